@@ -1,0 +1,1 @@
+"""DICOM results of one radiograph: the SEG and the SR draft."""

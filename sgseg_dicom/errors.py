@@ -1,0 +1,111 @@
+"""
+Every expected failure, named for its cause.
+
+    SgsegError
+    ├── ConfigError               a setting is missing, unknown or impossible: the start stops
+    ├── WeightsError              weights and manifest do not belong together: the start stops
+    ├── InstanceError             the stored instance itself is at fault; trying again changes nothing
+    │   ├── InvalidDataset        not DICOM, or an attribute that every image must have is missing
+    │   ├── UndecodablePixels     the pixel data cannot be decoded, or contradict the header
+    │   ├── UnsupportedObject     SOP class, modality, colour or frames that no chest radiograph has
+    │   ├── NotApplicable         a sound image that the model must not judge; carries a coded reason
+    │   └── ConflictingInstance   a SOP Instance UID that is already kept with other content
+    ├── InferenceError            the device failed on this image
+    ├── InvalidResult             an object of ours failed its own check: quarantined, never sent
+    ├── StorageUnavailable        disk full or read-only, database locked: later may go well
+    ├── PeerUnavailable           a destination does not answer: later may go well
+    └── DeliveryRefused           a destination answered no: a person must look
+"""
+
+from enum import Enum
+
+
+class Disposition(Enum):
+    """What becomes of a job that met the error."""
+
+    REJECT = "reject"  # the instance is at fault: keep it, say why, never retry
+    RETRY = "retry"  # the surroundings are at fault: try again, with backoff
+    FAIL = "fail"  # we or a peer are at fault: keep everything, a person must look
+
+
+class SgsegError(Exception):
+    """An expected failure. Anything else that is raised is a defect."""
+
+    disposition = Disposition.FAIL
+
+
+class ConfigError(SgsegError):
+    """A setting is missing, unknown or impossible; the message names the key and what would be right."""
+
+
+class WeightsError(SgsegError):
+    """Weights, manifest and code do not belong together (digest, preset, zones' order, tensor names)."""
+
+
+class InstanceError(SgsegError):
+    """The stored instance is at fault; trying again changes nothing."""
+
+    disposition = Disposition.REJECT
+
+
+class InvalidDataset(InstanceError):
+    """The bytes are not DICOM, or lack an attribute that every image must have."""
+
+
+class UndecodablePixels(InstanceError):
+    """The pixel data cannot be decoded, or contradict Rows, Columns or Bits Allocated."""
+
+
+class UnsupportedObject(InstanceError):
+    """SOP class, modality, Photometric Interpretation or Number of Frames of no chest radiograph."""
+
+
+class NotApplicable(InstanceError):
+    """
+    A sound image that the model must not judge. Never to be read as "normal".
+
+    Attributes:
+        reason: one word for logs and status, for example "lateral-view".
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The durable queue pickles errors; keyword-only arguments need help.
+        return (_not_applicable, (str(self), self.reason))
+
+
+def _not_applicable(message: str, reason: str) -> NotApplicable:
+    return NotApplicable(message, reason=reason)
+
+
+class ConflictingInstance(InstanceError):
+    """The SOP Instance UID is already kept with other content; both are kept, neither is overwritten."""
+
+
+class InferenceError(SgsegError):
+    """The device failed on this image."""
+
+    disposition = Disposition.RETRY
+
+
+class InvalidResult(SgsegError):
+    """A result object of ours failed its own check; it is quarantined and never sent."""
+
+
+class StorageUnavailable(SgsegError):
+    """Disk full, read-only folder or locked database."""
+
+    disposition = Disposition.RETRY
+
+
+class PeerUnavailable(SgsegError):
+    """A destination cannot be reached, aborted, or is out of resources (PS3.4 Table B.2-1: A7xx)."""
+
+    disposition = Disposition.RETRY
+
+
+class DeliveryRefused(SgsegError):
+    """A destination refused the object for good; the message has its status."""

@@ -1,0 +1,176 @@
+"""The frozen records that travel: Radiograph -> ModelInput -> Prediction -> Finding -> Results."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import UID
+
+from sgseg_dicom.zones import Laterality, ZoneBits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orientation:
+    """
+    How the stored pixel grid becomes the standard display: first transpose, then the flips.
+
+    Standard display of a frontal chest radiograph: the patient's right at the left edge of the image,
+    the head at the top, that is Patient Orientation (0020,0020) L\\F.
+    """
+
+    transpose: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    def to_display(self, grid: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Turn a stored grid (rows, columns) into the standard display."""
+        shown = grid.T if self.transpose else grid
+        shown = shown[::-1] if self.flip_rows else shown
+        return shown[:, ::-1] if self.flip_columns else shown
+
+    def to_stored(self, shown: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Turn a displayed grid back into the stored one: the exact inverse of `to_display`."""
+        grid = shown[:, ::-1] if self.flip_columns else shown
+        grid = grid[::-1] if self.flip_rows else grid
+        return grid.T if self.transpose else grid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Radiograph:
+    """
+    One chest radiograph as a reader would see it.
+
+    Attributes:
+        header: the source data set without Pixel Data, in explicit value representations; never changed.
+        pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
+            and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
+        padding: bool, like *pixels*, True where Pixel Padding Value says "no image"; None where none says so.
+        orientation: how the stored grid became *pixels*.
+        spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
+            Spacing (0018,1164); None where absent or not positive.
+        spacing_at_detector: True where *spacing_mm* is a distance at the detector and not in the patient.
+    """
+
+    header: Dataset
+    pixels: NDArray[np.float32]
+    padding: NDArray[np.bool_] | None
+    orientation: Orientation
+    spacing_mm: tuple[float, float] | None
+    spacing_at_detector: bool
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """SOP Instance UID (0008,0018) of the source."""
+        return UID(self.header.SOPInstanceUID)
+
+    @property
+    def stored_shape(self) -> tuple[int, int]:
+        """(Rows, Columns) of the stored grid."""
+        rows, columns = self.pixels.shape
+        return (columns, rows) if self.orientation.transpose else (rows, columns)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ModelInput:
+    """
+    What the network sees.
+
+    Attributes:
+        pixels: float32 (224, 224), standard display, mean 0 and standard deviation 1 over the image.
+    """
+
+    pixels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prediction:
+    """
+    What the network says, in the standard display.
+
+    Attributes:
+        mask_probability: float32 (224, 224), calibrated probability of infection.
+        zone_probabilities: float32 (6,), calibrated, in the order of `sgseg_dicom.zones.ZONES` (patient).
+        mask: bool (224, 224), *mask_probability* at the threshold that belongs to the weights; empty where
+            no zone is infected.
+        zones: the zones judged infected, at the thresholds that belong to the weights.
+    """
+
+    mask_probability: NDArray[np.float32]
+    zone_probabilities: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    zones: ZoneBits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LungRegion:
+    """
+    The infected region of one lung of the patient.
+
+    Attributes:
+        laterality: the PATIENT's side.
+        mask: bool (Rows, Columns) on the STORED grid of the source; at least one pixel is True.
+        area_share: infected share of all pixels of the image, 0 to 1.
+        area_mm2: area in square millimetres, at the detector where the radiograph's spacing is;
+            None where the spacing is unknown.
+    """
+
+    laterality: Laterality
+    mask: NDArray[np.bool_]
+    area_share: float
+    area_mm2: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Finding:
+    """
+    What is reported of one radiograph.
+
+    Attributes:
+        regions: none, one or two, the patient's right lung first.
+        zones: as judged, in the order of `sgseg_dicom.zones.ZONES`.
+        zone_probabilities: float32 (6,), calibrated.
+        sentence: the generated location report, ASCII, in patient laterality.
+    """
+
+    regions: tuple[LungRegion, ...]
+    zones: ZoneBits
+    zone_probabilities: NDArray[np.float32]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """
+    Who made the results; every object says it.
+
+    Attributes:
+        name: for example "SGSeg compact".
+        version: of the software, for example "0.1.0".
+        weights_digest: sha256 of the weights file, 64 hexadecimal digits; the Device UID comes from it.
+    """
+
+    name: str
+    version: str
+    weights_digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Results:
+    """
+    The DICOM objects of one radiograph, ready to be written.
+
+    Attributes:
+        seg: Segmentation with one segment per infected lung; None where no infection was found.
+        sr: the Structured Report draft; always there.
+        finding: what both say.
+    """
+
+    seg: Dataset | None
+    sr: Dataset
+    finding: Finding
+
+    @property
+    def objects(self) -> tuple[Dataset, ...]:
+        """The objects to keep and deliver, the SEG before the SR that references it."""
+        return (self.sr,) if self.seg is None else (self.seg, self.sr)

@@ -1,0 +1,1 @@
+"""The reproduction: from QaTa-COV19 to the weights that the node loads."""
