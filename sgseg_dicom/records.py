@@ -94,12 +94,14 @@ class Prediction:
         mask: bool (224, 224), *mask_probability* at the threshold that belongs to the weights; empty where
             no zone is infected.
         zones: the zones judged infected, at the thresholds that belong to the weights.
+        threshold: the mask's threshold, 0 to 1; belongs to the weights. A pixel at the threshold is infected.
     """
 
     mask_probability: NDArray[np.float32]
     zone_probabilities: NDArray[np.float32]
     mask: NDArray[np.bool_]
     zones: ZoneBits
+    threshold: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
