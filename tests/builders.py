@@ -36,13 +36,13 @@ LOSSLESS_SYNTAXES = (
     uid.HTJ2KLossless,
     uid.HTJ2KLosslessRPCL,
 )
-LOSSY_SYNTAXES = (
-    uid.JPEGBaseline8Bit,
-    uid.JPEGExtended12Bit,
-    uid.JPEGLSNearLossless,
-    uid.JPEG2000,
-    uid.HTJ2K,
-)
+LOSSY_SYNTAXES = {  # with their Lossy Image Compression Method (0028,2114)
+    uid.JPEGBaseline8Bit: "ISO_10918_1",
+    uid.JPEGExtended12Bit: "ISO_10918_1",
+    uid.JPEGLSNearLossless: "ISO_14495_1",
+    uid.JPEG2000: "ISO_15444_1",
+    uid.HTJ2K: "ISO_15444_15",
+}
 
 
 def chest_radiograph(
@@ -99,7 +99,7 @@ def synthetic_chest(shape: tuple[int, int] = SHAPE, *, seed: int = 0) -> NDArray
 
 def write(ds: Dataset, path: Path, transfer_syntax: UID = ExplicitVRLittleEndian) -> Path:
     """Write *ds*, whose Pixel Data are native little endian, as a DICOM file in *transfer_syntax*."""
-    out = copy.copy(ds)  # shallow: the caller's data set keeps its native pixels
+    out = copy.deepcopy(ds)
     out.file_meta = FileMetaDataset()
     out.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", "1.2.3")
     out.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2.3")
@@ -113,7 +113,7 @@ def write(ds: Dataset, path: Path, transfer_syntax: UID = ExplicitVRLittleEndian
     if transfer_syntax in LOSSY_SYNTAXES:
         out.LossyImageCompression = "01"
         out.LossyImageCompressionRatio = len(ds.PixelData) / len(out.PixelData)
-        out.LossyImageCompressionMethod = "ISO_10918_1"
+        out.LossyImageCompressionMethod = LOSSY_SYNTAXES[transfer_syntax]
     out.save_as(path, enforce_file_format=True)
     return path
 
@@ -138,8 +138,7 @@ def _encode(ds: Dataset, transfer_syntax: UID) -> bytes:
     if transfer_syntax in (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K):
         return imagecodecs.htj2k_encode(stored, reversible=transfer_syntax != uid.HTJ2K)
     # JPEG and JPEG-LS know no sign: the stored bits are coded as they are (PS3.5 8.2.1, 8.2.3).
-    plain = stored.view(f"u{stored.itemsize}") & stored.dtype.type(-1).astype(f"u{stored.itemsize}")
-    plain = plain & np.array((1 << bits) - 1, plain.dtype)
+    plain = stored.view(f"u{stored.itemsize}") & np.array((1 << bits) - 1, f"u{stored.itemsize}")
     if transfer_syntax in (uid.JPEGLSLossless, uid.JPEGLSNearLossless):
         return imagecodecs.jpegls_encode(plain, level=2 if transfer_syntax == uid.JPEGLSNearLossless else 0)
     if transfer_syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
