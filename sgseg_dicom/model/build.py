@@ -1,0 +1,132 @@
+"""The two presets, and the one place where sizes are put together."""
+
+from dataclasses import dataclass
+
+from transformers import RTDetrConfig
+
+from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.model.decoder import GuidedDecoder
+from sgseg_dicom.model.detector import Lerg
+from sgseg_dicom.model.sgseg import Guidance, SGSeg
+from sgseg_dicom.model.text import ReportTable
+from sgseg_dicom.model.vision import ImageEncoder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """
+    Sizes of one model.
+
+    Attributes:
+        encoder: timm name of the segmenter's image encoder.
+        detector_encoder: timm name of the detector's; None where it shares the segmenter's.
+        in_channels: of the image encoders; a grey image is repeated.
+        text_width: of the text encoder.
+        decoder_widths: at strides 32, 16, 8, 4.
+        head_channels: after the sub-pixel convolution.
+        detector_width, detector_layers, detector_ffn, object_queries, expansion: of RT-DETR.
+        location_queries: 1 as published, or 6, one for each zone.
+        refine_boxes: RT-DETR's box heads, only useful with pretrained weights.
+    """
+
+    encoder: str
+    detector_encoder: str | None
+    in_channels: int
+    text_width: int
+    decoder_widths: tuple[int, int, int, int]
+    head_channels: int
+    detector_width: int
+    detector_layers: int
+    detector_ffn: int
+    object_queries: int
+    expansion: float
+    location_queries: int
+    refine_boxes: bool
+
+
+PRESETS: dict[str, Preset] = {
+    "paper": Preset(
+        encoder="convnext_tiny",
+        detector_encoder="resnet50d",
+        in_channels=3,
+        text_width=768,
+        decoder_widths=(768, 384, 192, 96),
+        head_channels=24,
+        detector_width=256,
+        detector_layers=6,
+        detector_ffn=1024,
+        object_queries=300,
+        expansion=1.0,
+        location_queries=1,
+        refine_boxes=True,
+    ),
+    "compact": Preset(
+        encoder="tf_efficientnet_lite2",
+        detector_encoder=None,
+        in_channels=1,
+        text_width=384,
+        decoder_widths=(160, 128, 96, 64),
+        head_channels=8,
+        detector_width=128,
+        detector_layers=3,
+        detector_ffn=256,
+        object_queries=64,
+        expansion=0.5,
+        location_queries=6,
+        refine_boxes=False,
+    ),
+}
+
+
+def build_sgseg(preset: str, *, guidance: Guidance = "soft") -> SGSeg:
+    """
+    Build a model with random weights and an empty report table.
+
+    Raises:
+        WeightsError: no such preset.
+    """
+    if preset not in PRESETS:
+        raise WeightsError(f"preset {preset!r} is unknown; known: {sorted(PRESETS)}")
+    sizes = PRESETS[preset]
+    vision = ImageEncoder(sizes.encoder, in_channels=sizes.in_channels)
+    detector_vision = None
+    if sizes.detector_encoder is not None:
+        detector_vision = ImageEncoder(sizes.detector_encoder, in_channels=sizes.in_channels)
+    seen = (detector_vision or vision).channels[1:]
+    return SGSeg(
+        vision=vision,
+        detector_vision=detector_vision,
+        lerg=Lerg(
+            _rt_detr(sizes, seen), location_queries=sizes.location_queries, refine_boxes=sizes.refine_boxes
+        ),
+        reports=ReportTable(sizes.text_width),
+        decoder=GuidedDecoder(
+            vision.channels,
+            sizes.decoder_widths,
+            text_width=sizes.text_width,
+            head_channels=sizes.head_channels,
+        ),
+        guidance=guidance,
+    )
+
+
+def _rt_detr(sizes: Preset, channels: list[int]) -> RTDetrConfig:
+    width, heads = sizes.detector_width, sizes.detector_width // 32
+    return RTDetrConfig(
+        encoder_in_channels=channels,
+        feat_strides=[8, 16, 32],
+        encoder_hidden_dim=width,
+        encoder_ffn_dim=sizes.detector_ffn,
+        encoder_attention_heads=heads,
+        hidden_expansion=sizes.expansion,
+        d_model=width,
+        decoder_in_channels=[width] * 3,
+        decoder_layers=sizes.detector_layers,
+        decoder_ffn_dim=sizes.detector_ffn,
+        decoder_attention_heads=heads,
+        num_queries=sizes.object_queries,
+        num_denoising=0,
+        anchor_image_size=None,
+        eval_size=None,
+        attn_implementation="sdpa",
+    )

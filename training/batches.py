@@ -1,0 +1,92 @@
+"""Items in memory -> augmented batches; the chance of a batch depends on seed, epoch and place only."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from sgseg_dicom.preprocess import normalise
+from training.augment import Strength, augment
+from training.data import Item, load_image, load_mask
+
+
+class Batch(NamedTuple):
+    """
+    What one step sees (a tuple: lightning moves no frozen dataclass to a device).
+
+    Attributes:
+        images: float32 (B, 1, size, size), mean 0 and standard deviation 1 over each image.
+        masks: float32 (B, 1, size, size), 0 or 1.
+        zones: float32 (B, 6), patient laterality.
+    """
+
+    images: Tensor
+    masks: Tensor
+    zones: Tensor
+
+
+class LoadedItems:
+    """All pixels of some items in memory: 50 kB each."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = tuple(items)
+        self.images: NDArray[np.uint8] = np.stack([load_image(item) for item in items])
+        self.masks: NDArray[np.bool_] = np.stack([load_mask(item) for item in items])
+        self.zones = torch.tensor([item.zones for item in items], dtype=torch.float32)
+
+
+class AugmentedBatches(IterableDataset[Batch]):
+    """One epoch of augmented batches; the last, smaller one is left out."""
+
+    def __init__(
+        self, loaded: LoadedItems, order: Sequence[int], *, epoch: int, size: int, batch_size: int, seed: int
+    ) -> None:
+        self.loaded = loaded
+        self.order = np.asarray(order)
+        self.epoch, self.size, self.batch_size, self.seed = epoch, size, batch_size, seed
+
+    def __len__(self) -> int:
+        return len(self.order) // self.batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
+        shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield self._batch(shuffled[start : start + self.batch_size], generator)
+
+    def _batch(self, chosen: NDArray[np.int64], generator: torch.Generator) -> Batch:
+        images, masks, zones = augment(
+            torch.from_numpy(self.loaded.images[chosen]).unsqueeze(1).float() / 255,
+            torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float(),
+            self.loaded.zones[chosen],
+            size=self.size,
+            strength=Strength(),
+            generator=generator,
+        )
+        return Batch(images=normalised(images), masks=masks, zones=zones)
+
+
+class PlainBatches(IterableDataset[Batch]):
+    """All items once, in order, as inference sees them."""
+
+    def __init__(self, loaded: LoadedItems, *, batch_size: int) -> None:
+        self.loaded, self.batch_size = loaded, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.loaded.items) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self.loaded.items), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            images = torch.from_numpy(self.loaded.images[part]).unsqueeze(1).float() / 255
+            masks = torch.from_numpy(self.loaded.masks[part]).unsqueeze(1).float()
+            yield Batch(images=normalised(images), masks=masks, zones=self.loaded.zones[part])
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Normalise each image (B, 1, H, W) as the node does."""
+    return torch.from_numpy(np.stack([normalise(image) for image in images.numpy()]))

@@ -1,0 +1,116 @@
+"""Data and recipe -> checkpoints. A run that is stopped goes on where it was: start it again with the same folder."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+
+from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
+from training.data import Item, digest_of
+from training.module import SGSegTraining, keep_depthwise_in_full_precision
+from training.pretrained import load_image_encoder, load_text_encoder
+from training.recipe import Recipe
+
+_VALID_BATCH = 16
+
+
+class Epochs(lightning.LightningDataModule):
+    """One loader an epoch, at the size that the recipe says; normal radiographs stand in it more than once."""
+
+    def __init__(self, recipe: Recipe, train: Sequence[Item], valid: Sequence[Item]) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.train, self.valid = LoadedItems(train), LoadedItems(valid)
+        self.order = [
+            place
+            for place, item in enumerate(train)
+            for _ in range(1 if item.mask is not None else recipe.normals_repeat)
+        ]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.recipe.epochs * (len(self.order) // self.recipe.batch_size)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Give the batches of the trainer's current epoch."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return DataLoader(
+            AugmentedBatches(
+                self.train,
+                self.order,
+                epoch=epoch,
+                size=self.recipe.size_at(epoch),
+                batch_size=self.recipe.batch_size,
+                seed=self.recipe.seed,
+            ),
+            batch_size=None,
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Give the valid split, as inference sees it."""
+        return DataLoader(PlainBatches(self.valid, batch_size=_VALID_BATCH), batch_size=None)
+
+
+def fit(
+    recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], *, out: Path, epochs: int | None = None
+) -> Path:
+    """
+    Train, or go on training, in folder *out*; give the path of the last checkpoint.
+
+    Args:
+        recipe: what the run depends on.
+        train: items to learn from.
+        valid: items to measure each epoch on.
+        out: folder of checkpoints and logs; a run found there is resumed.
+        epochs: stop after so many epochs (to resume later); None: the recipe's end.
+    """
+    lightning.seed_everything(recipe.seed)
+    data = Epochs(recipe, train, valid)
+    module = SGSegTraining(recipe, steps=data.steps)
+    load_image_encoder(module.model.vision, recipe.image_weights)
+    module.model.reports.fill(load_text_encoder(recipe.text_encoder))
+    module.to(memory_format=torch.channels_last)
+    if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
+        keep_depthwise_in_full_precision(module.model)
+    out.mkdir(parents=True, exist_ok=True)
+    last = out / "last.ckpt"
+    _write_facts(out / "run.json", recipe, train)
+    trainer = _trainer(recipe, out, epochs or recipe.epochs)
+    trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
+    return last
+
+
+def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=epochs,
+        precision=recipe.precision,
+        gradient_clip_val=1.0,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        logger=CSVLogger(out, name="", version="csv"),
+        callbacks=[
+            EMAWeightAveraging(decay=recipe.ema_decay),
+            ModelCheckpoint(out, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True),
+            LearningRateMonitor("step"),
+            TQDMProgressBar(refresh_rate=10),
+        ],
+    )
+
+
+def _write_facts(path: Path, recipe: Recipe, train: Sequence[Item]) -> None:
+    facts = {
+        "recipe": recipe.model_dump(mode="json"),
+        "train": {
+            "infected": sum(item.mask is not None for item in train),
+            "normal": sum(item.mask is None for item in train),
+            "digest": digest_of(train),
+        },
+    }
+    path.write_text(json.dumps(facts, indent=2))

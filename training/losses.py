@@ -1,0 +1,67 @@
+"""The losses: Dice and a real cross-entropy on the mask, equation 2 on the zones."""
+
+import math
+
+import torch
+from monai.losses import DiceLoss
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, logsigmoid
+
+_batch_dice = DiceLoss(sigmoid=True, batch=True)
+_image_dice = DiceLoss(sigmoid=True, batch=False)
+
+
+def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """
+    Compare mask logits (B, 1, H, W) with masks (B, 1, H, W) of 0 or 1.
+
+    Dice over the batch is what micro Dice measures; Dice of each infected image is what the mean measures.
+    An empty mask has no Dice: the cross-entropy teaches it.
+    """
+    logits = logits.float()
+    infected = masks.flatten(1).any(dim=1)
+    loss: Tensor = binary_cross_entropy_with_logits(logits, masks) + 0.5 * _batch_dice(logits, masks)
+    if infected.any():
+        loss = loss + 0.5 * _image_dice(logits[infected], masks[infected])
+    return loss
+
+
+def coarse_mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Compare the logits of a coarse decoder map with the share of infection below each of its places."""
+    share = adaptive_avg_pool2d(masks, (logits.shape[-2], logits.shape[-1]))
+    return binary_cross_entropy_with_logits(logits.float(), share)
+
+
+def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
+    """Equation 2: binary cross-entropy of six zones (B, 6)."""
+    return binary_cross_entropy_with_logits(logits.float(), zones)
+
+
+def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
+    """
+    Teach the query selection: some place of the image must speak for a zone where the report names it.
+
+    Args:
+        place_logits: (B, N, 6); a smooth maximum over the N places gives the image's logits.
+        zones: (B, 6), 0 or 1.
+    """
+    pooled = torch.logsumexp(place_logits.float(), dim=1) - math.log(place_logits.shape[1])
+    return binary_cross_entropy_with_logits(pooled, zones)
+
+
+def report_log_likelihood(zone_logits: Tensor, zones: Tensor) -> Tensor:
+    """Give the mean log likelihood of the true zones, (B,)."""
+    return torch.where(zones > 0.5, logsigmoid(zone_logits), logsigmoid(-zone_logits)).mean(dim=1)
+
+
+class CoarseHeads(nn.Module):
+    """Deep supervision at strides 16 and 8; used in training only and not exported."""
+
+    def __init__(self, widths: tuple[int, int]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in widths)
+
+    def forward(self, maps: list[Tensor], masks: Tensor) -> Tensor:
+        """Sum the coarse losses of the maps at strides 16 and 8."""
+        losses = [coarse_mask_loss(head(m), masks) for head, m in zip(self.heads, maps[:2], strict=True)]
+        return torch.stack(losses).sum()

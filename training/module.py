@@ -1,0 +1,125 @@
+"""The LightningModule: one training step of SGSeg, and what it reports of itself."""
+
+import functools
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from sgseg_dicom.model.build import PRESETS, build_sgseg
+from training.batches import Batch
+from training.losses import CoarseHeads, mask_loss, place_loss, zone_loss
+from training.recipe import Recipe
+
+
+class SGSegTraining(lightning.LightningModule):
+    """
+    SGSeg under training.
+
+    Args:
+        recipe: what the run depends on.
+        steps: of the whole run; the learning rate ends there.
+    """
+
+    def __init__(self, recipe: Recipe, *, steps: int) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.steps = steps
+        self.model = build_sgseg(recipe.preset)
+        _, w16, w8, _ = PRESETS[recipe.preset].decoder_widths
+        self.coarse = CoarseHeads((w16, w8))
+        self._counts = torch.zeros(4, dtype=torch.float64)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Guide each image by its own soft report, the true one or none, and add up the losses."""
+        weights = self.recipe.losses
+        images = batch.images.to(memory_format=torch.channels_last)
+        features, location = self.model.look(images)
+        mask_logits, maps = self.model.decoder(features, self._words(location.zone_logits, batch.zones))
+        losses = {
+            "mask": mask_loss(mask_logits, batch.masks),
+            "zones": weights.zones * zone_loss(location.zone_logits, batch.zones),
+            "places": weights.places * place_loss(location.place_logits, batch.zones),
+            "coarse": weights.coarse * self.coarse(maps, batch.masks),
+        }
+        self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False)
+        return torch.stack(list(losses.values())).sum()
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Count pixels and zones, text-free, as inference does."""
+        output = self.model(batch.images.to(memory_format=torch.channels_last))
+        mask, zones = output.mask_logits > 0, output.location.zone_logits > 0
+        truth = batch.masks > 0.5
+        self._counts += torch.tensor(
+            [
+                2.0 * (mask & truth).sum().item(),
+                float(mask.sum().item() + truth.sum().item()),
+                (zones == (batch.zones > 0.5)).sum().item(),
+                zones.numel(),
+            ],
+            dtype=torch.float64,
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Report micro Dice and zone accuracy over the split."""
+        overlap, area, right, bits = self._counts.tolist()
+        self.log_dict({"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)})
+        self._counts.zero_()
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; warm-up, then cosine to below 1e-6 at the real end (paper section 3.3)."""
+        encoder = list(self.model.vision.parameters())
+        known = {id(parameter) for parameter in encoder}
+        others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": encoder, "lr": self.recipe.encoder_learning_rate},
+                {"params": others, "lr": self.recipe.learning_rate},
+            ],
+            weight_decay=self.recipe.weight_decay,
+        )
+        warmup = max(1, round(self.steps * self.recipe.warmup_share))
+        schedule = functools.partial(_rate, warmup=warmup, steps=self.steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, schedule), "interval": "step"},
+        }
+
+    def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
+        """Mix the guidance; chance depends on seed and step, so that a resumed run goes the same way."""
+        share = self.recipe.guidance
+        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.global_step)
+        chance = torch.rand(len(zones), 1, 1, generator=generator).to(zones.device)
+        words = self.model.reports.soft(zone_logits)
+        words = torch.where(chance < share.ground_truth, self.model.reports.hard(zones), words)
+        return torch.where(chance > 1 - share.none, torch.zeros_like(words), words)
+
+
+def keep_depthwise_in_full_precision(model: nn.Module) -> None:
+    """
+    Run depthwise convolutions in float32 on the CPU: their bf16 backward is slow there.
+
+    Measured at 160 pixels, batch 32, user time on two cores: 45.8 ms an image instead of 52.9.
+    """
+    for convolution in model.modules():
+        if isinstance(convolution, nn.Conv2d) and convolution.groups > 1 and _slow_backward(convolution):
+            convolution.forward = functools.partial(_full_precision, convolution.forward)  # type: ignore[method-assign]
+
+
+def _slow_backward(convolution: nn.Conv2d) -> bool:
+    return convolution.kernel_size[0] > 3 or convolution.stride[0] > 1
+
+
+def _full_precision(forward: Any, x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        result: Tensor = forward(x.float())
+        return result
+
+
+def _rate(step: int, *, warmup: int, steps: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 5e-4 + (1 - 5e-4) * 0.5 * (1 + math.cos(math.pi * done))

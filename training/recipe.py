@@ -1,0 +1,93 @@
+"""A training recipe: one TOML file that says everything a run depends on, its data folders apart."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sgseg_dicom.errors import ConfigError
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Guidance(BaseModel):
+    """Shares of a batch that are guided by the true report and by none; the rest by its own, soft."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ground_truth: _Share
+    none: _Share
+
+
+class Losses(BaseModel):
+    """Weights of the losses beside the mask's, which has 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zones: float
+    places: float
+    coarse: float
+
+
+class Phase(BaseModel):
+    """Epochs at one image size (a multiple of 32)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Field(ge=64, multiple_of=32)]
+
+
+class Recipe(BaseModel):
+    """Everything that a run depends on beside the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: str
+    image_weights: str
+    text_encoder: str
+    captions: Literal["original", "refined"]
+    seed: int
+    batch_size: Annotated[int, Field(ge=1)]
+    normals_repeat: Annotated[int, Field(ge=0)]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    learning_rate: float
+    encoder_learning_rate: float
+    weight_decay: float
+    warmup_share: _Share
+    ema_decay: _Share
+    precision: Literal["bf16-mixed", "32-true"]
+    guidance: Guidance
+    losses: Losses
+
+    @property
+    def epochs(self) -> int:
+        """All phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def size_at(self, epoch: int) -> int:
+        """Image size in *epoch*, counted from 0."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase.size
+            epoch -= phase.epochs
+        return self.phases[-1].size
+
+
+def load_recipe(source: str) -> Recipe:
+    """
+    Load a recipe by the name of a packaged one, or by path.
+
+    Raises:
+        ConfigError: no such file, not TOML, or a key is missing, unknown or impossible.
+    """
+    packaged = Path(__file__).parent / "recipes" / f"{source}.toml"
+    path = packaged if packaged.is_file() else Path(source)
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text()))
+    except FileNotFoundError:
+        known = sorted(p.stem for p in packaged.parent.glob("*.toml"))
+        raise ConfigError(f"recipe {source!r} is neither a file nor one of {known}") from None
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from None
