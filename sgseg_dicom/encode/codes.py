@@ -1,0 +1,57 @@
+"""
+The codes of the results (PS3.16), each with where it comes from.
+
+`Code` is a tuple that cannot change. highdicom turns it into a data set of its own at each use: one data set
+used for two segments, and then given a modifier, has stamped "Left" on the right lung.
+"""
+
+from highdicom.sr import CodedConcept
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from sgseg_dicom.zones import Laterality, Level
+
+INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
+ABNORMAL_STRUCTURE: Code = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
+LUNG: Code = codes.SCT.Lung
+LATERALITY: dict[Laterality, Code] = {  # CID 244
+    Laterality.RIGHT: codes.SCT.Right,
+    Laterality.LEFT: codes.SCT.Left,
+}
+LEVEL: dict[Level, Code] = {  # CID 6171
+    Level.UPPER: codes.SCT.UpperZoneOfLung,
+    Level.MIDDLE: codes.SCT.MiddleZoneOfLung,
+    Level.LOWER: codes.SCT.LowerZoneOfLung,
+}
+PRESENT: Code = codes.cid240.Present
+ABSENT: Code = codes.cid240.Absent
+
+ALGORITHM_FAMILY: Code = codes.DCM.ArtificialIntelligence  # CID 7162
+PROCEDURE_REPORTED = Code("43468-8", "LN", "XR unspecified body region")  # CID 100 knows no chest radiograph
+SUMMARY: Code = codes.DCM.CADProcessingAndFindingsSummary
+WITH_FINDINGS: Code = codes.cid6047.AllAlgorithmsSucceededWithFindings
+WITHOUT_FINDINGS: Code = codes.cid6047.AllAlgorithmsSucceededWithoutFindings
+
+FINDING: Code = codes.DCM.Finding
+COMMENT: Code = codes.DCM.Comment
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
+SOURCE = Code("260753009", "SCT", "Source")
+AREA: Code = codes.SCT.Area
+SQUARE_MILLIMETRE: Code = codes.UCUM.SquareMillimeter
+MILLIMETRE: Code = codes.UCUM.Millimeter
+PIXELS = Code("{pixels}", "UCUM", "Pixels")
+MODALITY: dict[str, Code] = {  # CID 29, CID 32
+    "CR": codes.cid29.ComputedRadiography,
+    "DX": codes.cid29.DigitalRadiography,
+    "OT": codes.cid32.Other,
+}
+
+PRIVATE_SCHEME = "99SGSEG"
+AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
+
+
+def lung_with_laterality(side: Laterality) -> CodedConcept:
+    """Build an item of the Anatomic Region Sequence (0008,2218): the lung, modified by the patient's side."""
+    lung = CodedConcept.from_code(LUNG)
+    lung.AnatomicRegionModifierSequence = [CodedConcept.from_code(LATERALITY[side])]
+    return lung

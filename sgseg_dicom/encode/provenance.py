@@ -1,0 +1,61 @@
+"""Who made a result: the Contributing Equipment of every object, and how our own results are recognised."""
+
+from datetime import datetime
+
+from pydicom import Dataset
+from pydicom.valuerep import DT
+
+from sgseg_dicom.encode.uids import device_uid
+from sgseg_dicom.records import Algorithm
+
+MANUFACTURER = "sgseg-dicom"
+"""Manufacturer (0008,0070) of every object of ours, of its device observer and of its algorithm."""
+
+PROCESSING_EQUIPMENT = "109102"
+"""Code value (DCM) of "Processing Equipment" (PS3.16 CID 7005): every algorithm of a result (IHE AIR)."""
+
+
+def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
+    """
+    Build our item of the Contributing Equipment Sequence (0018,A001), PS3.3 C.12.1.
+
+    By hand: highdicom's `ContributingEquipment` knows no Device UID, which IHE AIR demands.
+    """
+    purpose = Dataset()
+    purpose.CodeValue = PROCESSING_EQUIPMENT
+    purpose.CodingSchemeDesignator = "DCM"
+    purpose.CodeMeaning = "Processing Equipment"
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName = algorithm.name
+    item.DeviceSerialNumber = serial_number(algorithm)
+    item.SoftwareVersions = algorithm.version
+    item.DeviceUID = device_uid(algorithm)
+    item.ContributionDateTime = DT(made_at)
+    item.ContributionDescription = "Infected lung regions and location report, a draft"
+    return item
+
+
+def serial_number(algorithm: Algorithm) -> str:
+    """Give the Device Serial Number (0018,1000): the start of the weights' digest."""
+    return algorithm.weights_digest[:16]
+
+
+def is_own_result(ds: Dataset) -> bool:
+    """
+    Tell whether *ds* is a result of ours that came back, of any version: it must never be processed.
+
+    By the equipment that made it or contributed, never by a description that people edit. Cheap: the data set
+    may have been read without its pixels, and neither torch nor highdicom is imported.
+    """
+    if ds.get("Manufacturer") == MANUFACTURER:
+        return True
+    return any(
+        item.get("Manufacturer") == MANUFACTURER
+        and any(
+            code.get("CodeValue") == PROCESSING_EQUIPMENT
+            for code in item.get("PurposeOfReferenceCodeSequence") or []
+        )
+        for item in ds.get("ContributingEquipmentSequence") or []
+    )

@@ -1,0 +1,79 @@
+"""Prediction -> Finding: the mask on the source grid, split by the patient's lungs, and its areas."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgseg_dicom.components import components_of
+from sgseg_dicom.preprocess import enlarge
+from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
+from sgseg_dicom.zones import Laterality, sentence_of
+
+WHOLE_SHARE = 0.9
+"""A connected component with this share of its area on one side of the midline belongs to that side whole."""
+
+HALVES = (Laterality.RIGHT, Laterality.LEFT)
+"""Which lung of the patient lies in which half of the standard display, from the image's left."""
+
+
+def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
+    """
+    Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
+
+    Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence.
+    """
+    shown = mask_on_display(prediction, radiograph.pixels.shape)
+    regions = [
+        _region(side, radiograph.orientation.to_stored(half).astype(np.bool_, copy=False), radiograph)
+        for side, half in zip(HALVES, split_at_midline(shown), strict=True)
+        if half.any()
+    ]
+    return Finding(
+        regions=tuple(regions),
+        zones=prediction.zones,
+        zone_probabilities=prediction.zone_probabilities,
+        sentence=sentence_of(prediction.zones),
+    )
+
+
+def mask_on_display(prediction: Prediction, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """
+    Give the mask on a displayed grid of *shape* (rows, columns), bool.
+
+    The probability is enlarged and then cut at the weights' threshold. The prediction's own mask says whether
+    there is anything at all (it is empty where no zone is infected), and is the result on its own grid.
+    """
+    rows, columns = shape
+    if prediction.mask.shape == (rows, columns):
+        return prediction.mask
+    if not prediction.mask.any():
+        return np.zeros((rows, columns), dtype=np.bool_)
+    return enlarge(prediction.mask_probability, (rows, columns)) >= np.float32(prediction.threshold)
+
+
+def split_at_midline(shown: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """
+    Split a mask in the standard display into the image's left and right, the patient's right and left lung.
+
+    A component goes whole to the side that has WHOLE_SHARE of it, and is otherwise cut at the midline. An odd
+    number of columns leaves the middle one to the image's right. The two are disjoint; together, *shown*.
+    """
+    middle = shown.shape[1] // 2
+    left = np.zeros_like(shown)
+    for part in components_of(shown):
+        width = part.mask.shape[1]
+        cut = min(max(middle - part.columns.start, 0), width)
+        share = np.count_nonzero(part.mask[:, :cut]) / part.size
+        cut = width if share >= WHOLE_SHARE else 0 if share <= 1 - WHOLE_SHARE else cut
+        left[part.rows, part.columns][:, :cut] |= part.mask[:, :cut]
+    return left, shown & ~left
+
+
+def _region(side: Laterality, mask: NDArray[np.bool_], radiograph: Radiograph) -> LungRegion:
+    count = int(np.count_nonzero(mask))
+    spacing = radiograph.spacing_mm
+    return LungRegion(
+        laterality=side,
+        mask=np.ascontiguousarray(mask),
+        area_share=count / mask.size,
+        area_mm2=None if spacing is None else count * spacing[0] * spacing[1],
+    )
