@@ -10,15 +10,15 @@ from pydicom.valuerep import DA, TM, VR
 
 from sgseg_dicom.encode.provenance import contributing_equipment
 from sgseg_dicom.errors import InvalidResult
-from sgseg_dicom.records import Algorithm
+from sgseg_dicom.records import Algorithm, Radiograph
 
 _TEXT = (VR.AE, VR.CS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UI, VR.UT)
 _LIBRARY = "highdicom"
 
 
-def finish(result: Dataset, *, algorithm: Algorithm, made_at: datetime) -> Dataset:
+def finish(result: Dataset, *, radiograph: Radiograph, algorithm: Algorithm, made_at: datetime) -> Dataset:
     """
-    Put *made_at* and the algorithm into a result, check its text, and give it back.
+    Put the patient's name, *made_at* and the algorithm into a result, check its text, and give it back.
 
     highdicom stamps the clock, and itself as Processing Equipment: but that is what IHE AIR calls an
     algorithm. Its name stays in the file meta information.
@@ -26,6 +26,7 @@ def finish(result: Dataset, *, algorithm: Algorithm, made_at: datetime) -> Datas
     Raises:
         InvalidResult: a text would not be read as it was meant.
     """
+    result.PatientName = radiograph.header.get("PatientName") or ""
     for kind in ("InstanceCreation", "Content", "Series"):
         setattr(result, f"{kind}Date", DA(made_at.date()))
         setattr(result, f"{kind}Time", TM(made_at.time()))

@@ -92,7 +92,7 @@ def encode_seg(
     segmentation.PatientOrientation = source.get("PatientOrientation")
     segmentation.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
     _fix_dimension_uid(segmentation, result_uid(radiograph, algorithm, "SEG dimensions"))
-    return finish(segmentation, algorithm=algorithm, made_at=made_at)
+    return finish(segmentation, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
 def _label_map(finding: Finding) -> NDArray[np.uint8]:

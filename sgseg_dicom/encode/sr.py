@@ -71,7 +71,7 @@ def encode_sr(
         ],
         specific_character_set=CHARACTER_SET,
     )
-    return finish(report, algorithm=algorithm, made_at=made_at)
+    return finish(report, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
 def _report(finding: Finding, context: Context) -> MeasurementReport:
