@@ -63,8 +63,8 @@ def test_without_an_infected_zone_there_is_no_region(shape):
     """
     finding = measure(prediction(spot(*IMAGE_LEFT), zones=[]), radiograph_of_shape(shape))
 
-    assert () == finding.regions
-    assert "No pulmonary infection." == finding.sentence
+    assert finding.regions == ()
+    assert finding.sentence == "No pulmonary infection."
 
 
 def test_a_zone_without_a_mask_stays_in_the_sentence():
@@ -73,8 +73,8 @@ def test_a_zone_without_a_mask_stays_in_the_sentence():
     """
     finding = measure(prediction(zones=["left lower"]), radiograph_of_shape(NET_SHAPE))
 
-    assert () == finding.regions
-    assert "Unilateral pulmonary infection, one infected area, lower left lung." == finding.sentence
+    assert finding.regions == ()
+    assert finding.sentence == "Unilateral pulmonary infection, one infected area, lower left lung."
 
 
 def test_the_images_left_is_the_patients_right_and_comes_first():
@@ -84,7 +84,7 @@ def test_the_images_left_is_the_patients_right_and_comes_first():
     finding = measure(both_lungs(), radiograph_of_shape(NET_SHAPE))
 
     right, left = finding.regions
-    assert (Laterality.RIGHT, Laterality.LEFT) == (right.laterality, left.laterality)
+    assert (right.laterality, left.laterality) == (Laterality.RIGHT, Laterality.LEFT)
     assert right.mask[IMAGE_LEFT]
     assert left.mask[IMAGE_RIGHT]
     assert not right.mask[:, 112:].any()
@@ -146,8 +146,8 @@ def test_each_component_is_judged_by_itself():
 
     left, right = split_at_midline(mask)
 
-    assert 1600 == left.sum()
-    assert 10 == right.sum()
+    assert left.sum() == 1600
+    assert right.sum() == 10
 
 
 def test_the_area_is_pixels_times_spacing():
@@ -170,7 +170,7 @@ def test_without_a_spacing_there_is_no_area_in_millimetres(spacing):
     """
     regions = measure(both_lungs(), radiograph_of_shape(NET_SHAPE, ImagerPixelSpacing=spacing)).regions
 
-    assert [None, None] == [region.area_mm2 for region in regions]
+    assert [region.area_mm2 for region in regions] == [None, None]
     assert all(region.area_share > 0 for region in regions)
 
 
@@ -187,7 +187,7 @@ def test_components_come_largest_first_and_put_together_are_the_mask():
     again = np.zeros_like(mask)
     for part in parts:
         again[part.rows, part.columns] |= part.mask
-    assert [6, 2] == [part.size for part in parts]
+    assert [part.size for part in parts] == [6, 2]
     np.testing.assert_array_equal(again, mask)
 
 
@@ -195,4 +195,4 @@ def test_an_empty_mask_has_no_components():
     """
     No component, no error.
     """
-    assert [] == components_of(np.zeros((3, 3), dtype=bool))
+    assert components_of(np.zeros((3, 3), dtype=bool)) == []
