@@ -1,0 +1,235 @@
+"""Builds every object from the settings and wires it; the only file that knows them all."""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from node.store import Store
+from sgseg_dicom.config import Config
+from sgseg_dicom.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from node.deliver import Courier
+    from node.queue import Jobs
+    from node.supervisor import Ready, Supervisor
+    from node.web import Health
+    from node.worker import Process
+
+# The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
+
+log = structlog.get_logger(__name__)
+
+ReportReady = Callable[..., None]
+_SWEEP_SECONDS = 3600.0
+_PATIENCE_SECONDS = 10
+
+
+def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
+    """
+    Receive until *stop* is set: the receiver's process.
+
+    Raises:
+        StorageUnavailable: the store cannot be used, the port cannot be had.
+    """
+    from node import queue, scp
+    from node.server import listen
+
+    store = open_store(config)
+    with store.claim("receive"):
+        swept = store.sweep_incoming()
+        jobs = queue.Jobs(queue.prepare(store.folder))
+        handlers = scp.handlers(store, jobs)
+        try:
+            listener = listen(
+                config.receive, contexts=scp.contexts(), handlers=handlers, spool=store.incoming
+            )
+        except OSError as error:
+            where = f"[receive] host {config.receive.host}, port {config.receive.port}"
+            raise StorageUnavailable(
+                f"cannot listen on {where} ({error.strerror}); set another one"
+            ) from error
+        log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
+        ready(host=config.receive.host, port=listener.port, pid=os.getpid())
+        while not stop.wait(_SWEEP_SECONDS):
+            store.sweep_incoming(older_than_seconds=_SWEEP_SECONDS)
+        listener.stop(patience_seconds=5.0)
+        jobs.close()
+    log.info("receiver_stopped")
+
+
+def work(
+    config: Config,
+    stop: threading.Event,
+    ready: ReportReady,
+    *,
+    load: "Callable[[Config, ExitStack], Process] | None" = None,
+) -> None:
+    """
+    Work until *stop* is set: the worker's process.
+
+    Args:
+        config: the settings.
+        stop: set from outside.
+        ready: called when the model is warm and jobs are taken.
+        load: gives the pipeline with its model; what must be closed goes on the stack.
+
+    Raises:
+        StorageUnavailable: the store cannot be used.
+        WeightsError: weights and manifest do not belong together.
+    """
+    from node import queue
+    from node.worker import Worker
+
+    store = open_store(config)
+    with store.claim("work"), ExitStack() as stack:
+        swept = store.sweep_results()
+        url = queue.prepare(store.folder)
+        process = (load or load_pipeline)(config, stack)
+        worker = Worker(store=store, process=process, couriers=couriers(config))
+        workflows = queue.Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        workflows.launch()
+        log.info("working", swept=swept, pid=os.getpid())
+        ready(pid=os.getpid())
+        jobs = queue.Jobs(url)
+        while not stop.wait(_SWEEP_SECONDS):
+            forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+        jobs.close()
+        workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
+    log.info("worker_stopped")
+
+
+def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) -> int:
+    """
+    Run both halves and the status page until *stop* is set; give the exit status.
+
+    Raises:
+        StorageUnavailable: the store cannot be used, the page's port cannot be had.
+    """
+    from node import web
+    from node.supervisor import Supervisor
+
+    store, jobs = open_store(config), open_jobs(config)
+    supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
+    page = web.Page(
+        web.build(lambda: _health(config, supervisor, store, jobs)),
+        host=config.page.host,
+        port=config.page.port,
+    )
+    page.start()
+
+    def on_ready(ready: "Mapping[str, Ready]") -> None:
+        address = _address(config, ready["receive"]["port"])
+        say(
+            f"Send chest radiographs to {address}; results go to {_receivers(config)}; "
+            f"status on http://{config.page.host}:{page.port}"
+        )
+
+    try:
+        return supervisor.run(stop, on_ready=on_ready)
+    finally:
+        page.stop()
+        jobs.close()
+
+
+def load_pipeline(config: Config, stack: ExitStack) -> "Process":
+    """Load the real model and warm it up."""
+    from sgseg_dicom.infer import load_segmenter
+    from sgseg_dicom.pipeline import process
+
+    segmenter = load_segmenter(config.weights_folder, device=config.model.device)
+    stack.callback(segmenter.close)
+    segmenter.warm_up()
+
+    def run(path: Any, *, timed: Any) -> Any:
+        return process(path, segmenter=segmenter, made_at=datetime.now().astimezone(), timed=timed)
+
+    return run
+
+
+def open_store(config: Config) -> Store:
+    """Make the store ready for use."""
+    store = Store(config.store.folder, min_free_bytes=config.store.min_free_megabytes << 20)
+    store.prepare()
+    return store
+
+
+def open_jobs(config: Config) -> "Jobs":
+    """Open the queue for reading and enqueueing."""
+    from node import queue
+
+    return queue.Jobs(queue.prepare(open_store(config).folder))
+
+
+def couriers(config: Config) -> "dict[str, Courier]":
+    """Give a courier for each destination, by its name."""
+    from node.deliver import Courier
+
+    build = partial(
+        Courier,
+        calling_ae_title=config.receive.ae_title,
+        connect_seconds=config.deliver.connect_seconds,
+        answer_seconds=config.deliver.answer_seconds,
+    )
+    return {destination.name: build(destination) for destination in config.destination}
+
+
+def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
+    """Delete images, results and records of jobs that ended more than *keep_days* ago; give their number."""
+    if keep_days == 0:
+        return 0
+    limit = (now - timedelta(days=keep_days)).isoformat()
+    old = [entry for entry in jobs.ended_before(limit) if entry.settled]
+    for entry in old:
+        store.remove(entry.job.id, entry.job.file)
+        jobs.forget(entry)
+    if old:
+        log.info("forgotten", jobs=len(old))
+    return len(old)
+
+
+def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
+    """Look at everything that must go well for an image to be answered."""
+    from node.web import Health
+
+    ready = supervisor.ready
+    problems = [f"'{name}' is starting, or has died" for name in supervisor.children if name not in ready]
+    counts: dict[str, int] = {}
+    try:
+        store.require_space()
+        counts = jobs.counts()
+    except StorageUnavailable as error:
+        problems.append(str(error))
+    port = ready["receive"]["port"] if "receive" in ready else config.receive.port
+    return Health(
+        problems=tuple(problems),
+        address=_address(config, port),
+        destinations=tuple(destination.name for destination in config.destination),
+        counts=counts,
+    )
+
+
+def _address(config: Config, port: int) -> str:
+    """Say where to send; a wildcard address is no place to send to."""
+    host = config.receive.host
+    return (
+        f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
+    )
+
+
+def _receivers(config: Config) -> str:
+    """Say where results go."""
+    names = [f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})" for peer in config.destination]
+    return " and ".join(names) or str(config.store.folder / "results")
+
+
+def child_command(role: str) -> list[str]:
+    """Give the command of a half under the supervisor."""
+    return [sys.executable, "-m", "node.cli", role, "--supervised"]

@@ -1,0 +1,184 @@
+"""`sgseg-node`: start, receive, work, status, echo, demo."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.supervisor import CANNOT_START
+from sgseg_dicom.config import Config, load
+from sgseg_dicom.errors import SgsegError
+
+# What is heavy is imported by the command that needs it.
+
+app = typer.Typer(
+    help="A DICOM node that marks infected lung regions on chest radiographs.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # they would show the patient
+)
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Settings; without it ./config.toml where there is one, else the defaults."
+    ),
+]
+Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+
+
+@app.command()
+def start(config: ConfigOption = None) -> None:
+    """Run the receiver and the worker until SIGTERM or Ctrl-C; say in one line where to send."""
+    from node import app as node
+
+    with _plain_errors():
+        settings = _load(config)
+        _log_to_stderr(settings)
+        raise typer.Exit(node.start(settings, _told_to_stop(), say=typer.echo))
+
+
+@app.command()
+def receive(config: ConfigOption = None, supervised: Supervised = False) -> None:
+    """Run the receiver alone: it keeps what comes, for a worker on the same store."""
+    # pydicom imports every decoder that it finds. None is used here, and gdcm alone takes 18 MB.
+    sys.modules.setdefault("gdcm", None)  # type: ignore[arg-type]
+    from node import app as node
+
+    _run_half(node.receive, config, supervised)
+
+
+@app.command()
+def work(config: ConfigOption = None, supervised: Supervised = False) -> None:
+    """Run the worker alone: it answers what the receiver kept."""
+    from node import app as node
+
+    _run_half(node.work, config, supervised)
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Images to show, the newest first.")] = 20,
+) -> None:
+    """Show what came in and how it ended."""
+    from node import app as node
+    from node.report import print_status
+
+    with _plain_errors():
+        jobs = node.open_jobs(_load(config))
+        entries = jobs.latest(limit)
+        jobs.close()
+    if as_json:
+        for entry in entries:
+            typer.echo(json.dumps(asdict(entry)))
+    else:
+        print_status(entries)
+
+
+@app.command()
+def echo(config: ConfigOption = None) -> None:
+    """Ask every destination with C-ECHO whether it is there and knows us."""
+    from node import app as node
+
+    with _plain_errors():
+        couriers = node.couriers(_load(config))
+    if not couriers:
+        typer.echo("no [[destination]] is configured: results stay in the results folder")
+    failed = False
+    for name, courier in couriers.items():
+        try:
+            courier.echo()
+            typer.echo(f"{name}: answers")
+        except SgsegError as error:
+            failed = True
+            typer.echo(f"{name}: {error}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results; made where it is not there.")] = Path(
+        "demo-out"
+    ),
+) -> None:
+    """Send a chest radiograph through the whole node on this machine, and show what comes back."""
+    from node.demo import run
+
+    with _plain_errors():
+        run(out, _told_to_stop())
+
+
+def run_supervised(half: Callable[..., None]) -> None:
+    """Run *half* of the node as a child of `node.supervisor`."""
+    from node.supervisor import receive_settings, report_ready
+
+    stop = _told_to_stop()
+    with _plain_errors():
+        settings = receive_settings(stop)
+        _log_to_stderr(settings)
+        half(settings, stop, report_ready)
+    _leave()
+
+
+def _run_half(half: Callable[..., None], config: Path | None, supervised: bool) -> None:
+    if supervised:
+        run_supervised(half)
+    stop = _told_to_stop()
+    with _plain_errors():
+        settings = _load(config)
+        _log_to_stderr(settings)
+        half(settings, stop, lambda **facts: typer.echo(f"{half.__name__}: ready {json.dumps(facts)}"))
+    _leave()
+
+
+def _leave() -> None:
+    """
+    End now: a delivery that sleeps until its next attempt would hold the process up to its backoff limit.
+
+    Everything is on disk at any moment; the next start takes up what waits.
+    """
+    import os
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _load(path: Path | None) -> Config:
+    beside = Path("config.toml")
+    return load(path or (beside if beside.is_file() else None))
+
+
+def _log_to_stderr(settings: Config) -> None:
+    from node import logs
+
+    logs.configure(settings.log.level)
+
+
+def _told_to_stop() -> threading.Event:
+    """Give the event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """End with the message of an expected error instead of a traceback."""
+    try:
+        yield
+    except SgsegError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(CANNOT_START) from None
+
+
+if __name__ == "__main__":
+    app()

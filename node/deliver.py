@@ -1,0 +1,170 @@
+"""C-STORE of kept bytes to one destination: what it said of each object, and whether to ask again."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydicom.filereader import read_file_meta_info
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from sgseg_dicom.config import Destination
+from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable, SgsegError
+
+_OUT_OF_RESOURCES = range(0xA700, 0xA800)
+_WARNINGS = (0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000))  # PS3.7 C.4, PS3.4 B.2.3: stored all the same
+_DUPLICATE = 0x0111  # our UIDs are derived from the source: the peer already has this object
+_PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
+
+
+class Courier:
+    """Sends files to one destination; one association for each call, safe to call from many threads."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        calling_ae_title: str,
+        connect_seconds: float,
+        answer_seconds: float,
+    ) -> None:
+        self.destination = destination
+        self._calling_ae_title = calling_ae_title
+        self._connect_seconds = connect_seconds
+        self._answer_seconds = answer_seconds
+
+    def echo(self) -> None:
+        """
+        Ask with C-ECHO whether the destination is there and knows us.
+
+        Raises:
+            PeerUnavailable: it cannot be reached or does not answer.
+            DeliveryRefused: it rejects us for good.
+        """
+        with self._association([build_context(Verification)]) as association:
+            if not association.accepted_contexts:
+                raise DeliveryRefused(f"{self._name} accepts no C-ECHO")
+            status = association.send_c_echo()
+            if "Status" not in status:
+                raise PeerUnavailable(f"{self._name} did not answer a C-ECHO in {self._answer_seconds:g} s")
+            if status.Status != 0:
+                raise DeliveryRefused(f"{self._name} answered a C-ECHO with status 0x{status.Status:04X}")
+
+    def send(self, files: Sequence[Path]) -> None:
+        """
+        Store DICOM *files* at the destination, each as it lies on disk, in this order.
+
+        An object that is refused does not keep the others back.
+
+        Raises:
+            PeerUnavailable: not reached, aborted, no answer in time, or out of resources; later may go well.
+            DeliveryRefused: some object was refused for good; the message has each status.
+        """
+        # The file is sent as it is, without a decoder in between.
+        _config.STORE_SEND_CHUNKED_DATASET = True
+        contexts = [_context_of(file) for file in files]
+        with self._association(_distinct(contexts)) as association:
+            refusals = [
+                refusal
+                for number, (file, context) in enumerate(zip(files, contexts, strict=True), start=1)
+                if (refusal := self._store(association, file, context, number))
+            ]
+        if refusals:
+            raise DeliveryRefused(f"{self._name} refused {'; '.join(refusals)}; see its log, then send again")
+
+    def _store(
+        self, association: Association, file: Path, context: PresentationContext, number: int
+    ) -> str | None:
+        """Send one file; say what was refused, None where it is stored."""
+        if not _accepts(association, context):
+            syntax = context.transfer_syntax[0].name
+            return f"{file.name}: it does not accept {context.abstract_syntax.name} in {syntax}"  # type: ignore[union-attr]
+        answer = association.send_c_store(file, msg_id=number) if association.is_established else None
+        if answer is None or "Status" not in answer:
+            raise PeerUnavailable(f"{self._name} broke off, or did not answer in {self._answer_seconds:g} s")
+        status = int(answer.Status)
+        if status in _OUT_OF_RESOURCES:
+            raise PeerUnavailable(f"{self._name} is out of resources (status 0x{status:04X})")
+        if status in (0, _DUPLICATE, *_WARNINGS):
+            return None
+        return f"{file.name}: status 0x{status:04X}"
+
+    @property
+    def _name(self) -> str:
+        peer = self.destination
+        return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+
+    @contextmanager
+    def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:
+        """Open an association with time limits everywhere, and release or abort it."""
+        ae = AE(self._calling_ae_title)
+        ae.connection_timeout = self._connect_seconds
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = self._answer_seconds
+        peer = self.destination
+        association = ae.associate(
+            peer.host,
+            peer.port,
+            contexts,
+            ae_title=peer.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, self._tune), (evt.EVT_DATA_SENT, _acknowledge_quickly)],
+        )
+        if not association.is_established:
+            raise self._no_association(association)
+        try:
+            yield association
+            if association.is_established:
+                association.release()
+        finally:
+            if association.is_established:
+                association.abort()
+
+    def _no_association(self, association: Association) -> SgsegError:
+        """Say why there is none."""
+        answer = association.acceptor.primitive
+        if answer is None:
+            why = "does not answer; check that it runs, its address and its port"
+            return PeerUnavailable(f"{self._name} {why}")
+        if answer.result == _PERMANENT:
+            return DeliveryRefused(
+                f"{self._name} rejects the association ({answer.reason_str}); check AE titles on both sides"
+            )
+        if association.is_rejected:
+            return PeerUnavailable(f"{self._name} rejects the association for now ({answer.reason_str})")
+        offered = ", ".join(cx.abstract_syntax.name for cx in association.rejected_contexts)  # type: ignore[union-attr]
+        return DeliveryRefused(f"{self._name} accepts nothing of what we offered ({offered})")
+
+    def _tune(self, event: evt.Event) -> None:
+        """Bound every send and receive in time, and send small messages at once."""
+        connection = _connection(event)
+        connection.settimeout(self._answer_seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _acknowledge_quickly(event: evt.Event) -> None:
+    """Peers that answer in two sends wait for our acknowledgement between them: 40 ms an object (Linux)."""
+    if hasattr(socket, "TCP_QUICKACK"):
+        _connection(event).setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _connection(event: evt.Event) -> socket.socket:
+    return event.assoc.dul.socket.socket  # type: ignore[union-attr,return-value]
+
+
+def _context_of(file: Path) -> PresentationContext:
+    meta = read_file_meta_info(file)
+    return build_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
+
+
+def _distinct(contexts: list[PresentationContext]) -> list[PresentationContext]:
+    return [context for number, context in enumerate(contexts) if context not in contexts[:number]]
+
+
+def _accepts(association: Association, context: PresentationContext) -> bool:
+    return any(
+        accepted.abstract_syntax == context.abstract_syntax
+        and accepted.transfer_syntax == context.transfer_syntax
+        for accepted in association.accepted_contexts
+    )

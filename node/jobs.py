@@ -1,0 +1,139 @@
+"""The frozen records of the node: what was received, how it ended, where it went."""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Ending(StrEnum):
+    """How an image ended."""
+
+    FINDING = "finding"
+    NO_FINDING = "no finding"
+    REJECTED = "rejected"  # the image is at fault
+    QUARANTINED = "quarantined"  # its SOP Instance UID was already taken by other content
+    FAILED = "failed"  # we are at fault: a person must look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """
+    One received image.
+
+    Attributes:
+        id: the key of the image: same SOP Instance UID and same content, same id.
+        sop_instance_uid: SOP Instance UID (0008,0018), as the sender named it.
+        file: where the store keeps it, relative to the store's folder.
+        conflicting: True where the SOP Instance UID was already kept with other content.
+        peer: AE title of the sender.
+        received_at: POSIX time of the last byte, in seconds.
+    """
+
+    id: str
+    sop_instance_uid: str
+    file: str
+    conflicting: bool
+    peer: str
+    received_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """
+    How one image ended.
+
+    Attributes:
+        ending: in one word.
+        reason: in one word, "" where all went well; for logs and the status table.
+        detail: cause and cure in a sentence, without patient data.
+        files: names of the kept results, in the order of delivery.
+        destinations: names of those who shall get them; fixed here, so that a change of the configuration
+            does not change a job under way.
+        again: True where the surroundings were at fault and another attempt may go well.
+        started_at, finished_at: POSIX time, in seconds.
+        seconds: time of each stage.
+    """
+
+    ending: Ending
+    reason: str = ""
+    detail: str = ""
+    files: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    again: bool = False
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Outcome":
+        """Read what `dataclasses.asdict` wrote, also after a way through JSON."""
+        lists = {name: tuple(values[name]) for name in ("files", "destinations")}
+        return cls(**{**values, **lists, "ending": Ending(values["ending"])})
+
+
+class Sent(StrEnum):
+    """How a delivery stands."""
+
+    DELIVERED = "delivered"
+    WAITING = "waiting"  # the destination does not answer or is full: tried again
+    REFUSED = "refused"  # the destination said no: a person must look
+    FAILED = "failed"  # attempts used up, or a defect: a person must look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """
+    How the delivery of one job to one destination stands.
+
+    Attributes:
+        destination: its name in the configuration.
+        state: in one word.
+        detail: cause and cure in a sentence; "" where all went well.
+        at: POSIX time of the last attempt, in seconds.
+        seconds: time that the last attempt took.
+    """
+
+    destination: str
+    state: Sent
+    detail: str = ""
+    at: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Delivery":
+        """Read what `dataclasses.asdict` wrote."""
+        return cls(**{**values, "state": Sent(values["state"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """
+    One line of the status: a job and what has become of it.
+
+    Attributes:
+        job: what was received.
+        state: "waiting", "working", or the ending.
+        outcome: None while the job waits or is in work.
+        deliveries: one for each destination of the job.
+    """
+
+    job: Job
+    state: str
+    outcome: Outcome | None = None
+    deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """True where nothing more will happen by itself."""
+        return self.outcome is not None and all(d.state is not Sent.WAITING for d in self.deliveries)
+
+
+def instance_key(sop_instance_uid: str) -> str:
+    """Give the name of an instance on disk: 32 hexadecimal digits that tell nothing of the patient."""
+    return hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]
+
+
+def job_id(sop_instance_uid: str, digest: str) -> str:
+    """Give the key of one content (*digest*, hexadecimal sha256) under one SOP Instance UID."""
+    return f"{instance_key(sop_instance_uid)}-{digest[:16]}"

@@ -1,0 +1,275 @@
+"""
+The durable queue: workflows of DBOS on SQLite. The only module that knows dbos.
+
+    receiver   Jobs.enqueue      one row, committed, keyed by the job's id: the same image twice is one job
+    worker     Workflows         answer:  step answer (until it settles) -> step deliver, one a destination
+                                 deliver: the same delivery again, later; one at a time for each destination
+
+A step never raises what it expects: it returns how it went, and that is recorded with it. A process that dies
+leaves its workflows pending; the next worker starts them again behind the last recorded step.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
+
+from node.jobs import Delivery, Ending, Entry, Job, Outcome, Sent
+from sgseg_dicom.config import Deliver, Queue
+from sgseg_dicom.errors import StorageUnavailable
+
+APPLICATION = "sgseg-node"
+SHAPE = "1"
+"""
+Version of the workflows' steps, not of the software: DBOS starts only what has the same one. What waits
+survives an upgrade as long as this stays; it must change with the order or the meaning of the steps.
+"""
+_ANSWER, _DELIVER = "answer", "deliver"
+_UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
+
+
+class Work(Protocol):
+    """What the worker does in the steps; nothing is raised."""
+
+    def answer(self, job: Job) -> Outcome:
+        """Process one image and keep its results."""
+        ...
+
+    def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
+        """Send the kept results once; *first* says that another way follows if it fails."""
+        ...
+
+
+def prepare(folder: Path) -> str:
+    """
+    Make the database in the store's *folder*, or bring it up to date; give its URL.
+
+    Raises:
+        StorageUnavailable: the database cannot be made or opened.
+    """
+    file = folder / "queue.sqlite"
+    url = f"sqlite:///{file.absolute()}"
+    try:
+        with sqlite3.connect(file, timeout=30) as database:
+            # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
+            # SQLite's own synchronous=FULL every commit is still on disk when it returns.
+            database.execute("PRAGMA journal_mode=WAL")
+        database.close()
+        DBOS.migrate(url)
+    except (sqlite3.Error, SQLAlchemyError) as error:
+        raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
+    return url
+
+
+class Jobs:
+    """The receiver's half, and what the status reads. Runs no workflow."""
+
+    def __init__(self, url: str) -> None:
+        self._client = DBOSClient(
+            system_database_url=url,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+        )
+
+    def enqueue(self, job: Job) -> None:
+        """
+        Queue *job*; committed when this returns. A job that is already known stays as it is.
+
+        Raises:
+            StorageUnavailable: disk full, database locked.
+        """
+        with _database():
+            self._client.enqueue(
+                {
+                    "workflow_name": _ANSWER,
+                    "queue_name": _ANSWER,
+                    "workflow_id": job.id,
+                    "app_version": SHAPE,
+                },
+                asdict(job),
+            )
+
+    def latest(self, limit: int) -> list[Entry]:
+        """Give the last *limit* jobs, the newest first."""
+        return self._entries(limit=limit, sort_desc=True)
+
+    def get(self, job_id: str) -> Entry | None:
+        """Give one job; None where it is not known."""
+        return next(iter(self._entries(workflow_ids=[job_id])), None)
+
+    def ended_before(self, moment: str, *, limit: int = 500) -> list[Entry]:
+        """Give jobs that ended before *moment* (ISO 8601 with offset)."""
+        return self._entries(completed_before=moment, limit=limit)
+
+    def counts(self) -> dict[str, int]:
+        """Count the jobs that wait and those in work."""
+        with _database():
+            rows = self._client.list_workflows(
+                name=_ANSWER, status=list(_UNFINISHED), load_input=False, load_output=False
+            )
+        working = sum(row.status == "PENDING" for row in rows)
+        return {"waiting": len(rows) - working, "working": working}
+
+    def forget(self, entry: Entry) -> None:
+        """Delete what is known of a job that has ended."""
+        self._client.delete_workflow(entry.job.id, delete_children=True)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._client.destroy()
+
+    def _entries(self, **query: Any) -> list[Entry]:
+        with _database():
+            rows = self._client.list_workflows(name=_ANSWER, **query)
+            later = self._later(row for row in rows if row.output)
+        return [_entry(row, later) for row in rows]
+
+    def _later(self, rows: Iterator[Any]) -> dict[str, Delivery]:
+        """Give the deliveries that needed more than one attempt, by the id of their workflow."""
+        waiting = [
+            _delivery_id(row.workflow_id, delivery["destination"])
+            for row in rows
+            for delivery in row.output["deliveries"]
+            if delivery["state"] == Sent.WAITING
+        ]
+        found = self._client.list_workflows(workflow_ids=waiting) if waiting else []
+        return {
+            row.workflow_id: Delivery.from_dict(row.output)
+            if row.output
+            else Delivery(
+                destination=row.workflow_id.split("/", 1)[1], state=Sent.FAILED, detail=_death(row.status)
+            )
+            for row in found
+            if row.status not in _UNFINISHED
+        }
+
+
+class Workflows:
+    """The worker's half: takes jobs and runs their steps, several at a time. One in a process."""
+
+    def __init__(self, url: str, work: Work, *, queue: Queue, deliver: Deliver) -> None:
+        self._queue = queue
+        DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_url": url,
+                "application_version": SHAPE,
+                "serializer": DBOSPortableJSONSerializer(),
+                "log_level": logging.getLevelName(logging.WARNING),
+            }
+        )
+        _define(work, queue=queue, deliver=deliver)
+
+    def launch(self) -> None:
+        """Take up what a dead worker left, then whatever comes."""
+        DBOS.launch()
+        DBOS.register_queue(
+            _ANSWER,
+            worker_concurrency=self._queue.jobs_at_once,
+            polling_interval_sec=self._queue.polling_seconds,
+            on_conflict="always_update",
+        )
+        # One destination that is down must not hold up another: one delivery at a time for each.
+        DBOS.register_queue(
+            _DELIVER, partition_worker_concurrency=1, polling_interval_sec=1.0, on_conflict="always_update"
+        )
+
+    def stop(self, *, patience_seconds: int) -> None:
+        """Take nothing new and give running steps some time; what is not done then, the next start does."""
+        DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Turn errors of the database into StorageUnavailable."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StorageUnavailable(
+            f"the queue's database cannot be used ({type(error).__name__}); check space and rights"
+        ) from error
+
+
+def _define(work: Work, *, queue: Queue, deliver: Deliver) -> None:
+    """Register the two workflows with DBOS."""
+
+    def answer_step(job: dict[str, Any]) -> dict[str, Any]:
+        return asdict(work.answer(Job(**job)))
+
+    def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
+        return asdict(work.deliver(job_id, destination, first=first))
+
+    @DBOS.workflow(name=_ANSWER, max_recovery_attempts=queue.max_restarts)
+    def answer(job: dict[str, Any]) -> dict[str, Any]:
+        for pause in _pauses(queue.attempts, queue.retry_seconds, limit=60.0):
+            outcome = Outcome.from_dict(DBOS.run_step({"name": _ANSWER}, answer_step, job))
+            if not outcome.again:
+                break
+            DBOS.sleep(pause)
+        deliveries = []
+        for name in outcome.destinations if outcome.files else ():
+            sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job["id"], name, True)
+            if sent["state"] == Sent.WAITING:
+                _deliver_later(job["id"], name)
+            deliveries.append(sent)
+        return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+
+    @DBOS.workflow(name=_DELIVER)
+    def deliver_again(job_id: str, destination: str) -> dict[str, Any]:
+        for pause in _pauses(deliver.attempts, deliver.backoff_seconds, limit=deliver.backoff_limit_seconds):
+            sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job_id, destination, False)
+            if sent["state"] != Sent.WAITING:
+                return sent
+            DBOS.sleep(pause)
+        return {**sent, "state": Sent.FAILED}
+
+
+def _deliver_later(job_id: str, destination: str) -> None:
+    DBOS.enqueue_workflow_with_options(
+        {
+            "workflow_name": _DELIVER,
+            "queue_name": _DELIVER,
+            "workflow_id": _delivery_id(job_id, destination),
+            "queue_partition_key": destination,
+            "app_version": SHAPE,
+        },
+        job_id,
+        destination,
+    )
+
+
+def _pauses(attempts: int, first: float, *, limit: float) -> Iterator[float]:
+    """Give the pause, in seconds, after each attempt: doubled up to *limit*; none after the last."""
+    for attempt in range(attempts):
+        yield 0.0 if attempt == attempts - 1 else min(first * 2.0**attempt, limit)
+
+
+def _delivery_id(job_id: str, destination: str) -> str:
+    return f"{job_id}/{destination}"
+
+
+def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
+    """Turn a row of DBOS into a line of the status."""
+    job = Job(**row.input["args"][0])
+    if row.output:
+        outcome = Outcome.from_dict(row.output["outcome"])
+        sent = (Delivery.from_dict(delivery) for delivery in row.output["deliveries"])
+        deliveries = tuple(later.get(_delivery_id(job.id, d.destination), d) for d in sent)
+        return Entry(job=job, state=outcome.ending, outcome=outcome, deliveries=deliveries)
+    if row.status in _UNFINISHED:
+        return Entry(job=job, state="working" if row.status == "PENDING" else "waiting")
+    outcome = Outcome(ending=Ending.FAILED, reason="abandoned", detail=_death(row.status))
+    return Entry(job=job, state=outcome.ending, outcome=outcome)
+
+
+def _death(status: str) -> str:
+    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return "the worker died in the middle of it again and again; the image is kept, see the worker's log"
+    return f"the workflow ended as {status}; the image is kept, see the worker's log"

@@ -1,0 +1,54 @@
+"""Tables for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from node.jobs import Entry
+
+_STYLES = {
+    "failed": "red",
+    "rejected": "yellow",
+    "quarantined": "yellow",
+    "finding": "bold",
+    "waiting": "dim",
+}
+
+
+def print_status(entries: Sequence[Entry]) -> None:
+    """Print what came in and how it ended, the newest first."""
+    if not entries:
+        Console().print("nothing came in yet")
+        return
+    table = Table("received", "from", "SOP Instance UID", "state", "why", "delivered to", "seconds")
+    for entry in entries:
+        table.add_row(
+            datetime.fromtimestamp(entry.job.received_at).isoformat(sep=" ", timespec="seconds"),
+            entry.job.peer,
+            entry.job.sop_instance_uid,
+            f"[{_STYLES.get(entry.state, 'default')}]{entry.state}[/]",
+            entry.outcome.reason if entry.outcome else "",
+            _deliveries(entry),
+            _seconds(entry),
+        )
+    Console().print(table)
+    for entry in entries:
+        for detail in _details(entry):
+            Console().print(f"{entry.job.sop_instance_uid}: {detail}", markup=False, highlight=False)
+
+
+def _deliveries(entry: Entry) -> str:
+    if entry.deliveries:
+        return ", ".join(f"{sent.destination}: {sent.state}" for sent in entry.deliveries)
+    return "results folder" if entry.outcome and entry.outcome.files else ""
+
+
+def _seconds(entry: Entry) -> str:
+    return f"{entry.outcome.finished_at - entry.job.received_at:.2f}" if entry.outcome else ""
+
+
+def _details(entry: Entry) -> list[str]:
+    outcome = [entry.outcome.detail] if entry.outcome and entry.outcome.detail else []
+    return outcome + [sent.detail for sent in entry.deliveries if sent.detail]

@@ -1,0 +1,153 @@
+"""What we accept over DICOM: C-ECHO, and C-STORE of projection radiographs. No pixel is decoded here."""
+
+import shutil
+import time
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from pydicom import Dataset, uid
+from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from node.jobs import Job
+from node.store import Store
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+
+log = structlog.get_logger(__name__)
+
+# Segmentations and reports are not among them: our own results, sent back to us by an archive's routing rule,
+# find no presentation context. A class that can hold a result of ours must not be added without a check of
+# `sgseg_dicom.encode.uids.is_own_result`.
+SOP_CLASSES = (
+    uid.ComputedRadiographyImageStorage,
+    uid.DigitalXRayImageStorageForPresentation,
+    uid.DigitalXRayImageStorageForProcessing,
+    uid.SecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
+# In our order of preference where a sender offers several in one context: cheap to decode, lossless first.
+TRANSFER_SYNTAXES = (
+    uid.ExplicitVRLittleEndian,
+    uid.ImplicitVRLittleEndian,
+    uid.RLELossless,
+    uid.HTJ2KLosslessRPCL,
+    uid.HTJ2KLossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLossless,
+    uid.JPEGLSLossless,
+    uid.JPEG2000Lossless,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.HTJ2K,
+    uid.JPEG2000,
+    uid.JPEGLSNearLossless,
+    uid.JPEGExtended12Bit,
+    uid.JPEGBaseline8Bit,
+)
+Handler = tuple[evt.EventType, Callable[..., Any], list[Any]]
+
+
+class StoreStatus(IntEnum):
+    """The C-STORE statuses that we may answer (PS3.4 table B.2-1, PS3.7 C)."""
+
+    SUCCESS = 0x0000
+    DUPLICATE_SOP_INSTANCE = 0x0111
+    OUT_OF_RESOURCES = 0xA700
+    CANNOT_UNDERSTAND = 0xC000
+
+
+class Jobs(Protocol):
+    """The enqueue half of `node.queue`."""
+
+    def enqueue(self, job: Job) -> None:
+        """Queue *job* durably."""
+        ...
+
+
+def contexts() -> list[PresentationContext]:
+    """Give what the receiver supports."""
+    storage = [build_context(sop_class, list(TRANSFER_SYNTAXES)) for sop_class in SOP_CLASSES]
+    return [build_context(Verification), *storage]
+
+
+def handlers(store: Store, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> list[Handler]:
+    """Give the receiver's event handlers."""
+    return [
+        (evt.EVT_C_STORE, on_c_store, [store, jobs, clock]),
+        (evt.EVT_REJECTED, _on_rejected, []),
+        (evt.EVT_ABORTED, _on_aborted, []),
+    ]
+
+
+def on_c_store(
+    event: evt.Event, store: Store, jobs: Jobs, clock: Callable[[], float]
+) -> StoreStatus | Dataset:
+    """Keep the instance and queue it; SUCCESS means that both are on disk (PS3.4 B.2.3)."""
+    peer, received_at = event.assoc.requestor.ae_title, clock()
+    try:
+        instance = _sop_instance_uid(event)
+        kept = store.put(event.dataset_path, instance)
+        job = Job(
+            id=kept.id,
+            sop_instance_uid=instance,
+            file=kept.file,
+            conflicting=kept.conflicting,
+            peer=peer,
+            received_at=received_at,
+        )
+        jobs.enqueue(job)
+    except InvalidDataset as error:
+        log.warning("not_understood", peer=peer, detail=str(error))
+        return StoreStatus.CANNOT_UNDERSTAND
+    except StorageUnavailable as error:
+        log.error("store_failed", peer=peer, detail=str(error))
+        return StoreStatus.OUT_OF_RESOURCES
+    log.info("received", job=job.id, peer=peer, new=kept.new, seconds=round(clock() - received_at, 4))
+    if kept.conflicting:
+        log.warning("conflicting", job=job.id, peer=peer)
+        return _with_comment(
+            StoreStatus.DUPLICATE_SOP_INSTANCE, "UID already kept with other content: quarantined"
+        )
+    return StoreStatus.SUCCESS
+
+
+def keep_in(folder: Path) -> list[Handler]:
+    """Give the handlers of a plain archive: every object becomes <folder>/<SOP Instance UID>.dcm."""
+
+    def on_store(event: evt.Event) -> StoreStatus:
+        shutil.move(event.dataset_path, folder / f"{_sop_instance_uid(event)}.dcm")
+        return StoreStatus.SUCCESS
+
+    return [(evt.EVT_C_STORE, on_store, [])]
+
+
+def _sop_instance_uid(event: evt.Event) -> str:
+    """Give the UID that the command names, which any well-formed sender takes from the data set."""
+    request = event.request
+    if not isinstance(request, C_STORE) or not request.AffectedSOPInstanceUID or not event.dataset_path:
+        raise InvalidDataset("a C-STORE request without SOP Instance UID or data set (PS3.7 9.3.1.1)")
+    return str(request.AffectedSOPInstanceUID)
+
+
+def _with_comment(status: StoreStatus, comment: str) -> Dataset:
+    answer = Dataset()
+    answer.Status, answer.ErrorComment = int(status), comment
+    return answer
+
+
+def _on_rejected(event: evt.Event) -> None:
+    log.warning(
+        "association_rejected", peer=event.assoc.requestor.ae_title, address=event.assoc.requestor.address
+    )
+
+
+def _on_aborted(event: evt.Event) -> None:
+    log.warning(
+        "association_aborted", peer=event.assoc.requestor.ae_title, address=event.assoc.requestor.address
+    )

@@ -1,0 +1,158 @@
+"""
+The listening socket. A connection becomes an association only when its peer has said something.
+
+pynetdicom counts every accepted connection as an association (ten silent ones lock the senders out) and
+would do a TLS handshake in the accept loop. Here each connection waits in a thread of its own, with a time
+limit and a bound for each address; a handshake belongs in `Listener.process_request_thread`, before the
+first byte.
+"""
+
+import socket
+import socketserver
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+from node.scp import Handler
+from sgseg_dicom.config import Receive
+
+log = structlog.get_logger(__name__)
+
+_READ_BYTES = 1 << 18
+_SLACK_BYTES = 1 << 16
+"""A PDU may be longer than announced by its headers; an association request is not bound by it at all."""
+
+
+class Listener(ThreadedAssociationServer):
+    """An association server that silent connections cannot exhaust."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self, *args: Any, settings: Receive, **keywords: Any) -> None:
+        self.settings = settings
+        self._silent: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        super().__init__(*args, **keywords)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self.server_address[1]
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Accept a connection; from here on no read or write on it waits without a limit."""
+        connection, address = super().get_request()
+        connection.settimeout(self.settings.opening_seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Take the connection unless its address has too many silent ones already."""
+        with self._counting:
+            if self._silent[client_address[0]] >= self.settings.max_silent_connections:
+                return False
+            self._silent[client_address[0]] += 1
+        return True
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Wait for the first byte, then let pynetdicom open the association."""
+        try:
+            spoken = bool(request.recv(1, socket.MSG_PEEK))
+        except OSError:  # silent for too long, or gone
+            spoken = False
+        with self._counting:
+            self._silent[client_address[0]] -= 1
+        if spoken:
+            request.settimeout(self.settings.idle_seconds)
+            super().process_request_thread(request, client_address)
+        else:
+            log.debug("silent_connection", address=client_address[0])
+            self.shutdown_request(request)
+
+    def start(self) -> None:
+        """Accept connections in a thread."""
+        threading.Thread(target=self.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+
+    def stop(self, *, patience_seconds: float) -> None:
+        """Accept nothing more, let open associations end, and abort those that do not."""
+        socketserver.BaseServer.shutdown(self)
+        self.server_close()
+        deadline = time.monotonic() + patience_seconds
+        while self.active_associations and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for association in self.active_associations:
+            association.abort()
+
+
+class _Connection(RequestHandler):
+    """Opens associations that read in large pieces."""
+
+    def _create_association(self) -> Association:
+        association = super()._create_association()
+        reader = association.dul.socket
+        limit = self.ae.maximum_pdu_size + _SLACK_BYTES
+        reader.recv = partial(_receive, reader.socket, limit)  # type: ignore
+        return association
+
+
+def _receive(connection: socket.socket, limit: int, count: int) -> bytearray:
+    """
+    Read *count* bytes, fewer where the peer has gone; pynetdicom reads 4 kB at a time.
+
+    Raises:
+        OSError: the peer announced more than *limit*, or was silent for too long; pynetdicom then closes.
+    """
+    if count > limit:
+        raise OSError(f"a PDU of {count} bytes, at most {limit} are accepted")
+    received = bytearray()
+    while (missing := count - len(received)) and (piece := connection.recv(min(missing, _READ_BYTES))):
+        received += piece
+    return received
+
+
+def listen(
+    settings: Receive, *, contexts: list[PresentationContext], handlers: Sequence[Handler], spool: Path
+) -> Listener:
+    """
+    Bind, and serve in the background.
+
+    Args:
+        settings: of the configuration.
+        contexts: what is supported.
+        handlers: pynetdicom's event handlers.
+        spool: folder for data sets on their way in, on the file system where they shall stay: a handler
+            finds the file's path in `event.dataset_path`.
+
+    Raises:
+        OSError: the address or the port cannot be had.
+    """
+    _config.STORE_RECV_CHUNKED_DATASET = True
+    _config.LOG_HANDLER_LEVEL = "none"
+    tempfile.tempdir = str(spool)
+    ae = AE(settings.ae_title)
+    ae.maximum_associations = settings.max_associations
+    ae.maximum_pdu_size = settings.max_pdu_bytes
+    ae.require_calling_aet = list(settings.calling_ae_titles)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = settings.idle_seconds
+    listener: Listener = ae.make_server(  # type: ignore[assignment]
+        (settings.host, settings.port),
+        contexts=contexts,
+        evt_handlers=list(handlers),  # type: ignore[arg-type]
+        server_class=Listener,
+        request_handler=_Connection,
+        settings=settings,
+    )
+    listener.start()
+    return listener

@@ -1,0 +1,246 @@
+"""
+Bytes -> temporary -> fsync -> rename: what this module has returned from survives a crash.
+
+    <folder>/incoming/                    temporaries of the receiver, swept at its start
+    <folder>/instances/ab/<key>.dcm       images as received; the key is a hash of the SOP Instance UID
+    <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
+    <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
+    <folder>/queue.sqlite                 the durable queue (node.queue)
+    <folder>/receive.lock, work.lock      one receiver and one worker
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.jobs import instance_key, job_id
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+
+_PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
+_GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
+_UNFINISHED = "."
+"""First character of the folder of results that are being written."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """
+    What became of one received file.
+
+    Attributes:
+        id: key of the job (SOP Instance UID and content).
+        file: relative to the store's folder.
+        conflicting: True where it went to the quarantine.
+        new: False where the same bytes were already kept.
+    """
+
+    id: str
+    file: str
+    conflicting: bool
+    new: bool
+
+
+class Store:
+    """Images, results and quarantine in one folder on one local file system."""
+
+    def __init__(self, folder: Path, *, min_free_bytes: int = 0) -> None:
+        self.folder = folder
+        self.incoming = folder / "incoming"
+        self.results = folder / "results"
+        self._min_free_bytes = min_free_bytes
+        self._naming = threading.Lock()
+
+    def prepare(self) -> None:
+        """
+        Make the folders, for our eyes only.
+
+        Raises:
+            StorageUnavailable: the folder cannot be made or written.
+        """
+        with _storage(self.folder):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in ("incoming", "instances", "quarantine", "results"):
+                (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+            for shard in range(256):
+                (self.folder / "instances" / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
+            _sync(self.folder / "instances")
+            _sync(self.folder)
+
+    @contextmanager
+    def claim(self, role: str) -> Iterator[None]:
+        """
+        Be the only *role* ("receive" or "work") of this store; the dead lose their claim.
+
+        Raises:
+            StorageUnavailable: another process has the role.
+        """
+        with open(self.folder / f"{role}.lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StorageUnavailable(
+                    f"another process already does '{role}' on {self.folder}; stop it, or set [store] folder"
+                ) from error
+            yield
+
+    def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:
+        """Delete what aborted transfers left; give their number."""
+        limit = time.time() - older_than_seconds
+        abandoned = [path for path in self.incoming.iterdir() if _changed_at(path) <= limit]
+        for path in abandoned:
+            path.unlink(missing_ok=True)
+        return len(abandoned)
+
+    def sweep_results(self) -> int:
+        """Delete results that a crash left half-written; give their number."""
+        abandoned = [path for path in self.results.iterdir() if path.name.startswith(_UNFINISHED)]
+        for path in abandoned:
+            shutil.rmtree(path)
+        return len(abandoned)
+
+    def free_bytes(self) -> int:
+        """Give the free space for ordinary users."""
+        return shutil.disk_usage(self.folder).free
+
+    def require_space(self) -> None:
+        """
+        Refuse work before the disk is full.
+
+        Raises:
+            StorageUnavailable: less is free than [store] min_free_megabytes.
+        """
+        with _storage(self.folder):
+            free = self.free_bytes()
+        if free < self._min_free_bytes:
+            raise StorageUnavailable(
+                f"{free >> 20} MB are free in {self.folder}, {self._min_free_bytes >> 20} MB must stay free; "
+                "make room, or lower [store] min_free_megabytes"
+            )
+
+    def put(self, temporary: Path, sop_instance_uid: str) -> Kept:
+        """
+        Keep the DICOM file *temporary* (in `incoming`) for good; durable when this returns.
+
+        The same bytes again are not kept twice. Other bytes under the same SOP Instance UID go to the
+        quarantine: neither file replaces the other.
+
+        Raises:
+            InvalidDataset: not a DICOM file.
+            StorageUnavailable: disk full, below the watermark, or read-only.
+        """
+        self.require_space()
+        with _storage(self.folder):
+            _sync(temporary)
+            digest = content_digest(temporary)
+            key = instance_key(sop_instance_uid)
+            target = self.folder / "instances" / key[:2] / f"{key}.dcm"
+            conflicting = False
+            with self._naming:
+                if target.exists() and (conflicting := content_digest(target) != digest):
+                    target = self.folder / "quarantine" / f"{job_id(sop_instance_uid, digest)}.dcm"
+                new = not target.exists()
+                if new:
+                    temporary.rename(target)
+                else:
+                    temporary.unlink()
+            # For a repeat too: the first one's rename may not have reached the disk yet.
+            _sync(target.parent)
+        return Kept(
+            id=job_id(sop_instance_uid, digest),
+            file=str(target.relative_to(self.folder)),
+            conflicting=conflicting,
+            new=new,
+        )
+
+    def keep(self, job: str, files: Mapping[str, bytes]) -> None:
+        """
+        Keep the results of *job*, all or none; durable when this returns. What is already kept stays.
+
+        Raises:
+            StorageUnavailable: disk full or read-only.
+        """
+        unfinished = self.results / f"{_UNFINISHED}{job}"
+        with _storage(self.folder):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(mode=0o700)
+            for name, content in files.items():
+                (unfinished / name).write_bytes(content)
+                _sync(unfinished / name)
+            _sync(unfinished)
+            if self.kept(job) is None:
+                unfinished.rename(self.results / job)
+            else:
+                shutil.rmtree(unfinished)
+            _sync(self.results)
+
+    def kept(self, job: str) -> Path | None:
+        """Give the folder with the results of *job*; None where none are kept."""
+        folder = self.results / job
+        return folder if folder.is_dir() else None
+
+    def remove(self, job: str, file: str) -> None:
+        """Delete an image and its results for good."""
+        shutil.rmtree(self.results / job, ignore_errors=True)
+        (self.folder / file).unlink(missing_ok=True)
+
+
+def content_digest(path: Path) -> str:
+    """
+    Give the sha256 of the data set as encoded; who wrote the file meta information does not count.
+
+    Raises:
+        InvalidDataset: no preamble, no group length.
+    """
+    with path.open("rb") as file:
+        head = file.read(_PREAMBLE + _GROUP_LENGTH)
+        if len(head) < _PREAMBLE + _GROUP_LENGTH or head[128:138] != b"DICM\x02\x00\x00\x00UL":
+            raise InvalidDataset("the file has no DICOM file meta information (PS3.10 7.1)")
+        meta = file.read(int.from_bytes(head[-4:], "little"))
+        digest = hashlib.sha256(_transfer_syntax(meta))
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _transfer_syntax(meta: bytes) -> bytes:
+    """Give the value of (0002,0010): the same bytes in another transfer syntax are other content."""
+    start = meta.find(b"\x02\x00\x10\x00UI")
+    if start < 0:
+        raise InvalidDataset("the file meta information names no transfer syntax (PS3.10 7.1)")
+    length = int.from_bytes(meta[start + 6 : start + 8], "little")
+    return meta[start + 8 : start + 8 + length]
+
+
+@contextmanager
+def _storage(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"{folder} cannot be used ({error.strerror or error}); check space, rights and [store] folder"
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content or a folder's names are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _changed_at(path: Path) -> float:
+    """Give the time of the last change; a file that has just gone is new."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

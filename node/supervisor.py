@@ -1,0 +1,167 @@
+"""
+Runs the halves of the node as processes: starts them, restarts the dead, stops them together.
+
+A child gets the settings as one line of JSON on its standard input, which then stays open: its end means that
+we are gone, and the child stops. It answers with one line of JSON on its standard output when it is ready.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
+
+import structlog
+
+from sgseg_dicom.config import Config
+
+log = structlog.get_logger(__name__)
+
+CANNOT_START = 78
+"""Exit status of a child that would fail again in the same way (sysexits.h EX_CONFIG)."""
+_FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 1.0, 60.0, 60.0
+_TICK = 0.1
+
+Ready = dict[str, Any]
+"""What a child says when it is ready, for example {"host": "127.0.0.1", "port": 11112}."""
+
+
+class Child:
+    """One process: its command, whether it is ready, and when it may be started again."""
+
+    def __init__(self, name: str, command: Sequence[str]) -> None:
+        self.name = name
+        self.ready: Ready | None = None
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
+        self._started = 0.0
+        self._pause = _FIRST_PAUSE
+        self._start_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it lives."""
+        return self._process.pid if self._process else None
+
+    def tend(self, settings: str, now: float) -> int | None:
+        """Start the process where it is due; give the exit status if it has just died, else None."""
+        if self._process is None:
+            if now >= self._start_at:
+                self._start(settings, now)
+            return None
+        status = self._process.poll()
+        if status is not None:
+            self._bury(now)
+            log.error("child_died", child=self.name, status=status, restart_seconds=self._pause)
+        return status
+
+    def stop(self) -> None:
+        """Ask the process to end."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end, and kill what does not end."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.error("child_killed", child=self.name)
+            self._process.kill()
+            self._process.wait()
+        self._process, self.ready = None, None
+
+    def _start(self, settings: str, now: float) -> None:
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us; we tell the children
+        )
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("Popen gave no pipes")
+        self._process, self._started = process, now
+        log.info("child_started", child=self.name, pid=process.pid)
+        threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
+        try:
+            process.stdin.write(settings + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it is dead already; the next look says so
+
+    def _listen(self, output: IO[str]) -> None:
+        line = output.readline()
+        if line:
+            self.ready = json.loads(line)
+
+    def _bury(self, now: float) -> None:
+        healthy = now - self._started > _HEALTHY_AFTER
+        self._pause = _FIRST_PAUSE if healthy else min(self._pause * 2, _LONGEST_PAUSE)
+        self._start_at = now + self._pause
+        self._process, self.ready = None, None
+
+
+class Supervisor:
+    """Keeps the children running until it is told to stop."""
+
+    def __init__(self, config: Config, commands: Mapping[str, Sequence[str]]) -> None:
+        self.children = {name: Child(name, command) for name, command in commands.items()}
+        self._settings = config.to_json()
+
+    @property
+    def ready(self) -> Mapping[str, Ready]:
+        """What the children said that are ready now."""
+        return {name: child.ready for name, child in self.children.items() if child.ready is not None}
+
+    def run(self, stop: threading.Event, *, on_ready: Callable[[Mapping[str, Ready]], None]) -> int:
+        """
+        Run until *stop* is set, or until a child says that starting it again is of no use.
+
+        *on_ready* is called once, when every child is ready. Gives the exit status for our own process.
+        """
+        told = False
+        try:
+            while not stop.wait(_TICK):
+                for child in self.children.values():
+                    if child.tend(self._settings, time.monotonic()) == CANNOT_START:
+                        return CANNOT_START
+                if not told and len(self.ready) == len(self.children):
+                    told = True
+                    on_ready(self.ready)
+        finally:
+            self._stop()
+        return 0
+
+    def _stop(self) -> None:
+        for child in self.children.values():
+            child.stop()
+        for child in self.children.values():
+            child.wait(20.0)
+
+
+def receive_settings(stop: threading.Event) -> Config:
+    """Read the settings in a child, and set *stop* when the supervisor has gone."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 1)  # not sys.stdin: a thread that waits in its buffer spoils the exit
+        if not piece:
+            raise SystemExit("the supervisor has gone")
+        line += piece
+    threading.Thread(target=_watch, args=(stop,), daemon=True).start()
+    return Config.from_json(line.decode())
+
+
+def report_ready(**facts: Any) -> None:
+    """Tell the supervisor, in a child, that the work has begun."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def _watch(stop: threading.Event) -> None:
+    os.read(0, 1)
+    stop.set()

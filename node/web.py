@@ -1,0 +1,86 @@
+"""The status page: /, /live and /ready over HTTP. Counts and names of machines, nothing of a patient."""
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from sgseg_dicom.errors import StorageUnavailable
+
+_TEMPLATES = Path(__file__).parent / "pages"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """
+    What the page shows.
+
+    Attributes:
+        problems: why nothing can be received or processed now; empty where all is well.
+        address: where to send, for example "SGSEG at 127.0.0.1:11112".
+        destinations: names of those who get the results.
+        counts: jobs by state.
+    """
+
+    problems: tuple[str, ...]
+    address: str
+    destinations: tuple[str, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def build(look: Callable[[], Health]) -> Starlette:
+    """Build the page over *look*, which is called for every request."""
+    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
+
+    def live(request: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    def ready(request: Request) -> Response:
+        problems = look().problems
+        return JSONResponse(
+            {"ready": not problems, "problems": list(problems)}, status_code=503 if problems else 200
+        )
+
+    def page(request: Request) -> Response:
+        return HTMLResponse(pages.get_template("status.html").render(health=look()))
+
+    return Starlette(routes=[Route("/", page), Route("/live", live), Route("/ready", ready)])
+
+
+class Page:
+    """The page, served by a thread of its own."""
+
+    def __init__(self, app: Starlette, *, host: str, port: int) -> None:
+        """
+        Bind.
+
+        Raises:
+            StorageUnavailable: the address or the port cannot be had.
+        """
+        try:
+            self._socket = socket.create_server((host, port))
+        except OSError as error:
+            raise StorageUnavailable(
+                f"cannot listen on [page] host {host}, port {port} ({error.strerror}); set another one"
+            ) from error
+        self.port = int(self._socket.getsockname()[1])
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+
+    def start(self) -> None:
+        """Serve in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(5.0)
+        self._socket.close()

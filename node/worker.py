@@ -1,0 +1,245 @@
+"""What the worker does with one job. The edge: nothing leaves this module as an exception."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Protocol, TypeVar
+
+import structlog
+from pydicom import Dataset
+
+from node.deliver import Courier
+from node.jobs import Delivery, Ending, Job, Outcome, Sent
+from node.store import Store
+from sgseg_dicom.errors import (
+    ConflictingInstance,
+    DeliveryRefused,
+    Disposition,
+    NotApplicable,
+    PeerUnavailable,
+    SgsegError,
+)
+from sgseg_dicom.pipeline import Timed
+from sgseg_dicom.records import Results
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+_OUTCOME = "outcome.json"
+
+
+class _Defect(SgsegError):
+    """Something else than an SgsegError was raised; the message is its class."""
+
+
+class Process(Protocol):
+    """`sgseg_dicom.pipeline.process` with its segmenter."""
+
+    def __call__(self, path: Path, *, timed: Timed) -> Results:
+        """Turn one stored radiograph into its results."""
+        ...
+
+
+class Worker:
+    """Answers jobs and delivers results; safe to call from many threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        process: Process,
+        couriers: Mapping[str, Courier],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._process = process
+        self._couriers = couriers
+        self._clock = clock
+        self._down: set[str] = set()
+        self._running = 0
+        self._counting = Lock()
+
+    @property
+    def busy(self) -> bool:
+        """True while a step runs."""
+        return self._running > 0
+
+    def answer(self, job: Job) -> Outcome:
+        """Process the image of *job* and keep its results; what is already kept is not made again."""
+        started_at, seconds = self._clock(), dict[str, float]()
+        result = self._attempt(job.id, lambda: self._kept(job) or self._made(job, started_at, seconds))
+        outcome = result if isinstance(result, Outcome) else _outcome_of(result)
+        outcome = replace(
+            outcome,
+            started_at=outcome.started_at or started_at,
+            finished_at=outcome.finished_at or self._clock(),
+            seconds=outcome.seconds or seconds,
+        )
+        _log_outcome(job, outcome)
+        return outcome
+
+    def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
+        """
+        Send the kept results of a job to one destination.
+
+        The *first* attempt does not knock at a destination that is known to be down: the attempts of the
+        queue do, one at a time.
+        """
+        at = self._clock()
+        if first and destination in self._down:
+            detail = f"{destination} did not answer lately; tried again later"
+            return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
+        error = self._attempt(job_id, lambda: self._send(job_id, destination))
+        if isinstance(error, PeerUnavailable):
+            self._down.add(destination)
+        elif error is None:
+            self._down.discard(destination)
+        sent = Delivery(
+            destination=destination,
+            state=_state_of(error),
+            detail=str(error or ""),
+            at=at,
+            seconds=round(self._clock() - at, 6),
+        )
+        _log_delivery(job_id, sent)
+        return sent
+
+    def _attempt(self, job_id: str, action: Callable[[], T]) -> T | SgsegError:
+        """Run a step; the one place where whatever is raised becomes a value."""
+        with self._step():
+            try:
+                return action()
+            except SgsegError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the queue
+                log.error("defect", job=job_id, error=type(error).__name__, where=_where(error))
+                return _Defect(type(error).__name__)
+
+    def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:
+        """Run the pipeline and keep what it gives, with the outcome, before anything is sent."""
+        if job.conflicting:
+            raise ConflictingInstance(
+                "the SOP Instance UID is already kept with other content; both are kept, see "
+                f"{job.file}. The sender must give a changed image a new UID"
+            )
+        results = self._process(self._store.folder / job.file, timed=_stopwatch(seconds))
+        with _stopwatch(seconds)("keep"):
+            files = {f"{str(ds.Modality).lower()}.dcm": _encoded(ds) for ds in results.objects}
+            outcome = Outcome(
+                ending=Ending.FINDING if results.finding.regions else Ending.NO_FINDING,
+                files=tuple(files),
+                destinations=tuple(self._couriers),
+                started_at=started_at,
+                finished_at=self._clock(),
+                seconds=dict(seconds),
+            )
+            self._store.keep(job.id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
+        return replace(outcome, finished_at=self._clock(), seconds=seconds)
+
+    def _kept(self, job: Job) -> Outcome | None:
+        """Give the outcome that a worker kept before it died, None where there is none."""
+        folder = self._store.kept(job.id)
+        return None if folder is None else Outcome.from_dict(json.loads((folder / _OUTCOME).read_bytes()))
+
+    def _send(self, job_id: str, destination: str) -> None:
+        folder, courier = self._store.kept(job_id), self._couriers.get(destination)
+        if courier is None:
+            raise DeliveryRefused(f"no [[destination]] is named {destination} any more; add it again")
+        if folder is None:
+            raise DeliveryRefused(f"the results of {job_id} are no longer kept; see [store] keep_days")
+        files = json.loads((folder / _OUTCOME).read_bytes())["files"]
+        courier.send([folder / name for name in files])
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        with self._counting:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._running -= 1
+
+
+def _outcome_of(error: SgsegError) -> Outcome:
+    """Translate what was raised instead of results."""
+    if isinstance(error, ConflictingInstance):
+        ending = Ending.QUARANTINED
+    elif error.disposition is Disposition.REJECT:
+        ending = Ending.REJECTED
+    else:
+        ending = Ending.FAILED
+    if isinstance(error, _Defect):
+        return Outcome(
+            ending=ending, reason=str(error), detail="a defect of this software; its log says where"
+        )
+    reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
+    again = error.disposition is Disposition.RETRY
+    return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
+
+
+def _state_of(error: SgsegError | None) -> Sent:
+    """Translate what a delivery raised."""
+    if error is None:
+        return Sent.DELIVERED
+    if isinstance(error, DeliveryRefused):
+        return Sent.REFUSED
+    return Sent.WAITING if error.disposition is Disposition.RETRY else Sent.FAILED
+
+
+def _encoded(ds: Dataset) -> bytes:
+    """Give the bytes of a DICOM file (PS3.10)."""
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _stopwatch(seconds: dict[str, float]) -> Timed:
+    """Write the time of each stage into *seconds*."""
+
+    @contextmanager
+    def timed(stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds[stage] = round(time.perf_counter() - start, 6)
+
+    return timed
+
+
+def _log_outcome(job: Job, outcome: Outcome) -> None:
+    log.info(
+        "answered",
+        job=job.id,
+        ending=outcome.ending.value,
+        **_known(reason=outcome.reason, detail=outcome.detail),
+        again=outcome.again,
+        seconds=outcome.seconds,
+    )
+
+
+def _log_delivery(job_id: str, sent: Delivery) -> None:
+    log.info(
+        sent.state.value,
+        job=job_id,
+        destination=sent.destination,
+        **_known(detail=sent.detail),
+        seconds=sent.seconds,
+    )
+
+
+def _known(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _where(error: BaseException) -> list[str]:
+    """Give the innermost places, file and line; never the message, which may quote the patient."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

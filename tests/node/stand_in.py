@@ -1,0 +1,101 @@
+"""
+The worker with a pipeline that needs no model. What it does with an image, the image says itself.
+
+`python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline. ImageComments
+(0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not applicable, "defect"
+raises something unexpected that quotes the patient, "flaky" fails at the first attempt, "deadly" ends the process,
+"clear" has no finding. <STAND_IN_FOLDER>/begun has one line for each image that was begun.
+"""
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
+
+from node import app, cli
+from sgseg_dicom.config import Config
+from sgseg_dicom.errors import InferenceError, NotApplicable
+from sgseg_dicom.pipeline import Timed
+from sgseg_dicom.records import Finding, LungRegion, Results
+from sgseg_dicom.zones import Laterality
+
+SENTENCE = "Infected area in the right lower lung."
+
+
+class StandIn:
+    """A pipeline that writes down what it began in *folder*."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, path: Path, *, timed: Timed) -> Results:
+        with timed("read"):
+            source = dcmread(path, stop_before_pixels=True)
+        earlier = self.begun().count(source.SOPInstanceUID)
+        with (self._folder / "begun").open("a") as file:
+            file.write(f"{source.SOPInstanceUID}\n")
+        with timed("infer"):
+            self._do(source.get("ImageComments", ""), source, earlier)
+        return results_of(source)
+
+    def begun(self) -> list[str]:
+        """Give the SOP Instance UIDs of the images that were begun, in order."""
+        file = self._folder / "begun"
+        return file.read_text().split() if file.exists() else []
+
+    def _do(self, wish: str, source: Dataset, earlier: int) -> None:
+        if wish == "slow":
+            (self._folder / "inside").touch()
+            while not (self._folder / "go").exists():
+                time.sleep(0.01)
+        if wish == "lateral":
+            raise NotApplicable("a lateral view; send frontal ones", reason="lateral-view")
+        if wish == "defect":
+            raise KeyError(str(source.PatientName))
+        if wish == "flaky" and not earlier:
+            raise InferenceError("the device failed")
+        if wish == "deadly":
+            os._exit(9)
+
+
+def results_of(source: Dataset) -> Results:
+    """Give results as small as an archive takes them."""
+    clear = source.get("ImageComments") == "clear"
+    region = LungRegion(
+        laterality=Laterality.RIGHT, mask=np.ones((2, 2), dtype=bool), area_share=1.0, area_mm2=None
+    )
+    return Results(
+        seg=None if clear else _object(source, SegmentationStorage, "SEG"),
+        sr=_object(source, ComprehensiveSRStorage, "SR"),
+        finding=Finding(
+            regions=() if clear else (region,),
+            zones=(False, False, not clear, False, False, False),
+            zone_probabilities=np.zeros(6, dtype=np.float32),
+            sentence=SENTENCE,
+        ),
+    )
+
+
+def _object(source: Dataset, sop_class: UID, modality: str) -> Dataset:
+    ds = Dataset()
+    ds.SOPClassUID = sop_class
+    ds.SOPInstanceUID = generate_uid(entropy_srcs=[source.SOPInstanceUID, modality])
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.StudyInstanceUID, ds.SOPInstanceUID
+    ds.PatientName, ds.PatientID, ds.Modality = source.PatientName, source.PatientID, modality
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return ds
+
+
+def load(config: Config, stack: ExitStack) -> StandIn:
+    """Stand in for `node.app.load_pipeline`."""
+    return StandIn(Path(os.environ["STAND_IN_FOLDER"]))
+
+
+if __name__ == "__main__":
+    cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=load))

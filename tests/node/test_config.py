@@ -1,0 +1,170 @@
+"""A wrong setting stops the start and says what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from sgseg_dicom.config import Config, Receive, load
+from sgseg_dicom.errors import ConfigError
+
+PEER = '[[destination]]\nname = "{name}"\nae_title = "PACS"\nhost = "pacs.example"\nport = 104\n'
+
+
+def read(folder: Path, text: str) -> Config:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return load(file)
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text)
+    return str(caught.value)
+
+
+def test_the_file_that_ships_has_every_setting_with_its_default():
+    """
+    config.toml at the top shows all keys, and nothing changes when it is used as it is.
+    """
+    file = Path(__file__).parents[2] / "config.toml"
+    shipped, text = load(file), file.read_text()
+
+    assert shipped.store.folder == file.parent / Config().store.folder
+    assert shipped.model_copy(update={"store": Config().store}) == Config()
+    for section, field in Config.model_fields.items():
+        assert f"[{section}]" in text
+        keys = getattr(field.annotation, "model_fields", {"name": 0, "ae_title": 0, "host": 0, "port": 0})
+        assert all(f"{key} = " in text for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[receive]\nport = 70000", "[receive] port is 70000; it must lie between 1 and 65535"),
+        ("[receive]\nport = 0", "[receive] port is 0; it must lie between 1 and 65535"),
+        ("[receive]\nport = true", "[receive] port is True; it must lie between 1 and 65535"),
+        (
+            "[receive]\nidle_seconds = '1'",
+            "[receive] idle_seconds is '1'; it must lie between 0.01 and 86400",
+        ),
+        (
+            "[model]\ndevice = 'tpu'",
+            '[model] device is \'tpu\'; it must be "auto", "cpu" or "cuda"',
+        ),
+        ("[store]\nfolder = 5", "[store] folder is 5; it must be a folder's name"),
+        (
+            "[queue]\nmax_retry = 1",
+            "[queue] has unknown keys ['max_retry']; known: "
+            "['attempts', 'jobs_at_once', 'max_restarts', 'polling_seconds', 'retry_seconds']",
+        ),
+        ("receive = 3", "[receive] must be a table"),
+        (
+            PEER.format(name="A") + "speed = 1",
+            "[[destination]] number 1 has unknown keys ['speed']; known: ['ae_title', 'host', 'name', 'port']",
+        ),
+        (
+            PEER.format(name="A") + PEER.format(name="A"),
+            "[[destination]] must be tables, each with a name of its own",
+        ),
+        (
+            PEER.format(name="A").replace("pacs.example", "no host"),
+            "[[destination]] number 1 host is 'no host'; it must be a host name or an IP address",
+        ),
+        (
+            "[recieve]\nport = 1",
+            "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
+            "'page', 'queue', 'receive', 'store']",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(tmp_path, text, expected):
+    """
+    The message has section, key, value and rule.
+    """
+    assert complaint(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("title", ["", "   ", "SEVENTEEN LETTERS", "A\\\\B", "A\\tB", "ÄRZTE"])
+def test_an_impossible_ae_title_is_refused(tmp_path, title):
+    """
+    AE titles follow PS3.5 6.2: 1 to 16 characters of the default repertoire, no backslash, no control.
+    """
+    message = complaint(tmp_path, f'[receive]\nae_title = "{title}"')
+
+    assert message.startswith("[receive] ae_title is ")
+    assert "1 to 16 ASCII characters" in message
+
+
+def test_spaces_around_an_ae_title_do_not_count(tmp_path):
+    """
+    Leading and trailing spaces of an AE are not significant (PS3.5 6.2).
+    """
+    assert read(tmp_path, '[receive]\nae_title = " SG SEG "').receive.ae_title == "SG SEG"
+
+
+def test_a_wrong_title_in_the_allow_list_is_named_by_its_key(tmp_path):
+    """
+    The key is to blame, not the place in the list.
+    """
+    message = complaint(tmp_path, '[receive]\ncalling_ae_titles = ["GOOD", ""]')
+
+    assert message.startswith("[receive] calling_ae_titles is ''; it must be a list of AE titles")
+
+
+def test_a_destination_without_host_is_told_what_a_host_is(tmp_path):
+    """
+    A missing key is named with what it must be.
+    """
+    message = complaint(tmp_path, '[[destination]]\nname = "A"\nae_title = "PACS"\nport = 104')
+
+    assert message == "[[destination]] number 1 has no host; it must be a host name or an IP address"
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    """
+    Nobody has to start five times to find five mistakes.
+    """
+    lines = complaint(tmp_path, "[receive]\nport = -1\nhots = 'x'\n[page]\nport = 99999").splitlines()
+
+    assert len(lines) == 3
+
+
+def test_a_file_that_is_not_toml_is_told_with_its_line(tmp_path):
+    """
+    The line of the mistake is in the message.
+    """
+    assert "line 2" in complaint(tmp_path, "[receive]\nport == 1\n")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    """
+    A mistyped --config does not silently start with defaults.
+    """
+    with pytest.raises(ConfigError, match=r"absent\.toml cannot be read"):
+        load(tmp_path / "absent.toml")
+
+
+def test_folders_are_relative_to_the_file(tmp_path):
+    """
+    The node may be started from anywhere.
+    """
+    config = read(tmp_path, '[store]\nfolder = "images"\n[model]\nweights = "mine"')
+
+    assert (config.store.folder, config.weights_folder) == (tmp_path / "images", tmp_path / "mine")
+
+
+def test_settings_travel_between_our_processes_unchanged():
+    """
+    Children get the settings of their supervisor, port 0 (any free port) included.
+    """
+    config = Config.internal(receive={"port": 0, "calling_ae_titles": ["A"]})
+
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_settings_cannot_be_changed():
+    """
+    Settings are frozen.
+    """
+    with pytest.raises(ValueError, match="frozen"):
+        Receive().port = 1  # type: ignore[misc]

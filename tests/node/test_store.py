@@ -1,0 +1,221 @@
+"""What the store has returned from survives; what it refuses, it names."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from node.store import Store, content_digest
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+from tests.builders import chest_radiograph, write
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "store")
+    store.prepare()
+    return store
+
+
+def incoming(store: Store, ds: Dataset, name: str = "a.dcm", syntax: str = ExplicitVRLittleEndian) -> Path:
+    """Write *ds* where the receiver writes."""
+    return write(ds, store.incoming / name, syntax)
+
+
+def files(store: Store, part: str) -> list[Path]:
+    return [path for path in (store.folder / part).rglob("*") if path.is_file()]
+
+
+def test_an_image_is_kept_as_it_came(store):
+    """
+    The kept file has the bytes that were received, and the temporary is gone.
+    """
+    ds = chest_radiograph()
+    path = incoming(store, ds)
+    content = path.read_bytes()
+
+    kept = store.put(path, ds.SOPInstanceUID)
+
+    assert (store.folder / kept.file).read_bytes() == content
+    assert (kept.new, kept.conflicting) == (True, False)
+    assert files(store, "incoming") == []
+
+
+def test_names_on_disk_tell_nothing_of_the_patient(store):
+    """
+    Neither the SOP Instance UID nor a patient field is in a path.
+    """
+    ds = chest_radiograph()
+    kept = store.put(incoming(store, ds), ds.SOPInstanceUID)
+
+    assert ds.SOPInstanceUID not in kept.file + kept.id
+    assert str(ds.PatientID) not in kept.file
+
+
+def test_the_same_image_again_is_not_kept_twice(store):
+    """
+    Identical bytes have the same key and are no news.
+    """
+    ds = chest_radiograph()
+    first = store.put(incoming(store, ds), ds.SOPInstanceUID)
+    again = store.put(incoming(store, ds), ds.SOPInstanceUID)
+
+    assert (again.id, again.file, again.new, again.conflicting) == (first.id, first.file, False, False)
+    assert len(files(store, "instances")) == 1
+    assert files(store, "incoming") == []
+
+
+def test_who_wrote_the_file_header_does_not_count(store):
+    """
+    An upgrade of the receiver changes the implementation's name in the header: still the same image.
+    """
+    ds = chest_radiograph()
+    first = incoming(store, ds, "a.dcm")
+    header = first.read_bytes()
+    second = store.incoming / "b.dcm"
+    second.write_bytes(header.replace(b"PYDICOM", b"OTHERXX"))
+
+    assert second.read_bytes() != header
+    assert content_digest(second) == content_digest(first)
+
+
+def test_other_content_under_the_same_uid_is_quarantined(store):
+    """
+    Neither file replaces the other.
+    """
+    ds = chest_radiograph()
+    first = store.put(incoming(store, ds), ds.SOPInstanceUID)
+    content = (store.folder / first.file).read_bytes()
+    ds.PatientID = "OTHER"
+    other = incoming(store, ds)
+    other_content = other.read_bytes()
+
+    second = store.put(other, ds.SOPInstanceUID)
+
+    assert (second.conflicting, second.new, second.id == first.id) == (True, True, False)
+    assert (store.folder / first.file).read_bytes() == content
+    assert second.file.startswith("quarantine/")
+    assert (store.folder / second.file).read_bytes() == other_content
+
+
+def test_the_same_pixels_in_another_transfer_syntax_are_other_content(store):
+    """
+    What the sender changed without a new UID is for a person to sort out.
+    """
+    ds = chest_radiograph()
+    store.put(incoming(store, ds), ds.SOPInstanceUID)
+
+    assert store.put(incoming(store, ds, syntax=ImplicitVRLittleEndian), ds.SOPInstanceUID).conflicting
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 128 + b"DICM", b"\0" * 300])
+def test_bytes_that_are_not_dicom_are_refused(store, content):
+    """
+    The sender hears of it, and nothing is kept.
+    """
+    path = store.incoming / "x.dcm"
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidDataset):
+        store.put(path, "1.2.3")
+    assert files(store, "instances") == []
+
+
+def test_a_full_disk_is_told_before_it_is_full(tmp_path):
+    """
+    Below the watermark nothing more is taken.
+    """
+    store = Store(tmp_path, min_free_bytes=1 << 60)
+    store.prepare()
+    ds = chest_radiograph()
+
+    with pytest.raises(StorageUnavailable, match="min_free_megabytes"):
+        store.put(incoming(store, ds), ds.SOPInstanceUID)
+
+
+def test_a_store_that_is_no_folder_is_told(tmp_path):
+    """
+    The message names the setting.
+    """
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StorageUnavailable, match=r"\[store\] folder"):
+        Store(tmp_path / "file").prepare()
+
+
+def test_file_and_name_are_on_disk_before_put_returns(store, monkeypatch):
+    """
+    The file is synchronised before it gets its name, and the folder after.
+    """
+    ds = chest_radiograph()
+    path = incoming(store, ds)
+    happened = []
+    fsync, rename = os.fsync, Path.rename
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (happened.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd))
+    )
+    monkeypatch.setattr(
+        Path, "rename", lambda self, target: (happened.append("rename"), rename(self, target))[1]
+    )
+
+    kept = store.put(path, ds.SOPInstanceUID)
+
+    assert happened == [str(path), "rename", str((store.folder / kept.file).parent)]
+
+
+def test_results_are_kept_all_or_none(store):
+    """
+    A crash while results are written leaves nothing that looks like results.
+    """
+    store.keep("job", {"seg.dcm": b"1", "sr.dcm": b"2"})
+    (store.results / ".half").mkdir()
+    (store.results / ".half" / "seg.dcm").write_bytes(b"1")
+
+    assert store.kept("half") is None
+    assert store.sweep_results() == 1
+    assert [path.name for path in sorted((store.kept("job") or store.folder).iterdir())] == [
+        "seg.dcm",
+        "sr.dcm",
+    ]
+
+
+def test_kept_results_are_never_replaced(store):
+    """
+    A retry delivers the bytes of the first time.
+    """
+    store.keep("job", {"sr.dcm": b"first"})
+    store.keep("job", {"sr.dcm": b"second"})
+
+    assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
+
+
+def test_what_aborted_transfers_left_is_swept(store):
+    """
+    Temporaries go; what is younger than the limit stays, it may still be written.
+    """
+    incoming(store, chest_radiograph())
+
+    assert store.sweep_incoming(older_than_seconds=3600) == 0
+    assert store.sweep_incoming() == 1
+
+
+def test_a_store_has_one_receiver(store):
+    """
+    A second one would sweep away what the first is writing.
+    """
+    with store.claim("receive"), pytest.raises(StorageUnavailable, match="another process"):
+        with Store(store.folder).claim("receive"):
+            pass
+    with store.claim("receive"), store.claim("work"):
+        pass
+
+
+def test_others_cannot_read_the_store(store):
+    """
+    Images are for the node's own user only.
+    """
+    modes = {path.stat().st_mode & 0o077 for path in (store.folder, store.incoming, store.results)}
+
+    assert modes == {0}
