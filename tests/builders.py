@@ -112,7 +112,7 @@ def write(ds: Dataset, path: Path, transfer_syntax: UID = ExplicitVRLittleEndian
             out.PixelData = np.frombuffer(ds.PixelData, "<u2").astype(">u2").tobytes()
     if transfer_syntax in LOSSY_SYNTAXES:
         out.LossyImageCompression = "01"
-        out.LossyImageCompressionRatio = len(ds.PixelData) / len(out.PixelData)
+        out.LossyImageCompressionRatio = f"{len(ds.PixelData) / len(out.PixelData):.3f}"
         out.LossyImageCompressionMethod = LOSSY_SYNTAXES[transfer_syntax]
     out.save_as(path, enforce_file_format=True)
     return path

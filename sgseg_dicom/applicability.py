@@ -1,0 +1,135 @@
+"""Is this an adult frontal chest radiograph that the model may judge? Header and size only."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from pydicom import Dataset
+
+from sgseg_dicom.errors import NotApplicable
+from sgseg_dicom.header import text_of
+from sgseg_dicom.orientation import directions_of
+from sgseg_dicom.records import Radiograph
+
+ADULT_YEARS = 18
+LEAST_SIDE = 64
+"""Rows and columns below which an image is a thumbnail."""
+
+# View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
+_DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB")
+_LATERAL = re.compile(r"\b(LL|RL|LLAT|RLAT|LAT)\b|LATERAL|PROFIL|SEITLICH|\bSAGITTAL\b")
+_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|SCHR(AE|Ä)G|OBLICU")
+# View codes of CID 4010 whose meaning may be in another language.
+_LATERAL_CODES = frozenset({"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"})
+_OBLIQUE_CODES = frozenset(
+    {"399182000", "399184004", "399236003", "399135007", "399356000", "399006002", "399038007", "399312000"}
+    | {"399059000", "260426006", "260427002", "399160007", "399004004"}
+)
+
+_CHEST = re.compile(
+    r"CHEST|TH?ORAX|TORACE|T[OÓ]RAX|LUNG|PULM|POUMON|POLMON|CXR|BRUSTKORB|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATKA"
+    r"|HRUDN[IÍ]K|ГРУД|ЛЕГК|胸|肺|흉부"
+)
+_VAGUE = re.compile(r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHER|NONE|N/?A|TRUNK|(WHOLE ?)?BODY|ENTIRE BODY")
+# Chest, thoracic cavity and lung: SNOMED CT, and SNOMED RT as older devices write it (PS3.16 CID 4, 4031).
+_CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3300", "T-28000"})
+
+_AGE = re.compile(r"(\d{3})([DWMY])")  # value representation AS: PS3.5 6.2
+_IN_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+
+
+def require_applicable(radiograph: Radiograph) -> None:
+    """
+    Refuse what the model was not made for. What the header does not say is accepted, never refused.
+
+    Raises:
+        NotApplicable: the reason is "too-small", "blank", "lateral-view", "oblique-view", "decubitus-view",
+            "not-chest" or "child".
+    """
+    _require_image(radiograph)
+    _require_frontal(radiograph.header)
+    _require_chest(radiograph.header)
+    _require_adult(radiograph.header)
+
+
+def _require_image(radiograph: Radiograph) -> None:
+    rows, columns = radiograph.stored_shape
+    if min(rows, columns) < LEAST_SIDE:
+        raise NotApplicable(
+            f"the image has {rows} x {columns} pixels, fewer than {LEAST_SIDE} on a side; send the original",
+            reason="too-small",
+        )
+    pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
+    if pixels.min() == pixels.max():
+        raise NotApplicable(
+            "every pixel has the same value: the image is blank; expose again", reason="blank"
+        )
+
+
+def _require_frontal(header: Dataset) -> None:
+    if {"A", "P"} & set(directions_of(header)):
+        raise _wrong_view("lateral", "Patient Orientation")
+    codes = {code for code, _ in _coded(header, "ViewCodeSequence")}
+    if codes & _LATERAL_CODES:
+        raise _wrong_view("lateral", "View Code Sequence")
+    if codes & _OBLIQUE_CODES:
+        raise _wrong_view("oblique", "View Code Sequence")
+    meanings = [meaning for _, meaning in _coded(header, "ViewCodeSequence")]
+    for text in (text_of(header, "ViewPosition").replace("_", " "), *meanings):
+        for view, pattern in (("decubitus", _DECUBITUS), ("oblique", _OBLIQUE), ("lateral", _LATERAL)):
+            if pattern.search(text):
+                raise _wrong_view(view, "View Position")
+
+
+def _wrong_view(view: str, source: str) -> NotApplicable:
+    return NotApplicable(
+        f"{source} says {view}; only frontal views (PA, AP) of a patient upright or supine are judged",
+        reason=f"{view}-view",
+    )
+
+
+def _require_chest(header: Dataset) -> None:
+    """Refuse only if something else is named and nothing says chest."""
+    named = [("", text_of(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
+    if any(code in _CHEST_CODES or _CHEST.search(text) for code, text in named):
+        return
+    others = [text for _, text in named if not _VAGUE.fullmatch(text)]
+    if others:
+        raise NotApplicable(
+            f"the body part is {others[0]}; only chest radiographs are judged", reason="not-chest"
+        )
+
+
+def _require_adult(header: Dataset) -> None:
+    years = _age(header)
+    if years is not None and years < ADULT_YEARS:
+        raise NotApplicable(
+            f"the patient is younger than {ADULT_YEARS} years; only adults are judged", reason="child"
+        )
+
+
+def _age(header: Dataset) -> float | None:
+    """Patient's Age (0010,1010), else birth to study, in years; None where unknown."""
+    stated = _AGE.fullmatch(text_of(header, "PatientAge"))
+    if stated:
+        return int(stated[1]) * _IN_YEARS[stated[2]]
+    born = _date(header, "PatientBirthDate")
+    seen = next((day for keyword in _DATES if (day := _date(header, keyword))), None)
+    if born is None or seen is None or seen < born:
+        return None
+    return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
+
+
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+
+
+def _date(header: Dataset, keyword: str) -> date | None:
+    try:
+        return date.fromisoformat(text_of(header, keyword).replace(".", ""))
+    except ValueError:
+        return None
+
+
+def _coded(header: Dataset, keyword: str) -> Iterator[tuple[str, str]]:
+    for item in header.get(keyword) or ():
+        yield text_of(item, "CodeValue"), text_of(item, "CodeMeaning")

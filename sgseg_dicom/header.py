@@ -1,0 +1,92 @@
+"""The data set of a file -> a header that every later stage can use: parsed, decoded, without pixels."""
+
+import math
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from pydicom import DataElement, Dataset, FileDataset, Sequence
+
+UNPARSABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+)
+"""What pydicom raises for a value that breaks its value representation (found by flipping bytes)."""
+
+_ICON_IMAGE_SEQUENCE = 0x00880200
+_SPECIFIC_CHARACTER_SET = 0x00080005
+
+
+def header_of(ds: FileDataset) -> Dataset:
+    """
+    Copy *ds* for the stages to come.
+
+    Left out are pixels, overlays, the icon, and elements that cannot be parsed. Value representations are
+    explicit, OW values little endian. Text is decoded, so Specific Character Set says ISO_IR 192 (UTF-8),
+    which can write it all: highdicom refuses some character sets and pydicom writes "?" in others.
+    """
+    header = _parsed(ds, big_endian=ds.original_encoding[1] is False)
+    header.SpecificCharacterSet = "ISO_IR 192"
+    return header
+
+
+def text_of(header: Dataset, keyword: str) -> str:
+    """Give a value as trimmed upper-case text, several joined by a backslash; "" where absent."""
+    value = header.get(keyword)
+    if value is None:
+        return ""
+    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
+    return "\\".join(str(one).strip().upper() for one in values)
+
+
+def positive_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Give the first two values if both are above zero, else None."""
+    numbers = numbers_of(header, keyword)[:2]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) > 0 else None
+
+
+def numbers_of(header: Dataset, keyword: str) -> list[float]:
+    """Give the values as finite numbers; none where the element is absent or one value is no number."""
+    try:
+        numbers = [float(text) for text in text_of(header, keyword).split("\\")]
+    except ValueError:
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []
+
+
+def _parsed(ds: Dataset, *, big_endian: bool) -> Dataset:
+    parsed = Dataset()
+    for element in _parsable(ds):
+        if element.tag in (_ICON_IMAGE_SEQUENCE, _SPECIFIC_CHARACTER_SET) or _holds_pixels(element.tag.group):
+            continue
+        if element.VR == "SQ":
+            items = Sequence(_parsed(item, big_endian=big_endian) for item in element.value or ())
+            element = DataElement(element.tag, "SQ", items)
+        elif element.VR == "PN":
+            names = [str(name) for name in ([element.value] if element.VM < 2 else element.value)]
+            element = DataElement(element.tag, "PN", names if element.VM > 1 else names[0])
+        elif element.VR == "OW" and big_endian and element.value:
+            element = DataElement(
+                element.tag, "OW", np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
+            )
+        parsed.add(element)
+    return parsed
+
+
+def _parsable(ds: Dataset) -> Iterator[DataElement]:
+    for tag in sorted(ds.keys()):
+        try:
+            element = ds[tag]
+        except UNPARSABLE:
+            continue
+        yield element
+
+
+def _holds_pixels(group: int) -> bool:
+    return group == 0x7FE0 or group >> 8 in (0x50, 0x60)  # curves and overlays: PS3.5 7.6

@@ -1,0 +1,120 @@
+"""One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
+
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset, dcmread, uid
+from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
+
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.greyscale import render
+from sgseg_dicom.header import UNPARSABLE, header_of, positive_pair, text_of
+from sgseg_dicom.orientation import orientation_of
+from sgseg_dicom.pixels import PixelFormat, decode
+from sgseg_dicom.records import Radiograph
+
+SOP_CLASSES: Mapping[UID, str] = {
+    uid.ComputedRadiographyImageStorage: "CR",
+    uid.DigitalXRayImageStorageForPresentation: "DX for presentation",
+    uid.DigitalXRayImageStorageForProcessing: "DX for processing",
+    uid.SecondaryCaptureImageStorage: "secondary capture",
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage: "grayscale byte secondary capture",
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage: "grayscale word secondary capture",
+}
+"""The SOP classes that are read; the receiver may offer just these."""
+
+_MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
+_UID = re.compile(r"[0-9.]{1,64}")
+_UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
+
+
+def read(path: Path) -> Radiograph:
+    """
+    Read one stored chest radiograph as a reader would see it.
+
+    Raises:
+        InvalidDataset: not DICOM, cut off, or an attribute that every image must have is missing.
+        UnsupportedObject: SOP class, modality, colour or frames that no chest radiograph has.
+        UndecodablePixels: the pixel data are missing, cut off, or contradict the header.
+        StorageUnavailable: the file cannot be read.
+    """
+    # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
+    with disable_value_validation():
+        ds = _opened(path)
+        header = header_of(ds)
+        _require_identity(header)
+        _require_radiograph(header)
+        pixel_format = PixelFormat.of(header)
+        pixels, padding = render(decode(ds, pixel_format), header, pixel_format)
+    orientation = orientation_of(header)
+    spacing_mm, spacing_at_detector = _spacing(header)
+    return Radiograph(
+        header=header,
+        pixels=_frozen(orientation.to_display(pixels)),
+        padding=None if padding is None else _frozen(orientation.to_display(padding)),
+        orientation=orientation,
+        spacing_mm=spacing_mm,
+        spacing_at_detector=spacing_at_detector,
+    )
+
+
+def _opened(path: Path) -> FileDataset:
+    try:
+        return dcmread(path)
+    except _UNREADABLE as error:
+        raise InvalidDataset(
+            f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
+        ) from error
+    except OSError as error:
+        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+
+
+def _require_identity(header: Dataset) -> None:
+    for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not _UID.fullmatch(str(header.get(keyword) or "")):
+            raise InvalidDataset(
+                f"{keyword} is missing or no UID: results could not refer to the image; resend it"
+            )
+
+
+def _require_radiograph(header: Dataset) -> None:
+    sop_class = UID(header.SOPClassUID)
+    if sop_class not in SOP_CLASSES:
+        raise UnsupportedObject(
+            f"SOP class is {sop_class.name}; send one of: {', '.join(SOP_CLASSES.values())}"
+        )
+    modality = text_of(header, "Modality")
+    if modality not in _MODALITIES:
+        raise UnsupportedObject(f"Modality is {modality}; send chest radiographs only (CR, DX, RG)")
+    photometric = text_of(header, "PhotometricInterpretation")
+    if photometric and photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise UnsupportedObject(
+            f"Photometric Interpretation is {photometric}; send MONOCHROME1 or MONOCHROME2"
+        )
+    for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
+        if text_of(header, keyword) not in ("", "0", "1"):
+            raise UnsupportedObject(f"{keyword} is {text_of(header, keyword)}; send {what} images only")
+
+
+def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
+    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.3)."""
+    spacing = positive_pair(header, "PixelSpacing")
+    at_detector = positive_pair(header, "ImagerPixelSpacing")
+    if spacing is None:
+        return at_detector, at_detector is not None
+    calibrated = bool(text_of(header, "PixelSpacingCalibrationType"))
+    return spacing, not calibrated and at_detector in (None, spacing)
+
+
+def _frozen(grid: NDArray[Any]) -> NDArray[Any]:
+    own = np.ascontiguousarray(grid)
+    own.flags.writeable = False
+    return own
