@@ -60,7 +60,6 @@ def encode_seg(
             is not a multiple of 8; others do not know FRACTIONAL.
 
     Raises:
-        InvalidDataset: the source lacks a UID that the result must repeat.
         InvalidResult: a text did not read back as it was meant.
     """
     if not finding.regions:

@@ -44,8 +44,7 @@ def encode_sr(
         made_at: the site's local time; the same time gives the same bytes.
 
     Raises:
-        InvalidDataset: the source lacks a UID that the result must repeat.
-        InvalidResult: a text did not read back as it was meant.
+        InvalidResult: *seg* is not of this finding, or a text did not read back as it was meant.
     """
     source = source_of(radiograph)
     context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg)

@@ -27,6 +27,7 @@ from sgseg_dicom.encode.outline import outline_of
 from sgseg_dicom.encode.provenance import MANUFACTURER
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
 from sgseg_dicom.encode.wording import region_name
+from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 
 OUTLINED_SHARE = 0.02
@@ -90,7 +91,9 @@ def _outline_group(region: LungRegion, part: Component, number: int, context: Co
 
 def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
-    number = next(item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid)
+    number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
+    if number is None:
+        raise InvalidResult(f"the SEG has no segment for {region_name(region)}; encode both from one finding")
     reference = ReferencedSegmentationFrame(
         sop_class_uid=seg.SOPClassUID,
         sop_instance_uid=seg.SOPInstanceUID,
