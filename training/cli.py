@@ -1,12 +1,17 @@
 """`sgseg-train`: fit, evaluate, export."""
 
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sgseg_dicom.errors import SgsegError
-from training.data import read_normals, read_qata
+from sgseg_dicom.infer import GuidedBy
+from training.data import Captions, read_normals, read_qata
 from training.recipe import load_recipe
 
 app = typer.Typer(help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True)
@@ -31,17 +36,66 @@ def fit_command(
     """Train a model; stopped runs resume."""
     from training.fit import fit
 
-    try:
+    with _told():
         chosen = load_recipe(recipe)
         train = read_qata(data, "train", captions=chosen.captions)
         valid = read_qata(data, "valid", captions=chosen.captions)
         if normals is not None:
             train += read_normals(normals, "train")
         last = fit(chosen, train, valid, out=out, epochs=epochs)
+    typer.echo(f"Last checkpoint: {last}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    data: Data,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    normals: Normals = None,
+    captions: Annotated[Captions, typer.Option(help="Which captions the zones are compared with.")] = "original",
+    guidance: Annotated[GuidedBy, typer.Option(help="What guides the decoder; the node uses its own report.")] = "generated",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
+) -> None:
+    """Measure weights on a split, text-free unless told otherwise."""
+    from sgseg_dicom.infer import load_network
+    from training.evaluate import evaluate
+
+    with _told():
+        items = read_qata(data, split, captions=captions)
+        healthy = [] if normals is None else read_normals(normals, split)
+        network = load_network(weights)
+        figures = evaluate(network, items, healthy, guided_by=guidance)
+    text = json.dumps({"split": split, "weights": network.manifest.sha256} | figures, indent=2)
+    if json_file is not None:
+        json_file.write_text(text + "\n")
+    typer.echo(text)
+
+
+@app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(help="The last.ckpt of a run.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
+    normals: Normals = None,
+    name: Annotated[str, typer.Option(help="Of the algorithm, as the results name it.")] = "SGSeg compact",
+) -> None:
+    """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
+    from training.export import Release, export
+
+    with _told():
+        valid = read_qata(data, "valid")
+        healthy = [] if normals is None else read_normals(normals, "valid")
+        manifest = export(checkpoint, valid, healthy, out=out, release=Release(name=name))
+    typer.echo(json.dumps(manifest.metrics, indent=2))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
     except SgsegError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    typer.echo(f"Last checkpoint: {last}")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,13 @@ class Epochs(lightning.LightningDataModule):
         return DataLoader(PlainBatches(self.valid, batch_size=_VALID_BATCH), batch_size=None)
 
 
+class Averaging(EMAWeightAveraging):
+    """Average of the weights; the checkpoint keeps both, the average as `state_dict`."""
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Leave the current weights as they are: lightning's copy of the average would end in the last checkpoint."""
+
+
 def fit(
     recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], *, out: Path, epochs: int | None = None
 ) -> Path:
@@ -94,9 +101,9 @@ def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
-        logger=CSVLogger(out, name="", version="csv"),
+        logger=CSVLogger(out, name="csv"),
         callbacks=[
-            EMAWeightAveraging(decay=recipe.ema_decay),
+            Averaging(decay=recipe.ema_decay),
             ModelCheckpoint(out, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True),
             LearningRateMonitor("step"),
             TQDMProgressBar(refresh_rate=10),

@@ -1,0 +1,126 @@
+"""`sgseg predict PATH...`: the core without a network."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sgseg_dicom.errors import InstanceError, SgsegError
+from sgseg_dicom.records import Results
+from sgseg_dicom.zones import ZONES
+
+app = typer.Typer(help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True)
+
+
+@app.callback()
+def sgseg() -> None:
+    """Mark infected lung regions on chest radiographs, without a network."""
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders that are searched for them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made where it is not there.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda".')] = "auto",
+) -> None:
+    """
+    Write a SEG and an SR draft beside each other for every radiograph, named by its SOP Instance UID.
+
+    Ends with status 1 where an image had no result, and says which and why.
+    """
+    files = list(find_files(paths))
+    if not files:
+        typer.echo(f"no file in {', '.join(map(str, paths))}", err=True)
+        raise typer.Exit(2)
+    try:
+        failed = _predict_all(files, out=out, as_json=as_json, weights=weights, device=device)
+    except SgsegError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(1 if failed else 0)
+
+
+def find_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Give every file of *paths*, folders searched through, hidden files and DICOMDIR left out."""
+    for path in paths:
+        if path.is_dir():
+            yield from (
+                file
+                for file in sorted(path.rglob("*"))
+                if file.is_file() and not file.name.startswith(".") and file.name != "DICOMDIR"
+            )
+        else:
+            yield path
+
+
+def _predict_all(files: Sequence[Path], *, out: Path, as_json: bool, weights: Path | None, device: str) -> int:
+    """Judge *files* one after the other; give the number of those without a result."""
+    from sgseg_dicom.infer import load_segmenter
+    from sgseg_dicom.pipeline import process
+
+    segmenter = load_segmenter(weights, device=device)
+    out.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    with _progress() as progress:
+        for path in progress.track(files, description="radiographs"):
+            try:
+                results = process(path, segmenter=segmenter, made_at=datetime.now().astimezone())
+            except InstanceError as error:
+                failed += 1
+                said: dict[str, Any] = {"file": str(path), "result": "none", "why": f"{type(error).__name__}: {error}"}
+            else:
+                said = {"file": str(path), "result": "draft", **_keep(results, out)}
+            _say(progress.console, said, as_json=as_json)
+    segmenter.close()
+    return failed
+
+
+def _keep(results: Results, out: Path) -> dict[str, Any]:
+    """Write the objects; give what is told of them."""
+    written = {}
+    source = results.sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    uid = source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    for kind, ds in (("seg", results.seg), ("sr", results.sr)):
+        if ds is not None:
+            path = out / f"{uid}.{kind}.dcm"
+            ds.save_as(path, enforce_file_format=True)
+            written[kind] = str(path)
+    finding = results.finding
+    return {
+        "sentence": finding.sentence,
+        "zones": {
+            zone.name: {"present": present, "probability": round(float(chance), 4)}
+            for zone, present, chance in zip(ZONES, finding.zones, finding.zone_probabilities, strict=True)
+        },
+        "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
+        **written,
+    }
+
+
+def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(said) + "\n")
+    else:
+        console.print(f"{said['file']}: {said.get('sentence') or said['why']}", highlight=False, markup=False)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,224 @@
+"""
+Segmenter: ModelInput -> Prediction, whatever waits as one batch; the only holder of device state.
+
+`Network` runs batches; `Segmenter` lets many threads ask it one image each.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.weights import Manifest, Thresholds, load_weights, packaged_weights
+from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.records import Algorithm, ModelInput, Prediction
+from sgseg_dicom.zones import ZoneBits
+
+GuidedBy = Literal["generated", "ground-truth", "none"]
+
+MAX_BATCH = {"cuda": 64, "cpu": 4}
+"""Images in one batch at most: a GPU is filled, and a CPU gains nothing but latency from more."""
+
+
+class Network:
+    """
+    A loaded model on its device: half precision on a GPU, bf16 on a CPU that has it, else float32.
+
+    Args:
+        model: in evaluation mode.
+        manifest: of its weights.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ConfigError: "cuda" where there is none.
+    """
+
+    def __init__(self, model: SGSeg, manifest: Manifest, *, device: str = "auto") -> None:
+        self.device = _choose(device)
+        self.manifest = manifest
+        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.precision = _precision(self.device)
+        self.algorithm = Algorithm(
+            name=manifest.name, version=manifest.version, weights_digest=manifest.sha256
+        )
+
+    def judge(
+        self,
+        inputs: Sequence[ModelInput],
+        *,
+        guided_by: GuidedBy = "generated",
+        zones: Sequence[ZoneBits] | None = None,
+    ) -> list[Prediction]:
+        """
+        Judge a batch; where the GPU's memory is too small for it, halves of it.
+
+        Args:
+            inputs: at least one.
+            guided_by: "generated", the model's own report, is what the node does; the others are for evaluation.
+            zones: the true zones of each image, for "ground-truth" only.
+
+        Raises:
+            InferenceError: the device failed, or a single image is too much for its memory.
+        """
+        try:
+            return self._run(inputs, guided_by, zones)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            if len(inputs) == 1:
+                raise InferenceError("the GPU's memory is too small for one image; free it, or set device = \"cpu\"") from None
+        except RuntimeError as error:
+            raise InferenceError(f"the device failed: {error}") from error
+        half = len(inputs) // 2
+        first, second = (None, None) if zones is None else (zones[:half], zones[half:])
+        return [
+            *self.judge(inputs[:half], guided_by=guided_by, zones=first),
+            *self.judge(inputs[half:], guided_by=guided_by, zones=second),
+        ]
+
+    @torch.inference_mode()
+    def _run(
+        self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
+    ) -> list[Prediction]:
+        images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1)
+        images = images.to(self.device, memory_format=torch.channels_last)
+        with self._cast():
+            output = self.model(images, self._words(len(inputs), guided_by, zones))
+        calibration = self.manifest.calibration
+        masks = (output.mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
+        chances = (output.location.zone_logits.float() / calibration.zone_temperature).sigmoid().cpu().numpy()
+        if guided_by == "ground-truth":
+            chances = np.array(zones, dtype=np.float32)  # the report is given, so its zones are
+        return [decide(mask, chance, self.manifest.thresholds) for mask, chance in zip(masks, chances, strict=True)]
+
+    def _words(self, batch: int, guided_by: GuidedBy, zones: Sequence[ZoneBits] | None) -> Tensor | None:
+        if guided_by == "generated":
+            return None
+        if guided_by == "none":
+            return self.model.reports.none(batch)
+        return self.model.reports.hard(torch.tensor(zones, device=self.device))
+
+    def _cast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+
+
+class Segmenter:
+    """
+    Many threads in, one device thread: what waits while a batch runs becomes the next batch.
+
+    Attributes:
+        algorithm: who judges.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.algorithm = network.algorithm
+        self._network = network
+        self._waiting: queue.SimpleQueue[tuple[ModelInput, Future[Prediction]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
+        self._thread.start()
+
+    def __call__(self, model_input: ModelInput) -> Prediction:
+        """
+        Judge one image; blocks until its batch is done.
+
+        Raises:
+            InferenceError: the device failed.
+        """
+        future: Future[Prediction] = Future()
+        self._waiting.put((model_input, future))
+        return future.result()
+
+    def warm_up(self) -> None:
+        """Judge a blank image: the first pass compiles and allocates, and no patient should wait for it."""
+        self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
+
+    def close(self) -> None:
+        """Finish what waits, then stop the device thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, last = self._drain(first)
+            try:
+                predictions = self._network.judge([model_input for model_input, _ in batch])
+            except InferenceError as error:
+                for _, future in batch:
+                    future.set_exception(error)
+            else:
+                for (_, future), prediction in zip(batch, predictions, strict=True):
+                    future.set_result(prediction)
+            if last:
+                return
+
+    def _drain(
+        self, first: tuple[ModelInput, Future[Prediction]]
+    ) -> tuple[list[tuple[ModelInput, Future[Prediction]]], bool]:
+        batch = [first]
+        while len(batch) < MAX_BATCH[self._network.device.type] and not self._waiting.empty():
+            item = self._waiting.get()
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
+
+
+def load_network(weights: Path | None = None, *, device: str = "auto") -> Network:
+    """
+    Load the weights in folder *weights*, or those that ship.
+
+    Raises:
+        WeightsError: weights, manifest and code do not belong together.
+        ConfigError: the device is not there.
+    """
+    model, manifest = load_weights(packaged_weights() if weights is None else weights)
+    return Network(model, manifest, device=device)
+
+
+def load_segmenter(weights: Path | None = None, *, device: str = "auto") -> Segmenter:
+    """Load a `Network` and let many threads ask it."""
+    return Segmenter(load_network(weights, device=device))
+
+
+def decide(
+    mask_probability: NDArray[np.float32], zone_probabilities: NDArray[np.float32], thresholds: Thresholds
+) -> Prediction:
+    """
+    Judge: infected where the likeliest zone reaches the infection threshold; else no zone and an empty mask.
+
+    An infected image has at least its likeliest zone.
+    """
+    infected = bool(zone_probabilities.max() >= thresholds.infection)
+    named = zone_probabilities >= min(thresholds.zone, float(zone_probabilities.max()))
+    upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (bool(infected and zone) for zone in named)
+    return Prediction(
+        mask_probability=mask_probability,
+        zone_probabilities=zone_probabilities,
+        threshold=thresholds.mask,
+        mask=(mask_probability >= thresholds.mask) & infected,
+        zones=(upper_r, middle_r, lower_r, upper_l, middle_l, lower_l),
+    )
+
+
+def _choose(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("[model] device is \"cuda\", but no GPU can be used here; \"auto\" or \"cpu\" would be right")
+    return torch.device(device)
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        return torch.float16
+    # torch has no public question for this; without AVX512-BF16 bf16 is emulated, and slower than float32.
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32

@@ -1,0 +1,168 @@
+"""Weights on disk: one safetensors file and the manifest that says what it is. A mismatch stops the start."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.model.build import build_sgseg
+from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.zones import ZONES
+
+WEIGHTS_FILE = "model.safetensors"
+MANIFEST_FILE = "manifest.json"
+ZONE_NAMES = tuple(zone.name for zone in ZONES)
+
+_Probability = Annotated[float, Field(gt=0, lt=1)]
+_Temperature = Annotated[float, Field(gt=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Calibration(_Record):
+    """Divisors of the logits that make the probabilities fit the frequencies; chosen on the valid split."""
+
+    zone_temperature: _Temperature
+    mask_temperature: _Temperature
+
+
+class Thresholds(_Record):
+    """
+    Probabilities from which something counts; they belong to one version of the weights.
+
+    Attributes:
+        infection: the likeliest zone must reach it, else the image has no finding and an empty mask.
+        zone: a zone of an infected image is named from here on.
+        mask: a pixel of an infected image belongs to the mask from here on.
+    """
+
+    infection: _Probability
+    zone: _Probability
+    mask: _Probability
+
+
+class Manifest(_Record):
+    """
+    What the weights are.
+
+    Attributes:
+        format: of this file.
+        name, version: of the model, as the results name it.
+        preset: sizes, see `sgseg_dicom.model.build`.
+        guidance: as trained.
+        zones: order of the zone outputs, in PATIENT laterality.
+        input_size: rows and columns.
+        sha256: of the weights file; the results' Device UID comes from it.
+        training: recipe, data with digest, commit.
+        metrics: on the valid split, text-free.
+    """
+
+    format: Literal[1]
+    name: str
+    version: str
+    preset: str
+    guidance: Literal["soft", "hard", "none"]
+    zones: tuple[str, ...]
+    input_size: int
+    sha256: str
+    calibration: Calibration
+    thresholds: Thresholds
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def packaged_weights() -> Path:
+    """Give the folder of the weights that ship with the package."""
+    return Path(__file__).parent.parent / "weights" / "compact"
+
+
+def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
+    """
+    Load a model in evaluation mode, float32, on the CPU.
+
+    Raises:
+        WeightsError: a file is missing or damaged, digest, zones or sizes do not fit, or a tensor is missing,
+            unknown or of another shape.
+    """
+    manifest = read_manifest(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; the folder needs {WEIGHTS_FILE} and {MANIFEST_FILE}")
+    found = digest_of_file(path)
+    if found != manifest.sha256:
+        raise WeightsError(
+            f"{path} has sha256 {found[:12]}..., but its manifest says {manifest.sha256[:12]}...; "
+            "copy weights and manifest of the same release"
+        )
+    model = build_sgseg(manifest.preset, guidance=manifest.guidance)
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise WeightsError(f"{path} does not fit preset {manifest.preset!r}: {error}") from None
+    return model.eval().requires_grad_(False), manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """
+    Read and check the manifest of the weights in *folder*; needs no weights file.
+
+    Raises:
+        WeightsError: missing, damaged, or made for another order of zones or another input size.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = Manifest.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
+    except ValidationError as error:
+        raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
+    if manifest.zones != ZONE_NAMES:
+        raise WeightsError(f"{path} has zones {list(manifest.zones)}; this version has {list(ZONE_NAMES)}")
+    if manifest.input_size != INPUT_SIZE:
+        raise WeightsError(f"{path} has input_size {manifest.input_size}; this version has {INPUT_SIZE}")
+    return manifest
+
+
+def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manifest:
+    """
+    Write half-precision weights and their manifest.
+
+    Args:
+        model: to be written.
+        folder: made where it is not there.
+        facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS_FILE)
+    manifest = Manifest(
+        format=1,
+        guidance=model.guidance,
+        zones=ZONE_NAMES,
+        input_size=INPUT_SIZE,
+        sha256=digest_of_file(folder / WEIGHTS_FILE),
+        **facts,
+    )
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
+    (folder / MANIFEST_FILE).write_text(text)
+    return manifest
+
+
+def digest_of_file(path: Path) -> str:
+    """Give the sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if tensor.is_floating_point() else tensor

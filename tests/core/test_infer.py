@@ -1,0 +1,122 @@
+"""Batches of whatever waits, the decision, and failures of the device."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.infer import Network, Segmenter, decide, load_network
+from sgseg_dicom.model.weights import Thresholds
+from sgseg_dicom.records import ModelInput
+
+THRESHOLDS = Thresholds(infection=0.6, zone=0.5, mask=0.4)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_network(device="cpu")
+
+
+def inputs(count):
+    generator = np.random.default_rng(1)
+    return [ModelInput(pixels=generator.standard_normal((224, 224), dtype=np.float32)) for _ in range(count)]
+
+
+class SmallMemory(Network):
+    """Stands in for a GPU that is too small: none can be had where the tests run."""
+
+    most = 2
+
+    def _run(self, inputs, guided_by, zones):
+        if len(inputs) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super()._run(inputs, guided_by, zones)
+
+
+def small_memory(network, most):
+    small = SmallMemory(network.model, network.manifest, device="cpu")
+    small.most = most
+    return small
+
+
+def test_many_threads_get_each_their_own_answer(network):
+    """What waits is run together, and nobody gets the neighbour's mask."""
+    waiting = inputs(6)
+    expected = [network.judge([item])[0] for item in waiting]
+    segmenter = Segmenter(network)
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(segmenter, waiting))
+    segmenter.close()
+
+    for answer, alone in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(answer.mask_probability, alone.mask_probability, atol=0.05)
+    distances = [
+        [np.abs(a.mask_probability - e.mask_probability).mean() for e in expected] for a in answers
+    ]
+    assert [int(np.argmin(row)) for row in distances] == list(range(6))
+
+
+def test_out_of_memory_is_retried_smaller(network):
+    """A batch that does not fit is halved until it does; every image is answered."""
+    answers = small_memory(network, most=2).judge(inputs(5))
+
+    assert len(answers) == 5
+
+
+def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
+    """Nothing smaller than one image can be tried."""
+    with pytest.raises(InferenceError, match="device = \"cpu\""):
+        small_memory(network, most=0).judge(inputs(1))
+
+
+def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
+    """The device thread outlives a failure."""
+    failing = small_memory(network, most=0)
+    segmenter = Segmenter(failing)
+
+    with pytest.raises(InferenceError):
+        segmenter(inputs(1)[0])
+    failing.most = 4
+    answer = segmenter(inputs(1)[0])
+    segmenter.close()
+
+    assert answer.mask_probability.shape == (224, 224)
+
+
+def test_a_gpu_that_is_not_there_stops_the_start(network):
+    """device = "cuda" is a promise; "auto" is a wish."""
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    with pytest.raises(ConfigError, match="auto"):
+        Network(network.model, network.manifest, device="cuda")
+
+
+def test_below_the_infection_threshold_nothing_is_marked():
+    """No zone, no mask: the likeliest zone decides."""
+    prediction = decide(np.full((4, 4), 0.9, np.float32), np.float32([0.1, 0.2, 0.59, 0, 0, 0]), THRESHOLDS)
+
+    assert not any(prediction.zones)
+    assert not prediction.mask.any()
+
+
+def test_an_infected_image_names_at_least_its_likeliest_zone():
+    """A finding without a place would be no finding."""
+    strict = Thresholds(infection=0.3, zone=0.5, mask=0.4)
+
+    prediction = decide(np.full((4, 4), 0.9, np.float32), np.float32([0.1, 0.2, 0.4, 0.3, 0, 0]), strict)
+
+    assert prediction.zones == (False, False, True, False, False, False)
+    assert prediction.mask.all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(network):
+    """The GPU's mask is the CPU's."""
+    on_gpu = load_network(device="cuda")
+    assert on_gpu.precision is torch.float16
+
+    for gpu, cpu in zip(on_gpu.judge(inputs(3)), network.judge(inputs(3)), strict=True):
+        np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)

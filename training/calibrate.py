@@ -1,0 +1,96 @@
+"""Temperatures and thresholds, chosen on the valid split and on nothing else."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgseg_dicom.model.weights import Calibration, Thresholds
+from sgseg_dicom.records import Prediction
+from training.data import Item, load_mask
+
+MIN_SENSITIVITY = 0.99
+"""Share of infected images that must keep a finding; among thresholds that do, the most specific wins."""
+
+NEUTRAL_CALIBRATION = Calibration(zone_temperature=1.0, mask_temperature=1.0)
+OPEN_THRESHOLDS = Thresholds(infection=1e-6, zone=0.5, mask=0.5)
+"""For predictions to calibrate on: nothing is judged away."""
+
+_TEMPERATURES = np.geomspace(0.5, 3.0, 61)
+_CUTS = np.round(np.arange(0.30, 0.71, 0.02), 2)
+
+
+def calibrate(
+    items: Sequence[Item], predictions: Sequence[Prediction], normal_predictions: Sequence[Prediction]
+) -> tuple[Calibration, Thresholds]:
+    """
+    Choose temperatures by likelihood and thresholds by their purpose.
+
+    Args:
+        items: infected, of the valid split.
+        predictions: of *items*, uncalibrated (NEUTRAL_CALIBRATION, OPEN_THRESHOLDS).
+        normal_predictions: of normal radiographs of the valid split, uncalibrated; may be empty.
+    """
+    masks = np.stack([load_mask(item) for item in items])
+    mask_logits = logits_of(np.stack([p.mask_probability for p in predictions]))
+    zones = np.array([item.zones for item in items], dtype=np.bool_)
+    zone_logits = logits_of(np.stack([p.zone_probabilities for p in predictions]))
+    calibration = Calibration(
+        zone_temperature=best_temperature(zone_logits, zones),
+        mask_temperature=best_temperature(mask_logits[:, ::4, ::4], masks[:, ::4, ::4]),
+    )
+    infected = _probabilities(zone_logits, calibration.zone_temperature)
+    normal = _probabilities(
+        logits_of(np.array([p.zone_probabilities for p in normal_predictions]).reshape(-1, 6)),
+        calibration.zone_temperature,
+    )
+    thresholds = Thresholds(
+        infection=infection_threshold(infected.max(axis=1), normal.max(axis=1)),
+        zone=_best_zone_cut(infected, zones),
+        mask=_best_mask_cut(_probabilities(mask_logits, calibration.mask_temperature), masks),
+    )
+    return calibration, thresholds
+
+
+def logits_of(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Undo the sigmoid."""
+    clipped = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def best_temperature(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Give the divisor of *logits* under which *truth* is likeliest, between 0.5 and 3."""
+    signed = np.where(truth, logits, -logits)
+    losses = [np.logaddexp(0, -signed / temperature).mean() for temperature in _TEMPERATURES]
+    return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)
+
+
+def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float64]) -> float:
+    """
+    Give the highest threshold that keeps MIN_SENSITIVITY of the *infected* images' likeliest zones.
+
+    A higher one would be more specific still, but would lose more than one in a hundred of the infected.
+    Where the *normal* images need less, the middle between them and that threshold is taken.
+    """
+    highest = float(np.quantile(infected, 1 - MIN_SENSITIVITY, method="lower"))
+    needed = float(normal.max()) if len(normal) else 0.0
+    return round(min(max(highest if needed >= highest else (needed + highest) / 2, 0.01), 0.99), 4)
+
+
+def _best_zone_cut(probabilities: NDArray[np.float64], zones: NDArray[np.bool_]) -> float:
+    return float(max(_CUTS, key=lambda cut: float(((probabilities >= cut) == zones).mean())))
+
+
+def _best_mask_cut(probabilities: NDArray[np.float64], masks: NDArray[np.bool_]) -> float:
+    """Give the cut with the best sum of micro and mean Dice."""
+
+    def score(cut: float) -> float:
+        predicted = probabilities >= cut
+        overlap, total = (predicted & masks).sum(axis=(1, 2)), predicted.sum(axis=(1, 2)) + masks.sum(axis=(1, 2))
+        return float(2 * overlap.sum() / total.sum() + (2 * overlap / total).mean())
+
+    return float(max(_CUTS, key=score))
+
+
+def _probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-logits / temperature))

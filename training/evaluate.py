@@ -1,0 +1,146 @@
+"""Measure weights on a split, text-free, the way that the node runs them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from sgseg_dicom.infer import GuidedBy, Network
+from sgseg_dicom.preprocess import normalise
+from sgseg_dicom.records import ModelInput, Prediction
+from training.data import Item, load_image, load_mask
+
+_BATCH = 8
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Counts:
+    """
+    What is left of each image: enough for every metric and its bootstrap.
+
+    Attributes:
+        patients: (N,) who is on the image.
+        overlap, predicted, true: (N,) pixels.
+        pixels: (N,) all pixels of the image.
+        zones, true_zones: bool (N, 6).
+    """
+
+    patients: NDArray[np.str_]
+    overlap: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    true: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    zones: NDArray[np.bool_]
+    true_zones: NDArray[np.bool_]
+
+    def take(self, places: NDArray[np.int64]) -> "Counts":
+        """Give the images at *places*, which may stand more than once."""
+        fields = {name: getattr(self, name)[places] for name in self.__slots__}
+        return Counts(**fields)
+
+
+def model_input_of(item: Item) -> ModelInput:
+    """Turn an item's 224 x 224 pixels into what the network sees; through DICOM it is the same."""
+    return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / 255))
+
+
+def evaluate(
+    network: Network, items: Sequence[Item], normals: Sequence[Item], *, guided_by: GuidedBy = "generated"
+) -> dict[str, Any]:
+    """
+    Measure infected *items* and *normals*; every figure of the items has a patient-level bootstrap interval.
+
+    Returns:
+        keys images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, zone_accuracy, zone_f1,
+        report_exact_match, sensitivity (each with `..._ci`, 95 %), normals, ms_per_image, guidance.
+    """
+    started = time.perf_counter()
+    counts = count(items, predict(network, items, guided_by=guided_by))
+    seconds = time.perf_counter() - started
+    results: dict[str, Any] = {"guidance": guided_by, "images": len(items), **metrics(counts)}
+    results |= {f"{name}_ci": interval for name, interval in bootstrap(counts).items()}
+    results["ms_per_image"] = 1000 * seconds / len(items)
+    if normals:
+        found = count(normals, predict(network, normals, guided_by="generated"))
+        share = found.predicted / found.pixels
+        results["normals"] = {
+            "images": len(normals),
+            "any_mask_rate": float((found.predicted > 0).mean()),
+            "any_mask_rate_ci": _interval(found, lambda counts: {"rate": float((counts.predicted > 0).mean())})["rate"],
+            "any_zone_rate": float(found.zones.any(axis=1).mean()),
+            "mean_area": float(share.mean()),
+        }
+    return results
+
+
+def predict(network: Network, items: Sequence[Item], *, guided_by: GuidedBy = "generated") -> list[Prediction]:
+    """Judge *items* in batches."""
+    predictions: list[Prediction] = []
+    for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
+        part = items[start : start + _BATCH]
+        inputs = [model_input_of(item) for item in part]
+        predictions += network.judge(inputs, guided_by=guided_by, zones=[item.zones for item in part])
+    return predictions
+
+
+def count(items: Sequence[Item], predictions: Sequence[Prediction]) -> Counts:
+    """Compare predictions with the masks and captions of *items*."""
+    masks = [load_mask(item) for item in items]
+    pairs = list(zip(predictions, masks, strict=True))
+    return Counts(
+        patients=np.array([item.patient for item in items]),
+        overlap=np.array([(p.mask & mask).sum() for p, mask in pairs]),
+        predicted=np.array([p.mask.sum() for p in predictions]),
+        true=np.array([mask.sum() for mask in masks]),
+        pixels=np.array([mask.size for mask in masks]),
+        zones=np.array([p.zones for p in predictions], dtype=np.bool_),
+        true_zones=np.array([item.zones for item in items], dtype=np.bool_),
+    )
+
+
+def metrics(counts: Counts) -> dict[str, float]:
+    """Give the figures of *counts*: "micro" pools all pixels, "mean" averages images."""
+    union = counts.predicted + counts.true - counts.overlap
+    total = counts.predicted + counts.true
+    right = counts.zones == counts.true_zones
+    named = (counts.zones & counts.true_zones).sum()
+    return {
+        "dice_micro": float(2 * counts.overlap.sum() / max(1, total.sum())),
+        "dice_mean": float((2 * counts.overlap / np.maximum(1, total)).mean()),
+        "jaccard_micro": float(counts.overlap.sum() / max(1, union.sum())),
+        "jaccard_mean": float((counts.overlap / np.maximum(1, union)).mean()),
+        "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
+        "zone_accuracy": float(right.mean()),
+        "zone_f1": float(2 * named / max(1, counts.zones.sum() + counts.true_zones.sum())),
+        "report_exact_match": float(right.all(axis=1).mean()),
+        "sensitivity": float((counts.predicted > 0).mean()),
+    }
+
+
+def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:
+    """Give the 95 % interval of each figure, patients drawn with replacement."""
+    return _interval(counts, metrics)
+
+
+def _interval(
+    counts: Counts, figures: Callable[[Counts], dict[str, float]]
+) -> dict[str, tuple[float, float]]:
+    _, patient = np.unique(counts.patients, return_inverse=True)
+    members = [np.flatnonzero(patient == number) for number in range(patient.max() + 1)]
+    generator = np.random.default_rng(0)
+    drawn = []
+    for _ in range(_RESAMPLES):
+        chosen = generator.integers(len(members), size=len(members))
+        drawn.append(figures(counts.take(np.concatenate([members[place] for place in chosen]))))
+    return {
+        name: (
+            float(np.percentile([row[name] for row in drawn], 2.5)),
+            float(np.percentile([row[name] for row in drawn], 97.5)),
+        )
+        for name in drawn[0]
+    }
