@@ -17,7 +17,7 @@ LEAST_SIDE = 64
 
 # View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
 _DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB")
-_LATERAL = re.compile(r"\b(LL|RL|LLAT|RLAT|LAT)\b|LATERAL|PROFIL|SEITLICH|\bSAGITTAL\b")
+_LATERAL = re.compile(r"\b(LL|RL|LLAT|RLAT|LAT)\b|(?<!BI)LATERAL|PROFIL|SEITLICH|\bSAGITTAL\b")
 _OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|SCHR(AE|Ä)G|OBLICU")
 # View codes of CID 4010 whose meaning may be in another language.
 _LATERAL_CODES = frozenset({"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"})
@@ -27,14 +27,15 @@ _OBLIQUE_CODES = frozenset(
 )
 
 _CHEST = re.compile(
-    r"CHEST|TH?ORAX|TORACE|T[OÓ]RAX|LUNG|PULM|POUMON|POLMON|CXR|BRUSTKORB|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATKA"
+    r"CHEST|TH?[OÓ]RAX|TORACE|LUNG|PULM|POUMON|POLMON|CXR|BRUSTKORB|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATKA"
     r"|HRUDN[IÍ]K|ГРУД|ЛЕГК|胸|肺|흉부"
 )
 _VAGUE = re.compile(r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHER|NONE|N/?A|TRUNK|(WHOLE ?)?BODY|ENTIRE BODY")
 # Chest, thoracic cavity and lung: SNOMED CT, and SNOMED RT as older devices write it (PS3.16 CID 4, 4031).
-_CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3300", "T-28000"})
+_CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3200", "T-28000"})
 
 _AGE = re.compile(r"(\d{3})([DWMY])")  # value representation AS: PS3.5 6.2
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 _IN_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 
@@ -69,16 +70,15 @@ def _require_image(radiograph: Radiograph) -> None:
 def _require_frontal(header: Dataset) -> None:
     if {"A", "P"} & set(directions_of(header)):
         raise _wrong_view("lateral", "Patient Orientation")
-    codes = {code for code, _ in _coded(header, "ViewCodeSequence")}
-    if codes & _LATERAL_CODES:
-        raise _wrong_view("lateral", "View Code Sequence")
-    if codes & _OBLIQUE_CODES:
-        raise _wrong_view("oblique", "View Code Sequence")
-    meanings = [meaning for _, meaning in _coded(header, "ViewCodeSequence")]
-    for text in (text_of(header, "ViewPosition").replace("_", " "), *meanings):
-        for view, pattern in (("decubitus", _DECUBITUS), ("oblique", _OBLIQUE), ("lateral", _LATERAL)):
-            if pattern.search(text):
-                raise _wrong_view(view, "View Position")
+    stated = [("View Position", "", text_of(header, "ViewPosition").replace("_", " "))]
+    stated += [("View Code Sequence", code, meaning) for code, meaning in _coded(header, "ViewCodeSequence")]
+    for source, code, text in stated:
+        if _DECUBITUS.search(text):
+            raise _wrong_view("decubitus", source)
+        if code in _OBLIQUE_CODES or _OBLIQUE.search(text):
+            raise _wrong_view("oblique", source)
+        if code in _LATERAL_CODES or _LATERAL.search(text):
+            raise _wrong_view("lateral", source)
 
 
 def _wrong_view(view: str, source: str) -> NotApplicable:
@@ -118,9 +118,6 @@ def _age(header: Dataset) -> float | None:
     if born is None or seen is None or seen < born:
         return None
     return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
-
-
-_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 
 
 def _date(header: Dataset, keyword: str) -> date | None:

@@ -39,7 +39,7 @@ def render(
         UndecodablePixels: every pixel is padding.
     """
     values = _possible_values(pixel_format)
-    is_padding = _padding(values, header)
+    is_padding = _padding(values, header, pixel_format)
     counts = np.bincount(codes.ravel(), minlength=len(values))
     padded = int(counts[is_padding].sum())
     if padded == codes.size:
@@ -55,15 +55,18 @@ def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:
     return np.where(codes < len(codes) // 2, codes, codes - len(codes)) if pixel_format.signed else codes
 
 
-def _padding(values: NDArray[np.int64], header: Dataset) -> NDArray[np.bool_]:
+def _padding(values: NDArray[np.int64], header: Dataset, pixel_format: PixelFormat) -> NDArray[np.bool_]:
     """Pixel Padding Value alone, or all from it to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
     ends = numbers_of(header, "PixelPaddingValue")[:1]
     if not ends:
         return np.zeros(len(values), dtype=np.bool_)
     ends += numbers_of(header, "PixelPaddingRangeLimit")[:1]
-    # As a code, for some write it unsigned where the pixels are signed, or the other way round.
-    stated = values[[int(end) % len(values) for end in ends]]
-    return (values >= stated.min()) & (values <= stated.max())
+    # Some write it unsigned where the pixels are signed, or the other way round.
+    span = 2**pixel_format.bits_allocated
+    stated = [int(end) % span for end in ends]
+    if pixel_format.signed:
+        stated = [end - span if end >= span // 2 else end for end in stated]
+    return (values >= min(stated)) & (values <= max(stated))
 
 
 def _grey(values: NDArray[np.int64], counts: NDArray[np.int64], header: Dataset) -> NDArray[np.float64]:

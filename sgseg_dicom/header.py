@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from pydicom import DataElement, Dataset, FileDataset, Sequence
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.errors import BytesLengthException
+from pydicom.valuerep import FLOAT_VR, INT_VR
 
 UNPARSABLE = (
     ValueError,
@@ -16,9 +19,11 @@ UNPARSABLE = (
     NotImplementedError,
     RecursionError,
     struct.error,
+    BytesLengthException,
 )
 """What pydicom raises for a value that breaks its value representation (found by flipping bytes)."""
 
+_NUMBERS = frozenset({"DS", "IS", "AT", "SQ", "US or SS"}) | INT_VR | FLOAT_VR
 _ICON_IMAGE_SEQUENCE = 0x00880200
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -85,7 +90,17 @@ def _parsable(ds: Dataset) -> Iterator[DataElement]:
             element = ds[tag]
         except UNPARSABLE:
             continue
-        yield element
+        if not _has_fallen_back(element):
+            yield element
+
+
+def _has_fallen_back(element: DataElement) -> bool:
+    """Whether pydicom could not parse a number and gave it out as text or bytes."""
+    if element.VR in ("DS", "IS"):
+        values = element.value if element.VM > 1 else [element.value]
+        return any(isinstance(value, str) and value for value in values)
+    known = dictionary_has_tag(element.tag)
+    return known and element.VR in ("SH", "UN") and dictionary_VR(element.tag) in _NUMBERS
 
 
 def _holds_pixels(group: int) -> bool:

@@ -19,8 +19,8 @@ from sgseg_dicom.header import numbers_of, text_of
 LARGEST = 100_000_000
 """The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
 
-# HTJ2K by OpenJPEG (jpeg2k_decode), not OpenJPH (htj2k_decode): three times slower, but a damaged stream makes
-# OpenJPH 0.26 crash the process or never come back. gdcm decodes nothing that imagecodecs does not.
+# HTJ2K by OpenJPEG (jpeg2k_decode), not OpenJPH (htj2k_decode): three times slower, but a damaged stream
+# makes OpenJPH 0.26 crash the process or never come back. gdcm decodes nothing that imagecodecs does not.
 _CODECS: Mapping[UID, Callable[[bytes], NDArray[Any]]] = {
     uid.JPEGBaseline8Bit: imagecodecs.jpeg8_decode,
     uid.JPEGExtended12Bit: imagecodecs.jpeg8_decode,
@@ -114,15 +114,17 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     Raises:
         UndecodablePixels: missing, damaged, in an unknown transfer syntax, or of another size than stated.
     """
-    transfer_syntax = ds.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian)
-    if not isinstance(ds.get("PixelData"), bytes) or not ds.PixelData:
+    transfer_syntax = UID(str(ds.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian)))
+    # As it lies in the file: parsing it would parse the elements that decide its VR, and they may be damaged.
+    element = ds.get_item("PixelData") if "PixelData" in ds else None
+    if element is None or not element.value:
         raise UndecodablePixels("Pixel Data (7FE0,0010) is missing or empty; send the image itself")
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise UndecodablePixels(
             f"no decoder for transfer syntax {transfer_syntax.name}; send it uncompressed"
         )
     try:
-        decoded = _decoded(ds.PixelData, transfer_syntax, pixel_format, ds["PixelData"].VR)
+        decoded = _decoded(element.value, transfer_syntax, pixel_format, element.VR or "OW")
     except _FAILURES as error:
         raise UndecodablePixels(
             f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_told(error)}"

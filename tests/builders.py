@@ -108,8 +108,10 @@ def write(ds: Dataset, path: Path, transfer_syntax: UID = ExplicitVRLittleEndian
         if transfer_syntax.is_encapsulated:
             out.PixelData = encapsulate([_encode(ds, transfer_syntax)])
             out["PixelData"].VR = "OB"
-        elif transfer_syntax == ExplicitVRBigEndian and ds.BitsAllocated == 16:
-            out.PixelData = np.frombuffer(ds.PixelData, "<u2").astype(">u2").tobytes()
+        elif transfer_syntax == ExplicitVRBigEndian:
+            out["PixelData"].VR = "OW" if ds.BitsAllocated == 16 else "OB"
+    if transfer_syntax == ExplicitVRBigEndian:
+        _swap_words(out)
     if transfer_syntax in LOSSY_SYNTAXES:
         out.LossyImageCompression = "01"
         out.LossyImageCompressionRatio = f"{len(ds.PixelData) / len(out.PixelData):.3f}"
@@ -123,6 +125,12 @@ def stored_values(ds: Dataset) -> NDArray[Any]:
     dtype = f"<{'ui'[ds.PixelRepresentation]}{ds.BitsAllocated // 8}"
     count = ds.Rows * ds.Columns
     return np.frombuffer(ds.PixelData, dtype, count).reshape(ds.Rows, ds.Columns)
+
+
+def _swap_words(ds: Dataset) -> None:
+    for element in ds.iterall():
+        if element.VR == "OW" and element.value:
+            element.value = np.frombuffer(element.value, "<u2").astype(">u2").tobytes()
 
 
 def _encode(ds: Dataset, transfer_syntax: UID) -> bytes:
