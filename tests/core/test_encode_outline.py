@@ -13,7 +13,7 @@ def outline(mask):
 
 
 def enclosed(points):
-    """Give the area within a closed polyline (shoelace formula), above 0 where it runs clockwise on screen."""
+    """Give the area within a closed polyline (shoelace formula), above 0 if clockwise on screen."""
     x, y = points.T
     return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) / 2)
 

@@ -1,4 +1,4 @@
-"""What results take over from any hospital's header: names intact, gaps filled, nothing changed, nothing logged."""
+"""What results take over from any hospital's header: names intact, gaps filled, nothing logged."""
 
 import copy
 import logging
@@ -199,6 +199,22 @@ def test_a_text_that_its_character_set_cannot_hold_is_never_sent():
 
     with pytest.raises(InvalidResult, match="StudyDescription does not read back"):
         require_readable(result)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_both_results_are_checked_before_they_are_given_back():
+    """
+    A half surrogate, as broken decoding leaves it, has no UTF-8.
+    """
+    radiograph = read_built()
+    radiograph.header.StudyDescription = "chest \ud800"
+    finding = measure(both_lungs(), radiograph)
+    made = {"algorithm": ALGORITHM, "made_at": MADE_AT}
+
+    with pytest.raises(InvalidResult, match="StudyDescription"):
+        encode_seg(radiograph, finding, **made)
+    with pytest.raises(InvalidResult, match="StudyDescription"):
+        encode_sr(radiograph, finding, None, **made)
 
 
 @pytest.mark.filterwarnings("ignore")
