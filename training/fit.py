@@ -16,6 +16,7 @@ from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.pretrained import load_image_encoder, load_text_encoder
 from training.recipe import Recipe
 
+LAST = "last"
 _VALID_BATCH = 16
 
 
@@ -86,7 +87,7 @@ def fit(
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
     out.mkdir(parents=True, exist_ok=True)
-    last = out / "last.ckpt"
+    last = out / f"{LAST}.ckpt"
     _write_facts(out / "run.json", recipe, train)
     trainer = _trainer(recipe, out, epochs or recipe.epochs)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
@@ -104,7 +105,8 @@ def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
         logger=CSVLogger(out, name="csv"),
         callbacks=[
             Averaging(decay=recipe.ema_decay),
-            ModelCheckpoint(out, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True),
+            # Without a monitor the newest one is kept; `save_last` would write at the very end only.
+            ModelCheckpoint(out, filename=LAST, enable_version_counter=False, save_on_train_epoch_end=True),
             LearningRateMonitor("step"),
             TQDMProgressBar(refresh_rate=10),
         ],

