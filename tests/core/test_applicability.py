@@ -1,0 +1,207 @@
+"""What the header says of an image decides whether the model may judge it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from sgseg_dicom.applicability import LEAST_SIDE, require_applicable
+from sgseg_dicom.errors import Disposition, NotApplicable
+from sgseg_dicom.read import read
+from tests.builders import SOP_CLASSES, chest_radiograph, synthetic_chest, write
+
+
+def reason(folder: Path, **attributes: object) -> str | None:
+    """Give the reason for which a radiograph with *attributes* is refused, None where it is not."""
+    radiograph = read(write(chest_radiograph(**attributes), folder / "x.dcm"))
+    try:
+        require_applicable(radiograph)
+    except NotApplicable as refusal:
+        return refusal.reason
+    return None
+
+
+def coded(code: Code, meaning: str | None = None) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    item.CodeMeaning = meaning or code.meaning
+    return item
+
+
+@pytest.mark.parametrize("kind", SOP_CLASSES)
+def test_an_adult_frontal_chest_radiograph_is_judged(kind: str, tmp_path: Path) -> None:
+    """Every kind that is read may be judged."""
+    assert reason(tmp_path, kind=kind) is None
+
+
+def test_what_the_header_does_not_say_is_accepted(tmp_path: Path) -> None:
+    """An anonymised image with none of the attributes is judged."""
+    silent = dict.fromkeys(
+        (
+            "ViewPosition",
+            "ViewCodeSequence",
+            "PatientOrientation",
+            "BodyPartExamined",
+            "AnatomicRegionSequence",
+        )
+    )
+    silent |= dict.fromkeys(("PatientAge", "PatientBirthDate", "StudyDate", "SeriesDate", "Modality"))
+
+    assert reason(tmp_path, **silent) is None
+
+
+@pytest.mark.parametrize(
+    "keyword", ["ViewPosition", "PatientOrientation", "BodyPartExamined", "PatientAge", "PatientBirthDate"]
+)
+def test_an_empty_value_is_accepted(keyword: str, tmp_path: Path) -> None:
+    """Empty says as little as absent."""
+    assert reason(tmp_path, **{keyword: ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ("PA", None),
+        ("AP", None),
+        ("AP SUPINE", None),
+        ("PORTRAIT", None),
+        ("LL", "lateral-view"),
+        ("RL", "lateral-view"),
+        ("LATERAL", "lateral-view"),
+        ("L_LAT", "lateral-view"),
+        ("LLD", "decubitus-view"),
+        ("RLD", "decubitus-view"),
+        ("LLO", "oblique-view"),
+        ("RLO", "oblique-view"),
+        ("LAO", "oblique-view"),
+        ("RPO", "oblique-view"),
+    ],
+)
+def test_only_frontal_view_positions_are_judged(view: str, expected: str | None, tmp_path: Path) -> None:
+    """View Position (0018,5101) names lateral, oblique and decubitus views."""
+    assert reason(tmp_path, ViewPosition=view, ViewCodeSequence=None) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning", "expected"),
+    [
+        (codes.SCT.PosteroAnterior, None, None),
+        (codes.SCT.AnteroPosterior, None, None),
+        (codes.SCT.LeftLateral, None, "lateral-view"),
+        (codes.SCT.RightLateral, "Röntgenbild von rechts", "lateral-view"),
+        (codes.SCT.LeftAnteriorOblique, None, "oblique-view"),
+        (codes.SCT.RightOblique, "rechts", "oblique-view"),
+    ],
+)
+def test_only_frontal_view_codes_are_judged(
+    code: Code, meaning: str | None, expected: str | None, tmp_path: Path
+) -> None:
+    """View Code Sequence (0054,0220) is read by code and by meaning."""
+    view = [coded(code, meaning)]
+    found = reason(tmp_path, ViewPosition=None, ViewCodeSequence=view, SpecificCharacterSet="ISO_IR 192")
+
+    assert found == expected
+
+
+@pytest.mark.parametrize("orientation", [["A", "F"], ["P", "F"], ["AL", "F"], ["F", "P"]])
+def test_a_lateral_orientation_is_refused(orientation: list[str], tmp_path: Path) -> None:
+    """Rows that run from back to front are those of a lateral view."""
+    assert reason(tmp_path, PatientOrientation=orientation) == "lateral-view"
+
+
+@pytest.mark.parametrize(
+    ("body_part", "expected"),
+    [
+        ("CHEST", None),
+        ("THORAX", None),
+        ("TORAX", None),
+        ("LUNG", None),
+        ("PORT CHEST", None),
+        ("CHEST_PA", None),
+        ("POUMONS", None),
+        ("UNKNOWN", None),
+        ("ABDOMEN", "not-chest"),
+        ("HAND", "not-chest"),
+        ("TSPINE", "not-chest"),
+        ("RIB", "not-chest"),
+        ("SKULL", "not-chest"),
+    ],
+)
+def test_only_the_chest_is_judged(body_part: str, expected: str | None, tmp_path: Path) -> None:
+    """Body Part Examined (0018,0015) that names something else is believed."""
+    assert reason(tmp_path, BodyPartExamined=body_part, AnatomicRegionSequence=None) == expected
+
+
+@pytest.mark.parametrize(
+    ("region", "meaning", "expected"),
+    [
+        (codes.SCT.Chest, "Brust", None),
+        (codes.SCT.Lung, None, None),
+        (codes.SCT.ChestAndAbdomen, None, None),
+        (codes.SCT.Hand, None, "not-chest"),
+        (codes.SCT.ThoracicSpine, None, "not-chest"),
+    ],
+)
+def test_the_region_is_read_where_the_body_part_is_absent(
+    region: Code, meaning: str | None, expected: str | None, tmp_path: Path
+) -> None:
+    """Anatomic Region Sequence (0008,2218) is read by code and by meaning."""
+    regions = [coded(region, meaning)]
+
+    assert reason(tmp_path, BodyPartExamined=None, AnatomicRegionSequence=regions) == expected
+
+
+def test_a_contradiction_about_the_body_part_is_not_clearly_another_part(tmp_path: Path) -> None:
+    """One that says chest is enough."""
+    assert reason(tmp_path, BodyPartExamined="HAND", AnatomicRegionSequence=[coded(codes.SCT.Chest)]) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [("018Y", None), ("090Y", None), ("017Y", "child"), ("011M", "child"), ("216M", None), ("003D", "child")]
+    + [("52W", None), ("FORTY", None)],
+)
+def test_only_adults_are_judged(age: str, expected: str | None, tmp_path: Path) -> None:
+    """Patient's Age (0010,1010) under 18 years is a child; what is no age says nothing."""
+    assert reason(tmp_path, PatientAge=age, PatientBirthDate=None) == expected
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [("20060501", None), ("20060502", "child"), ("20240430", "child"), ("20300101", None), ("1960", None)],
+)
+def test_without_an_age_the_dates_decide(born: str, expected: str | None, tmp_path: Path) -> None:
+    """The age is counted to the day of the study, 1 May 2024; a birth after it is no birth date."""
+    assert reason(tmp_path, PatientAge=None, PatientBirthDate=born) == expected
+
+
+def test_a_thumbnail_is_refused(tmp_path: Path) -> None:
+    """An image of fewer than 64 pixels on a side is not judged."""
+    assert reason(tmp_path, pixels=synthetic_chest((LEAST_SIDE - 1, 200))) == "too-small"
+    assert reason(tmp_path, pixels=synthetic_chest((200, LEAST_SIDE - 1))) == "too-small"
+    assert reason(tmp_path, pixels=synthetic_chest((LEAST_SIDE, LEAST_SIDE))) is None
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_blank_image_is_refused(photometric: str, tmp_path: Path) -> None:
+    """One value everywhere is no radiograph, and padding beside it makes it none."""
+    blank = np.full((80, 80), 900, np.uint16)
+    assert reason(tmp_path, pixels=blank, PhotometricInterpretation=photometric) == "blank"
+
+    blank[:20] = 0
+    padded = {"pixels": blank, "PhotometricInterpretation": photometric, "PixelPaddingValue": 0}
+    assert reason(tmp_path, **padded) == "blank"
+
+
+def test_a_refusal_is_final_and_names_nobody(tmp_path: Path) -> None:
+    """The job ends, with a message that has neither name, id nor birth date."""
+    radiograph = read(write(chest_radiograph(PatientAge="004Y"), tmp_path / "x.dcm"))
+
+    with pytest.raises(NotApplicable) as caught:
+        require_applicable(radiograph)
+
+    assert caught.value.disposition is Disposition.REJECT
+    assert not [word for word in ("Nobody", "TEST0000", "19600401", "004Y") if word in str(caught.value)]
