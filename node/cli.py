@@ -177,7 +177,7 @@ def _plain_errors() -> Iterator[None]:
         yield
     except SgsegError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(CANNOT_START) from None
+        raise SystemExit(CANNOT_START) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 from pydicom import Dataset
@@ -25,8 +25,10 @@ from sgseg_dicom.errors import (
     PeerUnavailable,
     SgsegError,
 )
-from sgseg_dicom.pipeline import Timed
-from sgseg_dicom.records import Results
+
+if TYPE_CHECKING:
+    from sgseg_dicom.pipeline import Timed
+    from sgseg_dicom.records import Results
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class _Defect(SgsegError):
 class Process(Protocol):
     """`sgseg_dicom.pipeline.process` with its segmenter."""
 
-    def __call__(self, path: Path, *, timed: Timed) -> Results:
+    def __call__(self, path: Path, *, timed: "Timed") -> "Results":
         """Turn one stored radiograph into its results."""
         ...
 
@@ -200,7 +202,7 @@ def _encoded(ds: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def _stopwatch(seconds: dict[str, float]) -> Timed:
+def _stopwatch(seconds: dict[str, float]) -> "Timed":
     """Write the time of each stage into *seconds*."""
 
     @contextmanager

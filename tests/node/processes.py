@@ -5,19 +5,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
+from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import ComprehensiveSRStorage, SegmentationStorage, Verification
+from pynetdicom.transport import ThreadedAssociationServer
 
-from node.app import open_jobs
-from node.jobs import Entry
+from node.app import open_jobs, open_store
+from node.jobs import Entry, Job
 from sgseg_dicom.config import Config, Destination
+from tests.builders import chest_radiograph, write
 
 ROOT = Path(__file__).parents[2]
 RECEIVE = ["-m", "node.cli", "receive", "--supervised"]
@@ -40,12 +47,16 @@ class Half:
                 text=True,
             )
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write(config.to_json() + "\n")
         self.process.stdin.flush()
+        self.ready: dict[str, Any] = {}
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.log.read_text()
-        self.ready: dict[str, Any] = json.loads(line)
+        self.ready = json.loads(line)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -65,14 +76,19 @@ class Half:
 
 
 @contextmanager
-def half(arguments: list[str], config: Config, folder: Path) -> Iterator[Half]:
-    """Run a half for the time of a test."""
+def half(arguments: list[str], config: Config, folder: Path, *, wait: bool = True) -> Iterator[Half]:
+    """Run a half for the time of a test; *wait* for its being ready."""
     process = Half(arguments, config, folder)
     try:
+        if wait:
+            process.wait_ready()
         yield process
     finally:
         if process.process.poll() is None:
             process.kill()
+        for pipe in (process.process.stdin, process.process.stdout):
+            if pipe:
+                pipe.close()
 
 
 class Archive:
@@ -81,13 +97,26 @@ class Archive:
     def __init__(self) -> None:
         self.answers: Callable[[int], int] = lambda count: 0x0000
         self.got: list[bytes] = []
-        ae = AE("ARCHIVE")
+        self.port = 0
+        self.ae = AE("ARCHIVE")
         for sop_class in (Verification, SegmentationStorage, ComprehensiveSRStorage):
-            ae.add_supported_context(sop_class)
-        self._server = ae.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._on_store)]
+            self.ae.add_supported_context(sop_class)
+        self.start()
+
+    def start(self) -> None:
+        """Listen, on the port of the last time if there was one."""
+        self._server = self.ae.make_server(
+            ("127.0.0.1", self.port),
+            evt_handlers=[(evt.EVT_C_STORE, self._on_store)],
+            server_class=ThreadedAssociationServer,
         )
         self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def restart(self) -> None:
+        """Listen with the contexts as they are now."""
+        self.close()
+        self.start()
 
     def _on_store(self, event: evt.Event) -> int:
         # The receiver's tests switch pynetdicom to chunks for the whole process.
@@ -97,8 +126,6 @@ class Archive:
 
     def uids(self) -> list[str]:
         """Give the SOP Instance UIDs, in order of arrival."""
-        from io import BytesIO
-
         return [str(dcmread(BytesIO(content)).SOPInstanceUID) for content in self.got]
 
     @property
@@ -108,7 +135,8 @@ class Archive:
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
+        BaseServer.shutdown(self._server)
+        self._server.server_close()
 
 
 def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 30.0) -> Any:
@@ -120,13 +148,51 @@ def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 30.0) 
     return value
 
 
-def settled(config: Config, count: int = 1) -> list[Entry]:
-    """Wait until *count* jobs have settled, and give them, the newest first."""
+def settled(config: Config, *uids: str) -> list[Entry]:
+    """Wait until the images have settled; give their entries, in the same order."""
     jobs = open_jobs(config)
+
+    def found() -> list[Entry]:
+        entries = {entry.job.sop_instance_uid: entry for entry in jobs.latest(1000) if entry.settled}
+        return [entries[uid] for uid in uids] if set(uids) <= set(entries) else []
+
     try:
-        return wait_for(
-            lambda: (found := [e for e in jobs.latest(100) if e.settled]) and len(found) >= count and found,
-            what=f"{count} settled jobs",
-        )
+        return wait_for(found, what="the images to settle")
     finally:
         jobs.close()
+
+
+def send(receiver: Half, folder: Path, **keywords: Any) -> str:
+    """C-STORE an image; give its SOP Instance UID."""
+    ds = chest_radiograph(**keywords)
+    file = write(ds, folder / "sent.dcm")
+    context = build_context(ds.SOPClassUID, ExplicitVRLittleEndian)
+    association = AE("TESTER").associate("127.0.0.1", receiver.ready["port"], [context])
+    assert association.send_c_store(file).Status == 0
+    association.release()
+    return str(ds.SOPInstanceUID)
+
+
+def receive_here(config: Config, **keywords: Any) -> str:
+    """Keep and queue an image as the receiver does, without one; give its SOP Instance UID."""
+    ds = chest_radiograph(**keywords)
+    store, jobs = open_store(config), open_jobs(config)
+    kept = store.put(write(ds, store.incoming / "a.dcm"), ds.SOPInstanceUID)
+    jobs.enqueue(
+        Job(
+            id=kept.id,
+            sop_instance_uid=ds.SOPInstanceUID,
+            file=kept.file,
+            conflicting=kept.conflicting,
+            peer="TESTER",
+            received_at=time.time(),
+        )
+    )
+    jobs.close()
+    return str(ds.SOPInstanceUID)
+
+
+def begun(folder: Path) -> list[str]:
+    """Give the images that the stand-in began, in order."""
+    file = folder / "begun"
+    return file.read_text().split() if file.exists() else []

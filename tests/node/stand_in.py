@@ -1,16 +1,17 @@
 """
 The worker with a pipeline that needs no model. What it does with an image, the image says itself.
 
-`python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline. ImageComments
-(0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not applicable, "defect"
-raises something unexpected that quotes the patient, "flaky" fails at the first attempt, "deadly" ends the process,
-"clear" has no finding. <STAND_IN_FOLDER>/begun has one line for each image that was begun.
+`python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline.
+ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not
+applicable, "defect" raises something unexpected that quotes the patient, "flaky" fails at the first attempt,
+"deadly" ends the process, "clear" has no finding. <STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
 import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom import Dataset, dcmread
@@ -20,9 +21,11 @@ from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian, Seg
 from node import app, cli
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, NotApplicable
-from sgseg_dicom.pipeline import Timed
 from sgseg_dicom.records import Finding, LungRegion, Results
 from sgseg_dicom.zones import Laterality
+
+if TYPE_CHECKING:
+    from sgseg_dicom.pipeline import Timed
 
 SENTENCE = "Infected area in the right lower lung."
 
@@ -33,7 +36,7 @@ class StandIn:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, path: Path, *, timed: Timed) -> Results:
+    def __call__(self, path: Path, *, timed: "Timed") -> Results:
         with timed("read"):
             source = dcmread(path, stop_before_pixels=True)
         earlier = self.begun().count(source.SOPInstanceUID)

@@ -60,7 +60,8 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         ("receive = 3", "[receive] must be a table"),
         (
             PEER.format(name="A") + "speed = 1",
-            "[[destination]] number 1 has unknown keys ['speed']; known: ['ae_title', 'host', 'name', 'port']",
+            "[[destination]] number 1 has unknown keys ['speed']; "
+            "known: ['ae_title', 'host', 'name', 'port']",
         ),
         (
             PEER.format(name="A") + PEER.format(name="A"),

@@ -206,8 +206,7 @@ def test_a_store_has_one_receiver(store):
     A second one would sweep away what the first is writing.
     """
     with store.claim("receive"), pytest.raises(StorageUnavailable, match="another process"):
-        with Store(store.folder).claim("receive"):
-            pass
+        Store(store.folder).claim("receive").__enter__()
     with store.claim("receive"), store.claim("work"):
         pass
 

@@ -1,0 +1,165 @@
+"""What a destination says of each object decides what happens next."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
+from pynetdicom import AE
+
+from node.deliver import Courier
+from sgseg_dicom.config import Destination
+from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
+from tests.builders import chest_radiograph
+from tests.node.stand_in import results_of
+
+
+def courier(destination: Destination, *, answer_seconds: float = 5.0) -> Courier:
+    return Courier(destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=answer_seconds)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Give a SEG and an SR, as the store keeps them."""
+    paths = []
+    for ds in results_of(chest_radiograph()).objects:
+        paths.append(tmp_path / f"{ds.Modality}.dcm")
+        ds.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+def test_the_kept_bytes_arrive_in_order(archive, files):
+    """
+    The data sets at the destination are the kept ones, the SEG before the SR that references it.
+    """
+    courier(archive.destination).send(files)
+
+    arrived = [dcmread(DicomBytesIO(content)) for content in archive.got]
+    assert arrived == [dcmread(file) for file in files]
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA701])
+def test_out_of_resources_is_worth_another_attempt(archive, files, status):
+    """
+    A7xx is transient (PS3.4 B.2.3).
+    """
+    archive.answers = lambda count: status
+
+    with pytest.raises(PeerUnavailable, match=f"0x{status:04X}"):
+        courier(archive.destination).send(files)
+
+
+@pytest.mark.parametrize("status", [0x0110, 0x0122, 0x0124, 0xA900, 0xC000])
+def test_a_refusal_is_final_and_has_its_status(archive, files, status):
+    """
+    Nothing is gained by sending the same bytes again; and the other object still goes out.
+    """
+    archive.answers = lambda count: status if count == 1 else 0
+
+    with pytest.raises(DeliveryRefused, match=f"SEG.dcm: status 0x{status:04X}"):
+        courier(archive.destination).send(files)
+    assert len(archive.got) == 2
+
+
+@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0111])
+def test_a_warning_and_a_duplicate_are_stored(archive, files, status):
+    """
+    Bxxx is stored with a warning; 0111 says that an earlier attempt came through.
+    """
+    archive.answers = lambda count: status
+
+    courier(archive.destination).send(files)
+
+
+def test_a_closed_port_is_unavailable(files):
+    """
+    A destination that is not there may come back.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    peer = Destination(name="gone", ae_title="GONE", host="127.0.0.1", port=port)
+
+    with pytest.raises(PeerUnavailable, match="check that it runs"):
+        courier(peer).send(files)
+
+
+def test_a_destination_that_never_answers_is_given_up_in_time(files):
+    """
+    A peer that takes the connection and says nothing costs one time limit.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        peer = Destination(name="mute", ae_title="MUTE", host="127.0.0.1", port=mute.getsockname()[1])
+
+        with pytest.raises(PeerUnavailable):
+            courier(peer, answer_seconds=0.3).send(files)
+
+
+def test_a_destination_that_hangs_in_the_middle_is_given_up_in_time(archive, files):
+    """
+    No answer to a C-STORE is no success.
+    """
+    hang = threading.Event()
+    archive.answers = lambda count: hang.wait(10) and 0
+
+    with pytest.raises(PeerUnavailable, match="did not answer"):
+        courier(archive.destination, answer_seconds=0.3).send(files)
+    hang.set()
+
+
+def test_a_destination_that_does_not_know_us_is_final(archive, files):
+    """
+    Rejected permanently: the configuration of one side is wrong, and a person must look.
+    """
+    archive.ae.require_calling_aet = ["SOMEBODY"]
+
+    with pytest.raises(DeliveryRefused, match="AE titles"):
+        courier(archive.destination).send(files)
+
+
+def test_a_destination_that_is_busy_is_worth_another_attempt(archive, files):
+    """
+    Rejected transiently: local limit exceeded.
+    """
+    archive.ae.maximum_associations = 1
+    first = AE().associate("127.0.0.1", archive.port, archive.ae.supported_contexts)
+
+    with pytest.raises(PeerUnavailable, match="for now"):
+        courier(archive.destination).send(files)
+    first.release()
+
+
+def test_a_destination_without_segmentations_gets_the_report(archive, files):
+    """
+    An object that finds no presentation context is told, and does not keep the others back.
+    """
+    archive.ae.remove_supported_context("1.2.840.10008.5.1.4.1.1.66.4")
+    archive.restart()
+
+    with pytest.raises(DeliveryRefused, match="does not accept Segmentation Storage"):
+        courier(archive.destination).send(files)
+    assert [dcmread(DicomBytesIO(content)).Modality for content in archive.got] == ["SR"]
+
+
+def test_a_destination_that_takes_nothing_of_ours_is_final(archive, files):
+    """
+    The message says what was offered.
+    """
+    for uid in ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.33"):
+        archive.ae.remove_supported_context(uid)
+    archive.restart()
+
+    with pytest.raises(DeliveryRefused, match="Segmentation Storage"):
+        courier(archive.destination).send(files)
+
+
+def test_an_echo_says_that_a_destination_is_there(archive):
+    """
+    `sgseg-node echo` before going live.
+    """
+    courier(archive.destination).echo()
+    archive.close()
+
+    with pytest.raises(PeerUnavailable):
+        courier(archive.destination).echo()

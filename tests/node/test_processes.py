@@ -1,0 +1,250 @@
+"""The halves as real processes: what a kill -9 costs at each step, and what comes out in the end."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+
+from node.app import open_store
+from node.supervisor import CANNOT_START
+from tests.node.processes import (
+    RECEIVE,
+    ROOT,
+    STAND_IN,
+    begun,
+    half,
+    receive_here,
+    send,
+    settled,
+    wait_for,
+)
+
+
+def test_an_image_goes_all_the_way(node):
+    """
+    Received, judged, delivered; the status says so.
+    """
+    entry = node.settled(node.send())
+
+    assert (entry.state, entry.job.peer) == ("finding", "TESTER")
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    assert len(node.archive.got) == 2
+
+
+def test_a_worker_killed_in_mid_inference_is_made_good_once(configure, archive, tmp_path):
+    """
+    kill -9, restart: the image is processed, delivered once, and both objects are at the destination.
+    """
+    config = configure(archive)
+    uid = receive_here(config, ImageComments="slow")
+    with half(STAND_IN, config, tmp_path) as worker:
+        wait_for(lambda: (tmp_path / "inside").exists(), what="inference")
+        worker.kill()
+    (tmp_path / "go").touch()
+    with half(STAND_IN, config, tmp_path):
+        (entry,) = settled(config, uid)
+
+    assert begun(tmp_path) == [uid, uid]
+    assert (entry.state, [sent.state for sent in entry.deliveries]) == ("finding", ["delivered"])
+    assert len(archive.got) == len(set(archive.uids())) == 2
+
+
+def test_a_worker_killed_in_a_delivery_sends_the_kept_bytes_again(configure, archive, tmp_path):
+    """
+    The image is not judged again; the destination gets the same objects under the same UIDs.
+    """
+    config = configure(archive)
+    over = threading.Event()
+    archive.answers = lambda count: int(not over.wait(60))
+    uid = receive_here(config)
+    with half(STAND_IN, config, tmp_path) as worker:
+        wait_for(lambda: archive.got, what="the first object")
+        worker.kill()
+    over.set()
+    with half(STAND_IN, config, tmp_path):
+        (entry,) = settled(config, uid)
+
+    assert begun(tmp_path) == [uid]
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    assert len(archive.got) > 2
+    assert len(set(archive.got)) == len(set(archive.uids())) == 2
+
+
+def test_an_image_that_kills_the_worker_is_given_up(configure, tmp_path):
+    """
+    It ends as failed after [queue] max_restarts, and the images after it are answered.
+    """
+    config = configure(queue={"max_restarts": 1})
+    deadly = receive_here(config, ImageComments="deadly")
+    for _ in range(2):
+        with half(STAND_IN, config, tmp_path, wait=False) as worker:
+            assert worker.process.wait(60) == 9
+    good = receive_here(config, seed=1)
+    with half(STAND_IN, config, tmp_path):
+        entries = settled(config, deadly, good)
+
+    assert [entry.state for entry in entries] == ["failed", "finding"]
+    assert "the worker died" in entries[0].outcome.detail
+
+
+def test_a_receiver_killed_after_its_answer_has_lost_nothing(configure, tmp_path):
+    """
+    SUCCESS is a promise: image and job survive a kill -9 right after it, and wait for a worker to come.
+    """
+    config = configure()
+    with half(RECEIVE, config, tmp_path) as receiver:
+        uids = [send(receiver, tmp_path, seed=seed) for seed in range(3)]
+        receiver.kill()
+    with half(STAND_IN, config, tmp_path):
+        entries = settled(config, *uids)
+
+    assert {entry.state for entry in entries} == {"finding"}
+
+
+def test_a_destination_that_comes_back_gets_its_results(node):
+    """
+    What is out of resources now is asked again, until it takes the same objects.
+    """
+    node.archive.answers = lambda count: 0xA700 if count <= 3 else 0x0000
+    entry = node.settled(node.send())
+
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    assert begun(node.folder).count(entry.job.sop_instance_uid) == 1
+    assert len(set(node.archive.uids())) == 2
+
+
+def test_a_refusal_is_sent_once_and_shown(node):
+    """
+    Repeating it would change nothing: the status has the peer's answer for a person.
+    """
+    node.archive.answers = lambda count: 0x0110
+    entry = node.settled(node.send())
+
+    assert [sent.state for sent in entry.deliveries] == ["refused"]
+    assert "0x0110" in entry.deliveries[0].detail
+    assert len(node.archive.got) == 2
+
+
+def test_a_dead_destination_does_not_hold_up_another(configure, archive, tmp_path):
+    """
+    Each destination has a queue of its own.
+    """
+    dead = {"name": "dead", "ae_title": "DEAD", "host": "127.0.0.1", "port": 9}
+    config = configure(destination=[dead, archive.destination.model_dump()])
+    receive_here(config)
+    with half(STAND_IN, config, tmp_path):
+        wait_for(lambda: len(archive.got) == 2, what="the living destination")
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "reason"),
+    [
+        ("clear", "no finding", ""),
+        ("lateral", "rejected", "lateral-view"),
+        ("defect", "failed", "KeyError"),
+        ("flaky", "finding", ""),
+    ],
+)
+def test_every_image_gets_an_answer(node, wish, state, reason):
+    """
+    Nothing ends in silence, and a device that failed once is asked again.
+    """
+    entry = node.settled(node.send(ImageComments=wish))
+
+    assert (entry.state, entry.outcome.reason) == (state, reason)
+
+
+def test_the_same_image_twice_is_answered_once(node):
+    """
+    One job, one pair of results, however often the sender repeats itself.
+    """
+    uid = node.send()
+    send(node.receiver, node.folder, SOPInstanceUID=uid)
+    node.settled(uid)
+
+    assert begun(node.folder).count(uid) == 1
+    assert len(node.archive.got) == 2
+
+
+def test_images_are_in_work_together(node):
+    """
+    What waits at one moment can become one batch, of [queue] jobs_at_once images.
+    """
+    (node.folder / "go").unlink(missing_ok=True)
+    before = len(begun(node.folder))
+    uids = [node.send(ImageComments="slow") for _ in range(4)]
+    wait_for(lambda: len(begun(node.folder)) == before + 3, what="three images at once")
+    (node.folder / "go").touch()
+
+    assert [node.settled(uid).state for uid in uids] == ["finding"] * 4
+
+
+def test_the_log_has_no_patient(node):
+    """
+    Neither a name nor an id, neither in a good case nor in a defect whose message quotes both.
+    """
+    for wish in ("", "defect", "lateral"):
+        node.settled(node.send(ImageComments=wish, PatientName="Unmistakable^Name", PatientID="PID4711"))
+    written = node.receiver.log.read_text() + node.worker.log.read_text()
+
+    assert "Unmistakable" not in written
+    assert "PID4711" not in written
+    assert {"receiving", "received"} <= {event["event"] for event in node.receiver.events()}
+    assert {"working", "answered", "delivered", "defect"} <= {
+        event["event"] for event in node.worker.events()
+    }
+
+
+def test_the_receiver_is_small(node):
+    """
+    Below 150 MB, and without the model's libraries in its memory.
+    """
+    for _ in range(5):
+        node.send(ImageComments="clear")
+    process = psutil.Process(node.receiver.process.pid)
+
+    assert process.memory_info().rss < 150e6
+    assert "torch" not in " ".join(part.path for part in process.memory_maps())
+
+
+@pytest.mark.parametrize("arguments", [RECEIVE, STAND_IN])
+def test_sigterm_ends_a_half_cleanly(configure, tmp_path, arguments):
+    """
+    Status 0 and a last line in the log.
+    """
+    with half(arguments, configure(), tmp_path) as process:
+        assert process.stop() == 0
+        assert process.events()[-1]["event"] in ("receiver_stopped", "worker_stopped")
+
+
+def test_a_half_ends_when_its_supervisor_is_gone(configure, tmp_path):
+    """
+    kill -9 of the supervisor leaves no orphan behind.
+    """
+    with half(RECEIVE, configure(), tmp_path) as receiver:
+        receiver.process.stdin.close()
+        assert receiver.process.wait(30) == 0
+
+
+def test_a_worker_on_a_store_that_has_one_is_refused(configure, tmp_path):
+    """
+    It would take up what the first one has in work. Its status says that another try is of no use.
+    """
+    config = configure()
+    with open_store(config).claim("work"):
+        second = subprocess.run(
+            [sys.executable, *STAND_IN],
+            input=config.to_json() + "\n",
+            text=True,
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "STAND_IN_FOLDER": str(tmp_path)},
+            timeout=60,
+        )
+
+    assert second.returncode == CANNOT_START
+    assert "another process already does 'work'" in second.stderr

@@ -1,0 +1,211 @@
+"""Every way in which an image can end has its word, and nothing is raised."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from node.deliver import Courier
+from node.jobs import Ending, Job, Outcome, Sent
+from node.store import Store
+from node.worker import Worker
+from sgseg_dicom.errors import (
+    InferenceError,
+    InvalidResult,
+    NotApplicable,
+    StorageUnavailable,
+    UndecodablePixels,
+)
+from tests.builders import chest_radiograph, write
+from tests.node.stand_in import StandIn, results_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "store")
+    store.prepare()
+    return store
+
+
+def job_for(store: Store, **keywords: Any) -> Job:
+    """Keep an image as the receiver does."""
+    ds = chest_radiograph(**keywords)
+    kept = store.put(write(ds, store.incoming / "a.dcm"), ds.SOPInstanceUID)
+    return Job(
+        id=kept.id,
+        sop_instance_uid=ds.SOPInstanceUID,
+        file=kept.file,
+        conflicting=kept.conflicting,
+        peer="TESTER",
+        received_at=0.0,
+    )
+
+
+def worker(store: Store, process: Callable[..., Any], *couriers: Courier) -> Worker:
+    return Worker(store=store, process=process, couriers={c.destination.name: c for c in couriers})
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def process(path: Path, *, timed: object) -> Any:
+        raise error
+
+    return process
+
+
+def test_a_finding_is_kept_as_a_seg_and_an_sr(store, tmp_path):
+    """
+    The results folder of the image has both objects and the outcome.
+    """
+    job = job_for(store)
+    outcome = worker(store, StandIn(tmp_path)).answer(job)
+
+    folder = store.kept(job.id)
+    assert (outcome.ending, outcome.files) == (Ending.FINDING, ("seg.dcm", "sr.dcm"))
+    assert [dcmread(folder / name).Modality for name in outcome.files] == ["SEG", "SR"]
+    assert set(outcome.seconds) == {"read", "infer", "keep"}
+
+
+def test_no_finding_is_an_answer_too(store, tmp_path):
+    """
+    An image without infection has a report and no SEG.
+    """
+    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, ImageComments="clear"))
+
+    assert (outcome.ending, outcome.files) == (Ending.NO_FINDING, ("sr.dcm",))
+
+
+@pytest.mark.parametrize(
+    ("error", "ending", "reason", "again"),
+    [
+        (UndecodablePixels("cut off"), Ending.REJECTED, "UndecodablePixels", False),
+        (NotApplicable("a lateral view", reason="lateral-view"), Ending.REJECTED, "lateral-view", False),
+        (InvalidResult("the text does not read back"), Ending.FAILED, "InvalidResult", False),
+        (InferenceError("out of memory"), Ending.FAILED, "InferenceError", True),
+        (StorageUnavailable("full"), Ending.FAILED, "StorageUnavailable", True),
+        (ZeroDivisionError("our defect"), Ending.FAILED, "ZeroDivisionError", False),
+    ],
+)
+def test_an_error_decides_the_ending(store, error, ending, reason, again):
+    """
+    The image's fault is a rejection, ours a failure; the surroundings' fault is worth another attempt.
+    """
+    outcome = worker(store, failing(error)).answer(job_for(store))
+
+    assert (outcome.ending, outcome.reason, outcome.again) == (ending, reason, again)
+    assert outcome.files == ()
+
+
+def test_a_defect_tells_where_and_not_whom(store, capsys):
+    """
+    The message of an unexpected error may quote the patient: it goes neither to the log nor to the status.
+    """
+    outcome = worker(store, failing(KeyError("Doe^Jane"))).answer(job_for(store))
+
+    assert "Doe" not in str(outcome) + "".join(capsys.readouterr())
+    assert outcome.reason == "KeyError"
+
+
+def test_an_image_whose_uid_is_taken_is_quarantined(store, tmp_path):
+    """
+    It is not judged, and the status says where it lies.
+    """
+    job_for(store)
+    job = job_for(store, PatientID="OTHER")
+    outcome = worker(store, StandIn(tmp_path)).answer(job)
+
+    assert (outcome.ending, outcome.reason) == (Ending.QUARANTINED, "ConflictingInstance")
+    assert job.file in outcome.detail
+    assert StandIn(tmp_path).begun() == []
+
+
+def test_kept_results_are_not_made_again(store, tmp_path):
+    """
+    A worker that died after keeping and before saying so has done its work.
+    """
+    job = job_for(store)
+    first = worker(store, StandIn(tmp_path)).answer(job)
+    content = {name: (store.kept(job.id) / name).read_bytes() for name in first.files}
+    second = worker(store, failing(AssertionError("not again"))).answer(job)
+
+    assert (second.ending, second.files) == (first.ending, first.files)
+    assert content == {name: (store.kept(job.id) / name).read_bytes() for name in second.files}
+
+
+def test_an_outcome_survives_the_way_through_json():
+    """
+    What the queue records is what comes back.
+    """
+    from dataclasses import asdict
+
+    outcome = Outcome(ending=Ending.FINDING, files=("a", "b"), seconds={"read": 0.5})
+
+    assert Outcome.from_dict(json.loads(json.dumps(asdict(outcome)))) == outcome
+
+
+def courier_to(archive) -> Courier:
+    return Courier(archive.destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=5.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(0x0000, Sent.DELIVERED), (0xA700, Sent.WAITING), (0x0110, Sent.REFUSED)]
+)
+def test_a_destinations_answer_decides_the_delivery(store, tmp_path, archive, status, state):
+    """
+    Delivered, tried again later, or a matter for a person.
+    """
+    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    job = job_for(store)
+    work.answer(job)
+    archive.answers = lambda count: status
+
+    sent = work.deliver(job.id, "archive", first=True)
+
+    assert sent.state is state
+    assert bool(sent.detail) == (state is not Sent.DELIVERED)
+
+
+def test_a_destination_that_is_down_is_not_asked_by_every_image(store, tmp_path, archive):
+    """
+    After a failure only the queue's own attempts knock, until one comes through.
+    """
+    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    job = job_for(store)
+    work.answer(job)
+    archive.answers = lambda count: 0xA700 if count == 1 else 0x0000
+
+    states = [work.deliver(job.id, "archive", first=first).state for first in (True, True, False, True)]
+
+    assert states == [Sent.WAITING, Sent.WAITING, Sent.DELIVERED, Sent.DELIVERED]
+    assert len(archive.got) == 1 + 2 + 2
+
+
+def test_a_destination_that_left_the_settings_is_a_refusal(store, tmp_path):
+    """
+    A job remembers where it shall go; if that is no longer configured, the message says so.
+    """
+    sent = worker(store, StandIn(tmp_path)).deliver("job", "archive", first=False)
+
+    assert sent.state is Sent.REFUSED
+    assert "[[destination]]" in sent.detail
+
+
+def test_a_defect_in_a_delivery_does_not_stop_the_queue(store, tmp_path, archive):
+    """
+    Whatever goes wrong becomes a state.
+    """
+    job = job_for(store)
+    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work.answer(job)
+    (store.kept(job.id) / "seg.dcm").write_bytes(b"overwritten by somebody")
+
+    assert work.deliver(job.id, "archive", first=True).state is Sent.FAILED
+
+
+def test_the_sr_of_the_stand_in_is_a_report():
+    """
+    The stand-in gives what the worker expects of the pipeline.
+    """
+    assert [ds.Modality for ds in results_of(chest_radiograph()).objects] == ["SEG", "SR"]
