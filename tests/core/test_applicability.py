@@ -39,16 +39,10 @@ def test_an_adult_frontal_chest_radiograph_is_judged(kind: str, tmp_path: Path) 
 
 def test_what_the_header_does_not_say_is_accepted(tmp_path: Path) -> None:
     """An anonymised image with none of the attributes is judged."""
-    silent = dict.fromkeys(
-        (
-            "ViewPosition",
-            "ViewCodeSequence",
-            "PatientOrientation",
-            "BodyPartExamined",
-            "AnatomicRegionSequence",
-        )
-    )
-    silent |= dict.fromkeys(("PatientAge", "PatientBirthDate", "StudyDate", "SeriesDate", "Modality"))
+    of_the_view = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
+    of_the_part = ("BodyPartExamined", "AnatomicRegionSequence", "Modality")
+    of_the_age = ("PatientAge", "PatientBirthDate", "StudyDate", "SeriesDate")
+    silent = dict.fromkeys((*of_the_view, *of_the_part, *of_the_age))
 
     assert reason(tmp_path, **silent) is None
 
@@ -161,8 +155,16 @@ def test_a_contradiction_about_the_body_part_is_not_clearly_another_part(tmp_pat
 
 @pytest.mark.parametrize(
     ("age", "expected"),
-    [("018Y", None), ("090Y", None), ("017Y", "child"), ("011M", "child"), ("216M", None), ("003D", "child")]
-    + [("52W", None), ("FORTY", None)],
+    [
+        ("018Y", None),
+        ("090Y", None),
+        ("216M", None),
+        ("017Y", "child"),
+        ("011M", "child"),
+        ("003D", "child"),
+        ("52W", None),
+        ("FORTY", None),
+    ],
 )
 def test_only_adults_are_judged(age: str, expected: str | None, tmp_path: Path) -> None:
     """Patient's Age (0010,1010) under 18 years is a child; what is no age says nothing."""
