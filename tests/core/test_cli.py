@@ -1,0 +1,73 @@
+"""`sgseg predict`: files and folders in, drafts and one honest line for each out."""
+
+import json
+
+import pytest
+from pydicom import dcmread
+from typer.testing import CliRunner
+
+from sgseg_dicom.cli import app
+from tests.builders import chest_radiograph, write
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "in" / "deeper"
+    source.mkdir(parents=True)
+    write(chest_radiograph(seed=1), source / "one.dcm")
+    write(chest_radiograph(seed=2, PhotometricInterpretation="MONOCHROME1"), source / "two.dcm")
+    return tmp_path / "in"
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
+    """One JSON line an image, and the objects that it names."""
+    result = runner.invoke(app, ["predict", str(folder), "--out", str(tmp_path / "out"), "--json"])
+
+    assert result.exit_code == 0, result.output
+    said = lines(result)
+    assert [line["result"] for line in said] == ["draft", "draft"]
+    for line in said:
+        report = dcmread(line["sr"])
+        assert report.PreliminaryFlag == "PRELIMINARY"
+        assert line["sentence"].endswith(".")
+        assert set(line["zones"]) == {f"{s} {z}" for s in ("right", "left") for z in ("upper", "middle", "lower")}
+        assert ("seg" in line) == bool(line["area_share"])
+
+
+def test_what_cannot_be_judged_is_named_and_the_rest_goes_on(folder, tmp_path):
+    """A text file and a lateral view: no draft, the reason, and status 1; the others are answered."""
+    (folder / "a-note.txt").write_text("not DICOM")
+    write(chest_radiograph(seed=3, ViewPosition="LL"), folder / "lateral.dcm")
+
+    result = runner.invoke(app, ["predict", str(folder), "--out", str(tmp_path / "out"), "--json"])
+
+    assert result.exit_code == 1
+    said = {line["file"].rsplit("/", 1)[1]: line for line in lines(result)}
+    assert said["a-note.txt"]["result"] == said["lateral.dcm"]["result"] == "none"
+    assert said["a-note.txt"]["why"].startswith("InvalidDataset")
+    assert said["lateral.dcm"]["why"].startswith("NotApplicable")
+    assert said["one.dcm"]["result"] == said["two.dcm"]["result"] == "draft"
+
+
+def test_nothing_to_do_is_an_error(tmp_path):
+    """An empty folder is a typing error more often than a wish."""
+    result = runner.invoke(app, ["predict", str(tmp_path), "--out", str(tmp_path / "out")])
+
+    assert result.exit_code == 2
+    assert "no file" in result.output
+
+
+def test_weights_that_are_not_there_stop_before_the_first_image(folder, tmp_path):
+    """The message names the file that is missing."""
+    result = runner.invoke(
+        app, ["predict", str(folder), "--out", str(tmp_path / "out"), "--weights", str(tmp_path)]
+    )
+
+    assert result.exit_code == 2
+    assert "manifest.json" in result.output
