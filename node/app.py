@@ -140,13 +140,15 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
 
 
 def load_pipeline(config: Config, stack: ExitStack) -> "Process":
-    """Load the real model and warm it up."""
+    """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
+    from node.warm import warm_up
     from sgseg_dicom.infer import load_segmenter
     from sgseg_dicom.pipeline import process
 
     segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
     segmenter.warm_up()
+    warm_up(segmenter, made_at=datetime.now().astimezone())
 
     def run(path: Any, *, timed: Any) -> Any:
         return process(path, segmenter=segmenter, made_at=datetime.now().astimezone(), timed=timed)

@@ -5,6 +5,7 @@ A child gets the settings as one line of JSON on its standard input, which then 
 we are gone, and the child stops. It answers with one line of JSON on its standard output when it is ready.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -54,12 +55,14 @@ class Child:
             return None
         status = self._process.poll()
         if status is not None:
-            self._bury(now)
+            self._bury(self._process, now)
             log.error("child_died", child=self.name, status=status, restart_seconds=self._pause)
         return status
 
     def stop(self) -> None:
-        """Ask the process to end."""
+        """Ask the process to end; one that is still starting has nothing to finish."""
+        if self._process and self.ready is None:
+            self._process.kill()
         if self._process and self._process.stdin:
             self._process.stdin.close()
 
@@ -73,7 +76,7 @@ class Child:
             log.error("child_killed", child=self.name)
             self._process.kill()
             self._process.wait()
-        self._process, self.ready = None, None
+        self._forget(self._process)
 
     def _start(self, settings: str, now: float) -> None:
         process = subprocess.Popen(
@@ -88,21 +91,25 @@ class Child:
         self._process, self._started = process, now
         log.info("child_started", child=self.name, pid=process.pid)
         threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
-        try:
+        with contextlib.suppress(BrokenPipeError):  # dead already: the next look says so
             process.stdin.write(settings + "\n")
             process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it is dead already; the next look says so
 
     def _listen(self, output: IO[str]) -> None:
-        line = output.readline()
-        if line:
-            self.ready = json.loads(line)
+        with output:
+            if line := output.readline():
+                self.ready = json.loads(line)
 
-    def _bury(self, now: float) -> None:
+    def _bury(self, process: "subprocess.Popen[str]", now: float) -> None:
         healthy = now - self._started > _HEALTHY_AFTER
         self._pause = _FIRST_PAUSE if healthy else min(self._pause * 2, _LONGEST_PAUSE)
         self._start_at = now + self._pause
+        self._forget(process)
+
+    def _forget(self, process: "subprocess.Popen[str]") -> None:
+        if process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         self._process, self.ready = None, None
 
 

@@ -1,0 +1,213 @@
+"""
+The real thing on loopback, without set-up: a chest radiograph in, a SEG and a report draft back.
+
+This process plays the modality that sends and the archive that gets the results; between them are the node's
+own two processes, on a store that is deleted afterwards.
+"""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydicom import uid
+from pydicom.data import get_testdata_file
+from pynetdicom.presentation import build_context
+from rich.console import Console
+from rich.table import Table
+
+from node import app, logs, readback, scp
+from node.deliver import Courier
+from node.jobs import Entry
+from node.server import listen
+from node.supervisor import Supervisor
+from sgseg_dicom.config import Config, Destination, Receive
+from sgseg_dicom.errors import SgsegError
+
+RADIOGRAPH = "RG1_UNCR.dcm"
+"""CR of a chest, PA, MONOCHROME1, uncompressed, zero pixel spacing; of nobody (package pydicom-data)."""
+
+_RESULT_CLASSES = (uid.SegmentationStorage, uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage)
+_START_SECONDS, _ANSWER_SECONDS = 300.0, 120.0
+_TICK = 0.1
+T = TypeVar("T")
+
+
+class DemoFailed(SgsegError):
+    """The demo could not be shown; the message says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """
+    What a run of the demo gave.
+
+    Attributes:
+        entry: the node's own record of the image.
+        warm_up: seconds from the start of the processes until both were ready.
+        response: seconds from the call of the association to the C-STORE response and its release.
+        answer: seconds from then until all results were stored at the destination.
+    """
+
+    entry: Entry
+    warm_up: float
+    response: float
+    answer: float
+
+
+def run(out: Path, stop: threading.Event) -> None:
+    """
+    Show the node at work and write what came back to *out*.
+
+    Raises:
+        DemoFailed: pydicom-data is missing, the node did not start, or did not answer.
+    """
+    console = Console()
+    source = radiograph_file()
+    logs.configure("error")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="sgseg-demo-") as folder:
+        shown, arrived = _send_through(source, Path(folder), stop, console)
+        kept = readback.keep_received(arrived, source, out)
+    _tell(console, shown, kept)
+
+
+def radiograph_file() -> Path:
+    """
+    Find the demo's radiograph without a network.
+
+    Raises:
+        DemoFailed: the package that has it is not installed.
+    """
+    path = get_testdata_file(RADIOGRAPH, download=False)
+    if path is None:
+        raise DemoFailed(f"{RADIOGRAPH} is missing; install it: python -m pip install pydicom-data")
+    return Path(str(path))
+
+
+def _send_through(
+    source: Path, folder: Path, stop: threading.Event, console: Console
+) -> tuple[Run, list[Path]]:
+    """Send *source* through a node of its own; give the times and the files that arrived."""
+    archive_folder = folder / "archive"
+    archive_folder.mkdir()
+    with _archive(archive_folder) as archive, console.status("starting the node and warming up the model"):
+        config = Config.internal(
+            receive={"port": 0},
+            store={"folder": folder / "store", "min_free_megabytes": 64},
+            destination=[archive.model_dump()],
+            log={"level": "error"},
+        )
+        began = time.monotonic()
+        with _node(config, stop) as address:
+            warm_up = time.monotonic() - began
+            console.print(f"sending {RADIOGRAPH} to {address.ae_title} at {address.host}:{address.port}")
+            sent_at = time.time()
+            _courier(address).send([source])
+            answered_at = time.time()
+            entry = _settled(config, stop)
+    if any(sent.detail for sent in entry.deliveries):
+        raise DemoFailed("; ".join(sent.detail for sent in entry.deliveries))
+    stored_at = max((sent.at + sent.seconds for sent in entry.deliveries), default=answered_at)
+    shown = Run(entry=entry, warm_up=warm_up, response=answered_at - sent_at, answer=stored_at - answered_at)
+    return shown, sorted(archive_folder.iterdir())
+
+
+@contextmanager
+def _archive(folder: Path) -> Iterator[Destination]:
+    """Run a destination that keeps what it gets in *folder*."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as spool:
+        settings = Receive.model_validate({"port": 0, "ae_title": "DEMO"}, context={"free_ports": True})
+        contexts = [build_context(sop_class) for sop_class in _RESULT_CLASSES]
+        listener = listen(settings, contexts=contexts, handlers=scp.keep_in(folder), spool=Path(spool))
+        try:
+            yield Destination(name="demo archive", ae_title="DEMO", host=settings.host, port=listener.port)
+        finally:
+            listener.stop(patience_seconds=1.0)
+
+
+@contextmanager
+def _node(config: Config, stop: threading.Event) -> Iterator[Destination]:
+    """Run receiver and worker; give where the receiver listens."""
+    ended, ready = threading.Event(), threading.Event()
+    supervisor = Supervisor(config, {role: app.child_command(role) for role in ("receive", "work")})
+    thread = threading.Thread(
+        target=supervisor.run, args=(ended,), kwargs={"on_ready": lambda _: ready.set()}
+    )
+    thread.start()
+    try:
+        _wait(
+            lambda: ready.is_set() or not thread.is_alive() or None,
+            stop,
+            seconds=_START_SECONDS,
+            complaint="the node did not start; `sgseg-node start` shows why",
+        )
+        if not ready.is_set():
+            raise DemoFailed("the node cannot start; what is printed above says why")
+        where = supervisor.ready["receive"]
+        yield Destination(
+            name="node", ae_title=config.receive.ae_title, host=where["host"], port=where["port"]
+        )
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _courier(address: Destination) -> Courier:
+    return Courier(address, calling_ae_title="DEMO", connect_seconds=5.0, answer_seconds=30.0)
+
+
+def _settled(config: Config, stop: threading.Event) -> Entry:
+    """Wait until the one image of the demo has settled."""
+    with ExitStack() as stack:
+        jobs = app.open_jobs(config)
+        stack.callback(jobs.close)
+        return _wait(
+            lambda: next((entry for entry in jobs.latest(1) if entry.settled), None),
+            stop,
+            seconds=_ANSWER_SECONDS,
+            complaint="the node did not answer in time; `sgseg-node start` shows why",
+        )
+
+
+def _wait(look: Callable[[], T | None], stop: threading.Event, *, seconds: float, complaint: str) -> T:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise DemoFailed(complaint)
+        if stop.wait(_TICK):
+            raise DemoFailed("stopped")
+    return found
+
+
+def _tell(console: Console, shown: Run, kept: readback.Received | None) -> None:
+    """Print the sentence, the times and the files."""
+    outcome = shown.entry.outcome
+    if kept is None:
+        reason = f"{outcome.reason}: {outcome.detail}" if outcome else "unknown"
+        raise DemoFailed(f"the image was not judged ({shown.entry.state}, {reason})")
+    console.print(f"\n[bold]{kept.sentence}[/bold]")
+    if not kept.has_regions:
+        console.print("No infection was found: there is a report and no SEG, and the picture has no region.")
+    console.print(_times(shown))
+    for path in kept.files:
+        console.print(str(path), highlight=False, soft_wrap=True)
+    console.print("Drafts of a research model: not for diagnosis.")
+
+
+def _times(shown: Run) -> Table:
+    entry, table = shown.entry, Table("stage", "ms", title="times")
+    table.columns[1].justify = "right"
+    rows = {"start of both processes, model warm": shown.warm_up, "C-STORE of the radiograph": shown.response}
+    if entry.outcome:
+        rows["waiting in the queue"] = entry.outcome.started_at - entry.job.received_at
+        rows |= entry.outcome.seconds
+    rows |= {f"delivery to {sent.destination}": sent.seconds for sent in entry.deliveries}
+    rows["C-STORE response to results delivered"] = shown.answer
+    for stage, seconds in rows.items():
+        table.add_row(stage, f"{1000 * seconds:.1f}")
+    return table

@@ -1,0 +1,85 @@
+"""Reads a SEG and an SR back as a receiver would, and draws what they say over their radiograph."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from highdicom.seg import Segmentation, segread
+from pydicom import Dataset, dcmread
+
+from sgseg_dicom.overlay import draw_overlay
+from sgseg_dicom.read import read
+from sgseg_dicom.records import Finding, LungRegion
+from sgseg_dicom.zones import Laterality, zones_of
+
+_FINDING = "121071"  # DCM, Finding
+_SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """
+    What came back of one radiograph.
+
+    Attributes:
+        sentence: of the SR.
+        has_regions: whether there is a SEG.
+        files: what was written.
+    """
+
+    sentence: str
+    has_regions: bool
+    files: tuple[Path, ...]
+
+
+def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received | None:
+    """Copy SEG and SR to *out*, with a picture of what they say over *source*; None where there is no SR."""
+    by_modality = {str(dcmread(path, specific_tags=["Modality"]).Modality): path for path in arrived}
+    if "SR" not in by_modality:
+        return None
+    copies = [Path(shutil.copy(path, out / f"{kind.lower()}.dcm")) for kind, path in by_modality.items()]
+    sr = dcmread(by_modality["SR"])
+    finding = finding_of(segread(by_modality["SEG"]) if "SEG" in by_modality else None, sr)
+    picture = out / "overlay.png"
+    title_lines = [f"{sr.ManufacturerModelName} {sr.SoftwareVersions}", "SEG and SR as received over DICOM"]
+    draw_overlay(read(source), finding, title_lines=title_lines).save(picture)
+    return Received(
+        sentence=finding.sentence, has_regions=bool(finding.regions), files=(*sorted(copies), picture)
+    )
+
+
+def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
+    """Say what a SEG and its SR report; probabilities are not in them and stay unknown (NaN)."""
+    sentence = next(
+        str(item.TextValue)
+        for item in _items(sr)
+        if item.ValueType == "TEXT" and item.ConceptNameCodeSequence[0].CodeValue == _FINDING
+    )
+    return Finding(
+        regions=tuple(_regions(seg)) if seg is not None else (),
+        zones=zones_of(sentence),
+        zone_probabilities=np.full(6, np.nan, dtype=np.float32),
+        sentence=sentence,
+    )
+
+
+def _regions(seg: Segmentation) -> Iterator[LungRegion]:
+    sources = [uid for _, _, uid in seg.get_source_image_uids()]
+    masks = seg.get_pixels_by_source_instance(sources, ignore_spatial_locations=True)[
+        0
+    ]  # (rows, columns, segments)
+    for number in seg.segment_numbers:
+        mask = masks[..., number - 1].astype(bool)
+        side = seg.get_segment_description(number).AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0]
+        yield LungRegion(
+            laterality=_SIDES[side.CodeValue], mask=mask, area_share=float(mask.mean()), area_mm2=None
+        )
+
+
+def _items(content: Dataset) -> Iterator[Dataset]:
+    """Give every content item of an SR, depth first."""
+    for item in content.get("ContentSequence", []):
+        yield item
+        yield from _items(item)

@@ -1,0 +1,95 @@
+"""A log line is an event and ids, never a person."""
+
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from node import logs
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a function that gives what was logged."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers, root.level
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    logs.configure("debug", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_json_line(lines):
+    """
+    Machines read it, people too.
+    """
+    structlog.get_logger("node.test").info("delivered", job="17", destination="PACS")
+    (line,) = lines()
+
+    assert (line["event"], line["job"], line["destination"], line["level"]) == (
+        "delivered",
+        "17",
+        "PACS",
+        "info",
+    )
+    assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("library", ["pydicom", "pynetdicom.events", "highdicom.sr"])
+def test_a_dicom_library_may_not_quote_the_patient(lines, library):
+    """
+    Of its line only the place and the error's class are kept.
+    """
+    try:
+        raise ValueError("Doe^Jane")
+    except ValueError:
+        logging.getLogger(library).exception("cannot read Doe^Jane")
+    (line,) = lines()
+
+    assert "Doe" not in str(line)
+    assert (line["logger"], line["error"]) == (library, "ValueError")
+    assert line["where"].startswith("test_logs.py:")
+
+
+def test_other_libraries_keep_their_message(lines):
+    """
+    What the queue's library says of itself helps an operator.
+    """
+    logging.getLogger("dbos").warning("contention")
+    (line,) = lines()
+
+    assert line["message"] == "contention"
+
+
+def test_a_warning_is_written_without_its_text(lines):
+    """
+    pydicom's warnings quote the value they are about.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = logs._show_warning
+        warnings.warn("Invalid value for VR PN: Doe^Jane", UserWarning, stacklevel=1)
+    (line,) = lines()
+
+    assert "Doe" not in str(line)
+    assert line["category"] == "UserWarning"
+
+
+def test_logging_goes_to_standard_error(capsys, monkeypatch):
+    """
+    Standard output belongs to what a person asked for.
+    """
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.configure("info", stream=sys.stderr)
+    structlog.get_logger("node.test").info("hello")
+    structlog.reset_defaults()
+
+    assert capsys.readouterr().out == ""
