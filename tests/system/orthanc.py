@@ -1,0 +1,109 @@
+"""Debian's Orthanc as the archive, and DCMTK's programs to ask it."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID
+
+from tests.node.processes import wait_for
+from tests.system.network import Network, free_ports
+
+ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+# By full path: pynetdicom puts programs of the same names into the virtual environment.
+DCMTK = Path("/usr/bin")
+
+needs_peers = pytest.mark.skipif(
+    ORTHANC is None or not (DCMTK / "storescu").exists(),
+    reason="Orthanc or DCMTK is not installed (apt: orthanc, dcmtk)",
+)
+
+
+class Orthanc:
+    """An archive that knows two peers on loopback: the node, which may store, and the reader of a test."""
+
+    title, reader = "ORTHANC", "READER"
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network = network
+        self.folder = folder
+        self.port, self._reader_port, self._http_port = free_ports(3)
+
+    @property
+    def destination(self) -> dict[str, str | int]:
+        """Give what the node's configuration calls it."""
+        return {"name": "Orthanc", "ae_title": self.title, "host": "127.0.0.1", "port": self.port}
+
+    def find(self, study: str, *, level: str = "IMAGE") -> list[Dataset]:
+        """C-FIND (study root) of all instances of a study."""
+        return self._retrieve("findscu", study, level, "-X")
+
+    def move(self, study: str) -> list[Dataset]:
+        """C-MOVE a study to ourselves."""
+        return self._retrieve("movescu", study, "STUDY", "-aem", self.reader, "+P", self._reader_port)
+
+    def settings(self) -> str:
+        """Give Orthanc's configuration."""
+        peers = {
+            "node": ["SGSEG", "127.0.0.1", 104],
+            "reader": [self.reader, "127.0.0.1", self._reader_port],
+        }
+        settings = {
+            "StorageDirectory": str(self.folder),
+            "IndexDirectory": str(self.folder),
+            "DicomAet": self.title,
+            "DicomPort": self.port,
+            "HttpPort": self._http_port,
+            "RemoteAccessAllowed": False,
+            "DicomModalities": peers,
+            "DicomCheckCalledAet": True,
+            "DicomCheckModalityHost": True,
+            "DicomAlwaysAllowEcho": False,
+            "DicomAlwaysAllowStore": False,
+        }
+        return json.dumps(settings)
+
+    def answers(self) -> bool:
+        """C-ECHO."""
+        return self._dcmtk("echoscu").returncode == 0
+
+    def _retrieve(self, program: str, study: str, level: str, *options: object) -> list[Dataset]:
+        keys = [f"QueryRetrieveLevel={level}", f"StudyInstanceUID={study}"]
+        keys += ["SOPInstanceUID", "SOPClassUID"] if level == "IMAGE" else []
+        folder = self.folder / f"{program}-{study}"
+        folder.mkdir(exist_ok=True)
+        result = self._dcmtk(
+            program, "-S", "-od", folder, *options, *(part for key in keys for part in ("-k", key))
+        )
+        assert result.returncode == 0, result.stderr
+        return [dcmread(path, force=True) for path in sorted(folder.iterdir())]
+
+    def _dcmtk(self, program: str, *options: object) -> subprocess.CompletedProcess[str]:
+        titles = ("-aet", self.reader, "-aec", self.title)
+        return self.network.run(DCMTK / program, *titles, *options, "127.0.0.1", self.port)
+
+
+@contextmanager
+def running_orthanc(network: Network, folder: Path) -> Iterator[Orthanc]:
+    """Run an archive that keeps its files in *folder*."""
+    archive = Orthanc(network, folder)
+    settings = folder.parent / "orthanc.json"
+    settings.write_text(archive.settings())
+    with (folder.parent / "orthanc.log").open("w") as log:
+        process = network.start(ORTHANC, settings, stdout=log, stderr=log)
+    try:
+        wait_for(archive.answers, what="Orthanc to answer")
+        yield archive
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def classes(objects: list[Dataset]) -> dict[str, UID]:
+    """Give the SOP classes of what was found, by SOP Instance UID."""
+    return {str(found.SOPInstanceUID): found.SOPClassUID for found in objects}

@@ -1,0 +1,105 @@
+"""Real images through the whole of DICOM, and back: the Dice of `sgseg-train evaluate`, not another one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from sgseg_dicom.infer import Segmenter, load_network
+from sgseg_dicom.pipeline import process
+from sgseg_dicom.records import Orientation
+from sgseg_dicom.zones import ZoneBits
+from tests.builders import LOSSLESS_SYNTAXES, write
+from tests.data_folder import DATA, needs_data
+from tests.predictions import ORIENTATIONS, stored_as
+from training.data import Item, load_image, read_qata
+from training.evaluate import count, metrics, predict
+
+pytestmark = [pytest.mark.system, needs_data]
+
+IMAGES = 50
+TOLERANCE = 0.005
+DEPTHS = {8: (np.uint8, 1), 12: (np.uint16, 16), 16: (np.uint16, 257)}
+"""Stored bits: the type, and what one grey level becomes."""
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What the results of one image say, in the standard display: a prediction as far as counting asks."""
+
+    mask: NDArray[np.bool_]
+    zones: ZoneBits
+
+
+@pytest.fixture(scope="module")
+def items() -> list[Item]:
+    """Valid images from the whole of the split."""
+    valid = read_qata(DATA / "QaTa", "valid")
+    return valid[:: len(valid) // IMAGES][:IMAGES]
+
+
+@pytest.fixture(scope="module")
+def figures(
+    items: list[Item], segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The figures of `sgseg-train evaluate`, and those of the same images through DICOM."""
+    folder = tmp_path_factory.mktemp("dicom")
+    plain = metrics(count(items, predict(load_network(), items)))
+    return plain, metrics(count(items, through_dicom(items, segmenter, folder)))
+
+
+def through_dicom(items: Sequence[Item], segmenter: Segmenter, folder: Path) -> list[ReadBack]:
+    """Write each image in another way, process the file, write its SEG and read that."""
+    read_back = []
+    for number, item in enumerate(items):
+        orientation = ORIENTATIONS[number % len(ORIENTATIONS)]
+        source = as_dicom(load_image(item), orientation, number)
+        syntax = LOSSLESS_SYNTAXES[number % len(LOSSLESS_SYNTAXES)]
+        file = write(source, folder / f"{item.name}.dcm", syntax)
+        results = process(file, segmenter=segmenter, made_at=datetime(2024, 5, 2))
+        mask = np.zeros((source.Rows, source.Columns), dtype=np.bool_)
+        if results.seg is not None:
+            results.seg.save_as(folder / "seg.dcm")
+            mask = mask_of(folder / "seg.dcm")
+        read_back.append(ReadBack(orientation.to_display(mask), results.finding.zones))
+    return read_back
+
+
+def as_dicom(png: NDArray[np.uint8], orientation: Orientation, number: int) -> Dataset:
+    """Build the DX whose standard display is *png*: 8, 12 or 16 bits, of either polarity in turn."""
+    bits = list(DEPTHS)[number % len(DEPTHS)]
+    polarity = 1 + number // len(ORIENTATIONS) % 2
+    kind, step = DEPTHS[bits]
+    level = 255 - png if polarity == 1 else png
+    return stored_as(
+        orientation,
+        level.astype(kind) * kind(step),
+        seed=number,
+        BitsStored=bits,
+        PhotometricInterpretation=f"MONOCHROME{polarity}",
+        WindowCenter=2 ** (bits - 1),
+        WindowWidth=2**bits,
+    )
+
+
+def mask_of(file: Path) -> NDArray[np.bool_]:
+    """Read the mask of all segments, on the stored grid."""
+    seg = highdicom.seg.segread(file)
+    sources = [instance for *_, instance in seg.get_source_image_uids()]
+    return seg.get_pixels_by_source_instance(sources)[0].any(axis=-1)
+
+
+@pytest.mark.parametrize("figure", ["dice_micro", "dice_mean", "zone_accuracy"])
+def test_the_way_through_dicom_costs_no_accuracy(figures, figure):
+    """
+    Whatever the polarity, depth, orientation and transfer syntax: the figure is that of the evaluation.
+    """
+    plain, dicom = figures
+
+    assert dicom[figure] == pytest.approx(plain[figure], abs=TOLERANCE)

@@ -1,0 +1,137 @@
+"""kill -9 in mid-inference, with the real model under the real supervisor: nothing lost, nothing twice."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from pydicom.uid import Comprehensive3DSRStorage, generate_uid
+
+from node.app import open_jobs, open_store
+from node.deliver import Courier
+from node.jobs import Ending, Entry
+from sgseg_dicom.config import Destination
+from sgseg_dicom.encode.uids import derived_uid
+from sgseg_dicom.model.weights import packaged_weights, read_manifest
+from tests.builders import radiograph_of, write
+from tests.node.processes import Archive
+from tests.system.images import infected_chests
+from tests.system.running_node import RunningNode, running_node, write_config
+
+pytestmark = pytest.mark.system
+
+IMAGES = 6
+"""More than the worker judges in one batch: at the kill, some are in work and others wait."""
+
+INTO_INFERENCE_SECONDS = 0.02
+"""From the claim of an image, so small that it is read in a few milliseconds."""
+
+
+@pytest.fixture
+def archive() -> Iterator[Archive]:
+    """A destination that counts what it gets."""
+    peer = Archive()
+    peer.ae.add_supported_context(Comprehensive3DSRStorage)
+    peer.restart()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Images by their SOP Instance UID."""
+    images = {}
+    for number, chest in enumerate(infected_chests(IMAGES)):
+        ds = radiograph_of(chest, SOPInstanceUID=generate_uid())
+        images[str(ds.SOPInstanceUID)] = write(ds, tmp_path / f"{number}.dcm")
+    return images
+
+
+@pytest.fixture
+def config(archive: Archive, tmp_path: Path) -> Path:
+    """A configuration file whose destination is the archive."""
+    return write_config(tmp_path, [archive.destination.model_dump()])
+
+
+def send(node: RunningNode, files: dict[str, Path]) -> None:
+    """C-STORE all of them in one association; each was answered with success."""
+    receive = node.config.receive
+    where = Destination(name="node", ae_title=receive.ae_title, host=receive.host, port=receive.port)
+    Courier(where, calling_ae_title="TESTER", connect_seconds=5, answer_seconds=60).send([*files.values()])
+
+
+def stop_in_mid_inference(node: RunningNode) -> tuple[psutil.Process, set[str]]:
+    """
+    Give the worker, stopped (SIGSTOP) while it has images in work, and the SOP Instance UIDs of these.
+
+    In work: claimed from the queue, and no result kept. Nothing moves between this look and the kill.
+    """
+    store, jobs = open_store(node.config), open_jobs(node.config)
+    worker = node.half("work")
+    assert worker is not None
+
+    def in_work() -> set[str]:
+        claimed = [entry.job for entry in jobs.latest(IMAGES) if entry.state == "working"]
+        return {job.sop_instance_uid for job in claimed if store.kept(job.id) is None}
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if in_work():
+            time.sleep(INTO_INFERENCE_SECONDS)
+            worker.suspend()
+            if caught := in_work():
+                jobs.close()
+                return worker, caught
+            worker.resume()
+    raise AssertionError("the worker was never found in mid-inference")
+
+
+def arrived_once(archive: Archive, entries: list[Entry], interrupted: set[str]) -> None:
+    """
+    One SEG and one SR of each image, none of them sent twice whose image was in mid-inference.
+
+    Those that were kept at the kill may have been on the way, and are sent again: the same instances.
+    """
+    digest, counts = read_manifest(packaged_weights()).sha256, Counter(archive.uids())
+    expected = {
+        derived_uid(entry.job.sop_instance_uid, digest, kind): entry.job.sop_instance_uid
+        for entry in entries
+        for kind in (("SEG", "SR") if entry.state == Ending.FINDING else ("SR",))
+    }
+
+    assert counts.keys() == expected.keys()
+    assert {counts[uid] for uid, source in expected.items() if source in interrupted} == {1}
+
+
+def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config):
+    """
+    The supervisor starts another worker, and every image that was answered with success gets its results.
+    """
+    with running_node(config) as node:
+        send(node, files)
+        worker, interrupted = stop_in_mid_inference(node)
+        worker.kill()
+        entries = node.settled(*files)
+
+    assert [death["status"] for death in node.events("child_died")] == [-signal.SIGKILL]
+    assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
+    arrived_once(archive, entries, interrupted)
+
+
+def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config):
+    """
+    Supervisor, receiver and worker die at once, and somebody starts the node again: the same.
+    """
+    with running_node(config) as node:
+        send(node, files)
+        _, interrupted = stop_in_mid_inference(node)
+        node.kill()
+    with running_node(config) as node:
+        entries = node.settled(*files)
+
+        assert node.stop() == 0
+    assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
+    arrived_once(archive, entries, interrupted)
