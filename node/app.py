@@ -14,10 +14,11 @@ import structlog
 
 from node.store import Store
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import StorageUnavailable
+from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
     from node.deliver import Courier
+    from node.jobs import Entry
     from node.queue import Jobs
     from node.supervisor import Ready, Supervisor
     from node.web import Health
@@ -84,6 +85,7 @@ def work(
     Raises:
         StorageUnavailable: the store cannot be used.
         WeightsError: weights and manifest do not belong together.
+        InferenceError: the device is lost to this process; jobs under way are taken up by the next one.
     """
     from node import queue
     from node.worker import Worker
@@ -93,7 +95,15 @@ def work(
         swept = store.sweep_results()
         url = queue.prepare(store.folder)
         process = (load or load_pipeline)(config, stack)
-        worker = Worker(store=store, process=process, couriers=couriers(config))
+        lost = threading.Event()
+
+        def on_device_lost() -> None:
+            lost.set()
+            stop.set()
+
+        worker = Worker(
+            store=store, process=process, couriers=couriers(config), on_device_lost=on_device_lost
+        )
         workflows = queue.Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         workflows.launch()
         log.info("working", swept=swept, pid=os.getpid())
@@ -104,6 +114,8 @@ def work(
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
+    if lost.is_set():
+        raise InferenceError("the device failed again and again; a new process may find it well")
 
 
 def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) -> int:
@@ -168,6 +180,17 @@ def open_jobs(config: Config) -> "Jobs":
     from node import queue
 
     return queue.Jobs(queue.prepare(open_store(config).folder))
+
+
+def latest(config: Config, limit: int) -> "list[Entry]":
+    """Give the last *limit* images, the newest first; a store that is not there is not made by looking."""
+    if not config.store.folder.exists():
+        return []
+    jobs = open_jobs(config)
+    try:
+        return jobs.latest(limit)
+    finally:
+        jobs.close()
 
 
 def couriers(config: Config) -> "dict[str, Courier]":

@@ -14,7 +14,7 @@ import typer
 
 from node.supervisor import CANNOT_START
 from sgseg_dicom.config import Config, load
-from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.errors import ConfigError, SgsegError, StorageUnavailable, WeightsError
 
 # What is heavy is imported by the command that needs it.
 
@@ -72,9 +72,7 @@ def status(
     from node.report import print_status
 
     with _plain_errors():
-        jobs = node.open_jobs(_load(config))
-        entries = jobs.latest(limit)
-        jobs.close()
+        entries = node.latest(_load(config), limit)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
@@ -109,8 +107,10 @@ def demo(
     ),
 ) -> None:
     """Send a chest radiograph through the whole node on this machine, and show what comes back."""
+    from node import logs
     from node.demo import run
 
+    logs.configure("error")
     with _plain_errors():
         run(out, _told_to_stop())
 
@@ -177,7 +177,8 @@ def _plain_errors() -> Iterator[None]:
         yield
     except SgsegError as error:
         typer.echo(str(error), err=True)
-        raise SystemExit(CANNOT_START) from None
+        hopeless = isinstance(error, ConfigError | WeightsError | StorageUnavailable)
+        raise SystemExit(CANNOT_START if hopeless else 1) from None
 
 
 if __name__ == "__main__":

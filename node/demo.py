@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydicom import uid
 from pydicom.data import get_testdata_file
-from pynetdicom.presentation import build_context
 from rich.console import Console
 from rich.table import Table
 
-from node import app, logs, readback, scp
+from node import app, readback, scp
 from node.deliver import Courier
 from node.jobs import Entry
 from node.server import listen
@@ -31,7 +29,6 @@ from sgseg_dicom.errors import SgsegError
 RADIOGRAPH = "RG1_UNCR.dcm"
 """CR of a chest, PA, MONOCHROME1, uncompressed, zero pixel spacing; of nobody (package pydicom-data)."""
 
-_RESULT_CLASSES = (uid.SegmentationStorage, uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage)
 _START_SECONDS, _ANSWER_SECONDS = 300.0, 120.0
 _TICK = 0.1
 T = TypeVar("T")
@@ -68,7 +65,6 @@ def run(out: Path, stop: threading.Event) -> None:
     """
     console = Console()
     source = radiograph_file()
-    logs.configure("error")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sgseg-demo-") as folder:
         shown, arrived = _send_through(source, Path(folder), stop, console)
@@ -122,8 +118,9 @@ def _archive(folder: Path) -> Iterator[Destination]:
     """Run a destination that keeps what it gets in *folder*."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as spool:
         settings = Receive.model_validate({"port": 0, "ae_title": "DEMO"}, context={"free_ports": True})
-        contexts = [build_context(sop_class) for sop_class in _RESULT_CLASSES]
-        listener = listen(settings, contexts=contexts, handlers=scp.keep_in(folder), spool=Path(spool))
+        listener = listen(
+            settings, contexts=scp.result_contexts(), handlers=scp.keep_in(folder), spool=Path(spool)
+        )
         try:
             yield Destination(name="demo archive", ae_title="DEMO", host=settings.host, port=listener.port)
         finally:

@@ -104,7 +104,7 @@ class Jobs:
         """Give one job; None where it is not known."""
         return next(iter(self._entries(workflow_ids=[job_id])), None)
 
-    def ended_before(self, moment: str, *, limit: int = 500) -> list[Entry]:
+    def ended_before(self, moment: str, *, limit: int = 5000) -> list[Entry]:
         """Give jobs that ended before *moment* (ISO 8601 with offset)."""
         return self._entries(completed_before=moment, limit=limit)
 

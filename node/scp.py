@@ -50,6 +50,7 @@ TRANSFER_SYNTAXES = (
     uid.JPEGExtended12Bit,
     uid.JPEGBaseline8Bit,
 )
+_RESULT_CLASSES = (uid.SegmentationStorage, uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage)
 Handler = tuple[evt.EventType, Callable[..., Any], list[Any]]
 
 
@@ -115,6 +116,11 @@ def on_c_store(
             StoreStatus.DUPLICATE_SOP_INSTANCE, "UID already kept with other content: quarantined"
         )
     return StoreStatus.SUCCESS
+
+
+def result_contexts() -> list[PresentationContext]:
+    """Give what an archive of our results supports."""
+    return [build_context(sop_class) for sop_class in _RESULT_CLASSES]
 
 
 def keep_in(folder: Path) -> list[Handler]:

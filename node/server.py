@@ -94,6 +94,7 @@ class Listener(ThreadedAssociationServer):
             time.sleep(0.05)
         for association in self.active_associations:
             association.abort()
+        tempfile.tempdir = None  # see `listen`
 
 
 class _Connection(RequestHandler):

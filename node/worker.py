@@ -21,6 +21,7 @@ from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
     Disposition,
+    InferenceError,
     NotApplicable,
     PeerUnavailable,
     SgsegError,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+DEVICE_FAILURES = 3
+"""Failures in a row after which the device is lost to this process: a CUDA context does not recover."""
 
 _OUTCOME = "outcome.json"
 
@@ -57,12 +61,15 @@ class Worker:
         store: Store,
         process: Process,
         couriers: Mapping[str, Courier],
+        on_device_lost: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._process = process
         self._couriers = couriers
+        self._on_device_lost = on_device_lost
         self._clock = clock
+        self._device_failures = 0
         self._down: set[str] = set()
         self._running = 0
         self._counting = Lock()
@@ -77,6 +84,7 @@ class Worker:
         started_at, seconds = self._clock(), dict[str, float]()
         result = self._attempt(job.id, lambda: self._kept(job) or self._made(job, started_at, seconds))
         outcome = result if isinstance(result, Outcome) else _outcome_of(result)
+        self._watch_device(result)
         outcome = replace(
             outcome,
             started_at=outcome.started_at or started_at,
@@ -111,6 +119,13 @@ class Worker:
         )
         _log_delivery(job_id, sent)
         return sent
+
+    def _watch_device(self, result: Outcome | SgsegError) -> None:
+        """Count the failures in a row."""
+        self._device_failures = self._device_failures + 1 if isinstance(result, InferenceError) else 0
+        if self._device_failures >= DEVICE_FAILURES:
+            log.error("device_lost", failures=self._device_failures)
+            self._on_device_lost()
 
     def _attempt(self, job_id: str, action: Callable[[], T]) -> T | SgsegError:
         """Run a step; the one place where whatever is raised becomes a value."""

@@ -163,11 +163,16 @@ def settled(config: Config, *uids: str) -> list[Entry]:
 
 
 def send(receiver: Half, folder: Path, **keywords: Any) -> str:
+    """C-STORE an image to a receiver; give its SOP Instance UID."""
+    return send_to(receiver.ready["port"], folder, **keywords)
+
+
+def send_to(port: int, folder: Path, **keywords: Any) -> str:
     """C-STORE an image; give its SOP Instance UID."""
     ds = chest_radiograph(**keywords)
     file = write(ds, folder / "sent.dcm")
     context = build_context(ds.SOPClassUID, ExplicitVRLittleEndian)
-    association = AE("TESTER").associate("127.0.0.1", receiver.ready["port"], [context])
+    association = AE("TESTER").associate("127.0.0.1", port, [context])
     assert association.send_c_store(file).Status == 0
     association.release()
     return str(ds.SOPInstanceUID)

@@ -4,7 +4,8 @@ The worker with a pipeline that needs no model. What it does with an image, the 
 `python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline.
 ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not
 applicable, "defect" raises something unexpected that quotes the patient, "flaky" fails at the first attempt,
-"deadly" ends the process, "clear" has no finding. <STAND_IN_FOLDER>/begun has a line for each image begun.
+"broken device" fails until <STAND_IN_FOLDER>/go is there, "deadly" ends the process, "clear" has no finding.
+<STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
 import os
@@ -61,6 +62,8 @@ class StandIn:
         if wish == "defect":
             raise KeyError(str(source.PatientName))
         if wish == "flaky" and not earlier:
+            raise InferenceError("the device failed")
+        if wish == "broken device" and not (self._folder / "go").exists():
             raise InferenceError("the device failed")
         if wish == "deadly":
             os._exit(9)

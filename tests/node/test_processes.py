@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
 
-from node.app import open_store
+from node.app import forget_old, open_jobs, open_store
 from node.supervisor import CANNOT_START
 from tests.node.processes import (
     RECEIVE,
@@ -196,6 +197,40 @@ def test_the_log_has_no_patient(node):
     assert {"working", "answered", "delivered", "defect"} <= {
         event["event"] for event in node.worker.events()
     }
+
+
+def test_what_is_old_is_forgotten(node):
+    """
+    [store] keep_days after its end, an image goes with its results and its record; 0 keeps for ever.
+    """
+    uid = node.send()
+    entry = node.settled(uid)
+    store, jobs = open_store(node.config), open_jobs(node.config)
+    later = datetime.now(UTC) + timedelta(days=2)
+    counts = [forget_old(store, jobs, days, now=later) for days in (0, 3)]
+    kept = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id) is not None]
+    forgotten = forget_old(store, jobs, 1, now=later)
+    gone = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id), jobs.get(entry.job.id)]
+    jobs.close()
+
+    assert (counts, kept) == ([0, 0], [True, True])
+    assert forgotten >= 1
+    assert gone == [False, None, None]
+
+
+def test_a_lost_device_ends_the_worker_and_the_next_one_goes_on(configure, tmp_path):
+    """
+    The worker ends so that its supervisor starts it again; the image is answered by the next process.
+    """
+    config = configure(queue={"attempts": 10})
+    uid = receive_here(config, ImageComments="broken device")
+    with half(STAND_IN, config, tmp_path, wait=False) as worker:
+        assert worker.process.wait(60) == 1
+    (tmp_path / "go").touch()
+    with half(STAND_IN, config, tmp_path):
+        (entry,) = settled(config, uid)
+
+    assert entry.state == "finding"
 
 
 def test_the_receiver_is_small(node):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydicom import dcmread
 from node.deliver import Courier
 from node.jobs import Ending, Job, Outcome, Sent
 from node.store import Store
-from node.worker import Worker
+from node.worker import DEVICE_FAILURES, Worker
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -134,12 +135,30 @@ def test_kept_results_are_not_made_again(store, tmp_path):
     assert content == {name: (store.kept(job.id) / name).read_bytes() for name in second.files}
 
 
+def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
+    """
+    A broken CUDA context breaks every image: the process gives up before it fails them all.
+    """
+    lost = []
+    job = job_for(store)
+    work = Worker(
+        store=store,
+        process=failing(InferenceError("the device failed")),
+        couriers={},
+        on_device_lost=lambda: lost.append(True),
+    )
+    counts = []
+    for _ in range(DEVICE_FAILURES):
+        work.answer(job)
+        counts.append(len(lost))
+
+    assert counts == [0] * (DEVICE_FAILURES - 1) + [1]
+
+
 def test_an_outcome_survives_the_way_through_json():
     """
     What the queue records is what comes back.
     """
-    from dataclasses import asdict
-
     outcome = Outcome(ending=Ending.FINDING, files=("a", "b"), seconds={"read": 0.5})
 
     assert Outcome.from_dict(json.loads(json.dumps(asdict(outcome)))) == outcome

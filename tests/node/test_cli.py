@@ -1,0 +1,130 @@
+"""What people type."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from node.cli import app
+from node.supervisor import CANNOT_START
+from sgseg_dicom.config import load
+from tests.node.processes import ROOT, receive_here, send_to, settled
+
+
+def write_settings(folder: Path, **sections: dict[str, Any]) -> Path:
+    """Write a configuration file for a store in *folder*."""
+    given: dict[str, dict[str, Any]] = {"store": {"folder": "store", "min_free_megabytes": 0}, **sections}
+    lines = [
+        f"[{name}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in section.items())
+        for name, section in given.items()
+    ]
+    file = folder / "config.toml"
+    file.write_text("\n".join(lines))
+    return file
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize("command", ["start", "receive", "work", "status", "echo"])
+def test_a_wrong_setting_stops_the_start(tmp_path, command):
+    """
+    The message is all that is shown, and the status says that trying again is of no use.
+    """
+    result = run(command, "--config", str(write_settings(tmp_path, receive={"port": 70000})))
+
+    assert result.exit_code == CANNOT_START
+    assert result.stderr.strip() == "[receive] port is 70000; it must lie between 1 and 65535"
+
+
+def test_status_says_that_nothing_came_in(tmp_path):
+    """
+    That is no error, and looking makes no store.
+    """
+    assert "nothing came in yet" in run("status", "--config", str(write_settings(tmp_path))).stdout
+    assert not (tmp_path / "store").exists()
+
+
+def test_status_lists_what_came_in(tmp_path):
+    """
+    One line an image, for people as a table and for machines as JSON, and no patient in either.
+    """
+    file = write_settings(tmp_path)
+    uid = receive_here(load(file), PatientName="Unmistakable^Name", PatientID="PID4711")
+    shown = run("status", "--config", str(file)).stdout
+    (entry,) = [
+        json.loads(line) for line in run("status", "--json", "--config", str(file)).stdout.splitlines()
+    ]
+
+    assert "waiting" in shown
+    assert (entry["job"]["sop_instance_uid"], entry["state"], entry["outcome"]) == (uid, "waiting", None)
+    assert "Unmistakable" not in shown + str(entry)
+    assert "PID4711" not in shown + str(entry)
+
+
+def test_echo_asks_every_destination(tmp_path, archive):
+    """
+    One that answers and one that does not; the status is that of the worst.
+    """
+    file = write_settings(tmp_path, deliver={"connect_seconds": 2.0, "answer_seconds": 5.0})
+    with file.open("a") as out:
+        for name, port in (("good", archive.port), ("gone", 9)):
+            out.write(
+                f'\n[[destination]]\nname = "{name}"\nae_title = "X"\nhost = "127.0.0.1"\nport = {port}\n'
+            )
+    result = run("echo", "--config", str(file))
+
+    assert result.exit_code == 1
+    assert "good: answers" in result.stdout
+    assert re.search("gone: gone .X at 127.0.0.1:9. does not answer", result.stdout)
+
+
+def test_the_node_starts_answers_and_stops(tmp_path):
+    """
+    `sgseg-node start` with the model that ships: one line, ready, an answer, and SIGTERM ends all of it.
+    """
+    ports = dict(zip(("receive", "page"), _free_ports(), strict=True))
+    file = write_settings(tmp_path, **{name: {"port": port} for name, port in ports.items()})
+    with (tmp_path / "log").open("w") as log:
+        node = subprocess.Popen(
+            [sys.executable, "-m", "node.cli", "start", "--config", str(file)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
+        assert node.stdout is not None
+        line = node.stdout.readline()
+        assert line, (tmp_path / "log").read_text()
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['page']}/ready", timeout=30) as answer:
+            ready = json.loads(answer.read())
+        halves = psutil.Process(node.pid).children()
+        uid = send_to(ports["receive"], tmp_path)
+        (entry,) = settled(load(file), uid)
+        node.send_signal(signal.SIGTERM)
+        status = node.wait(60)
+    finally:
+        node.kill()
+        node.wait()
+        node.stdout.close()
+
+    assert re.match(rf"Send chest radiographs to SGSEG at 127\.0\.0\.1:{ports['receive']}; ", line)
+    assert str(tmp_path / "store" / "results") in line
+    assert ready == {"ready": True, "problems": []}
+    assert entry.state in ("finding", "no finding")
+    assert (tmp_path / "store" / "results" / entry.job.id / "sr.dcm").exists()
+    assert (status, len(halves)) == (0, 2)
+    assert not any(half.is_running() for half in halves)
+
+
+def _free_ports() -> list[int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return [one.getsockname()[1], other.getsockname()[1]]
