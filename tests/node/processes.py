@@ -139,7 +139,7 @@ class Archive:
         self._server.server_close()
 
 
-def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 30.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 120.0) -> Any:
     """Wait until *condition* gives something true, and give it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
