@@ -149,7 +149,7 @@ class Worker:
         with _stopwatch(seconds)("keep"):
             files = {f"{str(ds.Modality).lower()}.dcm": _encoded(ds) for ds in results.objects}
             outcome = Outcome(
-                ending=Ending.FINDING if results.finding.regions else Ending.NO_FINDING,
+                ending=Ending.FINDING if results.finding.is_positive else Ending.NO_FINDING,
                 files=tuple(files),
                 destinations=tuple(self._couriers),
                 started_at=started_at,

@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.header import text_of
-from sgseg_dicom.orientation import directions_of
+from sgseg_dicom.orientation import directions_of, is_usable
 from sgseg_dicom.records import Radiograph
 
 ADULT_YEARS = 18
@@ -45,12 +45,23 @@ def require_applicable(radiograph: Radiograph) -> None:
 
     Raises:
         NotApplicable: the reason is "too-small", "blank", "lateral-view", "oblique-view", "decubitus-view",
-            "not-chest" or "child".
+            "orientation", "not-chest" or "child".
     """
     _require_image(radiograph)
     _require_frontal(radiograph.header)
+    _require_sides(radiograph.header)
     _require_chest(radiograph.header)
     _require_adult(radiograph.header)
+
+
+def _require_sides(header: Dataset) -> None:
+    """An orientation that is stated but tells no side is no standard display: the wrong side is the worst error."""
+    stated = text_of(header, "PatientOrientation").strip("\\ ")
+    if stated and not is_usable(header):
+        raise NotApplicable(
+            f"Patient Orientation is {stated}, which does not tell right from left; correct it and send again",
+            reason="orientation",
+        )
 
 
 def _require_image(radiograph: Radiograph) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgseg_dicom.errors import InstanceError, SgsegError
+from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 
-app = typer.Typer(help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True)
+app = typer.Typer(
+    help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True
+)
 
 
 @app.callback()
@@ -61,25 +64,29 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _predict_all(files: Sequence[Path], *, out: Path, as_json: bool, weights: Path | None, device: str) -> int:
+def _predict_all(
+    files: Sequence[Path], *, out: Path, as_json: bool, weights: Path | None, device: str
+) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.infer import load_segmenter
     from sgseg_dicom.pipeline import process
 
-    segmenter = load_segmenter(weights, device=device)
-    out.mkdir(parents=True, exist_ok=True)
     failed = 0
-    with _progress() as progress:
+    with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
+        out.mkdir(parents=True, exist_ok=True)
         for path in progress.track(files, description="radiographs"):
             try:
                 results = process(path, segmenter=segmenter, made_at=datetime.now().astimezone())
-            except InstanceError as error:
+            except SgsegError as error:  # one image's trouble is not the next one's
                 failed += 1
-                said: dict[str, Any] = {"file": str(path), "result": "none", "why": f"{type(error).__name__}: {error}"}
+                said: dict[str, Any] = {
+                    "file": str(path),
+                    "result": "none",
+                    "why": f"{type(error).__name__}: {error}",
+                }
             else:
                 said = {"file": str(path), "result": "draft", **_keep(results, out)}
             _say(progress.console, said, as_json=as_json)
-    segmenter.close()
     return failed
 
 

@@ -36,7 +36,7 @@ def render(
     Turn stored bits (rows, columns) into grey (rows, columns) and padding; None where no pixel is padding.
 
     Raises:
-        UndecodablePixels: every pixel is padding.
+        UndecodablePixels: every pixel is padding, or the header's rescale has no finite result.
     """
     values = _possible_values(pixel_format)
     is_padding = _padding(values, header, pixel_format)
@@ -45,7 +45,10 @@ def render(
     if padded == codes.size:
         raise UndecodablePixels("every pixel has the Pixel Padding Value: there is no image; send it again")
     counts[is_padding] = 0
-    grey = _grey(values, counts, header).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        grey = _grey(values, counts, header).astype(np.float32)
+    if not np.isfinite(grey[counts > 0]).all():
+        raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
     return grey[codes], is_padding[codes] if padded else None
 
 

@@ -7,7 +7,7 @@ Segmenter: ModelInput -> Prediction, whatever waits as one batch; the only holde
 import queue
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
@@ -46,10 +46,10 @@ class Network:
     def __init__(self, model: SGSeg, manifest: Manifest, *, device: str = "auto") -> None:
         self.device = _choose(device)
         self.manifest = manifest
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.precision = _precision(self.device)
         self.algorithm = Algorithm(
-            name=manifest.name, version=manifest.version, weights_digest=manifest.sha256
+            name=manifest.name, version=manifest.version, weights_digest=manifest.identity
         )
 
     def judge(
@@ -75,7 +75,9 @@ class Network:
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             if len(inputs) == 1:
-                raise InferenceError("the GPU's memory is too small for one image; free it, or set device = \"cpu\"") from None
+                raise InferenceError(
+                    'the GPU\'s memory is too small for one image; free it, or set device = "cpu"'
+                ) from None
         except RuntimeError as error:
             raise InferenceError(f"the device failed: {error}") from error
         half = len(inputs) // 2
@@ -96,9 +98,17 @@ class Network:
         calibration = self.manifest.calibration
         masks = (output.mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
         chances = (output.location.zone_logits.float() / calibration.zone_temperature).sigmoid().cpu().numpy()
+        # Every comparison with NaN is False: it would read as "no infection".
+        if not (np.isfinite(masks).all() and np.isfinite(chances).all()):
+            raise InferenceError(
+                'the network\'s answer is not a number; see the image, or set device = "cpu"'
+            )
         if guided_by == "ground-truth":
             chances = np.array(zones, dtype=np.float32)  # the report is given, so its zones are
-        return [decide(mask, chance, self.manifest.thresholds) for mask, chance in zip(masks, chances, strict=True)]
+        return [
+            decide(mask, chance, self.manifest.thresholds)
+            for mask, chance in zip(masks, chances, strict=True)
+        ]
 
     def _words(self, batch: int, guided_by: GuidedBy, zones: Sequence[ZoneBits] | None) -> Tensor | None:
         if guided_by == "generated":
@@ -122,8 +132,10 @@ class Segmenter:
     def __init__(self, network: Network) -> None:
         self.algorithm = network.algorithm
         self._network = network
+        self._closed = False
         self._waiting: queue.SimpleQueue[tuple[ModelInput, Future[Prediction]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
+        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._thread = threading.Thread(target=self._serve, name="batches", daemon=True)
         self._thread.start()
 
     def __call__(self, model_input: ModelInput) -> Prediction:
@@ -131,8 +143,10 @@ class Segmenter:
         Judge one image; blocks until its batch is done.
 
         Raises:
-            InferenceError: the device failed.
+            InferenceError: the device failed, or the segmenter was closed.
         """
+        if self._closed:
+            raise InferenceError("the segmenter is closed")
         future: Future[Prediction] = Future()
         self._waiting.put((model_input, future))
         return future.result()
@@ -143,22 +157,26 @@ class Segmenter:
 
     def close(self) -> None:
         """Finish what waits, then stop the device thread."""
+        self._closed = True
         self._waiting.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, last = self._drain(first)
-            try:
-                predictions = self._network.judge([model_input for model_input, _ in batch])
-            except InferenceError as error:
-                for _, future in batch:
+            # A future of its own carries whatever is raised, defects included, to everybody in the batch.
+            run: Future[list[Prediction]] = self._device.submit(
+                self._network.judge, [model_input for model_input, _ in batch]
+            )
+            error = run.exception()
+            for place, (_, future) in enumerate(batch):
+                if error is None:
+                    future.set_result(run.result()[place])
+                else:
                     future.set_exception(error)
-            else:
-                for (_, future), prediction in zip(batch, predictions, strict=True):
-                    future.set_result(prediction)
             if last:
-                return
+                break
+        self._device.shutdown()
 
     def _drain(
         self, first: tuple[ModelInput, Future[Prediction]]
@@ -213,7 +231,9 @@ def _choose(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("[model] device is \"cuda\", but no GPU can be used here; \"auto\" or \"cpu\" would be right")
+        raise ConfigError(
+            '[model] device is "cuda", but no GPU can be used here; "auto" or "cpu" would be right'
+        )
     return torch.device(device)
 
 

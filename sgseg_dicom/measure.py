@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sgseg_dicom.components import components_of
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
-from sgseg_dicom.zones import Laterality, sentence_of
+from sgseg_dicom.zones import ZONES, Laterality, sentence_of
 
 WHOLE_SHARE = 0.9
 """A connected component with this share of its area on one side of the midline belongs to that side whole."""
@@ -24,7 +24,7 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     shown = mask_on_display(prediction, radiograph.pixels.shape)
     regions = [
         _region(side, radiograph.orientation.to_stored(half).astype(np.bool_, copy=False), radiograph)
-        for side, half in zip(HALVES, split_at_midline(shown), strict=True)
+        for side, half in zip(HALVES, split_at_midline(shown, only=_only_lung(prediction)), strict=True)
         if half.any()
     ]
     return Finding(
@@ -50,11 +50,14 @@ def mask_on_display(prediction: Prediction, shape: tuple[int, ...]) -> NDArray[n
     return enlarge(prediction.mask_probability, (rows, columns)) >= np.float32(prediction.threshold)
 
 
-def split_at_midline(shown: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def split_at_midline(
+    shown: NDArray[np.bool_], *, only: Laterality | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """
     Split a mask in the standard display into the image's left and right, the patient's right and left lung.
 
-    A component goes whole to the side that has WHOLE_SHARE of it, and is otherwise cut at the midline. An odd
+    A component goes whole to the side that has WHOLE_SHARE of it. Another, across the midline, belongs whole to
+    the *only* lung that the zones name (a patient off the centre), and is cut where they name both or none. An odd
     number of columns leaves the middle one to the image's right. The two are disjoint; together, *shown*.
     """
     middle = shown.shape[1] // 2
@@ -63,9 +66,18 @@ def split_at_midline(shown: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArr
         width = part.mask.shape[1]
         cut = min(max(middle - part.columns.start, 0), width)
         share = np.count_nonzero(part.mask[:, :cut]) / part.size
-        cut = width if share >= WHOLE_SHARE else 0 if share <= 1 - WHOLE_SHARE else cut
+        if share >= WHOLE_SHARE or (share > 1 - WHOLE_SHARE and only is HALVES[0]):
+            cut = width
+        elif share <= 1 - WHOLE_SHARE or only is HALVES[1]:
+            cut = 0
         left[part.rows, part.columns][:, :cut] |= part.mask[:, :cut]
     return left, shown & ~left
+
+
+def _only_lung(prediction: Prediction) -> Laterality | None:
+    """The lung that the zones name, where they name one."""
+    named = {zone.laterality for zone, present in zip(ZONES, prediction.zones, strict=True) if present}
+    return named.pop() if len(named) == 1 else None
 
 
 def _region(side: Laterality, mask: NDArray[np.bool_], radiograph: Radiograph) -> LungRegion:

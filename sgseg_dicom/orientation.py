@@ -22,6 +22,14 @@ def directions_of(header: Dataset) -> tuple[str, str]:
     return along_row, along_column
 
 
+def is_usable(header: Dataset) -> bool:
+    """Whether a stated orientation of a frontal image tells the side; an absent one is not to be asked."""
+    along_row, along_column = directions_of(header)
+    return (along_row in _ACROSS and along_column in _DOWN | {""}) or (
+        along_row in _DOWN and along_column in _ACROSS
+    )
+
+
 def orientation_of(header: Dataset) -> Orientation:
     """
     Find the way to L\\F, the patient's right at the left edge and the head at the top.

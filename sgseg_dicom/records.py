@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from sgseg_dicom.zones import Laterality, ZoneBits
+from sgseg_dicom.zones import ZONES, Laterality, ZoneBits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +140,18 @@ class Finding:
     zone_probabilities: NDArray[np.float32]
     sentence: str
 
+    @property
+    def is_positive(self) -> bool:
+        """Whether anything is reported as infected, by a zone or by a region."""
+        return any(self.zones) or bool(self.regions)
+
+    def disagrees_on(self, side: Laterality) -> bool:
+        """Whether zones and mask say different things of a lung: a region without a zone, or the reverse."""
+        named = any(
+            present for zone, present in zip(ZONES, self.zones, strict=True) if zone.laterality is side
+        )
+        return named != any(region.laterality is side for region in self.regions)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
@@ -149,7 +161,8 @@ class Algorithm:
     Attributes:
         name: for example "SGSeg compact".
         version: of the software, for example "0.1.0".
-        weights_digest: sha256 of the weights file, 64 hexadecimal digits; the Device UID comes from it.
+        weights_digest: sha256 over weights, calibration and thresholds, 64 hexadecimal digits; the Device UID
+            comes from it.
     """
 
     name: str

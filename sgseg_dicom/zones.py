@@ -92,10 +92,12 @@ def zones_of(report: str) -> ZoneBits:
     Raises:
         UnknownReport: the sentence is outside the grammar, for example names a lung without its side.
     """
-    text = report.strip().lower().rstrip(".")
+    text = " ".join(report.lower().split()).rstrip(".")
     if text == NO_INFECTION.rstrip("."):
         return (False,) * 6
-    phrases = re.findall(r"((?:all|upper|middle|lower)(?: (?:all|upper|middle|lower))*) (left|right) lung", text)
+    phrases = re.findall(
+        r"((?:all|upper|middle|lower)(?: (?:all|upper|middle|lower))*) (left|right) lung", text
+    )
     if not phrases or text.count(" lung") != len(phrases):
         raise UnknownReport(f"not a location report: {report!r}")
     present = {
@@ -127,7 +129,9 @@ def mirrored(zones: Sequence[bool]) -> ZoneBits:
 
 def _lung_phrase(bits: ZoneBits, side: Laterality) -> str:
     levels = [
-        zone.level.value for zone, present in zip(ZONES, bits, strict=True) if present and zone.laterality is side
+        zone.level.value
+        for zone, present in zip(ZONES, bits, strict=True)
+        if present and zone.laterality is side
     ]
     return f"{' '.join(levels)} {side.word} lung" if levels else ""
 

@@ -54,7 +54,9 @@ def augment(
 
     batch = len(images)
     flip = draw(batch) < strength.flip
-    grid = affine_grid(_matrices(draw(batch, 5) * 2 - 1, flip, strength), [batch, 1, size, size], align_corners=False)
+    grid = affine_grid(
+        _matrices(draw(batch, 5) * 2 - 1, flip, strength), [batch, 1, size, size], align_corners=False
+    )
     images = grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     masks = (grid_sample(masks, grid, mode="bilinear", align_corners=False) >= 0.5).float()
     zones = torch.where(flip[:, None], zones[:, _MIRROR], zones)
@@ -62,7 +64,9 @@ def augment(
     images = images.clamp(0, 1) ** gamma
     blurred = avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
     images = torch.where(draw(batch, 1, 1, 1) < strength.blur, blurred, images)
-    noisy = images + torch.randn(images.shape, generator=generator) * strength.noise_deviation * draw(batch, 1, 1, 1)
+    noisy = images + torch.randn(images.shape, generator=generator) * strength.noise_deviation * draw(
+        batch, 1, 1, 1
+    )
     images = torch.where(draw(batch, 1, 1, 1) < strength.noise, noisy, images)
     return _erase(images, draw(batch, 5), strength.erase), masks, zones
 
@@ -88,5 +92,7 @@ def _erase(images: Tensor, chance: Tensor, probability: float) -> Tensor:
     half = 0.05 + 0.12 * chance[:, 1:3]
     rows = (steps[None] - chance[:, 3:4]).abs() < half[:, 0:1]
     columns = (steps[None] - chance[:, 4:5]).abs() < half[:, 1:2]
-    inside = rows[:, None, :, None] & columns[:, None, None, :] & (chance[:, 0, None, None, None] < probability)
+    inside = (
+        rows[:, None, :, None] & columns[:, None, None, :] & (chance[:, 0, None, None, None] < probability)
+    )
     return torch.where(inside, images.mean(dim=(2, 3), keepdim=True), images)

@@ -35,15 +35,16 @@ def calibrate(
     mask_logits = logits_of(np.stack([p.mask_probability for p in predictions]))
     zones = np.array([item.zones for item in items], dtype=np.bool_)
     zone_logits = logits_of(np.stack([p.zone_probabilities for p in predictions]))
+    normal_logits = logits_of(np.array([p.zone_probabilities for p in normal_predictions]).reshape(-1, 6))
     calibration = Calibration(
-        zone_temperature=best_temperature(zone_logits, zones),
+        zone_temperature=best_temperature(
+            np.concatenate([zone_logits, normal_logits]),
+            np.concatenate([zones, np.zeros(normal_logits.shape, bool)]),
+        ),
         mask_temperature=best_temperature(mask_logits[:, ::4, ::4], masks[:, ::4, ::4]),
     )
     infected = _probabilities(zone_logits, calibration.zone_temperature)
-    normal = _probabilities(
-        logits_of(np.array([p.zone_probabilities for p in normal_predictions]).reshape(-1, 6)),
-        calibration.zone_temperature,
-    )
+    normal = _probabilities(normal_logits, calibration.zone_temperature)
     thresholds = Thresholds(
         infection=infection_threshold(infected.max(axis=1), normal.max(axis=1)),
         zone=_best_zone_cut(infected, zones),
@@ -74,7 +75,8 @@ def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float6
     """
     highest = float(np.quantile(infected, 1 - MIN_SENSITIVITY, method="lower"))
     needed = float(normal.max()) if len(normal) else 0.0
-    return round(min(max(highest if needed >= highest else (needed + highest) / 2, 0.01), 0.99), 4)
+    chosen = highest if needed >= highest else (needed + highest) / 2
+    return float(np.floor(chosen * 1e6) / 1e6)  # never rounded up: that would cost sensitivity
 
 
 def _best_zone_cut(probabilities: NDArray[np.float64], zones: NDArray[np.bool_]) -> float:
@@ -86,7 +88,10 @@ def _best_mask_cut(probabilities: NDArray[np.float64], masks: NDArray[np.bool_])
 
     def score(cut: float) -> float:
         predicted = probabilities >= cut
-        overlap, total = (predicted & masks).sum(axis=(1, 2)), predicted.sum(axis=(1, 2)) + masks.sum(axis=(1, 2))
+        overlap, total = (
+            (predicted & masks).sum(axis=(1, 2)),
+            predicted.sum(axis=(1, 2)) + masks.sum(axis=(1, 2)),
+        )
         return float(2 * overlap.sum() / total.sum() + (2 * overlap / total).mean())
 
     return float(max(_CUTS, key=score))

@@ -14,7 +14,9 @@ from sgseg_dicom.infer import GuidedBy
 from training.data import Captions, read_normals, read_qata
 from training.recipe import load_recipe
 
-app = typer.Typer(help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True)
+app = typer.Typer(
+    help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
+)
 
 Data = Annotated[Path, typer.Option(help="QaTa-COV19 in the SGSeg layout: `images` and `prompts`.")]
 Normals = Annotated[Path | None, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
@@ -31,7 +33,9 @@ def fit_command(
     out: Annotated[Path, typer.Option(help="Folder of checkpoints and logs; a run found there is resumed.")],
     recipe: Annotated[str, typer.Option(help="Name of a packaged recipe, or a TOML file.")] = "compact",
     normals: Normals = None,
-    epochs: Annotated[int | None, typer.Option(help="Stop early after so many epochs, to resume later.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
+    ] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import fit
@@ -52,8 +56,12 @@ def evaluate_command(
     split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
     normals: Normals = None,
-    captions: Annotated[Captions, typer.Option(help="Which captions the zones are compared with.")] = "original",
-    guidance: Annotated[GuidedBy, typer.Option(help="What guides the decoder; the node uses its own report.")] = "generated",
+    captions: Annotated[
+        Captions, typer.Option(help="Which captions the zones are compared with.")
+    ] = "original",
+    guidance: Annotated[
+        GuidedBy, typer.Option(help="What guides the decoder; the node uses its own report.")
+    ] = "generated",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
     """Measure weights on a split, text-free unless told otherwise."""
@@ -80,12 +88,15 @@ def export_command(
     name: Annotated[str, typer.Option(help="Of the algorithm, as the results name it.")] = "SGSeg compact",
 ) -> None:
     """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
-    from training.export import Release, export
+    from training.export import Release, Splits, export
 
     with _told():
-        valid = read_qata(data, "valid")
-        healthy = [] if normals is None else read_normals(normals, "valid")
-        manifest = export(checkpoint, valid, healthy, out=out, release=Release(name=name))
+        splits = Splits(
+            train=read_qata(data, "train") + ([] if normals is None else read_normals(normals, "train")),
+            valid=read_qata(data, "valid"),
+            valid_normals=[] if normals is None else read_normals(normals, "valid"),
+        )
+        manifest = export(checkpoint, splits, out=out, release=Release(name=name))
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,12 @@ from PIL import Image
 
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.preprocess import INPUT_SIZE
-from sgseg_dicom.zones import UnknownReport, ZoneBits, zones_of
+from sgseg_dicom.zones import UnknownReport, ZoneBits, mirrored, zones_of
 
 Captions = Literal["original", "refined"]
 
 NEAR_DUPLICATES = frozenset({"covid_4134", "covid_2077", "covid_3495", "covid_967"})
 """Train images that stand again, nearly the same, in another split."""
-
-_SWAPPED = {"left": "right", "right": "left"}
 
 
 class DataError(SgsegError):
@@ -73,7 +71,7 @@ def read_qata(folder: Path, split: str, *, captions: Captions = "original") -> l
     wanted = dict(refined)
     if captions == "original":
         originals = _prompts(folder, "original_captions.json", split)
-        wanted |= {name: caption for name, caption in originals.items() if caption}
+        wanted |= {name: originals[name] for name in refined if originals.get(name)}
     items = [
         _qata_item(folder / "images" / split, mask_name, wanted[mask_name], refined[mask_name])
         for mask_name in refined
@@ -90,13 +88,10 @@ def read_normals(folder: Path, split: str) -> list[Item]:
     """
     paths = sorted((folder / split).glob("*.png"))
     if not paths:
-        raise DataError(f"no PNG in {folder / split}; name the folder that holds the splits of normal radiographs")
+        raise DataError(
+            f"no PNG in {folder / split}; name the folder that holds the splits of normal radiographs"
+        )
     return [Item(name=path.stem, image=path, mask=None, zones=(False,) * 6) for path in paths]
-
-
-def to_patient(caption: str) -> str:
-    """Turn a caption that names the image's side into one that names the patient's."""
-    return " ".join(_SWAPPED.get(word, word) for word in caption.split(" "))
 
 
 def load_image(item: Item) -> NDArray[np.uint8]:
@@ -128,21 +123,20 @@ def _qata_item(folder: Path, mask_name: str, caption: str, fallback: str) -> Ite
         if not path.is_file():
             raise DataError(f"{path} is missing, but a caption names it")
     try:
-        zones = zones_of(to_patient(caption))
+        zones = mirrored(zones_of(caption))
     except UnknownReport:
-        zones = zones_of(to_patient(fallback))
+        zones = mirrored(zones_of(fallback))
     return Item(name=name, image=image, mask=mask, zones=zones)
 
 
-def _prompts(folder: Path, name: str, split: str) -> list[dict[str, str]] | dict[str, str]:
+def _prompts(folder: Path, name: str, split: str) -> Any:
     path = folder / "prompts" / name
     if not path.is_file():
         raise DataError(f"{path} is missing; the SGSeg layout has `images` and `prompts` below {folder}")
     splits = json.loads(path.read_text())
     if split not in splits:
         raise DataError(f"{path} has no split {split!r}; it has {sorted(splits)}")
-    rows: list[dict[str, str]] | dict[str, str] = splits[split]
-    return rows
+    return splits[split]
 
 
 def _load(path: Path) -> NDArray[np.uint8]:

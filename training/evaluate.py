@@ -46,7 +46,7 @@ class Counts:
 
 def model_input_of(item: Item) -> ModelInput:
     """Turn an item's 224 x 224 pixels into what the network sees; through DICOM it is the same."""
-    return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / 255))
+    return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / np.float32(255)))
 
 
 def evaluate(
@@ -71,14 +71,19 @@ def evaluate(
         results["normals"] = {
             "images": len(normals),
             "any_mask_rate": float((found.predicted > 0).mean()),
-            "any_mask_rate_ci": _interval(found, lambda counts: {"rate": float((counts.predicted > 0).mean())})["rate"],
-            "any_zone_rate": float(found.zones.any(axis=1).mean()),
+            "any_mask_rate_ci": _interval(
+                found, lambda counts: {"rate": float((counts.predicted > 0).mean())}
+            )["rate"],
+            # A zone without a mask is a finding all the same; with a mask there is always a zone.
+            "any_finding_rate": float(found.zones.any(axis=1).mean()),
             "mean_area": float(share.mean()),
         }
     return results
 
 
-def predict(network: Network, items: Sequence[Item], *, guided_by: GuidedBy = "generated") -> list[Prediction]:
+def predict(
+    network: Network, items: Sequence[Item], *, guided_by: GuidedBy = "generated"
+) -> list[Prediction]:
     """Judge *items* in batches."""
     predictions: list[Prediction] = []
     for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
@@ -118,7 +123,7 @@ def metrics(counts: Counts) -> dict[str, float]:
         "zone_accuracy": float(right.mean()),
         "zone_f1": float(2 * named / max(1, counts.zones.sum() + counts.true_zones.sum())),
         "report_exact_match": float(right.all(axis=1).mean()),
-        "sensitivity": float((counts.predicted > 0).mean()),
+        "sensitivity": float(counts.zones.any(axis=1).mean()),
     }
 
 

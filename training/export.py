@@ -1,22 +1,28 @@
 """Checkpoint -> weights, manifest and model card: calibrated and measured on the valid split."""
 
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch.optim.swa_utils import update_bn
 
 from sgseg_dicom import __version__
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, load_weights, save_weights
+from training.batches import LoadedItems, PlainBatches
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
+from training.checkout import commit_of_checkout
 from training.data import DataError, Item
 from training.evaluate import evaluate, predict
+from training.model_card import model_card
+
+_SETTLING, _SETTLING_BATCH = 1024, 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,32 +48,72 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
     """
     facts_path = path.parent / "run.json"
     if not path.is_file() or not facts_path.is_file():
-        raise DataError(f"{path} or run.json beside it is missing; name the last.ckpt of a run of `sgseg-train fit`")
+        raise DataError(
+            f"{path} or run.json beside it is missing; name the last.ckpt of a run of `sgseg-train fit`"
+        )
     facts = json.loads(facts_path.read_text())
     checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own run's file
     model = build_sgseg(facts["recipe"]["preset"])
     prefix = "model."
     model.load_state_dict(
-        {name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)}
+        {
+            name.removeprefix(prefix): value
+            for name, value in checkpoint["state_dict"].items()
+            if name.startswith(prefix)
+        }
     )
-    return model.eval(), facts | {"epochs_done": checkpoint["epoch"] + 1, "steps_done": checkpoint["global_step"]}
+    return model.eval(), facts | {
+        "epochs_done": checkpoint["epoch"] + 1,
+        "steps_done": checkpoint["global_step"],
+    }
 
 
-def export(checkpoint: Path, valid: Sequence[Item], normals: Sequence[Item], *, out: Path, release: Release) -> Manifest:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splits:
+    """
+    What an export looks at.
+
+    Attributes:
+        train: images, normal ones included, for the statistics of the batch normalisations.
+        valid: infected images to calibrate and measure on.
+        valid_normals: normal ones; may be empty.
+    """
+
+    train: Sequence[Item]
+    valid: Sequence[Item]
+    valid_normals: Sequence[Item]
+
+
+def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
+    """
+    Count the statistics of the batch normalisations anew, over *items* as inference sees them.
+
+    An average of weights has no statistics of its own: averaged along with the weights they still hold a
+    share of their start.
+    """
+    order = np.random.default_rng(0).permutation(len(items))[:_SETTLING]
+    loaded = LoadedItems([items[place] for place in order])
+    update_bn(PlainBatches(loaded, batch_size=_SETTLING_BATCH), model)
+    model.eval()
+
+
+def export(checkpoint: Path, splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
     Write weights, manifest and MODEL_CARD.md to folder *out*.
 
     The weights are written first in half precision and calibrated and measured as they are loaded again, so
     that the figures are those of what ships.
     """
+    valid, normals = splits.valid, splits.valid_normals
     model, facts = load_checkpoint(checkpoint)
+    settle_batch_statistics(model, splits.train)
     described: dict[str, Any] = {
         "name": release.name,
         "version": release.version,
         "preset": facts["recipe"]["preset"],
         "calibration": NEUTRAL_CALIBRATION,
         "thresholds": OPEN_THRESHOLDS,
-        "training": facts | {"commit": _commit()},
+        "training": facts | {"exported_from": commit_of_checkout()},
         "metrics": {},
     }
     save_weights(model, out, facts=described)
@@ -79,51 +125,3 @@ def export(checkpoint: Path, valid: Sequence[Item], normals: Sequence[Item], *, 
     manifest = save_weights(load_weights(out)[0], out, facts=described)
     (out / "MODEL_CARD.md").write_text(model_card(manifest))
     return manifest
-
-
-def model_card(manifest: Manifest) -> str:
-    """Write what a reader must know before using the weights."""
-    figures, data = manifest.metrics, manifest.training["train"]
-    normals = figures.get("normals", {})
-
-    def figure(name: str) -> str:
-        low, high = figures[f"{name}_ci"]
-        return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
-
-    return f"""# {manifest.name} {manifest.version}
-
-Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report.
-
-**A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
-
-| | |
-|---|---|
-| made for | frontal (PA, AP) chest radiographs of adults |
-| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}` |
-| chosen and calibrated on | QaTa-COV19 valid ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
-| micro Dice, valid, text-free | {figure("dice_micro")} |
-| Dice per image | {figure("dice_mean")} |
-| zone accuracy | {figure("zone_accuracy")} |
-| infected images with a finding | {figure("sensitivity")} |
-| normal images with a finding | {normals.get("any_mask_rate", float("nan")):.3f} |
-
-Intervals are 95 %, by a bootstrap over patients. The valid split also chose the thresholds: expect less elsewhere.
-
-Limits: every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
-infected images came from different sources. No children, no lateral views. Other hospitals' images were not tried.
-"""
-
-
-def _commit() -> str:
-    """Give the commit of this checkout, "-dirty" where files are changed; "unknown" outside one."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import (
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from sgseg_dicom.errors import ConfigError
 from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
+from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.pretrained import load_image_encoder, load_text_encoder
@@ -88,7 +95,7 @@ def fit(
         keep_depthwise_in_full_precision(module.model)
     out.mkdir(parents=True, exist_ok=True)
     last = out / f"{LAST}.ckpt"
-    _write_facts(out / "run.json", recipe, train)
+    _settle_facts(out / "run.json", recipe, train, resumes=last.is_file())
     trainer = _trainer(recipe, out, epochs or recipe.epochs)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
@@ -104,7 +111,8 @@ def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
         log_every_n_steps=10,
         logger=CSVLogger(out, name="csv"),
         callbacks=[
-            Averaging(decay=recipe.ema_decay),
+            # Averaged statistics would hold a share of their start (variance 1) for hundreds of steps.
+            Averaging(decay=recipe.ema_decay, use_buffers=False),
             # Without a monitor the newest one is kept; `save_last` would write at the very end only.
             ModelCheckpoint(out, filename=LAST, enable_version_counter=False, save_on_train_epoch_end=True),
             LearningRateMonitor("step"),
@@ -113,7 +121,13 @@ def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
     )
 
 
-def _write_facts(path: Path, recipe: Recipe, train: Sequence[Item]) -> None:
+def _settle_facts(path: Path, recipe: Recipe, train: Sequence[Item], *, resumes: bool) -> None:
+    """
+    Write down what the run depends on, or check that a resumed run still depends on the same.
+
+    Raises:
+        ConfigError: recipe or data are not those that the run began with.
+    """
     facts = {
         "recipe": recipe.model_dump(mode="json"),
         "train": {
@@ -122,4 +136,9 @@ def _write_facts(path: Path, recipe: Recipe, train: Sequence[Item]) -> None:
             "digest": digest_of(train),
         },
     }
-    path.write_text(json.dumps(facts, indent=2))
+    if resumes:
+        begun = json.loads(path.read_text())
+        if changed := [name for name in facts if facts[name] != begun.get(name)]:
+            raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
+        return
+    path.write_text(json.dumps(facts | {"commit": commit_of_checkout()}, indent=2))

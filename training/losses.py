@@ -5,7 +5,7 @@ import math
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, logsigmoid
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 
 _batch_dice = DiceLoss(sigmoid=True, batch=True)
 _image_dice = DiceLoss(sigmoid=True, batch=False)
@@ -47,11 +47,6 @@ def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
     """
     pooled = torch.logsumexp(place_logits.float(), dim=1) - math.log(place_logits.shape[1])
     return binary_cross_entropy_with_logits(pooled, zones)
-
-
-def report_log_likelihood(zone_logits: Tensor, zones: Tensor) -> Tensor:
-    """Give the mean log likelihood of the true zones, (B,)."""
-    return torch.where(zones > 0.5, logsigmoid(zone_logits), logsigmoid(-zone_logits)).mean(dim=1)
 
 
 class CoarseHeads(nn.Module):

@@ -44,7 +44,9 @@ class SGSegTraining(lightning.LightningModule):
             "places": weights.places * place_loss(location.place_logits, batch.zones),
             "coarse": weights.coarse * self.coarse(maps, batch.masks),
         }
-        self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False)
+        self.log_dict(
+            {f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False
+        )
         return torch.stack(list(losses.values())).sum()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -65,7 +67,9 @@ class SGSegTraining(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Report micro Dice and zone accuracy over the split."""
         overlap, area, right, bits = self._counts.tolist()
-        self.log_dict({"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)})
+        self.log_dict(
+            {"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)}
+        )
         self._counts.zero_()
 
     def configure_optimizers(self) -> Any:
@@ -84,7 +88,10 @@ class SGSegTraining(lightning.LightningModule):
         schedule = functools.partial(_rate, warmup=warmup, steps=self.steps)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, schedule), "interval": "step"},
+            "lr_scheduler": {
+                "scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, schedule),
+                "interval": "step",
+            },
         }
 
     def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def load_text_encoder(source: str) -> TextEncoder:
     """
     folder = _minilm_folder() if source == "minilm" else Path(source)
     if not (folder / "config.json").is_file():
-        raise DataError(f"{folder} has no config.json; name a folder in transformers' format, or \"minilm\"")
+        raise DataError(f'{folder} has no config.json; name a folder in transformers\' format, or "minilm"')
     bert = AutoModel.from_pretrained(folder, local_files_only=True)
     return TextEncoder(bert, AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
@@ -40,15 +40,14 @@ def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
         return
     path = _lite2_file() if source == "efficientnet-lite2" else Path(source)
     if not path.is_file():
-        raise DataError(f"{path} is missing; name a state dict file, or \"efficientnet-lite2\"")
+        raise DataError(f'{path} is missing; name a state dict file, or "efficientnet-lite2"')
     given = torch.load(path, weights_only=True, map_location="cpu")
     wanted = encoder.backbone.state_dict()
     by_name = set(wanted) <= set(given)
     # The package's names are another port's; its tensors stand in the order of timm's.
     values = [given[name] for name in wanted] if by_name else list(given.values())
     fitted = {
-        name: _fit(name, value, like)
-        for (name, like), value in zip(wanted.items(), values, strict=False)
+        name: _fit(name, value, like) for (name, like), value in zip(wanted.items(), values, strict=False)
     }
     encoder.backbone.load_state_dict(fitted)
 
@@ -57,7 +56,9 @@ def _fit(name: str, value: Tensor, like: Tensor) -> Tensor:
     if value.ndim == 4 and value.shape[1] == 3 and like.shape[1] == 1:
         value = value.sum(dim=1, keepdim=True)  # a grey image has the same value in all three channels
     if value.shape != like.shape:
-        raise DataError(f"{name} should be {tuple(like.shape)} but is {tuple(value.shape)}: another architecture")
+        raise DataError(
+            f"{name} should be {tuple(like.shape)} but is {tuple(value.shape)}: another architecture"
+        )
     return value
 
 

@@ -25,6 +25,7 @@ LEVEL: dict[Level, Code] = {  # CID 6171
 }
 PRESENT: Code = codes.cid240.Present
 ABSENT: Code = codes.cid240.Absent
+UNDETERMINED: Code = codes.cid240.Undetermined
 
 ALGORITHM_FAMILY: Code = codes.DCM.ArtificialIntelligence  # CID 7162
 PROCEDURE_REPORTED = Code("43468-8", "LN", "XR unspecified body region")  # CID 100 knows no chest radiograph

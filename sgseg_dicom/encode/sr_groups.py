@@ -67,14 +67,14 @@ def region_groups(region: LungRegion, context: Context) -> list[_Planar]:
 
 
 def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQualitativeEvaluations:
-    """Build the group of an image without a marked region: infection Present or Absent by the zones."""
-    present = codes.PRESENT if any(finding.zones) else codes.ABSENT
+    """Build the group of an image without a marked region: Absent, or Undetermined where a zone was named."""
+    judgement = codes.UNDETERMINED if any(finding.zones) else codes.ABSENT
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=result_uid(context.radiograph, context.algorithm, "tracking image"), identifier="Whole image"
         ),
         algorithm_id=_algorithm(context.algorithm),
-        qualitative_evaluations=[QualitativeEvaluation(codes.INFECTION, present)],
+        qualitative_evaluations=[QualitativeEvaluation(codes.INFECTION, judgement)],
         source_images=[SourceImageForMeasurementGroup.from_source_image(context.source)],
     )
 

@@ -15,9 +15,9 @@ from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.sr_groups import Context
-from sgseg_dicom.encode.wording import LIMITS, region_extent, warning
+from sgseg_dicom.encode.wording import LIMITS, assumptions, disagreement, region_extent, warning
 from sgseg_dicom.records import Finding
-from sgseg_dicom.zones import ZONES, Zone
+from sgseg_dicom.zones import ZONES, Laterality, Zone
 
 _CONTAINS = "CONTAINS"
 _CONTEXT = "HAS ACQ CONTEXT"
@@ -39,9 +39,10 @@ def image_library(source: Dataset) -> ContainerContentItem:
 
 def qualitative_evaluations(finding: Finding, context: Context) -> ContainerContentItem:
     """Build the evaluations: sentence, summary, six zones, extents, limits and warning, in this order."""
-    found = any(finding.zones) or bool(finding.regions)
     comments = [
         *(region_extent(region, context.radiograph) for region in finding.regions),
+        *(disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        *assumptions(context.radiograph),
         LIMITS,
         warning(context.algorithm),
     ]
@@ -49,20 +50,28 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
         TextContentItem(codes.FINDING, finding.sentence, relationship_type=_CONTAINS),
         CodeContentItem(
             codes.SUMMARY,
-            codes.WITH_FINDINGS if found else codes.WITHOUT_FINDINGS,
+            codes.WITH_FINDINGS if finding.is_positive else codes.WITHOUT_FINDINGS,
             relationship_type=_CONTAINS,
         ),
-        *(_zone(zone, present) for zone, present in zip(ZONES, finding.zones, strict=True)),
+        *(
+            _zone(zone, _judgement(zone, present, finding))
+            for zone, present in zip(ZONES, finding.zones, strict=True)
+        ),
         *(TextContentItem(codes.COMMENT, text, relationship_type=_CONTAINS) for text in comments),
     ]
     return _container(codes.QUALITATIVE_EVALUATIONS, items)
 
 
-def _zone(zone: Zone, present: bool) -> CodeContentItem:
+def _judgement(zone: Zone, present: bool, finding: Finding) -> codes.Code:
+    """Say Present or Absent; Undetermined for a lung of which the sentence and the mask say different things."""
+    if finding.disagrees_on(zone.laterality):
+        return codes.UNDETERMINED
+    return codes.PRESENT if present else codes.ABSENT
+
+
+def _zone(zone: Zone, judgement: codes.Code) -> CodeContentItem:
     """Build "infection: Present, in the lower zone of the lung, right"."""
-    item = CodeContentItem(
-        codes.INFECTION, codes.PRESENT if present else codes.ABSENT, relationship_type=_CONTAINS
-    )
+    item = CodeContentItem(codes.INFECTION, judgement, relationship_type=_CONTAINS)
     site = FindingSite(codes.LEVEL[zone.level], laterality=codes.LATERALITY[zone.laterality])
     item.ContentSequence = ContentSequence([site])
     return item

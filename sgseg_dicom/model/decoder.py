@@ -88,7 +88,9 @@ class GuidedDecoder(nn.Module):
         )
         self.ups = nn.ModuleList((UpBlock(w32, s16, w16), UpBlock(w16, s8, w8), UpBlock(w8, s4, w4)))
         self.head = nn.Sequential(
-            nn.Conv2d(w4, head_channels * 16, 3, padding=1), nn.PixelShuffle(4), nn.Conv2d(head_channels, 1, 1)
+            nn.Conv2d(w4, head_channels * 16, 3, padding=1),
+            nn.PixelShuffle(4),
+            nn.Conv2d(head_channels, 1, 1),
         )
 
     def forward(self, features: list[Tensor], words: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -49,14 +49,25 @@ class Detector(nn.Module):
             [_project(channels, config.encoder_hidden_dim) for channels in config.encoder_in_channels]
         )
         self.encoder = RTDetrHybridEncoder(config)
-        self.decoder_input_proj = nn.ModuleList([_project(config.encoder_hidden_dim, width) for _ in range(levels)])
-        self.enc_output = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width, eps=config.layer_norm_eps))
+        self.decoder_input_proj = nn.ModuleList(
+            [_project(config.encoder_hidden_dim, width) for _ in range(levels)]
+        )
+        self.enc_output = nn.Sequential(
+            nn.Linear(width, width), nn.LayerNorm(width, eps=config.layer_norm_eps)
+        )
         self.enc_score_head = nn.Linear(width, len(ZONES))
         self.decoder = RTDetrDecoder(config)
-        self.enc_bbox_head = _boxes(width) if refine_boxes else None
+        self.enc_bbox_head: nn.Module | None = _boxes(width) if refine_boxes else None
         if refine_boxes:
-            # Kept as pretrained: without box labels they learn nothing here.
-            self.decoder.bbox_embed = nn.ModuleList([_boxes(width) for _ in range(config.decoder_layers)])
+            # Without box labels they learn nothing here: as loaded, or without effect.
+            self.decoder.bbox_embed = nn.ModuleList(  # type: ignore[assignment]
+                [_boxes(width) for _ in range(config.decoder_layers)]
+            )
+        # transformers draws these with a deviation of 0.01, the scales of the normalisations as well: layer by
+        # layer the signal sinks below their epsilon, and what training mode learns is gone in evaluation mode.
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+                module.reset_parameters()
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Turn maps (B, C, h, w) at strides 8, 16, 32 into objects (B, queries, width) and place logits (B, N, 6)."""
@@ -98,7 +109,9 @@ class LocationAggregator(nn.Module):
     def __init__(self, width: int, *, queries: int) -> None:
         super().__init__()
         if queries not in (1, len(ZONES)):
-            raise ValueError(f"{queries} location queries; 1 (as published) or {len(ZONES)} (one a zone) would be right")
+            raise ValueError(
+                f"{queries} location queries; 1 (as published) or {len(ZONES)} (one a zone) would be right"
+            )
         self.query = nn.Parameter(torch.randn(queries, width) * width**-0.5)
         self.zones = nn.Linear(width, len(ZONES))
 
@@ -133,6 +146,9 @@ def _project(channels: int, width: int) -> nn.Sequential:
 
 def _boxes(width: int) -> nn.Module:
     head: nn.Module = RTDetrMLPPredictionHead(width, width, 4, num_layers=3)
+    last = list(head.parameters())[-2:]
+    for parameter in last:
+        nn.init.zeros_(parameter)
     return head.requires_grad_(False)
 
 

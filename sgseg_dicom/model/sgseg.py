@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from sgseg_dicom.model.decoder import GuidedDecoder
@@ -92,10 +91,3 @@ class SGSeg(nn.Module):
 def count_parameters(model: nn.Module) -> int:
     """Count the parameters, buffers such as the report table left out."""
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def freeze_batch_statistics(model: nn.Module) -> None:
-    """Put every batch normalisation into evaluation mode."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()

@@ -1,5 +1,7 @@
 """The image encoder: any timm backbone with features at strides 4, 8, 16 and 32."""
 
+from typing import Any
+
 import timm
 from torch import Tensor, nn
 
@@ -16,12 +18,15 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, name: str, *, in_channels: int) -> None:
         super().__init__()
-        full = timm.create_model(name, features_only=True, in_chans=in_channels)
-        places = [full.feature_info.reduction().index(stride) for stride in STRIDES]
-        self.backbone = timm.create_model(name, features_only=True, in_chans=in_channels, out_indices=places)
+        places = [_features(name, in_channels).feature_info.reduction().index(stride) for stride in STRIDES]
+        self.backbone = _features(name, in_channels, out_indices=places)
         self.channels: list[int] = self.backbone.feature_info.channels()
         self.in_channels = in_channels
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Turn (B, 1, H, W) into four maps (B, C, H / stride, W / stride); H and W are multiples of 32."""
         return list(self.backbone(image.expand(-1, self.in_channels, -1, -1)))
+
+
+def _features(name: str, in_channels: int, **keywords: Any) -> Any:
+    return timm.create_model(name, features_only=True, in_chans=in_channels, **keywords)

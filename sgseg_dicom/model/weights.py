@@ -61,7 +61,9 @@ class Manifest(_Record):
         guidance: as trained.
         zones: order of the zone outputs, in PATIENT laterality.
         input_size: rows and columns.
-        sha256: of the weights file; the results' Device UID comes from it.
+        sha256: of the weights file.
+        identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones and
+            guidance. The results' Device UID comes from it.
         training: recipe, data with digest, commit.
         metrics: on the valid split, text-free.
     """
@@ -74,10 +76,19 @@ class Manifest(_Record):
     zones: tuple[str, ...]
     input_size: int
     sha256: str
+    identity: str = ""
     calibration: Calibration
     thresholds: Thresholds
     training: dict[str, Any]
     metrics: dict[str, Any]
+
+
+def identity_of(manifest: Manifest) -> str:
+    """Give the sha256 over what decides an answer; thresholds belong to one version of the weights."""
+    parts = manifest.model_dump_json(
+        include={"sha256", "calibration", "thresholds", "zones", "guidance", "preset", "input_size"}
+    )
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def packaged_weights() -> Path:
@@ -105,9 +116,12 @@ def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
         )
     model = build_sgseg(manifest.preset, guidance=manifest.guidance)
     try:
-        model.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=True)
+        tensors = {name: _widened(tensor) for name, tensor in load_file(path).items()}
+        model.load_state_dict(tensors, strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit preset {manifest.preset!r}: {error}") from None
+    if unsound := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise WeightsError(f"{path} has values that are no numbers in {unsound[:3]}; export it again")
     return model.eval().requires_grad_(False), manifest
 
 
@@ -127,6 +141,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
     if manifest.zones != ZONE_NAMES:
         raise WeightsError(f"{path} has zones {list(manifest.zones)}; this version has {list(ZONE_NAMES)}")
+    if manifest.identity != identity_of(manifest):
+        raise WeightsError(
+            f"{path} was changed: thresholds, calibration or weights are not those of its release; restore it"
+        )
     if manifest.input_size != INPUT_SIZE:
         raise WeightsError(f"{path} has input_size {manifest.input_size}; this version has {INPUT_SIZE}")
     return manifest
@@ -152,6 +170,7 @@ def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manife
         sha256=digest_of_file(folder / WEIGHTS_FILE),
         **facts,
     )
+    manifest = manifest.model_copy(update={"identity": identity_of(manifest)})
     text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
     (folder / MANIFEST_FILE).write_text(text)
     return manifest
@@ -161,6 +180,10 @@ def digest_of_file(path: Path) -> str:
     """Give the sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _halved(tensor: torch.Tensor) -> torch.Tensor:

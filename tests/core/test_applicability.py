@@ -100,6 +100,14 @@ def test_only_frontal_view_codes_are_judged(
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    "orientation", [["H", ""], ["", "H"], ["F", "H"], ["L", "R"], ["RIGHT", "FOOT"], ["FOO", "BAR"]], ids=str
+)
+def test_an_orientation_that_tells_no_side_is_refused(orientation: list[str], tmp_path: Path) -> None:
+    """Stated but unusable is not the same as absent: the side would be a guess."""
+    assert reason(tmp_path, PatientOrientation=orientation) == "orientation"
+
+
 @pytest.mark.parametrize("orientation", [["A", "F"], ["P", "F"], ["AL", "F"], ["F", "P"]])
 def test_a_lateral_orientation_is_refused(orientation: list[str], tmp_path: Path) -> None:
     """Rows that run from back to front are those of a lateral view."""

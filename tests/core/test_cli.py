@@ -36,7 +36,9 @@ def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
         report = dcmread(line["sr"])
         assert report.PreliminaryFlag == "PRELIMINARY"
         assert line["sentence"].endswith(".")
-        assert set(line["zones"]) == {f"{s} {z}" for s in ("right", "left") for z in ("upper", "middle", "lower")}
+        assert set(line["zones"]) == {
+            f"{s} {z}" for s in ("right", "left") for z in ("upper", "middle", "lower")
+        }
         assert ("seg" in line) == bool(line["area_share"])
 
 
@@ -53,6 +55,16 @@ def test_what_cannot_be_judged_is_named_and_the_rest_goes_on(folder, tmp_path):
     assert said["a-note.txt"]["why"].startswith("InvalidDataset")
     assert said["lateral.dcm"]["why"].startswith("NotApplicable")
     assert said["one.dcm"]["result"] == said["two.dcm"]["result"] == "draft"
+
+
+def test_a_file_that_is_not_there_does_not_stop_the_others(folder, tmp_path):
+    """The missing one is named, the others are answered."""
+    missing = str(folder / "gone.dcm")
+    result = runner.invoke(app, ["predict", missing, str(folder), "--out", str(tmp_path / "out"), "--json"])
+
+    assert result.exit_code == 1
+    assert [line["result"] for line in lines(result)] == ["none", "draft", "draft"]
+    assert lines(result)[0]["file"] == missing
 
 
 def test_nothing_to_do_is_an_error(tmp_path):

@@ -14,7 +14,7 @@ from sgseg_dicom.encode.sr import encode_sr
 from sgseg_dicom.encode.uids import device_uid
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.measure import measure
-from sgseg_dicom.zones import ZONES
+from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import SOP_CLASSES
 from tests.predictions import (
     ALGORITHM,
@@ -33,7 +33,7 @@ from tests.predictions import (
 OUTLINE, SEGMENT, SOURCE_OF_SEGMENT = "111030", "121214", "121233"
 FINDING, COMMENT, INFECTION, SUMMARY, AREA = "121071", "121106", "128601007", "111017", "42798000"
 SITE, SIDE, METHOD, TRACKING_UID = "363698007", "272741003", "370129005", "112040"
-PRESENT, ABSENT = "52101004", "272519000"
+PRESENT, ABSENT, UNDETERMINED = "52101004", "272519000", "373068000"
 RIGHT, LEFT = "24028007", "7771000"
 
 
@@ -119,19 +119,28 @@ def test_all_its_text_is_ascii():
     assert all(text.isascii() for text in texts(sr))
 
 
-@pytest.mark.parametrize("zones", [[], ["right lower"], ["left upper", "right middle"]])
-def test_each_zone_is_said_present_or_absent_with_its_side(zones):
-    """
-    Six coded statements in the zones' order, as judged, each with level and patient side.
-    """
-    _, _, sr = encoded(read_built(), prediction(spot(*IMAGE_LEFT), zones=zones))
-
+def zones_said(sr):
+    """The code of each zone, by its name."""
     levels = {"281392002": "upper", "281393007": "middle", "281394001": "lower"}
     sides = {RIGHT: "right", LEFT: "left"}
     said = {}
     for item in items(evaluations(sr), INFECTION):
         (site,) = items(item, SITE)
         said[f"{sides[side_of(item)]} {levels[code(site)]}"] = code(item)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("zones", "spots"),
+    [([], []), (["right lower"], [IMAGE_LEFT]), (["left upper", "right middle"], [IMAGE_LEFT, IMAGE_RIGHT])],
+)
+def test_each_zone_is_said_present_or_absent_with_its_side(zones, spots):
+    """
+    Six coded statements in the zones' order, as judged, each with level and patient side.
+    """
+    _, _, sr = encoded(read_built(), prediction(*(spot(*place) for place in spots), zones=zones))
+
+    said = zones_said(sr)
     assert said == {zone.name: PRESENT if zone.name in zones else ABSENT for zone in ZONES}
     assert list(said) == [zone.name for zone in ZONES]
 
@@ -256,16 +265,31 @@ def test_nothing_found_is_said_in_codes():
     assert any("nothing else was judged, nor called normal" in text for text in texts(sr))
 
 
-def test_a_zone_without_a_region_is_a_finding():
+def test_a_lung_of_which_sentence_and_mask_disagree_is_undetermined():
     """
-    The mask may be empty where a zone is judged infected: the report says Present, and the sentence stays.
+    A region in a lung that the sentence calls free is not beside "Absent"; the text says so, the other lung stays.
+    """
+    marked = prediction(spot(*IMAGE_LEFT), spot(*IMAGE_RIGHT), zones=["right middle"])
+    _, _, sr = encoded(read_built(), marked)
+
+    said = zones_said(sr)
+    assert {said[zone.name] for zone in ZONES if zone.laterality is Laterality.LEFT} == {UNDETERMINED}
+    assert said["right middle"] == PRESENT
+    assert said["right lower"] == ABSENT
+    assert any("disagree about the left lung" in text for text in texts(sr))
+
+
+def test_a_zone_without_a_region_is_a_finding_that_is_undetermined():
+    """
+    The mask may be empty where a zone is judged infected: never Absent, and the sentence stays.
     """
     finding, seg, sr = encoded(read_built(), prediction(zones=["left lower"]))
 
     (whole,) = groups(sr, INFECTION)
     assert seg is None
-    assert code(items(whole, INFECTION)[0]) == PRESENT
+    assert code(items(whole, INFECTION)[0]) == UNDETERMINED
     assert code(items(evaluations(sr), SUMMARY)[0]) == "111242"
+    assert any("disagree about the left lung" in text for text in texts(sr))
     assert finding.sentence in texts(sr)
 
 

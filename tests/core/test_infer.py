@@ -53,9 +53,7 @@ def test_many_threads_get_each_their_own_answer(network):
 
     for answer, alone in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer.mask_probability, alone.mask_probability, atol=0.05)
-    distances = [
-        [np.abs(a.mask_probability - e.mask_probability).mean() for e in expected] for a in answers
-    ]
+    distances = [[np.abs(a.mask_probability - e.mask_probability).mean() for e in expected] for a in answers]
     assert [int(np.argmin(row)) for row in distances] == list(range(6))
 
 
@@ -68,7 +66,7 @@ def test_out_of_memory_is_retried_smaller(network):
 
 def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
     """Nothing smaller than one image can be tried."""
-    with pytest.raises(InferenceError, match="device = \"cpu\""):
+    with pytest.raises(InferenceError, match='device = "cpu"'):
         small_memory(network, most=0).judge(inputs(1))
 
 
@@ -84,6 +82,34 @@ def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
     segmenter.close()
 
     assert answer.mask_probability.shape == (224, 224)
+
+
+class Broken(Network):
+    """A defect of ours, or a network that answers with no number."""
+
+    def _run(self, inputs, guided_by, zones):
+        raise TypeError("a defect")
+
+
+def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
+    """The device thread carries what it did not expect; the next caller is answered as well."""
+    segmenter = Segmenter(Broken(network.model, network.manifest, device="cpu"))
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="a defect"):
+            segmenter(inputs(1)[0])
+    segmenter.close()
+    with pytest.raises(InferenceError, match="closed"):
+        segmenter(inputs(1)[0])
+
+
+def test_an_answer_that_is_no_number_is_an_error(network):
+    """NaN compares as False everywhere and would read as "no infection"."""
+    pixels = np.zeros((224, 224), dtype=np.float32)
+    pixels[0, 0] = np.nan
+
+    with pytest.raises(InferenceError, match="not a number"):
+        network.judge([ModelInput(pixels=pixels)])
 
 
 def test_a_gpu_that_is_not_there_stops_the_start(network):

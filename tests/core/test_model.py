@@ -55,17 +55,17 @@ def test_paper_preset_has_the_papers_sizes():
     """ConvNeXt-T of 27.8 M with maps 96 to 768 wide, RT-DETR on ResNet-50, 768 wide text, 300 queries of 256."""
     model = build_sgseg("paper").eval()
 
-    assert [96, 192, 384, 768] == model.vision.channels
+    assert model.vision.channels == [96, 192, 384, 768]
     assert 27.7e6 < count_parameters(model.vision) < 27.9e6
-    assert [256, 512, 1024, 2048] == model.detector_vision.channels
-    assert (64, 24, 768) == tuple(model.reports.embeddings.shape)
+    assert model.detector_vision.channels == [256, 512, 1024, 2048]
+    assert tuple(model.reports.embeddings.shape) == (64, 24, 768)
     assert 13e6 < count_parameters(model.decoder) < 18e6
     with torch.inference_mode():
         features, location = model.look(torch.randn(1, 1, 224, 224))
         output = model(torch.randn(1, 1, 64, 64))
-    assert [(96, 56), (192, 28), (384, 14), (768, 7)] == [tuple(f.shape[1:3]) for f in features]
-    assert (1, 1, 300) == tuple(location.weights.shape)
-    assert (1, 1, 64, 64) == tuple(output.mask_logits.shape)
+    assert [tuple(f.shape[1:3]) for f in features] == [(96, 56), (192, 28), (384, 14), (768, 7)]
+    assert tuple(location.weights.shape) == (1, 1, 300)
+    assert tuple(output.mask_logits.shape) == (1, 1, 64, 64)
 
 
 def test_an_unknown_preset_names_the_known_ones():
@@ -82,9 +82,14 @@ def test_each_image_of_a_batch_is_judged_alone(compact):
         together = compact(images)
         alone = [compact(image[None]) for image in images]
 
-    torch.testing.assert_close(together.mask_logits, torch.cat([o.mask_logits for o in alone]), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(
-        together.location.zone_logits, torch.cat([o.location.zone_logits for o in alone]), atol=1e-4, rtol=1e-4
+        together.mask_logits, torch.cat([o.mask_logits for o in alone]), atol=1e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(
+        together.location.zone_logits,
+        torch.cat([o.location.zone_logits for o in alone]),
+        atol=1e-4,
+        rtol=1e-4,
     )
 
 
@@ -128,3 +133,22 @@ def test_the_loss_reaches_the_query_selection():
     place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
 
     assert model.lerg.detector.enc_score_head.weight.grad.abs().sum() > 0
+
+
+def test_a_fresh_detector_does_not_swallow_its_signal():
+    """
+    What enters a batch normalisation stands far above its epsilon; below it, training and evaluation part ways.
+    """
+    torch.manual_seed(0)
+    model = build_sgseg("compact").train()
+    seen = []
+    for module in model.lerg.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.register_forward_pre_hook(
+                lambda module, inputs: seen.append((inputs[0].var(), module.eps))
+            )
+
+    model.look(torch.randn(4, 1, 64, 64).cumsum(2).cumsum(3))
+
+    assert len(seen) > 40
+    assert all(variance > 10 * eps for variance, eps in seen)

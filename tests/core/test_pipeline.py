@@ -8,9 +8,9 @@ import pytest
 from pydicom import dcmread
 
 from sgseg_dicom.encode import codes
+from sgseg_dicom.errors import UndecodablePixels
 from sgseg_dicom.infer import load_network, load_segmenter
 from sgseg_dicom.pipeline import process
-from sgseg_dicom.warm_up import warm_up
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import chest_radiograph, write
 from tests.data_folder import DATA, needs_data
@@ -87,10 +87,14 @@ def test_through_dicom_the_mask_is_the_models_own(segmenter, tmp_path):
     results = process(path, segmenter=segmenter, made_at=NOW)
 
     expected = segmenter(model_input_of(item))
+    assert expected.mask.any()
     written = np.any([region.mask for region in results.finding.regions], axis=0)
     np.testing.assert_array_equal(written, expected.mask)
 
 
-def test_warming_up_runs_every_stage(segmenter):
-    """What the first patient would have to wait for has happened."""
-    warm_up(segmenter, now=NOW)
+def test_a_rescale_without_finite_values_is_no_healthy_lung(segmenter, tmp_path):
+    """NaN compares as False everywhere: it must never come out as "no infection"."""
+    path = write(chest_radiograph(RescaleSlope="1e305", RescaleIntercept="0"), tmp_path / "image.dcm")
+
+    with pytest.raises(UndecodablePixels, match="Rescale"):
+        process(path, segmenter=segmenter, made_at=NOW)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sgseg_dicom.zones import ZONES, Laterality, report_of, zones_at
-from training.data import to_patient
+from sgseg_dicom.zones import ZONES, Laterality, mirrored, report_of, zones_at
 
 _ROWS = {"upper": 60, "middle": 110, "lower": 160}
 
@@ -23,7 +22,9 @@ def small_data_set(folder: Path, *, train: int = 6, valid: int = 4) -> Path:
     generator = np.random.default_rng(3)
     refined, originals = {}, {}
     for split, count in (("train", train), ("valid", valid)):
-        captions = [_draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator) for i in range(count)]
+        captions = [
+            _draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator) for i in range(count)
+        ]
         refined[split] = [{"image_path": name, "caption": caption} for name, caption in captions]
         originals[split] = dict(captions)
     (folder / "prompts").mkdir(parents=True)
@@ -51,5 +52,5 @@ def _draw_item(folder: Path, name: str, generator: np.random.Generator) -> tuple
             mask[row - 15 : row + 15, column - 15 : column + 15] = 255
     draw(folder / "images" / f"{name}.png", image)
     draw(folder / "masks" / f"mask_{name}.png", mask)
-    # The data set's captions name the image's side; to_patient is its own inverse.
-    return f"mask_{name}.png", to_patient(report_of(zones))
+    # The data set's captions name the image's side.
+    return f"mask_{name}.png", report_of(mirrored(zones))

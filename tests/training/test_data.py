@@ -1,6 +1,7 @@
 """Captions become patient laterality, and nothing is trained on that stands in another split."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.data_folder import DATA, needs_data
 from tests.training.builders import small_data_set, small_normals
-from training.data import NEAR_DUPLICATES, DataError, digest_of, load_mask, read_normals, read_qata, to_patient
+from training.data import NEAR_DUPLICATES, DataError, digest_of, load_mask, read_normals, read_qata
 
 
 @needs_data
@@ -34,17 +35,23 @@ def test_the_real_splits_are_read_whole():
     """5,716 images of train less four near-duplicates, and 1,429 of valid, each with a zone."""
     train, valid = read_qata(DATA / "QaTa", "train"), read_qata(DATA / "QaTa", "valid")
 
-    assert (5712, 1429) == (len(train), len(valid))
+    assert (len(train), len(valid)) == (5712, 1429)
     assert not NEAR_DUPLICATES & {item.name for item in train}
     assert all(any(item.zones) for item in train + valid)
     assert not {item.patient for item in train} & {item.patient for item in valid}
 
 
-def test_a_caption_is_turned_word_by_word():
-    """Both sides change places; nothing else does."""
-    turned = to_patient("bilateral pulmonary infection, two infected areas, lower left lung and upper right lung.")
+def test_a_captions_left_is_the_patients_right_however_it_is_written(tmp_path):
+    """ "Left", "left," or a tab: the image's left is the patient's right."""
+    folder = small_data_set(tmp_path, train=1)
+    path = folder / "prompts" / "annotation.json"
+    rows = json.loads(path.read_text())
+    rows["train"][0]["caption"] = "Unilateral pulmonary infection, one infected area,  lower Left lung."
+    path.write_text(json.dumps(rows))
 
-    assert turned == "bilateral pulmonary infection, two infected areas, lower right lung and upper left lung."
+    (item,) = read_qata(folder, "train", captions="refined")
+
+    assert [zone.name for zone, present in zip(ZONES, item.zones, strict=True) if present] == ["right lower"]
 
 
 def test_an_original_caption_that_cannot_be_read_gives_way_to_the_refined_one(tmp_path):
@@ -54,7 +61,9 @@ def test_an_original_caption_that_cannot_be_read_gives_way_to_the_refined_one(tm
     path = folder / "prompts" / "original_captions.json"
     captions = json.loads(path.read_text())
     names = list(captions["train"])
-    captions["train"][names[0]] = "bilateral pulmonary infection, two infected areas, all lung and all right lung."
+    captions["train"][names[0]] = (
+        "bilateral pulmonary infection, two infected areas, all lung and all right lung."
+    )
     captions["train"][names[1]] = None
     path.write_text(json.dumps(captions))
 
@@ -88,7 +97,7 @@ def test_normals_have_neither_mask_nor_zone(tmp_path):
 def test_the_digest_changes_with_one_zone(tmp_path):
     """Two runs on other labels are two data sets."""
     items = read_qata(small_data_set(tmp_path), "train")
-    flipped = items[:-1] + [type(items[0])(name=items[-1].name, image=items[-1].image, mask=items[-1].mask, zones=tuple(not z for z in items[-1].zones))]
+    flipped = [*items[:-1], replace(items[-1], zones=tuple(not zone for zone in items[-1].zones))]
 
     assert digest_of(items) == digest_of(list(reversed(items)))
     assert digest_of(items) != digest_of(flipped)

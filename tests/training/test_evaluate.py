@@ -30,7 +30,10 @@ def test_the_truth_scores_one_everywhere(items):
 def test_micro_pools_pixels_and_mean_averages_images(items):
     """One image right, the others empty: both Dice figures by hand."""
     masks = [load_mask(item) for item in items]
-    said = [Said(mask if place == 0 else np.zeros_like(mask), items[place].zones) for place, mask in enumerate(masks)]
+    said = [
+        Said(mask if place == 0 else np.zeros_like(mask), items[place].zones)
+        for place, mask in enumerate(masks)
+    ]
 
     figures = metrics(count(items, said))
 
@@ -43,7 +46,10 @@ def test_micro_pools_pixels_and_mean_averages_images(items):
 def test_intervals_hold_the_figure_and_have_width(items):
     """The bootstrap draws patients again, not the same ones."""
     masks = [load_mask(item) for item in items]
-    said = [Said(mask if place % 2 else np.zeros_like(mask), items[place].zones) for place, mask in enumerate(masks)]
+    said = [
+        Said(mask if place % 2 else np.zeros_like(mask), items[place].zones)
+        for place, mask in enumerate(masks)
+    ]
     counts = count(items, said)
 
     low, high = bootstrap(counts)["dice_mean"]

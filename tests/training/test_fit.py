@@ -64,6 +64,15 @@ def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monk
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 4
 
 
+def test_a_folder_of_another_run_is_not_resumed(items, tmp_path):
+    """Other data or another recipe need another folder, or the manifest would lie."""
+    train, valid = items
+    fit(load_recipe("smoke"), train, valid, out=tmp_path, epochs=1)
+
+    with pytest.raises(ConfigError, match="train"):
+        fit(load_recipe("smoke"), train[:-1], valid, out=tmp_path)
+
+
 def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     """The three commands of the package, one after the other, as a reader of the README would."""
     data, normals = map(str, folders)
@@ -71,15 +80,18 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     for command in (
         ["fit", "--recipe", "smoke", "--data", data, "--normals", normals, "--out", str(run)],
         ["export", str(run / "last.ckpt"), "--data", data, "--normals", normals, "--out", str(weights)],
-        ["evaluate", "--data", data, "--split", "train", "--normals", normals, "--weights", str(weights)]
-        + ["--json", str(figures)],
+        ["evaluate", "--data", data, "--split", "train", "--weights", str(weights), "--json", str(figures)],
     ):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
 
     manifest = read_manifest(weights)
     measured = json.loads(figures.read_text())
-    assert manifest.training["train"] == {"infected": 6, "normal": 2, "digest": manifest.training["train"]["digest"]}
+    assert manifest.training["train"] == {
+        "infected": 6,
+        "normal": 2,
+        "digest": manifest.training["train"]["digest"],
+    }
     assert measured["images"] == 6
     assert measured["weights"] == manifest.sha256
     assert measured["dice_micro_ci"][0] <= measured["dice_micro"] <= measured["dice_micro_ci"][1]

@@ -1,0 +1,36 @@
+"""MODEL_CARD.md: what a reader must know before using the weights."""
+
+from sgseg_dicom.model.weights import Manifest
+
+
+def model_card(manifest: Manifest) -> str:
+    """Write what a reader must know before using the weights."""
+    figures, data = manifest.metrics, manifest.training["train"]
+    normals = figures.get("normals", {})
+
+    def figure(name: str) -> str:
+        low, high = figures[f"{name}_ci"]
+        return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
+
+    return f"""# {manifest.name} {manifest.version}
+
+Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report.
+
+**A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
+
+| | |
+|---|---|
+| made for | frontal (PA, AP) chest radiographs of adults |
+| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}` |
+| chosen and calibrated on | QaTa-COV19 valid ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
+| micro Dice, valid, text-free | {figure("dice_micro")} |
+| Dice per image | {figure("dice_mean")} |
+| zone accuracy | {figure("zone_accuracy")} |
+| infected images with a finding | {figure("sensitivity")} |
+| normal images with a finding | {normals.get("any_finding_rate", float("nan")):.3f} |
+
+Intervals are 95 %, by a bootstrap over patients. The valid split also chose the thresholds: expect less elsewhere.
+
+Limits: every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
+infected images came from different sources. No children, no lateral views. Other hospitals' images were not tried.
+"""
