@@ -189,7 +189,10 @@ def _tell(console: Console, shown: Run, kept: readback.Received | None) -> None:
         raise DemoFailed(f"the image was not judged ({shown.entry.state}, {reason})")
     console.print(f"\n[bold]{kept.sentence}[/bold]")
     if not kept.has_regions:
-        console.print("No infection was found: there is a report and no SEG, and the picture has no region.")
+        why = (
+            "The report names zones, but the mask is empty" if kept.names_zones else "No infection was found"
+        )
+        console.print(f"{why}: there is a report and no SEG, and the picture has no region.")
     console.print(_times(shown))
     for path in kept.files:
         console.print(str(path), highlight=False, soft_wrap=True)

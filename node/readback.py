@@ -25,11 +25,13 @@ class Received:
 
     Attributes:
         sentence: of the SR.
+        names_zones: whether the sentence names infected zones.
         has_regions: whether there is a SEG.
         files: what was written.
     """
 
     sentence: str
+    names_zones: bool
     has_regions: bool
     files: tuple[Path, ...]
 
@@ -46,7 +48,10 @@ def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
     title_lines = [f"{sr.ManufacturerModelName} {sr.SoftwareVersions}", "SEG and SR as received over DICOM"]
     draw_overlay(read(source), finding, title_lines=title_lines).save(picture)
     return Received(
-        sentence=finding.sentence, has_regions=bool(finding.regions), files=(*sorted(copies), picture)
+        sentence=finding.sentence,
+        names_zones=any(finding.zones),
+        has_regions=bool(finding.regions),
+        files=(*sorted(copies), picture),
     )
 
 
