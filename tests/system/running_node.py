@@ -42,10 +42,10 @@ class RunningNode:
         """Where the receiver listens on loopback."""
         return self.config.receive.port
 
-    def half(self, role: str) -> psutil.Process | None:
-        """Give the process of "receive" or "work", None while there is none."""
+    def half(self, role: str) -> psutil.Process:
+        """Give the living process of "receive" or "work"."""
         halves = psutil.Process(self.process.pid).children()
-        return next((half for half in halves if role in half.cmdline()), None)
+        return next(half for half in halves if role in half.cmdline())
 
     def settled(self, *uids: str) -> list[Entry]:
         """Wait until nothing more happens with these SOP Instance UIDs, and give what became of them."""

@@ -1,0 +1,75 @@
+"""`python -m benchmarks`: how fast the node is on this machine, and beside the published way of inference."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import published_way, whole_node
+from sgseg_dicom.infer import Network, load_network
+
+
+def main(
+    images: Annotated[
+        int, typer.Option(min=0, help="Images sent one by one, and as many in a burst; 0: no node.")
+    ] = 40,
+    runs: Annotated[
+        int, typer.Option(min=0, help="Alternating runs of each way of inference; 0: none.")
+    ] = 20,
+) -> None:
+    """Measure, and print; nothing is kept."""
+    console = Console()
+    network = load_network(device="cpu")
+    console.print(_machine(network))
+    if images:
+        console.print(_node_table(whole_node.measure(images, network.algorithm)))
+    if runs:
+        console.print(_inference_table(published_way.measure(runs, network)))
+    console.print("Quote ratios, not times: other work on the machine makes every time longer.")
+
+
+def _machine(network: Network) -> str:
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    weights = network.algorithm
+    return (
+        f"{cpu[1] if cpu else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores, "
+        f"{torch.get_num_threads()} torch threads, load {os.getloadavg()[0]:.1f}; "
+        f"torch {torch.__version__}, {network.precision}; "
+        f"{weights.name} {weights.version} ({weights.weights_digest[:12]})"
+    )
+
+
+def _node_table(node: whole_node.Figures) -> Table:
+    table = Table("the node", "", title=f"{node.images} images of {node.megabytes:.1f} MB")
+    table.columns[1].justify = "right"
+    rows = {
+        "cold start, to ready": f"{node.cold_start:.1f} s",
+        "C-STORE response to results stored at the destination, p50": f"{node.wait(50):.2f} s",
+        "the same, p99": f"{node.wait(99):.2f} s",
+        "images with a SEG beside the SR": f"{node.with_seg} of {2 * node.images}",
+        "images per second in a burst": f"{node.per_second:.2f}",
+        "receiver, resident": f"{node.receiver_bytes / 1e6:.0f} MB",
+        "worker, resident": f"{node.worker_bytes / 1e6:.0f} MB",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def _inference_table(medians: dict[str, float]) -> Table:
+    table = Table("inference of one image", "median", "times ours")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for way, seconds in medians.items():
+        ratio = seconds / medians[published_way.OURS]
+        table.add_row(way, f"{1000 * seconds:.0f} ms", f"{ratio:.1f}")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

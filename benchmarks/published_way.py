@@ -1,0 +1,73 @@
+"""
+Inference of one image, ours and as the published code does it (https://github.com/ShuchangYe-bib/SGSeg).
+
+The published way: the text encoder reads the generated report of every image, the detector has its own image
+encoder and runs twice, everything is eager float32. The masks of both ways come from the same layers; only
+what runs, how often and in which precision differs.
+
+Stand-ins, for no weights of them can be had here: a randomly initialised BERT-base (12 layers of 768, on 24
+tokens) for CXR-BERT, random weights for the published sizes. Time does not depend on the weights' values.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import BertConfig, BertModel
+
+from sgseg_dicom.infer import Network
+from sgseg_dicom.model.build import build_sgseg
+from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.text import TOKENS
+from sgseg_dicom.model.weights import load_weights, packaged_weights
+from sgseg_dicom.preprocess import INPUT_SIZE, normalise
+from sgseg_dicom.records import ModelInput
+
+OURS = "ours"
+SAME_WEIGHTS = "the published way, our compact model"
+PUBLISHED_SIZES = "the published way, published sizes (ConvNeXt-T, RT-DETR with ResNet-50)"
+
+_DETECTOR_RUNS = 2
+_WARM_UPS = 3
+Way = Callable[[ModelInput], object]
+
+
+class PublishedWay:
+    """One image at a time through *model*, eager float32."""
+
+    def __init__(self, model: SGSeg) -> None:
+        self._model = model.eval()
+        self._text = BertModel(BertConfig(), add_pooling_layer=False).eval()
+        self._tokens = torch.ones(1, TOKENS, dtype=torch.long)
+
+    @torch.inference_mode()
+    def __call__(self, model_input: ModelInput) -> NDArray[np.float32]:
+        """Judge one image; give the mask's probabilities (224, 224)."""
+        model, image = self._model, torch.from_numpy(model_input.pixels)[None, None]
+        detector_vision = model.detector_vision or model.vision  # apart even where the weights are the same
+        for _ in range(_DETECTOR_RUNS):
+            location = model.lerg(detector_vision(image)[1:])
+        self._text(self._tokens)  # for its time: its words are of no use to the compact decoder
+        logits, _ = model.decoder(model.vision(image), model.guide(location.zone_logits))
+        return np.asarray(logits.sigmoid()[0, 0])
+
+
+def measure(runs: int, network: Network) -> dict[str, float]:
+    """Give the median seconds of each way, over *runs* in turn, so that other work disturbs all alike."""
+    ways: dict[str, Way] = {
+        OURS: lambda model_input: network.judge([model_input]),
+        SAME_WEIGHTS: PublishedWay(load_weights(packaged_weights())[0]),
+        PUBLISHED_SIZES: PublishedWay(build_sgseg("paper")),
+    }
+    noise = np.random.default_rng(0).standard_normal((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
+    model_input = ModelInput(pixels=normalise(noise))
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(_WARM_UPS + runs):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way(model_input)
+            seconds[name].append(time.perf_counter() - began)
+    return {name: median(times[_WARM_UPS:]) for name, times in seconds.items()}

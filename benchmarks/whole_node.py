@@ -1,0 +1,176 @@
+"""The node as a whole: a sender and an archive in this process, the node's own processes between them."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socketserver import BaseServer
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComputedRadiographyImageStorage,
+    ExplicitVRLittleEndian,
+    SegmentationStorage,
+    generate_uid,
+)
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import build_context
+from pynetdicom.transport import ThreadedAssociationServer
+
+from node.demo import radiograph_file
+from sgseg_dicom.encode.uids import derived_uid
+from sgseg_dicom.records import Algorithm
+from tests.system.running_node import RunningNode, running_node, write_config
+
+_PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """
+    What was measured; times in seconds.
+
+    Attributes:
+        images: sent one by one, and as many again in a burst.
+        megabytes: size of one image.
+        cold_start: from the start of `sgseg-node start` until it says where to send.
+        waits: of each image sent alone, from its C-STORE response until the archive has both results.
+        per_second: images of the burst, from its first byte to its last result.
+        with_seg: images of both rounds that had a SEG.
+        receiver_bytes, worker_bytes: resident after the burst.
+    """
+
+    images: int
+    megabytes: float
+    cold_start: float
+    waits: Sequence[float]
+    per_second: float
+    with_seg: int
+    receiver_bytes: int
+    worker_bytes: int
+
+    def wait(self, percentile: float) -> float:
+        """Give a percentile of *waits*."""
+        return float(np.percentile(self.waits, percentile))
+
+
+class Archive:
+    """A destination that only writes down when it had which result of which image."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        self._digest = algorithm.weights_digest
+        self._stored_at: dict[str, float] = {}
+        self._news = threading.Condition()
+        self._ae = AE("ARCHIVE")
+        for sop_class in (SegmentationStorage, Comprehensive3DSRStorage):
+            self._ae.add_supported_context(sop_class)
+
+    @contextmanager
+    def listening(self) -> Iterator[dict[str, str | int]]:
+        """Listen, and give what the node's configuration says of it."""
+        server = self._ae.make_server(
+            ("127.0.0.1", 0),
+            evt_handlers=[(evt.EVT_C_STORE, self._on_store)],
+            server_class=ThreadedAssociationServer,
+        )
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        port = server.server_address[1]
+        yield {"name": "archive", "ae_title": "ARCHIVE", "host": "127.0.0.1", "port": port}
+        BaseServer.shutdown(server)
+        server.server_close()
+
+    def answered_at(self, images: Iterable[str]) -> float:
+        """Wait until every one of *images* is answered, and give when: the report is sent last."""
+        reports = {self._result_of(image, "SR") for image in images}
+        with self._news:
+            if not self._news.wait_for(lambda: self._stored_at.keys() >= reports, _PATIENCE_SECONDS):
+                raise TimeoutError("the node did not answer; run `sgseg-node demo` to see why")
+            return max(self._stored_at[report] for report in reports)
+
+    def has_seg(self, image: str) -> bool:
+        """Whether a SEG of this SOP Instance UID came."""
+        return self._result_of(image, "SEG") in self._stored_at
+
+    def _result_of(self, image: str, kind: str) -> str:
+        return str(derived_uid(image, self._digest, kind))
+
+    def _on_store(self, event: evt.Event) -> int:
+        with self._news:
+            self._stored_at[str(event.request.AffectedSOPInstanceUID)] = time.perf_counter()  # type: ignore[union-attr]
+            self._news.notify_all()
+        return 0x0000
+
+
+def measure(images: int, algorithm: Algorithm) -> Figures:
+    """Start a node, send it *images* one by one and as many again at once, and stop it."""
+    archive = Archive(algorithm)
+    with TemporaryDirectory(prefix="sgseg-benchmark-") as name, archive.listening() as destination:
+        folder = Path(name)
+        first, second = copies(folder, images), copies(folder, images)
+        began = time.perf_counter()
+        with running_node(write_config(folder, [destination])) as node:
+            cold_start = time.perf_counter() - began
+            with connected(node) as association:
+                waits = [one_by_one(association, *image, archive) for image in first.items()]
+                per_second = burst(association, second, archive)
+            return Figures(
+                images=images,
+                megabytes=next(iter(first.values())).stat().st_size / 1e6,
+                cold_start=cold_start,
+                waits=waits,
+                per_second=per_second,
+                with_seg=sum(map(archive.has_seg, [*first, *second])),
+                receiver_bytes=node.half("receive").memory_info().rss,
+                worker_bytes=node.half("work").memory_info().rss,
+            )
+
+
+def one_by_one(association: Association, uid: str, file: Path, archive: Archive) -> float:
+    """Send one image and wait for its results; give the time from the response to the results."""
+    store(association, file)
+    answered = time.perf_counter()
+    return archive.answered_at([uid]) - answered
+
+
+def burst(association: Association, files: dict[str, Path], archive: Archive) -> float:
+    """Send all images as fast as they are taken; give images per second."""
+    began = time.perf_counter()
+    for file in files.values():
+        store(association, file)
+    return len(files) / (archive.answered_at(files) - began)
+
+
+def store(association: Association, file: Path) -> None:
+    """C-STORE."""
+    status = association.send_c_store(file).get("Status")
+    if status != 0:
+        raise RuntimeError(f"the node answered a C-STORE with {status}")
+
+
+def copies(folder: Path, count: int) -> dict[str, Path]:
+    """Write the chest radiograph of pydicom-data as *count* images of their own, by SOP Instance UID."""
+    ds, files = dcmread(radiograph_file()), {}
+    for _ in range(count):
+        uid = generate_uid()
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid
+        ds.StudyInstanceUID = generate_uid()
+        files[str(uid)] = folder / f"{uid}.dcm"
+        ds.save_as(files[str(uid)])
+    return files
+
+
+@contextmanager
+def connected(node: RunningNode) -> Iterator[Association]:
+    """Open an association as a modality does."""
+    context = build_context(ComputedRadiographyImageStorage, ExplicitVRLittleEndian)
+    association = AE("MODALITY").associate("127.0.0.1", node.port, [context])
+    if not association.is_established:
+        raise RuntimeError("the node takes no association")
+    yield association
+    association.release()
