@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sgseg_dicom.infer import infection_score
 from sgseg_dicom.model.weights import Calibration, Thresholds
 from sgseg_dicom.records import Prediction
 from training.data import Item, load_mask
@@ -43,12 +44,13 @@ def calibrate(
         ),
         mask_temperature=best_temperature(mask_logits[:, ::4, ::4], masks[:, ::4, ::4]),
     )
-    infected = _probabilities(zone_logits, calibration.zone_temperature)
-    normal = _probabilities(normal_logits, calibration.zone_temperature)
+    chances = _probabilities(mask_logits, calibration.mask_temperature)
+    normal_masks = logits_of(np.array([p.mask_probability for p in normal_predictions]))
+    normal_chances = _probabilities(normal_masks, calibration.mask_temperature)
     thresholds = Thresholds(
-        infection=infection_threshold(infected.max(axis=1), normal.max(axis=1)),
-        zone=_best_zone_cut(infected, zones),
-        mask=_best_mask_cut(_probabilities(mask_logits, calibration.mask_temperature), masks),
+        infection=infection_threshold(_scores(chances), _scores(normal_chances)),
+        zone=_best_zone_cut(_probabilities(zone_logits, calibration.zone_temperature), zones),
+        mask=_best_mask_cut(chances, masks),
     )
     return calibration, thresholds
 
@@ -68,7 +70,7 @@ def best_temperature(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> f
 
 def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float64]) -> float:
     """
-    Give the highest threshold that keeps MIN_SENSITIVITY of the *infected* images' likeliest zones.
+    Give the highest threshold that keeps MIN_SENSITIVITY of the *infected* images' scores.
 
     A higher one would be more specific still, but would lose more than one in a hundred of the infected.
     Where the *normal* images need less, the middle between them and that threshold is taken.
@@ -77,6 +79,10 @@ def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float6
     needed = float(normal.max()) if len(normal) else 0.0
     chosen = highest if needed >= highest else (needed + highest) / 2
     return float(np.floor(chosen * 1e6) / 1e6)  # never rounded up: that would cost sensitivity
+
+
+def _scores(masks: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([infection_score(mask.astype(np.float32)) for mask in masks])
 
 
 def _best_zone_cut(probabilities: NDArray[np.float64], zones: NDArray[np.bool_]) -> float:

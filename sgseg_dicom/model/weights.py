@@ -40,7 +40,7 @@ class Thresholds(_Record):
     Probabilities from which something counts; they belong to one version of the weights.
 
     Attributes:
-        infection: the likeliest zone must reach it, else the image has no finding and an empty mask.
+        infection: `sgseg_dicom.infer.infection_score` must reach it, else there is no finding and no mask.
         zone: a zone of an infected image is named from here on.
         mask: a pixel of an infected image belongs to the mask from here on.
     """
