@@ -1,6 +1,7 @@
 """`sgseg-node`: start, receive, work, status, echo, demo."""
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -123,8 +124,8 @@ def run_supervised(half: Callable[..., None]) -> None:
     with _plain_errors():
         settings = receive_settings(stop)
         _log_to_stderr(settings)
+    with _leaving():
         half(settings, stop, report_ready)
-    _leave()
 
 
 def _run_half(half: Callable[..., None], config: Path | None, supervised: bool) -> None:
@@ -134,21 +135,32 @@ def _run_half(half: Callable[..., None], config: Path | None, supervised: bool) 
     with _plain_errors():
         settings = _load(config)
         _log_to_stderr(settings)
+    with _leaving():
         half(settings, stop, lambda **facts: typer.echo(f"{half.__name__}: ready {json.dumps(facts)}"))
-    _leave()
 
 
-def _leave() -> None:
+@contextmanager
+def _leaving() -> Iterator[None]:
     """
-    End now: a delivery that sleeps until its next attempt would hold the process up to its backoff limit.
+    End the process now, whether the half ended well or not; the next start takes up what waits on disk.
 
-    Everything is on disk at any moment; the next start takes up what waits.
+    A delivery that sleeps until its next attempt is a thread that Python would wait for, up to the backoff
+    limit: a worker that lost its device would neither work nor be started again.
     """
-    import os
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    status = 1
+    try:
+        with _plain_errors():
+            yield
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        kind, error, trace = sys.exc_info()
+        if kind is not None:
+            sys.excepthook(kind, error, trace)  # a defect: nobody else will tell of it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _load(path: Path | None) -> Config:

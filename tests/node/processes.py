@@ -162,6 +162,15 @@ def settled(config: Config, *uids: str) -> list[Entry]:
         jobs.close()
 
 
+def entry_of(config: Config, uid: str) -> Entry:
+    """Give what the status says of an image now."""
+    jobs = open_jobs(config)
+    try:
+        return next(entry for entry in jobs.latest(1000) if entry.job.sop_instance_uid == uid)
+    finally:
+        jobs.close()
+
+
 def send(receiver: Half, folder: Path, **keywords: Any) -> str:
     """C-STORE an image to a receiver; give its SOP Instance UID."""
     return send_to(receiver.ready["port"], folder, **keywords)

@@ -16,6 +16,7 @@ from tests.node.processes import (
     ROOT,
     STAND_IN,
     begun,
+    entry_of,
     half,
     receive_here,
     send,
@@ -218,19 +219,20 @@ def test_what_is_old_is_forgotten(node):
     assert gone == [False, None, None]
 
 
-def test_a_lost_device_ends_the_worker_and_the_next_one_goes_on(configure, tmp_path):
+def test_a_lost_device_ends_the_worker_and_the_next_one_goes_on(configure, archive, tmp_path):
     """
-    The worker ends so that its supervisor starts it again; the image is answered by the next process.
+    It ends at once, though a delivery sleeps until its next attempt; the next process answers the image.
     """
-    config = configure(queue={"attempts": 10})
-    uid = receive_here(config, ImageComments="broken device")
+    archive.answers = lambda count: 0xA700
+    config = configure(archive, queue={"attempts": 10}, deliver={"backoff_seconds": 600.0})
+    receive_here(config)
     with half(STAND_IN, config, tmp_path, wait=False) as worker:
+        wait_for(lambda: len(archive.got) == 2, what="the second attempt, after which the delivery sleeps")
+        broken = receive_here(config, seed=1, ImageComments="broken device")
         assert worker.process.wait(60) == 1
     (tmp_path / "go").touch()
     with half(STAND_IN, config, tmp_path):
-        (entry,) = settled(config, uid)
-
-    assert entry.state == "finding"
+        wait_for(lambda: entry_of(config, broken).state == "finding", what="the image to be answered")
 
 
 def test_the_receiver_is_small(node):
