@@ -14,7 +14,7 @@ import structlog
 
 from node.store import Store
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, StorageUnavailable
+from sgseg_dicom.errors import InferenceError, SgsegError, StorageUnavailable
 
 if TYPE_CHECKING:
     from node.deliver import Courier
@@ -59,8 +59,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
-        while not stop.wait(_SWEEP_SECONDS):
-            store.sweep_incoming(older_than_seconds=_SWEEP_SECONDS)
+        tidy(stop, lambda: store.sweep_incoming(older_than_seconds=_SWEEP_SECONDS))
         listener.stop(patience_seconds=5.0)
         jobs.close()
     log.info("receiver_stopped")
@@ -109,8 +108,7 @@ def work(
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         jobs = queue.Jobs(url)
-        while not stop.wait(_SWEEP_SECONDS):
-            forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+        tidy(stop, lambda: forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC)))
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
@@ -204,6 +202,15 @@ def couriers(config: Config) -> "dict[str, Courier]":
         answer_seconds=config.deliver.answer_seconds,
     )
     return {destination.name: build(destination) for destination in config.destination}
+
+
+def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = _SWEEP_SECONDS) -> None:
+    """Do *action* every so many seconds until *stop* is set; a disk that fails now may do well the next time."""
+    while not stop.wait(every):
+        try:
+            action()
+        except SgsegError as error:
+            log.error("not_tidied", detail=str(error))
 
 
 def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:

@@ -156,7 +156,7 @@ def _leaving() -> Iterator[None]:
         status = end.code if isinstance(end.code, int) else 1
     finally:
         kind, error, trace = sys.exc_info()
-        if kind is not None:
+        if kind is not None and error is not None:
             sys.excepthook(kind, error, trace)  # a defect: nobody else will tell of it
         sys.stdout.flush()
         sys.stderr.flush()

@@ -118,8 +118,14 @@ class Jobs:
         return {"waiting": len(rows) - working, "working": working}
 
     def forget(self, entry: Entry) -> None:
-        """Delete what is known of a job that has ended."""
-        self._client.delete_workflow(entry.job.id, delete_children=True)
+        """
+        Delete what is known of a job that has ended.
+
+        Raises:
+            StorageUnavailable: disk full, database locked.
+        """
+        with _database():
+            self._client.delete_workflow(entry.job.id, delete_children=True)
 
     def close(self) -> None:
         """Close the database."""

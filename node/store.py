@@ -91,18 +91,30 @@ class Store:
             yield
 
     def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:
-        """Delete what aborted transfers left; give their number."""
+        """
+        Delete what aborted transfers left; give their number.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
         limit = time.time() - older_than_seconds
-        abandoned = [path for path in self.incoming.iterdir() if _changed_at(path) <= limit]
-        for path in abandoned:
-            path.unlink(missing_ok=True)
+        with _storage(self.folder):
+            abandoned = [path for path in self.incoming.iterdir() if _changed_at(path) <= limit]
+            for path in abandoned:
+                path.unlink(missing_ok=True)
         return len(abandoned)
 
     def sweep_results(self) -> int:
-        """Delete results that a crash left half-written; give their number."""
-        abandoned = [path for path in self.results.iterdir() if path.name.startswith(_UNFINISHED)]
-        for path in abandoned:
-            shutil.rmtree(path)
+        """
+        Delete results that a crash left half-written; give their number.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        with _storage(self.folder):
+            abandoned = [path for path in self.results.iterdir() if path.name.startswith(_UNFINISHED)]
+            for path in abandoned:
+                shutil.rmtree(path)
         return len(abandoned)
 
     def free_bytes(self) -> int:
@@ -186,9 +198,16 @@ class Store:
         return folder if folder.is_dir() else None
 
     def remove(self, job: str, file: str) -> None:
-        """Delete an image and its results for good."""
-        shutil.rmtree(self.results / job, ignore_errors=True)
-        (self.folder / file).unlink(missing_ok=True)
+        """
+        Delete an image and its results for good.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        with _storage(self.folder):
+            if self.kept(job):
+                shutil.rmtree(self.results / job)
+            (self.folder / file).unlink(missing_ok=True)
 
 
 def content_digest(path: Path) -> str:

@@ -22,7 +22,7 @@ from sgseg_dicom.config import Config
 log = structlog.get_logger(__name__)
 
 CANNOT_START = 78
-"""Exit status of a child that would fail again in the same way (sysexits.h EX_CONFIG)."""
+"""Exit status of a child that cannot start: it would fail again in the same way (sysexits.h EX_CONFIG)."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 1.0, 60.0, 60.0
 _TICK = 0.1
 
@@ -127,15 +127,18 @@ class Supervisor:
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[Mapping[str, Ready]], None]) -> int:
         """
-        Run until *stop* is set, or until a child says that starting it again is of no use.
+        Run until *stop* is set, or until a child says at the start that starting it again is of no use.
 
-        *on_ready* is called once, when every child is ready. Gives the exit status for our own process.
+        Once every child was ready the settings are good, and a child that ends with the same status met a
+        full disk or a locked database: it is started again. *on_ready* is called once, at that moment.
+        Gives the exit status for our own process.
         """
         told = False
         try:
             while not stop.wait(_TICK):
                 for child in self.children.values():
-                    if child.tend(self._settings, time.monotonic()) == CANNOT_START:
+                    status = child.tend(self._settings, time.monotonic())
+                    if status == CANNOT_START and not told:
                         return CANNOT_START
                 if not told and len(self.ready) == len(self.children):
                     told = True

@@ -201,6 +201,19 @@ def test_what_aborted_transfers_left_is_swept(store):
     assert store.sweep_incoming() == 1
 
 
+@pytest.mark.parametrize("action", ["sweep_incoming", "sweep_results", "remove"])
+def test_a_file_that_cannot_be_deleted_is_told(store, action):
+    """
+    It is an expected error, which ends neither half of the node.
+    """
+    (store.incoming / "folder").mkdir()  # no file: it cannot be unlinked
+    (store.results / ".file").touch()  # no folder
+    arguments = ("job", "incoming/folder") if action == "remove" else ()
+
+    with pytest.raises(StorageUnavailable, match="cannot be used"):
+        getattr(store, action)(*arguments)
+
+
 def test_a_store_has_one_receiver(store):
     """
     A second one would sweep away what the first is writing.

@@ -20,7 +20,8 @@ CHILD = (
     "settings = receive_settings(stop)\n"
     "open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n"
     "report_ready(port=settings.receive.port)\n"
-    "stop.wait()\n"
+    "while not stop.wait(0.02):\n"
+    f"    if os.path.exists(sys.argv[-1] + '.full'): sys.exit({CANNOT_START})\n"
 )
 
 
@@ -96,6 +97,21 @@ def test_a_child_that_cannot_start_stops_the_start(tmp_path):
 
     assert running.status == CANNOT_START
     assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path / "a"))
+
+
+def test_a_child_that_meets_a_full_disk_is_started_again(tmp_path):
+    """
+    After the node was once ready, the status of a child that cannot start ends the child alone.
+    """
+    running = Running(child(tmp_path / "a"))
+    assert running.told.wait(30)
+    (tmp_path / "a.full").touch()
+    wait_for(lambda: not running.supervisor.ready, what="the death to be seen")
+    (tmp_path / "a.full").unlink()
+    wait_for(lambda: running.supervisor.ready, what="the second life")
+
+    assert running.end() == 0
+    assert len(set(pids(tmp_path / "a"))) == 2
 
 
 def test_a_child_that_keeps_dying_is_not_started_in_a_loop(tmp_path):

@@ -1,0 +1,43 @@
+"""What the halves do beside their work."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from node.app import open_jobs, tidy
+from sgseg_dicom.errors import StorageUnavailable
+from tests.node.processes import entry_of, receive_here
+
+
+def test_tidying_goes_on_after_a_storage_error():
+    """
+    A disk that is full for an hour does not end the half that wanted to delete something.
+    """
+    stop, calls = threading.Event(), []
+
+    def action() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            stop.set()
+        raise StorageUnavailable("the disk is full")
+
+    tidy(stop, action, every=0.001)
+
+    assert len(calls) == 3
+
+
+def test_a_broken_database_is_told_when_a_job_is_forgotten(configure):
+    """
+    As an expected error, like everywhere else.
+    """
+    config = configure()
+    entry = entry_of(config, receive_here(config))
+    jobs = open_jobs(config)
+    with sqlite3.connect(config.store.folder / "queue.sqlite") as database:
+        database.execute("DROP TABLE workflow_status")
+    database.close()
+
+    with pytest.raises(StorageUnavailable, match="database cannot be used"):
+        jobs.forget(entry)
+    jobs.close()
