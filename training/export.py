@@ -1,9 +1,11 @@
 """Checkpoint -> weights, manifest and model card: calibrated and measured on the valid split."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -99,11 +101,22 @@ def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
 
 def export(checkpoint: Path, splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
-    Write weights, manifest and MODEL_CARD.md to folder *out*.
+    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; what was there is replaced.
 
     The weights are written first in half precision and calibrated and measured as they are loaded again, so
     that the figures are those of what ships.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        unfinished = Path(folder) / out.name
+        manifest = _export(checkpoint, splits, unfinished, release)
+        (unfinished / "MODEL_CARD.md").write_text(model_card(manifest))
+        shutil.rmtree(out, ignore_errors=True)
+        unfinished.rename(out)
+    return manifest
+
+
+def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Manifest:
     valid, normals = splits.valid, splits.valid_normals
     model, facts = load_checkpoint(checkpoint)
     settle_batch_statistics(model, splits.train)
@@ -122,6 +135,4 @@ def export(checkpoint: Path, splits: Splits, *, out: Path, release: Release) -> 
     described |= {"calibration": calibration, "thresholds": thresholds}
     save_weights(load_weights(out)[0], out, facts=described)
     described["metrics"] = {"split": "valid"} | evaluate(load_network(out), valid, normals)
-    manifest = save_weights(load_weights(out)[0], out, facts=described)
-    (out / "MODEL_CARD.md").write_text(model_card(manifest))
-    return manifest
+    return save_weights(load_weights(out)[0], out, facts=described)
