@@ -96,7 +96,7 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert measured["weights"] == manifest.sha256
     assert measured["dice_micro_ci"][0] <= measured["dice_micro"] <= measured["dice_micro_ci"][1]
     assert (weights / "MODEL_CARD.md").is_file()
-    assert load_network(weights).algorithm.weights_digest == manifest.sha256
+    assert load_network(weights).algorithm.weights_digest == manifest.identity
 
 
 def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
