@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from node.jobs import Entry
 
@@ -26,11 +27,12 @@ def print_status(entries: Sequence[Entry]) -> None:
     for entry in entries:
         table.add_row(
             datetime.fromtimestamp(entry.job.received_at).isoformat(sep=" ", timespec="seconds"),
-            entry.job.peer,
-            entry.job.sop_instance_uid,
-            f"[{_STYLES.get(entry.state, 'default')}]{entry.state}[/]",
-            entry.outcome.reason if entry.outcome else "",
-            _deliveries(entry),
+            # Whatever a sender or the settings said is text: "[/]" is a valid AE title, and no markup.
+            Text(entry.job.peer),
+            Text(entry.job.sop_instance_uid),
+            Text(entry.state, style=_STYLES.get(entry.state, "default")),
+            Text(entry.outcome.reason if entry.outcome else ""),
+            Text(_deliveries(entry)),
             _seconds(entry),
         )
     Console().print(table)

@@ -187,7 +187,7 @@ def send_to(port: int, folder: Path, **keywords: Any) -> str:
     return str(ds.SOPInstanceUID)
 
 
-def receive_here(config: Config, **keywords: Any) -> str:
+def receive_here(config: Config, *, peer: str = "TESTER", **keywords: Any) -> str:
     """Keep and queue an image as the receiver does, without one; give its SOP Instance UID."""
     ds = chest_radiograph(**keywords)
     store, jobs = open_store(config), open_jobs(config)
@@ -198,7 +198,7 @@ def receive_here(config: Config, **keywords: Any) -> str:
             sop_instance_uid=ds.SOPInstanceUID,
             file=kept.file,
             conflicting=kept.conflicting,
-            peer="TESTER",
+            peer=peer,
             received_at=time.time(),
         )
     )

@@ -72,6 +72,16 @@ def test_status_lists_what_came_in(tmp_path):
     assert "PID4711" not in shown + str(entry)
 
 
+def test_status_shows_what_a_sender_calls_itself_as_it_is(tmp_path):
+    """
+    Square brackets in an AE title are no markup of the table.
+    """
+    file = write_settings(tmp_path)
+    receive_here(load(file), peer="[/]")
+
+    assert "[/]" in run("status", "--config", str(file)).stdout
+
+
 def test_echo_asks_every_destination(tmp_path, archive):
     """
     One that answers and one that does not; the status is that of the worst.
