@@ -66,7 +66,8 @@ class Page:
             StorageUnavailable: the address or the port cannot be had.
         """
         try:
-            self._socket = socket.create_server((host, port))
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family)
         except OSError as error:
             raise StorageUnavailable(
                 f"cannot listen on [page] host {host}, port {port} ({error.strerror}); set another one"

@@ -92,3 +92,17 @@ def test_a_taken_port_is_told(site):
         pytest.raises(StorageUnavailable, match=r"\[page\]"),
     ):
         Page(build(lambda: WELL), host="127.0.0.1", port=taken.getsockname()[1])
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_the_page_has_an_ipv6_address():
+    """
+    [page] host may be one.
+    """
+    page = Page(build(lambda: WELL), host="::1", port=0)
+    page.start()
+    with urllib.request.urlopen(f"http://[::1]:{page.port}/live", timeout=10) as answer:
+        status = answer.status
+    page.stop()
+
+    assert status == 200
