@@ -1,5 +1,6 @@
 """What we accept over DICOM: C-ECHO, and C-STORE of projection radiographs. No pixel is decoded here."""
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 # Segmentations and reports are not among them: our own results, sent back to us by an archive's routing rule,
 # find no presentation context. A class that can hold a result of ours must not be added without a check of
-# `sgseg_dicom.encode.uids.is_own_result`.
+# `sgseg_dicom.encode.provenance.is_own_result`.
 SOP_CLASSES = (
     uid.ComputedRadiographyImageStorage,
     uid.DigitalXRayImageStorageForPresentation,
@@ -50,6 +51,7 @@ TRANSFER_SYNTAXES = (
     uid.JPEGExtended12Bit,
     uid.JPEGBaseline8Bit,
 )
+_UID = re.compile(r"[0-9.]{1,64}")
 _RESULT_CLASSES = (uid.SegmentationStorage, uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage)
 Handler = tuple[evt.EventType, Callable[..., Any], list[Any]]
 
@@ -134,10 +136,12 @@ def keep_in(folder: Path) -> list[Handler]:
 
 
 def _sop_instance_uid(event: evt.Event) -> str:
-    """Give the UID that the command names, which any well-formed sender takes from the data set."""
+    """Give the UID that the command names; `sgseg_dicom.read` refuses an image whose data set has another."""
     request = event.request
     if not isinstance(request, C_STORE) or not request.AffectedSOPInstanceUID or not event.dataset_path:
         raise InvalidDataset("a C-STORE request without SOP Instance UID or data set (PS3.7 9.3.1.1)")
+    if not _UID.fullmatch(request.AffectedSOPInstanceUID):  # it is shown in the status
+        raise InvalidDataset("the C-STORE request's SOP Instance UID is no UID (PS3.5 9.1)")
     return str(request.AffectedSOPInstanceUID)
 
 

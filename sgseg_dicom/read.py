@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, dcmread, uid
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, UID_dictionary
 
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
 from sgseg_dicom.greyscale import render
@@ -32,6 +32,17 @@ SOP_CLASSES: Mapping[UID, str] = {
 """The SOP classes that are read; the receiver may offer just these."""
 
 _MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
+# Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
+_OTHER_MODALITIES = frozenset(
+    {"AR", "AU", "BDUS", "BI", "BMD", "CT", "DG", "DOC", "ECG", "EPS", "ES", "FID", "GM", "HC", "HD", "IO"}
+    | {"IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM", "OPT"}
+    | {"OPV", "OSS", "PLAN", "PR", "PT", "PX", "REG", "RESP", "RF", "RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT"}
+    | {"RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TG", "US", "VA", "XA", "XC"}
+)  # PS3.3 C.7.3.1.1.1
+_OTHER_PHOTOMETRICS = frozenset(
+    {"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422"}
+    | {"YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"}
+)  # PS3.3 C.7.6.3.1.2
 _UID = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
@@ -41,7 +52,8 @@ def read(path: Path) -> Radiograph:
     Read one stored chest radiograph as a reader would see it.
 
     Raises:
-        InvalidDataset: not DICOM, cut off, or an attribute that every image must have is missing.
+        InvalidDataset: not DICOM, cut off, an attribute that every image must have is missing, or the file
+            meta information names another image.
         UnsupportedObject: SOP class, modality, colour or frames that no chest radiograph has.
         UndecodablePixels: the pixel data are missing, cut off, or contradict the header.
         StorageUnavailable: the file cannot be read.
@@ -51,6 +63,7 @@ def read(path: Path) -> Radiograph:
         ds = _opened(path)
         header = header_of(ds)
         _require_identity(header)
+        _require_one_identity(ds, header)
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
         pixels, padding = render(decode(ds, pixel_format), header, pixel_format)
@@ -85,23 +98,32 @@ def _require_identity(header: Dataset) -> None:
             )
 
 
+def _require_one_identity(ds: FileDataset, header: Dataset) -> None:
+    """The receiver names the file by the C-STORE command's UID: what refers to the other one finds nothing."""
+    named = ds.file_meta.get("MediaStorageSOPInstanceUID")
+    if named and named != header.SOPInstanceUID:
+        raise InvalidDataset(
+            "the file meta information or the C-STORE command names another SOP Instance UID than the data set "
+            "(PS3.10 7.1, PS3.7 9.3.1.1); send the image again from its source"
+        )
+
+
 def _require_radiograph(header: Dataset) -> None:
     sop_class = UID(header.SOPClassUID)
     if sop_class not in SOP_CLASSES:
-        raise UnsupportedObject(
-            f"SOP class is {sop_class.name}; send one of: {', '.join(SOP_CLASSES.values())}"
-        )
+        name = sop_class.name if sop_class in UID_dictionary else "unknown"
+        raise UnsupportedObject(f"SOP class is {name}; send one of: {', '.join(SOP_CLASSES.values())}")
     modality = text_of(header, "Modality")
     if modality not in _MODALITIES:
-        raise UnsupportedObject(f"Modality is {modality}; send chest radiographs only (CR, DX, RG)")
+        said = modality if modality in _OTHER_MODALITIES else "unknown"
+        raise UnsupportedObject(f"Modality is {said}; send chest radiographs only (CR, DX, RG)")
     photometric = text_of(header, "PhotometricInterpretation")
     if photometric and photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise UnsupportedObject(
-            f"Photometric Interpretation is {photometric}; send MONOCHROME1 or MONOCHROME2"
-        )
+        said = photometric if photometric in _OTHER_PHOTOMETRICS else "unknown"
+        raise UnsupportedObject(f"Photometric Interpretation is {said}; send MONOCHROME1 or MONOCHROME2")
     for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
         if text_of(header, keyword) not in ("", "0", "1"):
-            raise UnsupportedObject(f"{keyword} is {text_of(header, keyword)}; send {what} images only")
+            raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")
 
 
 def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:

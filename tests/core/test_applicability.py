@@ -215,3 +215,23 @@ def test_a_refusal_is_final_and_names_nobody(tmp_path: Path) -> None:
 
     assert caught.value.disposition is Disposition.REJECT
     assert not [word for word in ("Nobody", "TEST0000", "19600401", "004Y") if word in str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"BodyPartExamined": "SMITH^JANE", "AnatomicRegionSequence": None},
+        {"BodyPartExamined": None, "AnatomicRegionSequence": [coded(codes.SCT.Hand, "SMITH^JANE")]},
+        {"PatientOrientation": ["SMITH^JANE", "SMITH"]},
+        {"ViewPosition": "LATERAL SMITH^JANE"},
+        {"ViewCodeSequence": [coded(codes.SCT.Hand, "SMITH^JANE OBLIQUE")]},
+    ],
+    ids=str,
+)
+def test_what_is_no_defined_term_is_not_quoted(attributes: dict[str, object], tmp_path: Path) -> None:
+    """A name in the wrong attribute does not get into the message, and from there into logs."""
+    radiograph = read(write(chest_radiograph(**attributes), tmp_path / "x.dcm"))
+
+    with pytest.raises(NotApplicable) as caught:
+        require_applicable(radiograph)
+    assert not [word for word in ("SMITH", "JANE") if word in str(caught.value).upper()]

@@ -1,5 +1,6 @@
 """A stored file becomes a Radiograph: header, greyscale, padding, spacing, refusals."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -348,10 +349,10 @@ def test_the_header_of_an_implicit_source_is_explicit(tmp_path: Path) -> None:
         ),
         ({"Modality": "MG"}, UnsupportedObject, "MG"),
         ({"Modality": "US"}, UnsupportedObject, "US"),
-        ({"NumberOfFrames": 2}, UnsupportedObject, "NumberOfFrames is 2"),
+        ({"NumberOfFrames": 2}, UnsupportedObject, "NumberOfFrames is not 1"),
         ({"PhotometricInterpretation": "RGB"}, UnsupportedObject, "RGB"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, UnsupportedObject, "PALETTE COLOR"),
-        ({"SamplesPerPixel": 3}, UnsupportedObject, "SamplesPerPixel is 3"),
+        ({"SamplesPerPixel": 3}, UnsupportedObject, "SamplesPerPixel is not 1"),
         ({"PixelData": None}, UndecodablePixels, "missing"),
         ({"PixelData": b""}, UndecodablePixels, "missing"),
         ({"PixelData": b"\0" * 100}, UndecodablePixels, "cut off"),
@@ -375,6 +376,38 @@ def test_what_cannot_be_read_is_refused_by_its_cause(
         read_dataset(ds, tmp_path)
     assert "Nobody" not in str(caught.value)
     assert "TEST0000" not in str(caught.value)
+
+
+def test_an_image_under_another_uid_is_refused(tmp_path: Path) -> None:
+    """What the C-STORE command called it is in the file meta information, and must be what the data set says."""
+    path = write(chest_radiograph(), tmp_path / "x.dcm")
+    ds = dcmread(path)
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    ds.save_as(path)
+
+    with pytest.raises(InvalidDataset, match="another SOP Instance UID"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Modality", "DOE^JANE"),
+        ("Modality", "DOE"),
+        ("PhotometricInterpretation", "DOE JANE"),
+        ("SamplesPerPixel", 4711),
+        ("NumberOfFrames", 4711),
+        ("SOPClassUID", "1.2.4711"),
+    ],
+)
+def test_what_is_no_defined_term_is_not_quoted(keyword: str, value: object, tmp_path: Path) -> None:
+    """A name or an id in the wrong attribute does not get into the message, and from there into logs."""
+    ds = chest_radiograph()
+    setattr(ds, keyword, value)
+
+    with pytest.raises(UnsupportedObject) as caught:
+        read_dataset(ds, tmp_path)
+    assert not re.search("DOE|JANE|4711", str(caught.value))
 
 
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7 not DICOM at all", b"\0" * 128 + b"DICM"])

@@ -191,6 +191,16 @@ def test_other_content_under_the_same_uid_is_told_to_the_sender(start, notebook,
     assert [job.conflicting for job in notebook.jobs] == [False, True]
 
 
+def test_an_image_whose_command_names_no_uid_is_not_understood(start, notebook, tmp_path):
+    """
+    The UID of the command is shown in the status: a name in its place is refused with C000.
+    """
+    file = write(chest_radiograph(SOPInstanceUID="DOE.JANE"), tmp_path / "a.dcm")
+
+    assert send(start(), file) == [(0xC000, "")]
+    assert notebook.jobs == []
+
+
 def test_a_locked_queue_is_out_of_resources(start, notebook, tmp_path):
     """
     No SUCCESS without a committed row: the sender tries again, and the kept bytes are no obstacle.
