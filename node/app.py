@@ -4,8 +4,8 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -191,6 +191,28 @@ def latest(config: Config, limit: int) -> "list[Entry]":
         jobs.close()
 
 
+def requeue(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> "Iterator[Entry]":
+    """
+    Queue settled jobs once more: those of the images that are named and, if *failed*, all whose answer was lost.
+
+    Gives each job once it is queued.
+
+    Raises:
+        StorageUnavailable: the store or the queue's database cannot be used.
+    """
+    store = open_store(config)
+    with closing(open_jobs(config)) as jobs:
+        named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
+        lost = [entry for entry in jobs.all() if entry.lost] if failed else []
+        for job_id in dict.fromkeys(entry.job.id for entry in named + lost):
+            with store.changing():
+                entry = jobs.get(job_id)
+                if entry is None or not entry.settled:
+                    continue
+                jobs.again(entry.job)
+            yield entry
+
+
 def couriers(config: Config) -> "dict[str, Courier]":
     """Give a courier for each destination, by its name."""
     from node.deliver import Courier
@@ -218,13 +240,16 @@ def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> 
     if keep_days == 0:
         return 0
     limit = (now - timedelta(days=keep_days)).isoformat()
-    old = [entry for entry in jobs.ended_before(limit) if entry.settled]
-    for entry in old:
-        store.remove(entry.job.id, entry.job.file)
-        jobs.forget(entry)
-    if old:
-        log.info("forgotten", jobs=len(old))
-    return len(old)
+    forgotten = 0
+    for entry in jobs.ended_before(limit):
+        with store.changing():
+            if entry.settled and jobs.get(entry.job.id) == entry:  # it may have been queued again meanwhile
+                store.remove(entry.job.id, entry.job.file)
+                jobs.forget(entry)
+                forgotten += 1
+    if forgotten:
+        log.info("forgotten", jobs=forgotten)
+    return forgotten
 
 
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":

@@ -1,4 +1,4 @@
-"""`sgseg-node`: start, receive, work, status, echo, demo."""
+"""`sgseg-node`: start, receive, work, status, requeue, echo, demo."""
 
 import json
 import os
@@ -79,6 +79,33 @@ def status(
             typer.echo(json.dumps(asdict(entry)))
     else:
         print_status(entries)
+
+
+@app.command()
+def requeue(
+    uids: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images to answer again.")
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that failed, or whose results a destination refused.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Answer images again, or send their kept results again, after the cause of a failure is mended."""
+    from node import app as node
+
+    if not uids and not failed:
+        raise typer.BadParameter("name SOP Instance UIDs, or say --failed")
+    with _plain_errors():
+        queued = [
+            entry.job.sop_instance_uid for entry in node.requeue(_load(config), uids or (), failed=failed)
+        ]
+    for uid in queued:
+        typer.echo(f"{uid}: queued again")
+    missing = [uid for uid in uids or () if uid not in queued]
+    for uid in missing:
+        typer.echo(f"{uid}: not known here, or still in work; see `sgseg-node status`", err=True)
+    raise typer.Exit(1 if missing else 0)
 
 
 @app.command()

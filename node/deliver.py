@@ -73,7 +73,9 @@ class Courier:
                 if (refusal := self._store(association, file, context, number))
             ]
         if refusals:
-            raise DeliveryRefused(f"{self._name} refused {'; '.join(refusals)}; see its log, then send again")
+            raise DeliveryRefused(
+                f"{self._name} refused {'; '.join(refusals)}; see its log, then `sgseg-node requeue`"
+            )
 
     def _store(
         self, association: Association, file: Path, context: PresentationContext, number: int

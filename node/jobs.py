@@ -128,6 +128,12 @@ class Entry:
         """True where nothing more will happen by itself."""
         return self.outcome is not None and all(d.state is not Sent.WAITING for d in self.deliveries)
 
+    @property
+    def lost(self) -> bool:
+        """True where it has settled without a result, or without its delivery, and we or a peer are at fault."""
+        refused = any(d.state in (Sent.REFUSED, Sent.FAILED) for d in self.deliveries)
+        return self.settled and (self.state == Ending.FAILED or refused)
+
 
 def instance_key(sop_instance_uid: str) -> str:
     """Give the name of an instance on disk: 32 hexadecimal digits that tell nothing of the patient."""

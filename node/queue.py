@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from node.jobs import Delivery, Ending, Entry, Job, Outcome, Sent
+from node.jobs import Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
 from sgseg_dicom.config import Deliver, Queue
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -56,13 +56,15 @@ def prepare(folder: Path) -> str:
     file = folder / "queue.sqlite"
     url = f"sqlite:///{file.absolute()}"
     try:
+        file.touch(mode=0o600)
+        file.chmod(0o600)  # also one that an earlier version made
         with sqlite3.connect(file, timeout=30) as database:
             # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
             # SQLite's own synchronous=FULL every commit is still on disk when it returns.
             database.execute("PRAGMA journal_mode=WAL")
         database.close()
         DBOS.migrate(url)
-    except (sqlite3.Error, SQLAlchemyError) as error:
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
     return url
 
@@ -86,15 +88,31 @@ class Jobs:
             StorageUnavailable: disk full, database locked.
         """
         with _database():
-            self._client.enqueue(
-                {
-                    "workflow_name": _ANSWER,
-                    "queue_name": _ANSWER,
-                    "workflow_id": job.id,
-                    "app_version": SHAPE,
-                },
-                asdict(job),
-            )
+            self._enqueue(job)
+
+    def again(self, job: Job) -> None:
+        """
+        Queue a job that has settled once more; results that are kept are sent again as they are.
+
+        To be called within `Store.changing`: a job in work must not be repeated.
+
+        Raises:
+            StorageUnavailable: disk full, database locked.
+        """
+        with _database():
+            self._client.delete_workflow(job.id, delete_children=True)
+            self._enqueue(job)
+
+    def _enqueue(self, job: Job) -> None:
+        self._client.enqueue(
+            {
+                "workflow_name": _ANSWER,
+                "queue_name": _ANSWER,
+                "workflow_id": job.id,
+                "app_version": SHAPE,
+            },
+            asdict(job),
+        )
 
     def latest(self, limit: int) -> list[Entry]:
         """Give the last *limit* jobs, the newest first."""
@@ -103,6 +121,14 @@ class Jobs:
     def get(self, job_id: str) -> Entry | None:
         """Give one job; None where it is not known."""
         return next(iter(self._entries(workflow_ids=[job_id])), None)
+
+    def of(self, sop_instance_uid: str) -> list[Entry]:
+        """Give the jobs of one image: one for each content that came under its SOP Instance UID."""
+        return self._entries(workflow_id_prefix=f"{instance_key(sop_instance_uid)}-")
+
+    def all(self) -> list[Entry]:
+        """Give every job that is still known."""
+        return self._entries()
 
     def ended_before(self, moment: str, *, limit: int = 5000) -> list[Entry]:
         """Give jobs that ended before *moment* (ISO 8601 with offset)."""
@@ -276,6 +302,7 @@ def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
 
 
 def _death(status: str) -> str:
+    cure = "the image is kept: see the worker's log, then `sgseg-node requeue`"
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return "the worker died in the middle of it again and again; the image is kept, see the worker's log"
-    return f"the workflow ended as {status}; the image is kept, see the worker's log"
+        return f"the worker died in the middle of it again and again; {cure}"
+    return f"the workflow ended as {status}; {cure}"

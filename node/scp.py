@@ -15,8 +15,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from node.jobs import Job
-from node.store import Store
+from node.jobs import Entry, Job
+from node.store import Kept, Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -66,10 +66,18 @@ class StoreStatus(IntEnum):
 
 
 class Jobs(Protocol):
-    """The enqueue half of `node.queue`."""
+    """The receiver's half of `node.queue`."""
 
     def enqueue(self, job: Job) -> None:
-        """Queue *job* durably."""
+        """Queue *job* durably; one that is already known stays as it is."""
+        ...
+
+    def get(self, job_id: str) -> Entry | None:
+        """Give what is known of a job."""
+        ...
+
+    def again(self, job: Job) -> None:
+        """Queue *job* once more, though it has settled."""
         ...
 
 
@@ -94,30 +102,49 @@ def on_c_store(
     """Keep the instance and queue it; SUCCESS means that both are on disk (PS3.4 B.2.3)."""
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
-        instance = _sop_instance_uid(event)
-        kept = store.put(event.dataset_path, instance)
-        job = Job(
-            id=kept.id,
-            sop_instance_uid=instance,
-            file=kept.file,
-            conflicting=kept.conflicting,
-            peer=peer,
-            received_at=received_at,
-        )
-        jobs.enqueue(job)
+        kept, job = _taken(event, store, jobs, received_at)
+        repeated = not kept.new and _repeated(job, store, jobs)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
         return StoreStatus.CANNOT_UNDERSTAND
     except StorageUnavailable as error:
         log.error("store_failed", peer=peer, detail=str(error))
         return StoreStatus.OUT_OF_RESOURCES
-    log.info("received", job=job.id, peer=peer, new=kept.new, seconds=round(clock() - received_at, 4))
+    seconds = round(clock() - received_at, 4)
+    log.info("received", job=job.id, peer=peer, new=kept.new, repeated=repeated, seconds=seconds)
     if kept.conflicting:
         log.warning("conflicting", job=job.id, peer=peer)
         return _with_comment(
             StoreStatus.DUPLICATE_SOP_INSTANCE, "UID already kept with other content: quarantined"
         )
     return StoreStatus.SUCCESS
+
+
+def _taken(event: evt.Event, store: Store, jobs: Jobs, received_at: float) -> tuple[Kept, Job]:
+    """Keep the image and queue its job, with nothing forgotten in between."""
+    instance = _sop_instance_uid(event)
+    with store.adding():
+        kept = store.put(event.dataset_path, instance)
+        job = Job(
+            id=kept.id,
+            sop_instance_uid=instance,
+            file=kept.file,
+            conflicting=kept.conflicting,
+            peer=event.assoc.requestor.ae_title,
+            received_at=received_at,
+        )
+        jobs.enqueue(job)
+    return kept, job
+
+
+def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
+    """Queue an image that came again once more if its answer was lost: the sender wants it still."""
+    with store.changing():
+        entry = jobs.get(job.id)
+        if entry is None or not entry.lost:
+            return False
+        jobs.again(job)
+        return True
 
 
 def result_contexts() -> list[PresentationContext]:

@@ -7,6 +7,7 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
     <folder>/queue.sqlite                 the durable queue (node.queue)
     <folder>/receive.lock, work.lock      one receiver and one worker
+    <folder>/jobs.lock                    an image and its job come together, and go together
 """
 
 import fcntl
@@ -88,6 +89,31 @@ class Store:
                 raise StorageUnavailable(
                     f"another process already does '{role}' on {self.folder}; stop it, or set [store] folder"
                 ) from error
+            yield
+
+    @contextmanager
+    def adding(self) -> Iterator[None]:
+        """Keep and queue an image; several may at once, none while a job is `changing`."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """
+        Forget or repeat a job, alone among all processes.
+
+        Otherwise an image that comes again while it is forgotten could be promised and deleted, or be left
+        without a job.
+        """
+        with self._locked(fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        with _storage(self.folder):
+            lock = (self.folder / "jobs.lock").open("w", encoding="ascii")
+        with lock:
+            fcntl.flock(lock, kind)
             yield
 
     def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:

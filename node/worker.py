@@ -167,7 +167,9 @@ class Worker:
     def _send(self, job_id: str, destination: str) -> None:
         folder, courier = self._store.kept(job_id), self._couriers.get(destination)
         if courier is None:
-            raise DeliveryRefused(f"no [[destination]] is named {destination} any more; add it again")
+            raise DeliveryRefused(
+                f"no [[destination]] is named {destination} any more; add it again, then `sgseg-node requeue`"
+            )
         if folder is None:
             raise DeliveryRefused(f"the results of {job_id} are no longer kept; see [store] keep_days")
         files = json.loads((folder / _OUTCOME).read_bytes())["files"]

@@ -82,6 +82,17 @@ def test_status_shows_what_a_sender_calls_itself_as_it_is(tmp_path):
     assert "[/]" in run("status", "--config", str(file)).stdout
 
 
+@pytest.mark.parametrize("arguments", [["1.2.3"], []])
+def test_requeue_says_what_it_could_not_do(tmp_path, arguments):
+    """
+    An image that is not known, and a call that names none.
+    """
+    result = run("requeue", *arguments, "--config", str(write_settings(tmp_path)))
+
+    assert result.exit_code != 0
+    assert ("1.2.3: not known here" if arguments else "--failed") in result.stderr
+
+
 def test_echo_asks_every_destination(tmp_path, archive):
     """
     One that answers and one that does not; the status is that of the worst.

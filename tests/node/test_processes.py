@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from node.app import forget_old, open_jobs, open_store
+from node.app import forget_old, open_jobs, open_store, requeue
 from node.supervisor import CANNOT_START
 from tests.node.processes import (
     RECEIVE,
@@ -128,6 +128,52 @@ def test_a_refusal_is_sent_once_and_shown(node):
     assert [sent.state for sent in entry.deliveries] == ["refused"]
     assert "0x0110" in entry.deliveries[0].detail
     assert len(node.archive.got) == 2
+
+
+def test_what_was_refused_is_sent_again_when_it_is_queued_again(node):
+    """
+    The kept bytes go out once more, and the image is not judged a second time.
+    """
+    node.archive.answers = lambda count: 0x0110
+    uid = node.send()
+    refused = node.settled(uid)
+    node.archive.answers = lambda count: 0x0000
+    assert [entry.job.id for entry in requeue(node.config, [uid], failed=False)] == [refused.job.id]
+    entry = node.settled(uid)
+
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    assert begun(node.folder).count(uid) == 1
+    assert node.archive.got[:2] == node.archive.got[2:]
+
+
+def test_a_delivery_that_used_up_its_attempts_is_begun_anew(configure, archive, tmp_path):
+    """
+    `--failed` finds it; the attempts of the first time are forgotten.
+    """
+    archive.answers = lambda count: 0xA700
+    config = configure(archive, deliver={"attempts": 1})
+    uid = receive_here(config)
+    with half(STAND_IN, config, tmp_path):
+        (failed,) = settled(config, uid)
+        archive.answers = lambda count: 0x0000
+        again = list(requeue(config, [], failed=True))
+        (entry,) = settled(config, uid)
+
+    assert [sent.state for sent in failed.deliveries] == ["failed"]
+    assert [entry.job.id for entry in again] == [failed.job.id]
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+
+
+def test_an_image_that_failed_is_judged_again_when_it_comes_again(node):
+    """
+    Its sender sends it again, and that is enough.
+    """
+    uid = node.send(ImageComments="defect")
+    node.settled(uid)
+    send(node.receiver, node.folder, SOPInstanceUID=uid, ImageComments="defect")
+    node.settled(uid)
+
+    assert begun(node.folder).count(uid) == 2
 
 
 def test_a_dead_destination_does_not_hold_up_another(configure, archive, tmp_path):

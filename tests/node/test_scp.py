@@ -15,7 +15,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import SegmentationStorage, Verification
 
 from node import scp
-from node.jobs import Job
+from node.jobs import Ending, Entry, Job, Outcome
 from node.server import Listener, listen
 from node.store import Store, content_digest
 from sgseg_dicom.config import Receive
@@ -33,12 +33,22 @@ class Notebook:
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
+        self.repeated: list[Job] = []
+        self.ending: Ending | None = None
         self.locked = False
 
     def enqueue(self, job: Job) -> None:
         if self.locked:
             raise StorageUnavailable("the database is locked")
         self.jobs.append(job)
+
+    def get(self, job_id: str) -> Entry | None:
+        job = next(job for job in self.jobs if job.id == job_id)
+        outcome = Outcome(ending=self.ending) if self.ending else None
+        return Entry(job=job, state=self.ending or "waiting", outcome=outcome)
+
+    def again(self, job: Job) -> None:
+        self.repeated.append(job)
 
 
 Start = Callable[..., Listener]
@@ -175,6 +185,20 @@ def test_the_same_image_again_is_a_success_with_the_same_key(start, notebook, tm
 
     assert send(start(), file, file) == [(0, ""), (0, "")]
     assert len({job.id for job in notebook.jobs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "times"), [(None, 0), (Ending.FINDING, 0), (Ending.REJECTED, 0), (Ending.FAILED, 1)]
+)
+def test_an_image_that_failed_is_queued_again_when_it_comes_again(start, notebook, tmp_path, ending, times):
+    """
+    What is in work, answered or rejected is not: it would end in the same way.
+    """
+    file = write(chest_radiograph(), tmp_path / "a.dcm")
+    notebook.ending = ending
+
+    assert send(start(), file, file) == [(0, ""), (0, "")]
+    assert len(notebook.repeated) == times
 
 
 def test_other_content_under_the_same_uid_is_told_to_the_sender(start, notebook, tmp_path):

@@ -1,6 +1,7 @@
 """What the store has returned from survives; what it refuses, it names."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,27 @@ def test_a_store_has_one_receiver(store):
         Store(store.folder).claim("receive").__enter__()
     with store.claim("receive"), store.claim("work"):
         pass
+
+
+def test_nothing_is_forgotten_while_an_image_is_taken(store):
+    """
+    Images are taken at the same time, but a job is forgotten or repeated alone, also among processes.
+    """
+    happened = []
+
+    def forget() -> None:
+        with Store(store.folder).changing():
+            happened.append("forgotten")
+
+    thread = threading.Thread(target=forget)
+    with store.adding():
+        with Store(store.folder).adding():
+            thread.start()
+            thread.join(0.1)
+        happened.append("taken")
+    thread.join()
+
+    assert happened == ["taken", "forgotten"]
 
 
 def test_others_cannot_read_the_store(store):
