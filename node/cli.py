@@ -40,7 +40,7 @@ def start(config: ConfigOption = None) -> None:
 
     with _plain_errors():
         settings = _load(config)
-        _log_to_stderr(settings)
+        _begin(settings)
         raise typer.Exit(node.start(settings, _told_to_stop(), say=typer.echo))
 
 
@@ -150,7 +150,7 @@ def run_supervised(half: Callable[..., None]) -> None:
     stop = _told_to_stop()
     with _plain_errors():
         settings = receive_settings(stop)
-        _log_to_stderr(settings)
+        _begin(settings)
     with _leaving():
         half(settings, stop, report_ready)
 
@@ -161,7 +161,7 @@ def _run_half(half: Callable[..., None], config: Path | None, supervised: bool) 
     stop = _told_to_stop()
     with _plain_errors():
         settings = _load(config)
-        _log_to_stderr(settings)
+        _begin(settings)
     with _leaving():
         half(settings, stop, lambda **facts: typer.echo(f"{half.__name__}: ready {json.dumps(facts)}"))
 
@@ -195,9 +195,11 @@ def _load(path: Path | None) -> Config:
     return load(path or (beside if beside.is_file() else None))
 
 
-def _log_to_stderr(settings: Config) -> None:
+def _begin(settings: Config) -> None:
+    """Log to standard error, and make files for our own user alone."""
     from node import logs
 
+    os.umask(0o077)
     logs.configure(settings.log.level)
 
 

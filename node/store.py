@@ -62,6 +62,8 @@ class Store:
         """
         Make the folders, for our eyes only.
 
+        The store's own folder keeps its mode where it exists: it may hold more than ours.
+
         Raises:
             StorageUnavailable: the folder cannot be made or written.
         """
@@ -69,6 +71,7 @@ class Store:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in ("incoming", "instances", "quarantine", "results"):
                 (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+                (self.folder / part).chmod(0o700)
             for shard in range(256):
                 (self.folder / "instances" / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
             _sync(self.folder / "instances")

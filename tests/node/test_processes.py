@@ -293,6 +293,17 @@ def test_the_receiver_is_small(node):
     assert "torch" not in " ".join(part.path for part in process.memory_maps())
 
 
+def test_a_running_node_makes_no_file_that_others_can_read(node):
+    """
+    Neither the halves nor the libraries under them.
+    """
+    node.settled(node.send())
+    files = [path for path in (node.folder / "store").rglob("*") if path.is_file()]
+
+    assert {path.name for path in files} >= {"queue.sqlite", "sr.dcm", "receive.lock", "jobs.lock"}
+    assert {path.name for path in files if path.stat().st_mode & 0o077} == set()
+
+
 @pytest.mark.parametrize("arguments", [RECEIVE, STAND_IN])
 def test_sigterm_ends_a_half_cleanly(configure, tmp_path, arguments):
     """

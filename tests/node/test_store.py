@@ -8,6 +8,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from node.queue import prepare
 from node.store import Store, content_digest
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from tests.builders import chest_radiograph, write
@@ -246,10 +247,18 @@ def test_nothing_is_forgotten_while_an_image_is_taken(store):
     assert happened == ["taken", "forgotten"]
 
 
-def test_others_cannot_read_the_store(store):
+def test_others_cannot_read_the_store(store, tmp_path):
     """
-    Images are for the node's own user only.
+    Images, results and queue are for the node's own user only, also in a folder that was there before.
     """
-    modes = {path.stat().st_mode & 0o077 for path in (store.folder, store.incoming, store.results)}
+    before = tmp_path / "before"
+    (before / "instances").mkdir(parents=True)
+    (before / "queue.sqlite").touch()
+    for path in (before, before / "instances", before / "queue.sqlite"):
+        path.chmod(0o755)
+    Store(before).prepare()
+    prepare(before)
+    parts = [store.folder, *(path for path in before.iterdir())]
 
-    assert modes == {0}
+    assert {path.name for path in parts} >= {"instances", "results", "incoming", "quarantine", "queue.sqlite"}
+    assert {path.stat().st_mode & 0o077 for path in parts} == {0}
