@@ -29,7 +29,7 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --quiet -e '.[demo]'
+	$(BIN)/pip install --quiet '.[demo]'
 	touch $@
 
 $(VENV)/.check: $(VENV)/.made pyproject.toml
