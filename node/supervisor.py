@@ -55,8 +55,8 @@ class Child:
             return None
         status = self._process.poll()
         if status is not None:
-            self._bury(self._process, now)
-            log.error("child_died", child=self.name, status=status, restart_seconds=self._pause)
+            pause = self._bury(self._process, now)
+            log.error("child_died", child=self.name, status=status, restart_seconds=pause)
         return status
 
     def stop(self) -> None:
@@ -100,11 +100,13 @@ class Child:
             if line := output.readline():
                 self.ready = json.loads(line)
 
-    def _bury(self, process: "subprocess.Popen[str]", now: float) -> None:
+    def _bury(self, process: "subprocess.Popen[str]", now: float) -> float:
+        """Give the pause until the next start, in seconds; it doubles while lives are short."""
         healthy = now - self._started > _HEALTHY_AFTER
-        self._pause = _FIRST_PAUSE if healthy else min(self._pause * 2, _LONGEST_PAUSE)
-        self._start_at = now + self._pause
+        pause = _FIRST_PAUSE if healthy else self._pause
+        self._pause, self._start_at = min(pause * 2, _LONGEST_PAUSE), now + pause
         self._forget(process)
+        return pause
 
     def _forget(self, process: "subprocess.Popen[str]") -> None:
         if process.stdin:

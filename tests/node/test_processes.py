@@ -178,13 +178,16 @@ def test_an_image_that_failed_is_judged_again_when_it_comes_again(node):
 
 def test_a_dead_destination_does_not_hold_up_another(configure, archive, tmp_path):
     """
-    Each destination has a queue of its own.
+    Each destination has a queue of its own: what one takes at the second attempt does not wait for the other.
     """
-    dead = {"name": "dead", "ae_title": "DEAD", "host": "127.0.0.1", "port": 9}
-    config = configure(destination=[dead, archive.destination.model_dump()])
+    archive.answers = lambda count: 0xA700 if count == 1 else 0x0000
+    dead = {"name": "aaa", "ae_title": "DEAD", "host": "127.0.0.1", "port": 9}
+    config = configure(
+        destination=[dead, archive.destination.model_dump()], deliver={"backoff_seconds": 600.0}
+    )
     receive_here(config)
     with half(STAND_IN, config, tmp_path):
-        wait_for(lambda: len(archive.got) == 2, what="the living destination")
+        wait_for(lambda: len(archive.got) == 3, what="the living destination")
 
 
 @pytest.mark.parametrize(

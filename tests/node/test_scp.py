@@ -289,7 +289,7 @@ def test_a_silent_connection_is_closed_in_time(start):
     """
     It lives as long as [receive] opening_seconds says, and is never an association.
     """
-    listener = start(max_associations=1, opening_seconds=0.2)
+    listener = start(max_associations=1, opening_seconds=2.0)
     with silent_connections(listener, 12) as silent:
         assert echo(listener)
         _until(lambda: all(_closed(connection) for connection in silent))

@@ -3,13 +3,13 @@
 import os
 import sys
 import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from node.supervisor import CANNOT_START, Supervisor
+from node.supervisor import CANNOT_START, Child, Supervisor
 from sgseg_dicom.config import Config
 from tests.node.processes import ROOT, wait_for
 
@@ -114,13 +114,34 @@ def test_a_child_that_meets_a_full_disk_is_started_again(tmp_path):
     assert len(set(pids(tmp_path / "a"))) == 2
 
 
-def test_a_child_that_keeps_dying_is_not_started_in_a_loop(tmp_path):
-    """
-    The pause doubles.
-    """
-    file = tmp_path / "a"
-    running = Running([sys.executable, "-c", f"open({str(file)!r}, 'a').write('1\\n')"])
-    time.sleep(1.5)
-    running.end()
+def _has_died(child: Child, now: float) -> bool:
+    return child.tend("{}", now) is not None
 
-    assert len(pids(file)) <= 2
+
+def starts(lives: list[float]) -> list[float]:
+    """Give when a child is started whose lives take so many seconds each, on a clock that the test makes up."""
+    child, now, times = Child("child", ["true"]), 0.0, []
+    for life in lives:
+        child.tend("{}", now)
+        while child.pid is None:
+            now += 1.0
+            child.tend("{}", now)
+        times.append(now)
+        now += life
+        wait_for(partial(_has_died, child, now), what="the death to be seen")
+    return times
+
+
+@pytest.mark.parametrize(
+    ("lives", "expected"),
+    [
+        ([0.0] * 9, [0, 1, 3, 7, 15, 31, 63, 123, 183]),
+        ([0.0, 0.0, 100.0, 0.0, 0.0], [0, 1, 3, 104, 106]),
+    ],
+    ids=["the pause doubles up to a minute", "a long life makes it short again"],
+)
+def test_a_child_that_keeps_dying_is_not_started_in_a_loop(lives, expected):
+    """
+    Its pauses grow; a child that lived for more than a minute has them short again.
+    """
+    assert starts(lives) == expected
