@@ -11,8 +11,9 @@ leaves its workflows pending; the next worker starts them again behind the last 
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ Version of the workflows' steps, not of the software: DBOS starts only what has 
 survives an upgrade as long as this stays; it must change with the order or the meaning of the steps.
 """
 _ANSWER, _DELIVER = "answer", "deliver"
+_LOOK_SECONDS = 0.2
 _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 
 
@@ -153,6 +155,29 @@ class Jobs:
         with _database():
             self._client.delete_workflow(entry.job.id, delete_children=True)
 
+    def begun(self) -> list[str]:
+        """Give the ids of unfinished jobs that a worker has begun; before the next one starts, all are its legacy."""
+        with _database():
+            rows = self._client.list_workflows(
+                name=_ANSWER, status=list(_UNFINISHED), load_input=False, load_output=False
+            )
+        return [row.workflow_id for row in rows if row.recovery_attempts]
+
+    def unfinished(self, job_ids: list[str]) -> list[str]:
+        """Give those of the jobs that have not ended."""
+        with _database():
+            rows = self._client.list_workflows(
+                workflow_ids=job_ids, status=list(_UNFINISHED), load_input=False, load_output=False
+            )
+        return [row.workflow_id for row in rows]
+
+    def register(self, name: str, *, at_once: int, polling_seconds: float) -> None:
+        """Say how many jobs of a queue may be in work; a worker that runs hears of it at its next look."""
+        with _database():
+            self._client.register_queue(
+                name, worker_concurrency=at_once, polling_interval_sec=polling_seconds
+            )
+
     def close(self) -> None:
         """Close the database."""
         self._client.destroy()
@@ -188,6 +213,10 @@ class Workflows:
 
     def __init__(self, url: str, work: Work, *, queue: Queue, deliver: Deliver) -> None:
         self._queue = queue
+        self._jobs = Jobs(url)
+        self._stopped = threading.Event()
+        self._widening = threading.Thread(target=self._widen, daemon=True)
+        self._begun: list[str] = []
         DBOS(
             config={
                 "name": APPLICATION,
@@ -200,22 +229,39 @@ class Workflows:
         _define(work, queue=queue, deliver=deliver)
 
     def launch(self) -> None:
-        """Take up what a dead worker left, then whatever comes."""
+        """
+        Take up what a dead worker left, one at a time, then whatever comes.
+
+        One of them may have killed it. DBOS counts how often each job was begun: were they begun together, the
+        next death would count against all of them, and the innocent would be given up with the deadly one.
+        """
+        self._begun = self._jobs.begun()
+        self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
         DBOS.launch()
-        DBOS.register_queue(
-            _ANSWER,
-            worker_concurrency=self._queue.jobs_at_once,
-            polling_interval_sec=self._queue.polling_seconds,
-            on_conflict="always_update",
-        )
         # One destination that is down must not hold up another: one delivery at a time for each.
         DBOS.register_queue(
             _DELIVER, partition_worker_concurrency=1, polling_interval_sec=1.0, on_conflict="always_update"
         )
+        self._widening.start()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take nothing new and give running steps some time; what is not done then, the next start does."""
+        self._stopped.set()
+        self._widening.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
+        self._jobs.close()
+
+    def _widen(self) -> None:
+        """Let several jobs be in work once those that were begun before have settled."""
+        while self._begun and not self._stopped.wait(_LOOK_SECONDS):
+            with suppress(StorageUnavailable):  # the next look may go well
+                unsettled = self._jobs.unfinished(self._begun)
+                if not unsettled:
+                    self._register(at_once=self._queue.jobs_at_once)
+                self._begun = unsettled
+
+    def _register(self, *, at_once: int) -> None:
+        self._jobs.register(_ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
 
 
 @contextmanager

@@ -92,6 +92,23 @@ def test_an_image_that_kills_the_worker_is_given_up(configure, tmp_path):
     assert "the worker died" in entries[0].outcome.detail
 
 
+def test_an_image_that_kills_the_worker_takes_no_other_with_it(configure, tmp_path):
+    """
+    Images that were in work beside it are taken up one at a time: no later death is counted against them.
+    """
+    config = configure(queue={"max_restarts": 1})
+    uids = [receive_here(config, seed=seed, ImageComments="slow") for seed in range(2)]
+    uids.insert(1, receive_here(config, seed=2, ImageComments="deadly"))
+    for _ in range(2):
+        with half(STAND_IN, config, tmp_path, wait=False) as worker:
+            assert worker.process.wait(60) == 9
+        (tmp_path / "go").touch()
+    with half(STAND_IN, config, tmp_path):
+        entries = settled(config, *uids)
+
+    assert [entry.state for entry in entries] == ["finding", "failed", "finding"]
+
+
 def test_a_receiver_killed_after_its_answer_has_lost_nothing(configure, tmp_path):
     """
     SUCCESS is a promise: image and job survive a kill -9 right after it, and wait for a worker to come.
