@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -16,6 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.model.weights import load_weights, read_manifest
 from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
 from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
@@ -73,7 +75,13 @@ class Averaging(EMAWeightAveraging):
 
 
 def fit(
-    recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], *, out: Path, epochs: int | None = None
+    recipe: Recipe,
+    train: Sequence[Item],
+    valid: Sequence[Item],
+    *,
+    out: Path,
+    epochs: int | None = None,
+    start_from: Path | None = None,
 ) -> Path:
     """
     Train, or go on training, in folder *out*; give the path of the last checkpoint.
@@ -84,18 +92,26 @@ def fit(
         valid: items to measure each epoch on.
         out: folder of checkpoints and logs; a run found there is resumed.
         epochs: stop after so many epochs (to resume later); None: the recipe's end.
+        start_from: folder of exported weights to begin with; None: the recipe's pretrained image encoder.
     """
     lightning.seed_everything(recipe.seed)
     data = Epochs(recipe, train, valid)
     module = SGSegTraining(recipe, steps=data.steps)
-    load_image_encoder(module.model.vision, recipe.image_weights)
-    module.model.reports.fill(load_text_encoder(recipe.text_encoder))
+    if start_from is None:
+        load_image_encoder(module.model.vision, recipe.image_weights)
+        module.model.reports.fill(load_text_encoder(recipe.text_encoder))
+    else:
+        module.model.load_state_dict(load_weights(start_from)[0].state_dict())
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
     out.mkdir(parents=True, exist_ok=True)
     last = out / f"{LAST}.ckpt"
-    _settle_facts(out / "run.json", recipe, train, resumes=last.is_file())
+    began = None
+    if start_from is not None:
+        manifest = read_manifest(start_from)
+        began = manifest.training | {"weights": manifest.sha256}
+    _settle_facts(out / "run.json", recipe, train, began, resumes=last.is_file())
     trainer = _trainer(recipe, out, epochs or recipe.epochs)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
@@ -121,7 +137,9 @@ def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
     )
 
 
-def _settle_facts(path: Path, recipe: Recipe, train: Sequence[Item], *, resumes: bool) -> None:
+def _settle_facts(
+    path: Path, recipe: Recipe, train: Sequence[Item], began: dict[str, Any] | None, *, resumes: bool
+) -> None:
     """
     Write down what the run depends on, or check that a resumed run still depends on the same.
 
@@ -135,6 +153,7 @@ def _settle_facts(path: Path, recipe: Recipe, train: Sequence[Item], *, resumes:
             "normal": sum(item.mask is None for item in train),
             "digest": digest_of(train),
         },
+        "started_from": began,
     }
     if resumes:
         begun = json.loads(path.read_text())
