@@ -36,6 +36,7 @@ def fit_command(
     epochs: Annotated[
         int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
     ] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Folder of exported weights to begin with.")] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import fit
@@ -46,7 +47,7 @@ def fit_command(
         valid = read_qata(data, "valid", captions=chosen.captions)
         if normals is not None:
             train += read_normals(normals, "train")
-        last = fit(chosen, train, valid, out=out, epochs=epochs)
+        last = fit(chosen, train, valid, out=out, epochs=epochs, start_from=start_from)
     typer.echo(f"Last checkpoint: {last}")
 
 
