@@ -93,11 +93,9 @@ def _predict_all(
 def _keep(results: Results, out: Path) -> dict[str, Any]:
     """Write the objects; give what is told of them."""
     written = {}
-    source = results.sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
-    uid = source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
     for kind, ds in (("seg", results.seg), ("sr", results.sr)):
         if ds is not None:
-            path = out / f"{uid}.{kind}.dcm"
+            path = out / f"{results.source_uid}.{kind}.dcm"
             ds.save_as(path, enforce_file_format=True)
             written[kind] = str(path)
     finding = results.finding

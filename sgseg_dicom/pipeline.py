@@ -52,4 +52,4 @@ def process(
     with timed("encode"):
         seg = encode_seg(radiograph, finding, algorithm=algorithm, made_at=made_at)
         sr = encode_sr(radiograph, finding, seg, algorithm=algorithm, made_at=made_at)
-    return Results(seg=seg, sr=sr, finding=finding)
+    return Results(source_uid=radiograph.sop_instance_uid, seg=seg, sr=sr, finding=finding)

@@ -176,11 +176,13 @@ class Results:
     The DICOM objects of one radiograph, ready to be written.
 
     Attributes:
+        source_uid: SOP Instance UID (0008,0018) of the radiograph.
         seg: Segmentation with one segment per infected lung; None where no infection was found.
         sr: the Structured Report draft; always there.
         finding: what both say.
     """
 
+    source_uid: UID
     seg: Dataset | None
     sr: Dataset
     finding: Finding

@@ -76,6 +76,7 @@ def results_of(source: Dataset) -> Results:
         laterality=Laterality.RIGHT, mask=np.ones((2, 2), dtype=bool), area_share=1.0, area_mm2=None
     )
     return Results(
+        source_uid=source.SOPInstanceUID,
         seg=None if clear else _object(source, SegmentationStorage, "SEG"),
         sr=_object(source, ComprehensiveSRStorage, "SR"),
         finding=Finding(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import training
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
-from sgseg_dicom.model.weights import read_manifest
+from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import read_normals, read_qata
@@ -62,6 +62,21 @@ def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monk
         fit(load_recipe("smoke"), train, valid, out=tmp_path)
 
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 4
+
+
+def test_a_run_can_begin_with_exported_weights(items, tmp_path):
+    """Its facts say with which; a rate of zero changes no weight."""
+    train, valid = items
+    still = load_recipe("smoke").model_copy(update={"learning_rate": 0.0, "encoder_learning_rate": 0.0})
+
+    last = fit(still, train, valid, out=tmp_path, epochs=1, start_from=packaged_weights())
+
+    began = load_weights(packaged_weights())[0]
+    state = torch.load(last, weights_only=False)["state_dict"]
+    for name, parameter in began.named_parameters():
+        torch.testing.assert_close(state[f"model.{name}"], parameter, rtol=0, atol=0, msg=name)
+    told = json.loads((tmp_path / "run.json").read_text())["started_from"]
+    assert told["weights"] == read_manifest(packaged_weights()).sha256
 
 
 def test_a_folder_of_another_run_is_not_resumed(items, tmp_path):
