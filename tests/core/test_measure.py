@@ -136,6 +136,30 @@ def test_a_component_in_both_halves_is_cut_at_the_midline():
     np.testing.assert_array_equal(left ^ right, mask)
 
 
+@pytest.mark.parametrize("side", list(Laterality), ids=lambda side: side.word)
+def test_across_the_midline_a_component_belongs_to_the_only_lung_that_is_named(side):
+    """
+    A patient off the centre: the sentence names one lung, and no region appears in the other.
+    """
+    across = spot(112, 112, radius=20)
+    radiograph = radiograph_of_shape(NET_SHAPE)
+
+    (region,) = measure(prediction(across, zones=[f"{side.word} lower"]), radiograph).regions
+
+    assert region.laterality is side
+
+
+def test_what_lies_in_the_other_half_is_not_drawn_over_to_the_named_lung():
+    """
+    A region clearly on the image's right stays the patient's left, whatever the sentence says.
+    """
+    predicted = prediction(spot(*IMAGE_RIGHT), zones=["right lower"])
+
+    (region,) = measure(predicted, radiograph_of_shape(NET_SHAPE)).regions
+
+    assert region.laterality is Laterality.LEFT
+
+
 def test_each_component_is_judged_by_itself():
     """
     A large one on the left does not draw a small one on the right along.
