@@ -56,9 +56,9 @@ def split_at_midline(
     """
     Split a mask in the standard display into the image's left and right, the patient's right and left lung.
 
-    A component goes whole to the side that has WHOLE_SHARE of it. Another, across the midline, belongs whole to
-    the *only* lung that the zones name (a patient off the centre), and is cut where they name both or none. An odd
-    number of columns leaves the middle one to the image's right. The two are disjoint; together, *shown*.
+    A component goes whole to the side that has WHOLE_SHARE of it; half is enough for the *only* lung that the
+    zones name (a patient off the centre). Another, across the midline, is cut. An odd number of columns leaves
+    the middle one to the image's right. The two are disjoint; together, *shown*.
     """
     middle = shown.shape[1] // 2
     left = np.zeros_like(shown)
@@ -66,9 +66,9 @@ def split_at_midline(
         width = part.mask.shape[1]
         cut = min(max(middle - part.columns.start, 0), width)
         share = np.count_nonzero(part.mask[:, :cut]) / part.size
-        if share >= WHOLE_SHARE or (share > 1 - WHOLE_SHARE and only is HALVES[0]):
+        if share >= (0.5 if only is HALVES[0] else WHOLE_SHARE):
             cut = width
-        elif share <= 1 - WHOLE_SHARE or only is HALVES[1]:
+        elif share <= (0.5 if only is HALVES[1] else 1 - WHOLE_SHARE):
             cut = 0
         left[part.rows, part.columns][:, :cut] |= part.mask[:, :cut]
     return left, shown & ~left

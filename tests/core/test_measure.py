@@ -141,12 +141,24 @@ def test_across_the_midline_a_component_belongs_to_the_only_lung_that_is_named(s
     """
     A patient off the centre: the sentence names one lung, and no region appears in the other.
     """
-    across = spot(112, 112, radius=20)
+    across = spot(112, 107 if side is Laterality.RIGHT else 117, radius=20)
     radiograph = radiograph_of_shape(NET_SHAPE)
 
     (region,) = measure(prediction(across, zones=[f"{side.word} lower"]), radiograph).regions
 
     assert region.laterality is side
+
+
+def test_a_component_mostly_in_the_other_half_is_cut_whatever_the_sentence_names():
+    """
+    The sentence does not draw what lies mostly in the other lung over to the named one.
+    """
+    mostly_left_lung = spot(112, 120, radius=20)
+    radiograph = radiograph_of_shape(NET_SHAPE)
+
+    regions = measure(prediction(mostly_left_lung, zones=["right lower"]), radiograph).regions
+
+    assert [region.laterality for region in regions] == [Laterality.RIGHT, Laterality.LEFT]
 
 
 def test_what_lies_in_the_other_half_is_not_drawn_over_to_the_named_lung():
