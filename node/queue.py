@@ -9,6 +9,7 @@ A step never raises what it expects: it returns how it went, and that is recorde
 leaves its workflows pending; the next worker starts them again behind the last recorded step.
 """
 
+import fcntl
 import logging
 import sqlite3
 import threading
@@ -60,12 +61,15 @@ def prepare(folder: Path) -> str:
     try:
         file.touch(mode=0o600)
         file.chmod(0o600)  # also one that an earlier version made
-        with sqlite3.connect(file, timeout=30) as database:
-            # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
-            # SQLite's own synchronous=FULL every commit is still on disk when it returns.
-            database.execute("PRAGMA journal_mode=WAL")
-        database.close()
-        DBOS.migrate(url)
+        # Receiver and worker start together, and a change of the journal mode does not wait for a lock.
+        with open(folder / "queue.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with sqlite3.connect(file, timeout=30) as database:
+                # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
+                # SQLite's own synchronous=FULL every commit is still on disk when it returns.
+                database.execute("PRAGMA journal_mode=WAL")
+            database.close()
+            DBOS.migrate(url)
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
     return url

@@ -5,7 +5,7 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/instances/ab/<key>.dcm       images as received; the key is a hash of the SOP Instance UID
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
-    <folder>/queue.sqlite                 the durable queue (node.queue)
+    <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job come together, and go together
 """
