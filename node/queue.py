@@ -62,7 +62,9 @@ def prepare(folder: Path) -> str:
         file.touch(mode=0o600)
         file.chmod(0o600)  # also one that an earlier version made
         # Receiver and worker start together, and a change of the journal mode does not wait for a lock.
-        with open(folder / "queue.lock", "w", encoding="ascii") as lock:
+        guard = folder / "queue.lock"
+        guard.touch(mode=0o600)
+        with open(guard, "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with sqlite3.connect(file, timeout=30) as database:
                 # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
