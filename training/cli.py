@@ -27,6 +27,23 @@ def sgseg_train() -> None:
     """Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads."""
 
 
+@app.command("pseudo-label")
+def pseudo_label_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="File of labels to write (JSON).")],
+    recipe: Annotated[str, typer.Option(help="Its captions and text encoder are used.")] = "compact",
+) -> None:
+    """Cluster the location phrases of train into zone labels (paper section 2.3)."""
+    from training.pretrained import load_text_encoder
+    from training.pseudo_labels import pseudo_label, write_labels
+
+    with _told():
+        chosen = load_recipe(recipe)
+        train = read_qata(data, "train", captions=chosen.captions)
+        write_labels(train, pseudo_label(train, load_text_encoder(chosen.text_encoder)), out)
+    typer.echo(f"Labels: {out}")
+
+
 @app.command("fit")
 def fit_command(
     data: Data,
@@ -37,14 +54,20 @@ def fit_command(
         int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
     ] = None,
     start_from: Annotated[Path | None, typer.Option(help="Folder of exported weights to begin with.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Zone labels of `pseudo-label`; none: the grammar's.")
+    ] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import fit
+    from training.pseudo_labels import with_labels
 
     with _told():
         chosen = load_recipe(recipe)
         train = read_qata(data, "train", captions=chosen.captions)
         valid = read_qata(data, "valid", captions=chosen.captions)
+        if labels is not None:
+            train = with_labels(train, labels)
         if normals is not None:
             train += read_normals(normals, "train")
         last = fit(chosen, train, valid, out=out, epochs=epochs, start_from=start_from)

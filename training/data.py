@@ -8,6 +8,7 @@ the patient (measured: of 943 captions that say "left" only, 99.2 % of the mask 
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,14 @@ class Item:
         image: path of the 8-bit grey PNG.
         mask: path of the 0/255 PNG; None where the radiograph is normal.
         zones: from the caption, in PATIENT laterality.
+        caption: as written, but in PATIENT laterality; "" where there is none.
     """
 
     name: str
     image: Path
     mask: Path | None
     zones: ZoneBits
+    caption: str = ""
 
     @property
     def patient(self) -> str:
@@ -122,11 +125,19 @@ def _qata_item(folder: Path, mask_name: str, caption: str, fallback: str) -> Ite
     for path in (image, mask):
         if not path.is_file():
             raise DataError(f"{path} is missing, but a caption names it")
+    caption, zones = _of_patient(caption, fallback)
+    return Item(name=name, image=image, mask=mask, zones=zones, caption=caption)
+
+
+def _of_patient(caption: str, fallback: str) -> tuple[str, ZoneBits]:
+    """Turn a caption into patient laterality; one that cannot be read gives way to *fallback*."""
     try:
-        zones = mirrored(zones_of(caption))
+        zones = zones_of(caption)
     except UnknownReport:
-        zones = mirrored(zones_of(fallback))
-    return Item(name=name, image=image, mask=mask, zones=zones)
+        caption, zones = fallback, zones_of(fallback)
+    other = {"left": "right", "right": "left"}
+    swapped = re.sub(r"\b(left|right)\b", lambda side: other[side[0].lower()], caption, flags=re.IGNORECASE)
+    return swapped, mirrored(zones)
 
 
 def _prompts(folder: Path, name: str, split: str) -> Any:

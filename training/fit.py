@@ -55,7 +55,7 @@ class Epochs(lightning.LightningDataModule):
                 self.train,
                 self.order,
                 epoch=epoch,
-                size=self.recipe.size_at(epoch),
+                size=self.recipe.phase_at(epoch).size,
                 batch_size=self.recipe.batch_size,
                 seed=self.recipe.seed,
             ),

@@ -49,6 +49,19 @@ def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(pooled, zones)
 
 
+def presence_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """
+    Teach "is there any infection": cross-entropy of the mean logit of an image's likeliest 1 % of pixels.
+
+    Args:
+        logits: (B, 1, H, W) of the mask.
+        masks: (B, 1, H, W), 0 or 1; an empty one says that there is none.
+    """
+    flat = logits.float().flatten(1)
+    likeliest = flat.topk(max(1, flat.shape[1] // 100), dim=1).values.mean(dim=1)
+    return binary_cross_entropy_with_logits(likeliest, masks.flatten(1).amax(dim=1))
+
+
 class CoarseHeads(nn.Module):
     """Deep supervision at strides 16 and 8; used in training only and not exported."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
-from training.losses import CoarseHeads, mask_loss, place_loss, zone_loss
+from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
 
 
@@ -32,6 +32,13 @@ class SGSegTraining(lightning.LightningModule):
         self.coarse = CoarseHeads((w16, w8))
         self._counts = torch.zeros(4, dtype=torch.float64)
 
+    def on_train_epoch_start(self) -> None:
+        """Hold the batch statistics in an epoch where the recipe says so: the weights then settle on them."""
+        if self.recipe.phase_at(self.current_epoch).hold_statistics:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Guide each image by its own soft report, the true one or none, and add up the losses."""
         weights = self.recipe.losses
@@ -43,6 +50,7 @@ class SGSegTraining(lightning.LightningModule):
             "zones": weights.zones * zone_loss(location.zone_logits, batch.zones),
             "places": weights.places * place_loss(location.place_logits, batch.zones),
             "coarse": weights.coarse * self.coarse(maps, batch.masks),
+            "presence": weights.presence * presence_loss(mask_logits, batch.masks),
         }
         self.log_dict(
             {f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False

@@ -28,15 +28,22 @@ class Losses(BaseModel):
     zones: float
     places: float
     coarse: float
+    presence: float = 0.0
 
 
 class Phase(BaseModel):
-    """Epochs at one image size (a multiple of 32)."""
+    """
+    Epochs at one image size (a multiple of 32).
+
+    `hold_statistics`: the batch normalisations keep their running statistics and train with them, as
+    inference uses them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1)]
     size: Annotated[int, Field(ge=64, multiple_of=32)]
+    hold_statistics: bool = False
 
 
 class Recipe(BaseModel):
@@ -66,13 +73,13 @@ class Recipe(BaseModel):
         """All phases together."""
         return sum(phase.epochs for phase in self.phases)
 
-    def size_at(self, epoch: int) -> int:
-        """Image size in *epoch*, counted from 0."""
+    def phase_at(self, epoch: int) -> Phase:
+        """Phase of *epoch*, counted from 0; the last one goes on."""
         for phase in self.phases:
             if epoch < phase.epochs:
-                return phase.size
+                return phase
             epoch -= phase.epochs
-        return self.phases[-1].size
+        return self.phases[-1]
 
 
 def load_recipe(source: str) -> Recipe:

@@ -32,13 +32,23 @@ class TextEncoder(nn.Module):
         Raises:
             ValueError: a report has more than 24 tokens.
         """
+        states, present = self.states_and_mask(reports)
+        return states * present
+
+    @torch.inference_mode()
+    def states_and_mask(self, reports: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """
+        Embed reports -> (B, 24, width), and (B, 24, 1): 1 where a token is, 0 at padding.
+
+        Raises:
+            ValueError: a report has more than 24 tokens.
+        """
         tokens = self.tokenizer(list(reports), padding="max_length", max_length=TOKENS, return_tensors="pt")
         if tokens["input_ids"].shape[1] > TOKENS:
             raise ValueError(f"a report has {tokens['input_ids'].shape[1]} tokens; at most {TOKENS} fit")
-        states: Tensor = self.bert(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
-        ).last_hidden_state
-        return states * tokens["attention_mask"].unsqueeze(-1)
+        present: Tensor = tokens["attention_mask"]
+        states: Tensor = self.bert(input_ids=tokens["input_ids"], attention_mask=present).last_hidden_state
+        return states, present.unsqueeze(-1)
 
 
 class ReportTable(nn.Module):
