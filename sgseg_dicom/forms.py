@@ -1,0 +1,32 @@
+"""The forms a result can take, and what one receiver of results wants of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Segmentation = Literal["auto", "binary", "fractional"]
+SrClass = Literal["comprehensive-3d", "comprehensive"]
+
+
+class Kind(StrEnum):
+    """One kind of result object; the value is the word of a configuration's ``results`` list."""
+
+    SEG = "seg"
+    SR = "sr"
+    TEXT = "text"
+    CAPTURE = "secondary-capture"
+    STATE = "presentation-state"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one destination wants: kinds in any order, and the form of each that has several.
+
+    ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8.
+    ``not_judged``: also a coded answer for an image that was not judged.
+    """
+
+    results: tuple[Kind, ...] = (Kind.SEG, Kind.SR, Kind.TEXT)
+    segmentation: Segmentation = "auto"
+    sr_class: SrClass = "comprehensive-3d"
+    not_judged: bool = False
