@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 Segmentation = Literal["auto", "binary", "fractional"]
+SegmentationType = Literal["BINARY", "FRACTIONAL"]
 SrClass = Literal["comprehensive-3d", "comprehensive"]
 
 
@@ -30,3 +31,13 @@ class Wanted:
     segmentation: Segmentation = "auto"
     sr_class: SrClass = "comprehensive-3d"
     not_judged: bool = False
+
+    def segmentation_type(self, columns: int) -> SegmentationType:
+        """
+        Give the Segmentation Type (0062,0001) of an image with so many Columns.
+
+        Readers unpack BINARY wrongly where a row does not end at a byte (Orthanc, OHIF, Weasis).
+        """
+        if self.segmentation == "auto":
+            return "FRACTIONAL" if columns % 8 else "BINARY"
+        return "BINARY" if self.segmentation == "binary" else "FRACTIONAL"

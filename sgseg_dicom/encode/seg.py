@@ -2,7 +2,6 @@
 
 from copy import copy
 from datetime import datetime
-from typing import Literal
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -21,6 +20,7 @@ from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
 from sgseg_dicom.encode.source import CHARACTER_SET, source_of
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
 from sgseg_dicom.encode.wording import region_name, warning
+from sgseg_dicom.forms import SegmentationType
 from sgseg_dicom.overlay import LUNG_COLOURS
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.zones import Laterality
@@ -46,7 +46,7 @@ def encode_seg(
     *,
     algorithm: Algorithm,
     made_at: datetime,
-    segmentation_type: Literal["BINARY", "FRACTIONAL"] = "BINARY",
+    segmentation_type: SegmentationType = "BINARY",
 ) -> Dataset | None:
     """
     Write the regions as a Segmentation (PS3.3 A.51); None where there is none.
@@ -57,7 +57,7 @@ def encode_seg(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
-            is not a multiple of 8; others do not know FRACTIONAL.
+            is not a multiple of 8; others do not know FRACTIONAL. Each is an instance of its own.
 
     Raises:
         InvalidResult: a text did not read back as it was meant.
@@ -65,6 +65,7 @@ def encode_seg(
     if not finding.regions:
         return None
     source = source_of(radiograph)
+    form = "SEG" if segmentation_type == "BINARY" else "SEG fractional"
     segmentation = Segmentation(
         source_images=[_with_geometry(source, radiograph, algorithm)],
         pixel_array=_label_map(finding),
@@ -74,10 +75,10 @@ def encode_seg(
             _segment(number, region, radiograph, algorithm)
             for number, region in enumerate(finding.regions, 1)
         ],
-        series_instance_uid=result_uid(radiograph, algorithm, "SEG series"),
+        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
         series_number=SERIES_NUMBER,
         series_description=SERIES_DESCRIPTION,
-        sop_instance_uid=result_uid(radiograph, algorithm, "SEG"),
+        sop_instance_uid=result_uid(radiograph, algorithm, form),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=algorithm.name,

@@ -1,10 +1,12 @@
-"""Finding -> DICOM Structured Report draft: Comprehensive 3D SR, TID 1500 Measurement Report (PS3.16)."""
+"""Finding -> DICOM Structured Report draft: TID 1500 Measurement Report (PS3.16), with the sentence."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import (
     Comprehensive3DSR,
+    ComprehensiveSR,
     DeviceObserverIdentifyingAttributes,
     MeasurementReport,
     ObservationContext,
@@ -20,14 +22,25 @@ from sgseg_dicom.encode.source import CHARACTER_SET, source_of
 from sgseg_dicom.encode.sr_groups import Context, region_groups, whole_image_group
 from sgseg_dicom.encode.sr_statements import image_library, qualitative_evaluations
 from sgseg_dicom.encode.uids import device_uid, result_uid
+from sgseg_dicom.forms import SrClass
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
 
 SERIES_NUMBER = 9002
 SERIES_DESCRIPTION = "Infected lung regions, report - DRAFT - not verified"
+_CLASSES: Mapping[SrClass, type[ComprehensiveSR | Comprehensive3DSR]] = {
+    "comprehensive-3d": Comprehensive3DSR,
+    "comprehensive": ComprehensiveSR,
+}
 
 
 def encode_sr(
-    radiograph: Radiograph, finding: Finding, seg: Dataset | None, *, algorithm: Algorithm, made_at: datetime
+    radiograph: Radiograph,
+    finding: Finding,
+    seg: Dataset | None,
+    *,
+    algorithm: Algorithm,
+    made_at: datetime,
+    sr_class: SrClass = "comprehensive-3d",
 ) -> Dataset:
     """
     Write the finding as a draft (PARTIAL, UNVERIFIED, PRELIMINARY), also where nothing was found.
@@ -42,19 +55,22 @@ def encode_sr(
         seg: the Segmentation of the same finding, which the groups reference; None where there is none.
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
+        sr_class: "comprehensive" is for readers without 3D; the content is the same. Each class, and each form
+            of *seg* that is referenced, is an instance of its own.
 
     Raises:
         InvalidResult: *seg* is not of this finding, or a text did not read back as it was meant.
     """
     source = source_of(radiograph)
     context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg)
-    report = Comprehensive3DSR(
+    form = ("SR" if sr_class == "comprehensive-3d" else "SR comprehensive") + referenced_form(finding, seg)
+    report = _CLASSES[sr_class](
         evidence=[source] if seg is None else [source, seg],
         content=_report(finding, context),
-        series_instance_uid=result_uid(radiograph, algorithm, "SR series"),
+        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
         series_number=SERIES_NUMBER,
         series_description=SERIES_DESCRIPTION,
-        sop_instance_uid=result_uid(radiograph, algorithm, "SR"),
+        sop_instance_uid=result_uid(radiograph, algorithm, form),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=algorithm.name,
@@ -73,10 +89,17 @@ def encode_sr(
     return finish(report, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
+def referenced_form(finding: Finding, seg: Dataset | None) -> str:
+    """Name what a report references as SEG, for its UID: "" for BINARY, and where there is nothing to mark."""
+    if seg is None:
+        return " without SEG" if finding.regions else ""
+    return " fractional" if seg.SegmentationType == "FRACTIONAL" else ""
+
+
 def _report(finding: Finding, context: Context) -> MeasurementReport:
     groups = [group for region in finding.regions for group in region_groups(region, context)]
     report = MeasurementReport(
-        observation_context=_observation_context(context.algorithm),
+        observation_context=observation_context(context.algorithm),
         procedure_reported=codes.PROCEDURE_REPORTED,
         imaging_measurements=groups or [whole_image_group(finding, context)],
         title=dicom_codes.cid7021.ImagingMeasurementReport,
@@ -87,7 +110,8 @@ def _report(finding: Finding, context: Context) -> MeasurementReport:
     return report
 
 
-def _observation_context(algorithm: Algorithm) -> ObservationContext:
+def observation_context(algorithm: Algorithm) -> ObservationContext:
+    """Name the algorithm as the observer (TID 1001, 1004), as the Contributing Equipment does (IHE AIR)."""
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(algorithm),
         name=algorithm.name,
