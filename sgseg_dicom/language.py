@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sgseg_dicom import grammar
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.forms import Kind
-from sgseg_dicom import grammar
 from sgseg_dicom.grammar import OTHER_REASON, Grammar, Side, problems, side_problems
 from sgseg_dicom.records import Algorithm, LungRegion, Radiograph
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
