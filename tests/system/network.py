@@ -24,13 +24,17 @@ class Network:
     def __init__(self, enter: Sequence[str] = ()) -> None:
         self._enter = [*enter]
 
+    def command(self, *command: object) -> list[str]:
+        """Give the arguments that run a command here; the process becomes the command's own."""
+        return [*self._enter, *map(str, command)]
+
     def start(self, *command: object, **options: Any) -> subprocess.Popen[str]:
         """Start a command; the process id is the command's own."""
-        return subprocess.Popen([*self._enter, *map(str, command)], text=True, **options)
+        return subprocess.Popen(self.command(*command), text=True, **options)
 
     def run(self, *command: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        arguments = [*self._enter, *map(str, command)]
+        arguments = self.command(*command)
         return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
 
 

@@ -17,6 +17,7 @@ from tests.system.network import Network, free_ports
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 # By full path: pynetdicom puts programs of the same names into the virtual environment.
 DCMTK = Path("/usr/bin")
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 needs_peers = pytest.mark.skipif(
     ORTHANC is None or not (DCMTK / "storescu").exists(),
@@ -32,7 +33,7 @@ class Orthanc:
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        self.port, self._reader_port, self._http_port = free_ports(3)
+        self.port, self._reader_port, self.http_port = free_ports(3)
 
     @property
     def destination(self) -> dict[str, str | int]:
@@ -58,7 +59,8 @@ class Orthanc:
             "IndexDirectory": str(self.folder),
             "DicomAet": self.title,
             "DicomPort": self.port,
-            "HttpPort": self._http_port,
+            "HttpPort": self.http_port,
+            "Plugins": [str(DICOMWEB)] if DICOMWEB.exists() else [],
             "RemoteAccessAllowed": False,
             "DicomModalities": peers,
             "DicomCheckCalledAet": True,
