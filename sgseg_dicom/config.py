@@ -6,9 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import ErrorDetails
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sgseg_dicom.errors import ConfigError
 
@@ -37,6 +48,15 @@ def _host(value: str) -> str:
     return value
 
 
+def _base_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname or url.port == 0:
+        raise ValueError
+    if "@" in url.netloc or url.query or url.fragment or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError
+    return value.rstrip("/")
+
+
 def _number(minimum: float, maximum: float) -> Any:
     return Field(ge=minimum, le=maximum, description=f"lie between {minimum:g} and {maximum:g}")
 
@@ -49,6 +69,13 @@ AETitle = Annotated[
 ]
 Host = Annotated[str, AfterValidator(_host), Field(description="be a host name or an IP address")]
 Port = Annotated[int, AfterValidator(_port), Field(ge=0, le=65535, description="lie between 1 and 65535")]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_base_url),
+    Field(description="be an http or https address of a DICOMweb service, without user, password, ? and #"),
+]
+_PROTOCOL = Field(description='be "dimse" or "dicomweb"')
+_FILE = Field(default=None, strict=False, description="be a file's name")
 Seconds = Annotated[float, _number(0.01, 86400)]
 Count = Annotated[int, _number(1, 1000)]
 
@@ -125,19 +152,85 @@ class Log(_Section):
     )
 
 
-class Destination(_Section):
-    """[[destination]]: one peer that stores the results."""
+class _Recipient(_Section):
+    """What every [[destination]] has, however results travel to it."""
 
     name: Annotated[
         str,
         Field(pattern=r"^[\w .-]{1,64}$", description="be 1 to 64 letters, digits, spaces, dots or dashes"),
     ]
+
+
+class Destination(_Recipient):
+    """[[destination]] with protocol "dimse": a peer that takes results by C-STORE."""
+
+    protocol: Annotated[Literal["dimse"], _PROTOCOL] = "dimse"
     ae_title: AETitle
     host: Host
     port: Port
 
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return f"{self.ae_title} at {self.host}:{self.port}"
 
-def _names_differ(destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
+
+class WebDestination(_Recipient):
+    """[[destination]] with protocol "dicomweb": a service that takes results by STOW-RS."""
+
+    protocol: Annotated[Literal["dicomweb"], _PROTOCOL]
+    url: BaseUrl
+    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")] | None = Field(
+        default=None, description="be a user's name without colon (RFC 7617)"
+    )
+    password_file: Path | None = _FILE
+    token_file: Path | None = _FILE
+    ca_file: Path | None = _FILE
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return self.url
+
+    @model_validator(mode="after")
+    def _one_secret_under_tls(self) -> "WebDestination":
+        if (self.username is None) != (self.password_file is None):
+            raise _conflict("one of username and password_file; set both, or neither")
+        if self.username and self.token_file:
+            raise _conflict("both username and token_file; take out one of them")
+        if self.url.startswith("https:"):
+            return self
+        if self.ca_file:
+            raise _conflict("a ca_file, and a url without TLS; make it https, or take out ca_file")
+        if (self.username or self.token_file) and urlsplit(self.url).hostname not in _THIS_MACHINE:
+            raise _conflict(
+                "a secret, and a url without TLS that would show it to the network; make it https"
+            )
+        return self
+
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_DESTINATIONS = {"dimse": Destination, "dicomweb": WebDestination}
+
+
+def _conflict(what: str) -> PydanticCustomError:
+    """Keys that are each right and do not go together; the message ends "[[destination]] number 1 has ..."."""
+    return PydanticCustomError("conflict", "{what}", {"what": what})
+
+
+def _protocol(value: Any) -> str:
+    """Tell the kinds of destination apart; what is neither is complained of as the usual one."""
+    protocol = value.get("protocol") if isinstance(value, dict) else getattr(value, "protocol", None)
+    return "dicomweb" if protocol == "dicomweb" else "dimse"
+
+
+AnyDestination = Annotated[
+    Annotated[Destination, Tag("dimse")] | Annotated[WebDestination, Tag("dicomweb")],
+    Discriminator(_protocol),
+]
+
+
+def _names_differ(destinations: tuple[AnyDestination, ...]) -> tuple[AnyDestination, ...]:
     names = [destination.name for destination in destinations]
     if len(set(names)) < len(names):
         raise ValueError
@@ -154,7 +247,7 @@ class Config(_Section):
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
-    destination: Annotated[tuple[Destination, ...], AfterValidator(_names_differ)] = Field(
+    destination: Annotated[tuple[AnyDestination, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )
 
@@ -205,7 +298,15 @@ def _anchored(config: Config, folder: Path) -> Config:
     model = config.model
     if model.weights != PACKAGED_WEIGHTS:
         model = model.model_copy(update={"weights": str(folder / model.weights)})
-    return config.model_copy(update={"store": store, "model": model})
+    peers = tuple(_anchored_files(peer, folder) for peer in config.destination)
+    return config.model_copy(update={"store": store, "model": model, "destination": peers})
+
+
+def _anchored_files(peer: AnyDestination, folder: Path) -> AnyDestination:
+    if isinstance(peer, Destination):
+        return peer
+    files = {key: getattr(peer, key) for key in ("password_file", "token_file", "ca_file")}
+    return peer.model_copy(update={key: folder / file for key, file in files.items() if file})
 
 
 def _problems(errors: list[ErrorDetails]) -> Iterator[str]:
@@ -218,15 +319,31 @@ def _problems(errors: list[ErrorDetails]) -> Iterator[str]:
         where, key = loc[:-1], str(loc[-1])
         if error["type"] == "extra_forbidden":
             unknown[where].append(key)
+        elif error["type"] == "conflict":
+            yield f"{_heading(loc)} has {error['msg']}"
         elif error["type"] == "missing":
             yield f"{_heading(where)} has no {key}; it must {_rule(loc)}"
         elif where:
-            yield f"{_heading(where)} {key} is {error['input']!r}; it must {_rule(loc)}"
+            yield f"{_heading(where)} {key} is {_shown(error['input'])}; it must {_rule(loc)}"
         else:
             yield f"{_heading(loc)} must {_rule(loc)}"
     for where, keys in unknown.items():
-        kind = "keys" if where else "sections"
-        yield f"{_heading(where)} has unknown {kind} {keys}; known: {sorted(_fields(where))}"
+        yield f"{_heading(where)} has {_unknown(where, keys)}"
+
+
+def _unknown(where: tuple[int | str, ...], keys: list[str]) -> str:
+    """Say what is wrong with *keys*, and which would be right."""
+    if where[:1] == ("destination",):
+        other = "dimse" if where[2] == "dicomweb" else "dicomweb"
+        if set(keys) <= set(_DESTINATIONS[other].model_fields):
+            return f'keys {keys} of protocol "{other}"; set protocol = "{other}", or take them out'
+    kind = "keys" if where else "sections"
+    return f"unknown {kind} {keys}; known: {sorted(_fields(where))}"
+
+
+def _shown(value: object) -> str:
+    """Quote a wrong value, but never the password of an address."""
+    return re.sub(r"//.*@", "//...@", repr(value))
 
 
 def _heading(where: tuple[int | str, ...]) -> str:
@@ -248,12 +365,12 @@ def _fields(where: tuple[int | str, ...]) -> Mapping[str, Any]:
     if not where:
         return sections
     if where[0] == "destination":
-        return Destination.model_fields
+        return _DESTINATIONS[str(where[2])].model_fields
     return sections[str(where[0])].annotation.model_fields  # type: ignore[union-attr]
 
 
 def _rule(loc: tuple[int | str, ...]) -> str:
     """Say what would be right at *loc*."""
-    names = [part for part in loc if isinstance(part, str)]
-    field = Config.model_fields[names[0]] if len(names) == 1 else _fields(loc[:1])[names[1]]
+    where, keys = (loc[:3], loc[3:]) if loc[0] == "destination" else (loc[:1], loc[1:])
+    field = _fields(where)[str(keys[0])] if keys else Config.model_fields[str(loc[0])]
     return field.description or "be a table"

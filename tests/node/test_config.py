@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sgseg_dicom.config import Config, Receive, load
+from sgseg_dicom.config import Config, Receive, WebDestination, load
 from sgseg_dicom.errors import ConfigError
 
 PEER = '[[destination]]\nname = "{name}"\nae_title = "PACS"\nhost = "pacs.example"\nport = 104\n'
+
+WEB = '[[destination]]\nname = "A"\nprotocol = "dicomweb"\nurl = "https://pacs.example/dicom-web"\n{}\n'
 
 
 def read(folder: Path, text: str) -> Config:
@@ -61,7 +63,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
-            "known: ['ae_title', 'host', 'name', 'port']",
+            "known: ['ae_title', 'host', 'name', 'port', 'protocol']",
         ),
         (
             PEER.format(name="A") + PEER.format(name="A"),
@@ -70,6 +72,38 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A").replace("pacs.example", "no host"),
             "[[destination]] number 1 host is 'no host'; it must be a host name or an IP address",
+        ),
+        (
+            PEER.format(name="A") + 'protocol = "http"',
+            '[[destination]] number 1 protocol is \'http\'; it must be "dimse" or "dicomweb"',
+        ),
+        (
+            PEER.format(name="A") + 'url = "https://pacs.example"',
+            "[[destination]] number 1 has keys ['url'] of protocol \"dicomweb\"; "
+            'set protocol = "dicomweb", or take them out',
+        ),
+        (
+            WEB.format("") + "port = 104",
+            "[[destination]] number 1 has keys ['port'] of protocol \"dimse\"; "
+            'set protocol = "dimse", or take them out',
+        ),
+        (
+            WEB.format("username = 'me'"),
+            "[[destination]] number 1 has one of username and password_file; set both, or neither",
+        ),
+        (
+            WEB.format("username = 'me'\npassword_file = 'p'\ntoken_file = 't'"),
+            "[[destination]] number 1 has both username and token_file; take out one of them",
+        ),
+        (
+            WEB.format("token_file = 't'").replace("https", "http"),
+            "[[destination]] number 1 has a secret, and a url without TLS that would show it to the network; "
+            "make it https",
+        ),
+        (
+            WEB.format("ca_file = 'c'").replace("https", "http"),
+            "[[destination]] number 1 has a ca_file, and a url without TLS; "
+            "make it https, or take out ca_file",
         ),
         (
             "[recieve]\nport = 1",
@@ -121,6 +155,41 @@ def test_a_destination_without_host_is_told_what_a_host_is(tmp_path):
     assert message == "[[destination]] number 1 has no host; it must be a host name or an IP address"
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://pacs", "pacs.example/dicom-web", "https://", "https://a b", "https://pacs?x=1", "https://pacs:0"],
+)
+def test_an_address_that_is_none_is_told_what_would_be_right(tmp_path, url):
+    """
+    Nothing but scheme, host, port and path.
+    """
+    message = complaint(tmp_path, WEB.format("").replace("https://pacs.example/dicom-web", url))
+
+    assert message.startswith(f"[[destination]] number 1 url is '{url}'; it must be an http or https address")
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path):
+    """
+    Secrets stand in files; the complaint goes to a log.
+    """
+    message = complaint(tmp_path, WEB.format("").replace("pacs.example", "me:hunter/2@pacs.example"))
+
+    assert "without user, password" in message
+    assert "hunter" not in message
+
+
+def test_the_files_of_a_web_destination_are_relative_to_the_settings(tmp_path):
+    """
+    As folders are; and a slash at the end of the address does not count.
+    """
+    text = WEB.format("username = 'me'\npassword_file = 'secret'\nca_file = '/etc/ca.pem'")
+    (peer,) = read(tmp_path, text.replace('dicom-web"', 'dicom-web/"')).destination
+
+    assert isinstance(peer, WebDestination)
+    assert (peer.password_file, peer.token_file) == (tmp_path / "secret", None)
+    assert (peer.ca_file, peer.url) == (Path("/etc/ca.pem"), "https://pacs.example/dicom-web")
+
+
 def test_all_problems_are_told_at_once(tmp_path):
     """
     Nobody has to start five times to find five mistakes.
@@ -158,7 +227,9 @@ def test_settings_travel_between_our_processes_unchanged():
     """
     Children get the settings of their supervisor, port 0 (any free port) included.
     """
-    config = Config.internal(receive={"port": 0, "calling_ae_titles": ["A"]})
+    web = {"name": "web", "protocol": "dicomweb", "url": "https://pacs.example", "token_file": "t"}
+    dimse = {"name": "dimse", "ae_title": "PACS", "host": "pacs.example", "port": 104}
+    config = Config.internal(receive={"port": 0, "calling_ae_titles": ["A"]}, destination=[web, dimse])
 
     assert Config.from_json(config.to_json()) == config
 
