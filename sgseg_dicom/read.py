@@ -79,9 +79,26 @@ def read(path: Path) -> Radiograph:
     )
 
 
-def _opened(path: Path) -> FileDataset:
+def read_header(path: Path) -> Dataset:
+    """
+    Read the header of an image that was not judged; its pixels, which may be damaged, are not looked at.
+
+    Raises:
+        InvalidDataset: not DICOM, a UID by which results refer to the image is missing, or the file meta
+            information names another image.
+        StorageUnavailable: the file cannot be read.
+    """
+    with disable_value_validation():
+        ds = _opened(path, stop_before_pixels=True)
+        header = header_of(ds)
+        _require_identity(header)
+        _require_one_identity(ds, header)
+    return header
+
+
+def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
-        return dcmread(path)
+        return dcmread(path, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
         raise InvalidDataset(
             f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"

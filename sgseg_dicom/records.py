@@ -1,13 +1,15 @@
 """The frozen records that travel: Radiograph -> ModelInput -> Prediction -> Finding -> Results."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from sgseg_dicom.zones import ZONES, Laterality, ZoneBits
+from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,37 @@ class Radiograph:
         return (columns, rows) if self.orientation.transpose else (rows, columns)
 
 
+class Source(Protocol):
+    """What every result needs of its image, judged or not."""
+
+    @property
+    def header(self) -> Dataset:
+        """The data set without Pixel Data, as of `Radiograph`."""
+        ...
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """SOP Instance UID (0008,0018)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Unjudged:
+    """
+    An image that was not judged; its pixels may be undecodable.
+
+    Attributes:
+        header: as of `Radiograph`; it has the four UIDs by which an object refers to an image.
+    """
+
+    header: Dataset
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """SOP Instance UID (0008,0018) of the image."""
+        return UID(self.header.SOPInstanceUID)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ModelInput:
     """
@@ -123,6 +156,14 @@ class LungRegion:
     area_mm2: float | None
 
 
+class Judgement(StrEnum):
+    """What is reported of one zone."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNDETERMINED = "undetermined"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Finding:
     """
@@ -144,6 +185,12 @@ class Finding:
     def is_positive(self) -> bool:
         """Whether anything is reported as infected, by a zone or by a region."""
         return any(self.zones) or bool(self.regions)
+
+    def judgement_of(self, zone: Zone) -> Judgement:
+        """Say what is reported of a zone: undetermined in a lung of which zones and mask say different things."""
+        if self.disagrees_on(zone.laterality):
+            return Judgement.UNDETERMINED
+        return Judgement.PRESENT if self.zones[ZONES.index(zone)] else Judgement.ABSENT
 
     def disagrees_on(self, side: Laterality) -> bool:
         """Whether zones and mask say different things of a lung: a region without a zone, or the reverse."""

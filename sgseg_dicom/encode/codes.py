@@ -9,6 +9,7 @@ from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from sgseg_dicom.records import Judgement
 from sgseg_dicom.zones import Laterality, Level
 
 INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
@@ -26,13 +27,29 @@ LEVEL: dict[Level, Code] = {  # CID 6171
 PRESENT: Code = codes.cid240.Present
 ABSENT: Code = codes.cid240.Absent
 UNDETERMINED: Code = codes.cid240.Undetermined
+JUDGEMENT: dict[Judgement, Code] = {
+    Judgement.PRESENT: PRESENT,
+    Judgement.ABSENT: ABSENT,
+    Judgement.UNDETERMINED: UNDETERMINED,
+}
 
 ALGORITHM_FAMILY: Code = codes.DCM.ArtificialIntelligence  # CID 7162
 PROCEDURE_REPORTED = Code("43468-8", "LN", "XR unspecified body region")  # CID 100 knows no chest radiograph
 SUMMARY: Code = codes.DCM.CADProcessingAndFindingsSummary
 WITH_FINDINGS: Code = codes.cid6047.AllAlgorithmsSucceededWithFindings
 WITHOUT_FINDINGS: Code = codes.cid6047.AllAlgorithmsSucceededWithoutFindings
+STATUS: Code = codes.DCM.SummaryOfDetections
+NOT_ATTEMPTED: Code = codes.cid6042.NotAttempted
+FAILED: Code = codes.cid6042.Failed
 
+REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")  # CID 7000
+SECTION_SUMMARY = Code("55112-7", "LN", "Summary")  # CID 7001, as the next three
+SECTION_FINDINGS = Code("59776-5", "LN", "Findings")
+SECTION_PROCEDURE = Code("55111-9", "LN", "Current Procedure Descriptions")
+SECTION_IMAGES = Code("55113-5", "LN", "Key Images")
+PROCEDURE_DESCRIPTION: Code = codes.DCM.ProcedureDescription  # CID 7002
+ILLUSTRATION: Code = codes.DCM.IllustrationOfROI  # CID 7003
+LANGUAGE: Code = codes.DCM.LanguageOfContentItemAndDescendants  # TID 1204
 FINDING: Code = codes.DCM.Finding
 COMMENT: Code = codes.DCM.Comment
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
@@ -49,6 +66,7 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
+WHY_NOT_JUDGED = Code("why-not-judged", PRIVATE_SCHEME, "Reason why the image was not judged")  # likewise
 
 
 def lung_with_laterality(side: Laterality) -> CodedConcept:

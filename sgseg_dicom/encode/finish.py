@@ -10,13 +10,13 @@ from pydicom.valuerep import DA, TM, VR
 
 from sgseg_dicom.encode.provenance import contributing_equipment
 from sgseg_dicom.errors import InvalidResult
-from sgseg_dicom.records import Algorithm, Radiograph
+from sgseg_dicom.records import Algorithm, Source
 
 _TEXT = (VR.AE, VR.CS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UI, VR.UT)
 _LIBRARY = "highdicom"
 
 
-def finish(result: Dataset, *, radiograph: Radiograph, algorithm: Algorithm, made_at: datetime) -> Dataset:
+def finish(result: Dataset, *, radiograph: Source, algorithm: Algorithm, made_at: datetime) -> Dataset:
     """
     Put the patient's name, *made_at* and the algorithm into a result, check its text, and give it back.
 

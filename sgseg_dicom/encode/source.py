@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 from pydicom.valuerep import DA, TM, VR, validate_value
 
-from sgseg_dicom.records import Radiograph
+from sgseg_dicom.records import Radiograph, Source
 
 CHARACTER_SET = "ISO_IR 192"
 """Specific Character Set (0008,0005) of every result: UTF-8."""
@@ -50,14 +50,24 @@ _SEXES = ("M", "F", "O", "")
 
 def source_of(radiograph: Radiograph) -> Dataset:
     """
-    Copy what results may take over from the header, which is not changed.
+    Copy what results may take over from the header, which is not changed, and the stored grid's size.
+
+    See `identity_of`.
+    """
+    source = identity_of(radiograph)
+    source.Rows, source.Columns = radiograph.stored_shape
+    return source
+
+
+def identity_of(image: Source) -> Dataset:
+    """
+    Copy what every result takes over: identification, patient, study and series of the image.
 
     Values that are no values (a birth date 19500000) are left out, missing Type 2 attributes come in empty.
     So does the patient's name: highdicom logs a name that it doubts. `finish` puts it in.
     """
-    source = _sound_copy(radiograph.header)
+    source = _sound_copy(image.header)
     source.SpecificCharacterSet = CHARACTER_SET
-    source.Rows, source.Columns = radiograph.stored_shape
     for keyword in _TYPE_2:
         if source.get(keyword) is None:
             setattr(source, keyword, "")

@@ -9,7 +9,7 @@ import uuid
 
 from pydicom.uid import UID
 
-from sgseg_dicom.records import Algorithm, Radiograph
+from sgseg_dicom.records import Algorithm, Radiograph, Source
 from sgseg_dicom.zones import Laterality
 
 _NAMESPACE = uuid.UUID("b8c0f0a4-3a0e-5c1e-9d0b-6a1c9f2f7f51")
@@ -21,7 +21,7 @@ def derived_uid(*parts: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(_NAMESPACE, '|'.join(parts)).int}")
 
 
-def result_uid(radiograph: Radiograph, algorithm: Algorithm, kind: str) -> UID:
+def result_uid(radiograph: Source, algorithm: Algorithm, kind: str) -> UID:
     """Derive the UID of one *kind* of result ("SEG series"), of one image by one set of weights."""
     return derived_uid(radiograph.sop_instance_uid, algorithm.weights_digest, kind)
 
