@@ -36,7 +36,7 @@ class LoadedItems:
         self.items = tuple(items)
         self.images: NDArray[np.uint8] = np.stack([load_image(item) for item in items])
         self.masks: NDArray[np.bool_] = np.stack([load_mask(item) for item in items])
-        self.zones = torch.tensor([item.zones for item in items], dtype=torch.float32)
+        self.zones = torch.tensor([item.known_zones for item in items], dtype=torch.float32)
 
 
 class AugmentedBatches(IterableDataset[Batch]):

@@ -34,7 +34,7 @@ def calibrate(
     """
     masks = np.stack([load_mask(item) for item in items])
     mask_logits = logits_of(np.stack([p.mask_probability for p in predictions]))
-    zones = np.array([item.zones for item in items], dtype=np.bool_)
+    zones = np.array([item.known_zones for item in items], dtype=np.bool_)
     zone_logits = logits_of(np.stack([p.zone_probabilities for p in predictions]))
     normal_logits = logits_of(np.array([p.zone_probabilities for p in normal_predictions]).reshape(-1, 6))
     calibration = Calibration(

@@ -1,9 +1,11 @@
-"""A tiny data set in the SGSeg layout, generated: bright blobs in dark lungs, captions that name them."""
+"""A tiny data set, generated: bright blobs in dark lungs, captions that name them; in each known layout."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+from openpyxl import Workbook
 from PIL import Image
 
 from sgseg_dicom.zones import ZONES, Laterality, mirrored, report_of, zones_at
@@ -17,11 +19,13 @@ def draw(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
-def small_data_set(folder: Path, *, train: int = 6, valid: int = 4) -> Path:
-    """Write `images` and `prompts` of a generated QaTa-COV19 below *folder*."""
+def small_data_set(folder: Path, *, train: int = 6, valid: int = 4, test: int = 0) -> Path:
+    """Write `images` and `prompts` of a generated QaTa-COV19 below *folder*, in the SGSeg layout."""
     generator = np.random.default_rng(3)
     refined, originals = {}, {}
-    for split, count in (("train", train), ("valid", valid)):
+    for split, count in (("train", train), ("valid", valid), ("test", test)):
+        if not count:
+            continue
         captions = [
             _draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator) for i in range(count)
         ]
@@ -54,3 +58,28 @@ def _draw_item(folder: Path, name: str, generator: np.random.Generator) -> tuple
     draw(folder / "masks" / f"mask_{name}.png", mask)
     # The data set's captions name the image's side.
     return f"mask_{name}.png", report_of(mirrored(zones))
+
+
+def as_kaggle(sgseg: Path, folder: Path) -> Path:
+    """Lay train and test of a `small_data_set` out as Kaggle's QaTa-COV19 does, a download's folder around it."""
+    for split in ("train", "test"):
+        place = folder / "QaTa-COV19" / "QaTa-COV19-v2" / f"{split.capitalize()} Set"
+        shutil.copytree(sgseg / "images" / split / "images", place / "Images")
+        shutil.copytree(sgseg / "images" / split / "masks", place / "Ground-truths")
+    return folder
+
+
+def as_lvit(sgseg: Path, folder: Path) -> Path:
+    """Lay a `small_data_set` out as LViT does, with its sheets of original captions."""
+    originals = json.loads((sgseg / "prompts" / "original_captions.json").read_text())
+    for split, name in (("train", "Train"), ("valid", "Val"), ("test", "Test")):
+        if split not in originals:
+            continue
+        place = folder / f"{name}_Folder"
+        shutil.copytree(sgseg / "images" / split / "images", place / "img")
+        shutil.copytree(sgseg / "images" / split / "masks", place / "labelcol")
+        book = Workbook()
+        for row in [("Image", "Description"), *originals[split].items()]:
+            book.active.append(row)
+        book.save(place / f"{name}_text.xlsx")
+    return folder

@@ -1,0 +1,24 @@
+"""
+The data sets' folders -> items. Captions become PATIENT laterality here, once (captions.py).
+
+Start with layouts.py: `read_split` recognises who laid the folder out, `read_normals` reads normal radiographs.
+"""
+
+from training.data.captions import Captions
+from training.data.items import DataError, Item, digest_of, load_image, load_mask
+from training.data.layouts import NEAR_DUPLICATES, read_normals, read_split, survey_split
+
+__all__ = [
+    "NEAR_DUPLICATES",
+    "Captions",
+    "DataError",
+    "Item",
+    "digest_of",
+    "load_image",
+    "load_mask",
+    "read_normals",
+    "read_split",
+    "survey_split",
+]
+
+read_qata = read_split

@@ -1,0 +1,243 @@
+"""
+Who laid the folder out? The SGSeg release, Kaggle or LViT: `read_split` looks, and reads any of them.
+
+| layout | images and masks of a split | captions |
+|---|---|---|
+| SGSeg | `images/SPLIT/images`, `images/SPLIT/masks` | `prompts/*.json`, refined and original |
+| Kaggle | `SPLIT Set/Images`, `SPLIT Set/Ground-truths` | none, or the SGSeg `prompts` beside them |
+| LViT | `SPLIT_Folder/img`, `SPLIT_Folder/labelcol` | `SPLIT_Folder/*text*.xlsx`, original |
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.captions import Captions, first_readable
+from training.data.items import DataError, Item
+from training.data.prompts import read_prompts, read_sheet
+
+log = logging.getLogger(__name__)
+
+NEAR_DUPLICATES = frozenset({"covid_4134", "covid_2077", "covid_3495", "covid_967"})
+"""Train images that stand again, nearly the same, in another split."""
+
+_IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """
+    A split, and what became of it at reading.
+
+    Attributes:
+        layout: whose.
+        items: what was read.
+        dropped: name -> why it is not among the items.
+        other_caption: names whose wanted caption is missing or cannot be read, so that the other one speaks.
+        without_zones: names whose zones no caption tells.
+    """
+
+    layout: str
+    items: tuple[Item, ...]
+    dropped: Mapping[str, str]
+    other_caption: tuple[str, ...]
+    without_zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """
+    Where a split lies.
+
+    Captions go by kind and lower-case image name. Names are None where all that have a mask are meant; `shared`
+    says that the folders hold other splits too.
+    """
+
+    images: Path
+    masks: Path
+    captions: Mapping[Captions, Mapping[str, str | None]]
+    names: tuple[str, ...] | None = None
+    shared: bool = False
+
+
+def read_split(folder: Path, split: str, *, captions: Captions = "original") -> list[Item]:
+    """
+    Read a split of QaTa-COV19 in whichever layout *folder* has, near-duplicates dropped from train.
+
+    Args:
+        folder: of the data set, or one or two above it.
+        split: "train", "valid", "test" or whatever the folder has.
+        captions: "original" (they fit the masks better) or "refined"; where the one is missing or cannot be
+            read the other one speaks.
+
+    Raises:
+        DataError: no known layout, no such split, or a file is missing.
+    """
+    survey = survey_split(folder, split, captions=captions)
+    if survey.other_caption:
+        log.warning(
+            "%s: %d of %d images have no %s caption that can be read; the other one speaks",
+            *(split, len(survey.other_caption), len(survey.items), captions),
+        )
+    if survey.without_zones:
+        log.warning(
+            "%s: no caption tells the zones of %d of %d images",
+            *(split, len(survey.without_zones), len(survey.items)),
+        )
+    return list(survey.items)
+
+
+def survey_split(folder: Path, split: str, *, captions: Captions = "original") -> Survey:
+    """As `read_split`, with what was dropped and replaced."""
+    layout, source = _recognise(folder, split)
+    images, masks = _by_name(source.images), _by_name(source.masks)
+    order: tuple[Captions, ...] = (
+        ("original", "refined") if captions == "original" else ("refined", "original")
+    )
+    items, dropped, other = [], {}, []
+    for name in source.names or sorted(masks):
+        if split == "train" and name in NEAR_DUPLICATES:
+            dropped[name] = "stands again, nearly the same, in another split"
+            continue
+        wanted, second = (source.captions.get(kind, {}).get(name) for kind in order)
+        caption, zones = first_readable((wanted, second)) or ("", None)
+        if zones is not None and first_readable((wanted,)) is None:
+            other.append(name)
+        image = _named(images, name, source.images / f"{name}.png")
+        mask = _named(masks, name, source.masks / f"mask_{name}.png")
+        items.append(Item(name=name, image=image, mask=mask, zones=zones, caption=caption))
+    if not items:
+        raise DataError(
+            f"{source.masks} has no mask; name a folder whose split {split!r} holds images and masks"
+        )
+    return Survey(
+        layout=layout,
+        items=tuple(items),
+        dropped=dropped | ({} if source.shared else _left_over(images, masks, {item.name for item in items})),
+        other_caption=tuple(other),
+        without_zones=tuple(item.name for item in items if item.zones is None),
+    )
+
+
+def read_normals(folder: Path, split: str, *, undivided: bool = False) -> list[Item]:
+    """
+    Read a folder of normal radiographs: no mask, no zone.
+
+    Args:
+        folder: with a folder of images for each split.
+        split: for example "train".
+        undivided: where there is no such split, take the images of *folder* itself; for measuring only, since
+            train and valid would then be the same.
+
+    Raises:
+        DataError: no image there.
+    """
+    places = [folder / split, folder / split / "images"]
+    if undivided:
+        places += [folder, folder / "images"]
+    for place in places:
+        if paths := sorted(path for path in place.glob("*") if path.suffix.lower() in _IMAGE_ENDINGS):
+            return [Item(name=path.stem, image=path, mask=None, zones=(False,) * 6) for path in paths]
+    raise DataError(
+        f"no image in {' or '.join(map(str, places))}; name the folder that holds the splits of normal radiographs"
+    )
+
+
+def _recognise(folder: Path, split: str) -> tuple[str, _Source]:
+    for layout, (sign, reader) in _LAYOUTS.items():
+        # A download's own folders may stand around the data set.
+        for above in ("", "*/", "*/*/"):
+            if found := sorted(folder.glob(above + sign)):
+                root = found[0]
+                for _ in Path(sign).parts:
+                    root = root.parent
+                return layout, reader(root, split)
+    signs = ", ".join(f"{layout}: {sign}" for layout, (sign, _) in _LAYOUTS.items())
+    raise DataError(f"{folder} has no layout that is known here; looked for {signs}")
+
+
+def _sgseg(root: Path, split: str) -> _Source:
+    place = _split_folder(
+        root, split, {path.parent.name: path.parent for path in root.glob("images/*/images")}
+    )
+    captions = read_prompts(root / "prompts", split)
+    return _Source(
+        images=place / "images", masks=place / "masks", captions=captions, names=_captioned(captions)
+    )
+
+
+def _kaggle(root: Path, split: str) -> _Source:
+    """Kaggle has no valid split; with the SGSeg `prompts` beside it, they say which images of train are."""
+    splits = {path.parent.name.split()[0].lower(): path.parent for path in root.glob("* Set/Images")}
+    captions = read_prompts(root / "prompts", split)
+    names = _captioned(captions)
+    if names is not None and "train" in splits:
+        splits.setdefault("valid", splits["train"])
+    place = _split_folder(root, split, splits)
+    return _Source(
+        images=place / "Images",
+        masks=place / "Ground-truths",
+        captions=captions,
+        names=names,
+        shared=names is not None,
+    )
+
+
+def _lvit(root: Path, split: str) -> _Source:
+    splits = {
+        path.parent.name.removesuffix("_Folder").lower(): path.parent for path in root.glob("*_Folder/img")
+    }
+    if "val" in splits:
+        splits["valid"] = splits.pop("val")
+    place = _split_folder(root, split, splits)
+    sheets = sorted(place.glob("*text*.xlsx"))
+    return _Source(
+        images=place / "img",
+        masks=place / "labelcol",
+        captions={"original": read_sheet(sheets[0])} if sheets else {},
+    )
+
+
+_LAYOUTS: dict[str, tuple[str, Callable[[Path, str], _Source]]] = {
+    "SGSeg": ("images/*/images", _sgseg),
+    "Kaggle": ("* Set/Images", _kaggle),
+    "LViT": ("*_Folder/img", _lvit),
+}
+
+
+def _split_folder(root: Path, split: str, splits: Mapping[str, Path]) -> Path:
+    if split not in splits:
+        raise DataError(f"{root} has no split {split!r}; it has {sorted(splits)}")
+    return splits[split]
+
+
+def _captioned(captions: Mapping[Captions, Mapping[str, str | None]]) -> tuple[str, ...] | None:
+    """Give the names of the refined captions, in their order; without those, of the original ones."""
+    rows = captions.get("refined") or captions.get("original")
+    return tuple(rows) if rows else None
+
+
+def _left_over(images: Mapping[str, Path], masks: Mapping[str, Path], taken: set[str]) -> dict[str, str]:
+    left = (set(images) | set(masks)) - taken - NEAR_DUPLICATES
+    return {
+        name: "the captions do not name it"
+        if name in images and name in masks
+        else "it has no mask or no image"
+        for name in sorted(left)
+    }
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Index images by their names in lower case: the releases do not agree about it."""
+    return {
+        path.stem.lower().removeprefix("mask_"): path
+        for path in folder.glob("*")
+        if path.suffix.lower() in _IMAGE_ENDINGS
+    }
+
+
+def _named(paths: Mapping[str, Path], name: str, wanted: Path) -> Path:
+    if name not in paths:
+        raise DataError(f"{wanted} is missing, but a caption or its pair names it")
+    return paths[name]
