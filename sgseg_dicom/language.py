@@ -43,6 +43,13 @@ class Language:
         """The language's name in English, the meaning of its code."""
         return self._grammar.english_name
 
+    @property
+    def form(self) -> str:
+        """What sets results in this language apart, for their UIDs: "" for English, else for example " de"."""
+        if self.path == ENGLISH.path:
+            return ""
+        return f" {self.code} ascii" if self.plain_ascii else f" {self.code}"
+
     def sentence(self, zones: Sequence[bool]) -> str:
         """Write the location report of *zones*, in the order of ZONES (the patient's sides)."""
         template = self._grammar.sentence

@@ -19,19 +19,13 @@ from sgseg_dicom.encode.finish import finish
 from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
 from sgseg_dicom.encode.source import CHARACTER_SET, source_of
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
-from sgseg_dicom.encode.wording import region_name, warning
-from sgseg_dicom.forms import SegmentationType
+from sgseg_dicom.forms import Kind, SegmentationType
+from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.overlay import LUNG_COLOURS
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.zones import Laterality
 
 SERIES_NUMBER = 9001
-SERIES_DESCRIPTION = "Infected lung regions - DRAFT - not for diagnosis alone"
-CONTENT_DESCRIPTION = "DRAFT, not for diagnosis alone; geometry is nominal"
-GEOMETRY_NOTE = (
-    "Frame of reference, position and orientation are nominal: a radiograph has none. Where the image tells "
-    "no pixel spacing, 1 mm stands in for it. Do not measure from them."
-)
 
 _MULTI_FRAME = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -47,6 +41,7 @@ def encode_seg(
     algorithm: Algorithm,
     made_at: datetime,
     segmentation_type: SegmentationType = "BINARY",
+    language: Language = ENGLISH,
 ) -> Dataset | None:
     """
     Write the regions as a Segmentation (PS3.3 A.51); None where there is none.
@@ -58,6 +53,7 @@ def encode_seg(
         made_at: the site's local time; the same time gives the same bytes.
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
             is not a multiple of 8; others do not know FRACTIONAL. Each is an instance of its own.
+        language: of what readers see; the codes are the standard's. Each is an instance of its own.
 
     Raises:
         InvalidResult: a text did not read back as it was meant.
@@ -65,19 +61,19 @@ def encode_seg(
     if not finding.regions:
         return None
     source = source_of(radiograph)
-    form = "SEG" if segmentation_type == "BINARY" else "SEG fractional"
+    form = ("SEG" if segmentation_type == "BINARY" else "SEG fractional") + language.form
     segmentation = Segmentation(
         source_images=[_with_geometry(source, radiograph, algorithm)],
         pixel_array=_label_map(finding),
         segmentation_type=segmentation_type,
         fractional_type="OCCUPANCY",
         segment_descriptions=[
-            _segment(number, region, radiograph, algorithm)
+            _segment(number, region, radiograph, algorithm, language)
             for number, region in enumerate(finding.regions, 1)
         ],
         series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
         series_number=SERIES_NUMBER,
-        series_description=SERIES_DESCRIPTION,
+        series_description=language.title(Kind.SEG),
         sop_instance_uid=result_uid(radiograph, algorithm, form),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -85,7 +81,7 @@ def encode_seg(
         software_versions=algorithm.version,
         device_serial_number=serial_number(algorithm),
         content_label="INFECTED_REGIONS",
-        content_description=CONTENT_DESCRIPTION,
+        content_description=language.seg_content,
         specific_character_set=CHARACTER_SET,
     )
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
@@ -103,11 +99,12 @@ def _label_map(finding: Finding) -> NDArray[np.uint8]:
 
 
 def _segment(
-    number: int, region: LungRegion, radiograph: Radiograph, algorithm: Algorithm
+    number: int, region: LungRegion, radiograph: Radiograph, algorithm: Algorithm, language: Language
 ) -> SegmentDescription:
+    name = language.region_name(region.laterality)
     segment = SegmentDescription(
         segment_number=number,
-        segment_label=region_name(region),
+        segment_label=name,
         segmented_property_category=codes.ABNORMAL_STRUCTURE,
         segmented_property_type=codes.INFECTION,
         algorithm_type="AUTOMATIC",
@@ -118,11 +115,11 @@ def _segment(
             source=MANUFACTURER,
         ),
         tracking_uid=tracking_uid(radiograph, algorithm, region.laterality),
-        tracking_id=region_name(region),
+        tracking_id=name,
         display_color=_colour(region.laterality),
     )
     segment.AnatomicRegionSequence = [codes.lung_with_laterality(region.laterality)]
-    segment.SegmentDescription = f"{warning(algorithm)} {GEOMETRY_NOTE}"
+    segment.SegmentDescription = f"{language.warning(algorithm)} {language.nominal_geometry}"
     return segment
 
 

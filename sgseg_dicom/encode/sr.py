@@ -20,13 +20,13 @@ from sgseg_dicom.encode.finish import finish
 from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
 from sgseg_dicom.encode.source import CHARACTER_SET, source_of
 from sgseg_dicom.encode.sr_groups import Context, region_groups, whole_image_group
-from sgseg_dicom.encode.sr_statements import image_library, qualitative_evaluations
+from sgseg_dicom.encode.sr_statements import image_library, language_of, qualitative_evaluations
 from sgseg_dicom.encode.uids import device_uid, result_uid
-from sgseg_dicom.forms import SrClass
+from sgseg_dicom.forms import Kind, SrClass
+from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
 
 SERIES_NUMBER = 9002
-SERIES_DESCRIPTION = "Infected lung regions, report - DRAFT - not verified"
 _CLASSES: Mapping[SrClass, type[ComprehensiveSR | Comprehensive3DSR]] = {
     "comprehensive-3d": Comprehensive3DSR,
     "comprehensive": ComprehensiveSR,
@@ -41,6 +41,7 @@ def encode_sr(
     algorithm: Algorithm,
     made_at: datetime,
     sr_class: SrClass = "comprehensive-3d",
+    language: Language = ENGLISH,
 ) -> Dataset:
     """
     Write the finding as a draft (PARTIAL, UNVERIFIED, PRELIMINARY), also where nothing was found.
@@ -57,19 +58,22 @@ def encode_sr(
         made_at: the site's local time; the same time gives the same bytes.
         sr_class: "comprehensive" is for readers without 3D; the content is the same. Each class, and each form
             of *seg* that is referenced, is an instance of its own.
+        language: of what readers see, as the report says (TID 1204); the codes are the standard's, and the
+            canonical English sentence stays beside that of another language.
 
     Raises:
         InvalidResult: *seg* is not of this finding, or a text did not read back as it was meant.
     """
     source = source_of(radiograph)
-    context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg)
-    form = ("SR" if sr_class == "comprehensive-3d" else "SR comprehensive") + referenced_form(finding, seg)
+    context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg, language=language)
+    form = "SR" if sr_class == "comprehensive-3d" else "SR comprehensive"
+    form += referenced_form(finding, seg) + language.form
     report = _CLASSES[sr_class](
         evidence=[source] if seg is None else [source, seg],
         content=_report(finding, context),
         series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
         series_number=SERIES_NUMBER,
-        series_description=SERIES_DESCRIPTION,
+        series_description=language.title(Kind.SR),
         sop_instance_uid=result_uid(radiograph, algorithm, form),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -103,6 +107,7 @@ def _report(finding: Finding, context: Context) -> MeasurementReport:
         procedure_reported=codes.PROCEDURE_REPORTED,
         imaging_measurements=groups or [whole_image_group(finding, context)],
         title=dicom_codes.cid7021.ImagingMeasurementReport,
+        language_of_content_item_and_descendants=language_of(context.language),
     )
     root = report[0].ContentSequence
     root.insert(len(root) - 1, image_library(context.source))  # TID 1500: before the Imaging Measurements

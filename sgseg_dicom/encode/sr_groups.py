@@ -26,8 +26,8 @@ from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.outline import outline_of
 from sgseg_dicom.encode.provenance import MANUFACTURER
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
-from sgseg_dicom.encode.wording import region_name
 from sgseg_dicom.errors import InvalidResult
+from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 
 OUTLINED_SHARE = 0.02
@@ -44,12 +44,14 @@ class Context:
         source: its header as results take it over (`source_of`).
         algorithm: who reports.
         seg: the Segmentation to reference; None where there is none.
+        language: of what readers see.
     """
 
     radiograph: Radiograph
     source: Dataset
     algorithm: Algorithm
     seg: Dataset | None
+    language: Language = ENGLISH
 
 
 def region_groups(region: LungRegion, context: Context) -> list[_Planar]:
@@ -71,7 +73,8 @@ def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQual
     judgement = codes.UNDETERMINED if any(finding.zones) else codes.ABSENT
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=result_uid(context.radiograph, context.algorithm, "tracking image"), identifier="Whole image"
+            uid=result_uid(context.radiograph, context.algorithm, "tracking image"),
+            identifier=context.language.whole_image,
         ),
         algorithm_id=_algorithm(context.algorithm),
         qualitative_evaluations=[QualitativeEvaluation(codes.INFECTION, judgement)],
@@ -93,7 +96,8 @@ def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Plana
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
     number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
     if number is None:
-        raise InvalidResult(f"the SEG has no segment for {region_name(region)}; encode both from one finding")
+        name = ENGLISH.region_name(region.laterality)
+        raise InvalidResult(f"the SEG has no segment for {name}; encode both from one finding")
     reference = ReferencedSegmentationFrame(
         sop_class_uid=seg.SOPClassUID,
         sop_instance_uid=seg.SOPInstanceUID,
@@ -109,7 +113,7 @@ def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Plana
 def _said_of(region: LungRegion, number: int, context: Context) -> dict[str, Any]:
     """Give what the groups of a region have in common; *number* counts its outlined parts."""
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality, number)
-    name = region_name(region) + (f", part {number}" if number > 1 else "")
+    name = context.language.region_name(region.laterality, number)
     return {
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=name),
         "finding_type": codes.INFECTION,

@@ -2,11 +2,13 @@
 
 from highdicom.sr import (
     CodeContentItem,
+    CodedConcept,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
     FindingSite,
     ImageContentItem,
+    LanguageOfContentItemAndDescendants,
     NumContentItem,
     TextContentItem,
 )
@@ -15,7 +17,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.sr_groups import Context
-from sgseg_dicom.encode.wording import LIMITS, assumptions, disagreement, region_extent, warning
+from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Finding
 from sgseg_dicom.zones import ZONES, Laterality, Zone
 
@@ -39,34 +41,45 @@ def image_library(source: Dataset) -> ContainerContentItem:
 
 def qualitative_evaluations(finding: Finding, context: Context) -> ContainerContentItem:
     """Build the evaluations: sentence, summary, six zones, extents, limits and warning, in this order."""
+    language = context.language
     comments = [
-        *(region_extent(region, context.radiograph) for region in finding.regions),
-        *(disagreement(side) for side in Laterality if finding.disagrees_on(side)),
-        *assumptions(context.radiograph),
-        LIMITS,
-        warning(context.algorithm),
+        *(language.region_extent(region, context.radiograph) for region in finding.regions),
+        *(language.disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        *language.assumptions(context.radiograph),
+        language.limits,
+        language.warning(context.algorithm),
     ]
     items = [
-        TextContentItem(codes.FINDING, finding.sentence, relationship_type=_CONTAINS),
+        *_sentences(finding, language),
         CodeContentItem(
             codes.SUMMARY,
             codes.WITH_FINDINGS if finding.is_positive else codes.WITHOUT_FINDINGS,
             relationship_type=_CONTAINS,
         ),
-        *(
-            _zone(zone, _judgement(zone, present, finding))
-            for zone, present in zip(ZONES, finding.zones, strict=True)
-        ),
+        *(_zone(zone, codes.JUDGEMENT[finding.judgement_of(zone)]) for zone in ZONES),
         *(TextContentItem(codes.COMMENT, text, relationship_type=_CONTAINS) for text in comments),
     ]
     return _container(codes.QUALITATIVE_EVALUATIONS, items)
 
 
-def _judgement(zone: Zone, present: bool, finding: Finding) -> codes.Code:
-    """Say Present or Absent; Undetermined for a lung of which the sentence and the mask say different things."""
-    if finding.disagrees_on(zone.laterality):
-        return codes.UNDETERMINED
-    return codes.PRESENT if present else codes.ABSENT
+def language_of(language: Language) -> LanguageOfContentItemAndDescendants:
+    """Name the language of an item and of all below it (TID 1204)."""
+    return LanguageOfContentItemAndDescendants(CodedConcept(language.code, "RFC5646", language.english_name))
+
+
+def _sentences(finding: Finding, language: Language) -> list[TextContentItem]:
+    """
+    Say the sentence; in another language than English, add the canonical one, marked as English.
+
+    It is the one that other software can rely on: `sgseg_dicom.zones.zones_of` reads it.
+    """
+    said = language.sentence(finding.zones)
+    items = [TextContentItem(codes.FINDING, said, relationship_type=_CONTAINS)]
+    if said != finding.sentence:
+        canonical = TextContentItem(codes.FINDING, finding.sentence, relationship_type=_CONTAINS)
+        canonical.ContentSequence = language_of(ENGLISH)
+        items.append(canonical)
+    return items
 
 
 def _zone(zone: Zone, judgement: codes.Code) -> CodeContentItem:
