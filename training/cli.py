@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.errors import ConfigError, SgsegError
 from sgseg_dicom.infer import GuidedBy
 from training.data import Captions, read_normals, read_qata
 from training.recipe import load_recipe
@@ -101,6 +101,32 @@ def evaluate_command(
     if json_file is not None:
         json_file.write_text(text + "\n")
     typer.echo(text)
+
+
+@app.command("ablate")
+def ablate_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; what is measured there is not run again.")],
+    table: Annotated[
+        Literal["2", "1"], typer.Option(help="2: ablations of SGSeg. 1: image-only baselines.")
+    ] = "2",
+    recipe: Annotated[str, typer.Option(help="Budget, data and augmentation of every method.")] = "tables",
+    only: Annotated[list[str] | None, typer.Option(help="Name of a method; may be given again.")] = None,
+) -> None:
+    """Train and measure the methods of the paper's Table 2 (or Table 1) on the same data and budget."""
+    from training.methods import methods_of
+    from training.tables import measure_methods, table_of
+
+    with _told():
+        chosen = load_recipe(recipe)
+        methods = methods_of(table, chosen)
+        if unknown := set(only or ()) - set(methods):
+            raise ConfigError(f"no method is named {sorted(unknown)}; known: {list(methods)}")
+        methods = {name: build for name, build in methods.items() if not only or name in only}
+        train = read_qata(data, "train", captions=chosen.captions)
+        valid = read_qata(data, "valid", captions=chosen.captions)
+        rows = measure_methods(methods, chosen, train, valid, out=out)
+    typer.echo(table_of(rows))
 
 
 @app.command("export")

@@ -112,12 +112,13 @@ def fit(
         manifest = read_manifest(start_from)
         began = manifest.training | {"weights": manifest.sha256}
     _settle_facts(out / "run.json", recipe, train, began, resumes=last.is_file())
-    trainer = _trainer(recipe, out, epochs or recipe.epochs)
+    trainer = trainer_of(recipe, out, epochs or recipe.epochs)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
 
 
-def _trainer(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
+def trainer_of(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
+    """Give the trainer of every run: averaging, a checkpoint an epoch, logs in *out*."""
     return lightning.Trainer(
         max_epochs=epochs,
         precision=recipe.precision,

@@ -1,7 +1,6 @@
 """The LightningModule: one training step of SGSeg, and what it reports of itself."""
 
 import functools
-import math
 from typing import Any
 
 import lightning
@@ -12,6 +11,7 @@ from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
 from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
+from training.schedule import optimizer_of
 
 
 class SGSegTraining(lightning.LightningModule):
@@ -82,25 +82,7 @@ class SGSegTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW; warm-up, then cosine to below 1e-6 at the real end (paper section 3.3)."""
-        encoder = list(self.model.vision.parameters())
-        known = {id(parameter) for parameter in encoder}
-        others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": encoder, "lr": self.recipe.encoder_learning_rate},
-                {"params": others, "lr": self.recipe.learning_rate},
-            ],
-            weight_decay=self.recipe.weight_decay,
-        )
-        warmup = max(1, round(self.steps * self.recipe.warmup_share))
-        schedule = functools.partial(_rate, warmup=warmup, steps=self.steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {
-                "scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, schedule),
-                "interval": "step",
-            },
-        }
+        return optimizer_of(self.model.vision.parameters(), self.parameters(), self.recipe, steps=self.steps)
 
     def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
         """Mix the guidance; chance depends on seed and step, so that a resumed run goes the same way."""
@@ -131,10 +113,3 @@ def _full_precision(forward: Any, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         result: Tensor = forward(x.float())
         return result
-
-
-def _rate(step: int, *, warmup: int, steps: int) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return 5e-4 + (1 - 5e-4) * 0.5 * (1 + math.cos(math.pi * done))
