@@ -63,6 +63,8 @@ def _draw_item(folder: Path, name: str, generator: np.random.Generator) -> tuple
 def as_kaggle(sgseg: Path, folder: Path) -> Path:
     """Lay train and test of a `small_data_set` out as Kaggle's QaTa-COV19 does, a download's folder around it."""
     for split in ("train", "test"):
+        if not (sgseg / "images" / split).is_dir():
+            continue
         place = folder / "QaTa-COV19" / "QaTa-COV19-v2" / f"{split.capitalize()} Set"
         shutil.copytree(sgseg / "images" / split / "images", place / "Images")
         shutil.copytree(sgseg / "images" / split / "masks", place / "Ground-truths")

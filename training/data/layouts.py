@@ -88,9 +88,24 @@ def read_split(folder: Path, split: str, *, captions: Captions = "original") -> 
     return list(survey.items)
 
 
+def splits_of(folder: Path) -> list[str]:
+    """
+    Name the splits that *folder* has, in whichever layout.
+
+    Raises:
+        DataError: no known layout.
+    """
+    layout, root = _recognise(folder)
+    return sorted(layout.splits(root))
+
+
 def survey_split(folder: Path, split: str, *, captions: Captions = "original") -> Survey:
     """As `read_split`, with what was dropped and replaced."""
-    layout, source = _recognise(folder, split)
+    layout, root = _recognise(folder)
+    splits = layout.splits(root)
+    if split not in splits:
+        raise DataError(f"{root} has no split {split!r}; it has {sorted(splits)}")
+    source = layout.source(root, splits[split], split)
     images, masks = _by_name(source.images), _by_name(source.masks)
     order: tuple[Captions, ...] = (
         ("original", "refined") if captions == "original" else ("refined", "original")
@@ -112,7 +127,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
             f"{source.masks} has no mask; name a folder whose split {split!r} holds images and masks"
         )
     return Survey(
-        layout=layout,
+        layout=layout.name,
         items=tuple(items),
         dropped=dropped | ({} if source.shared else _left_over(images, masks, {item.name for item in items})),
         other_caption=tuple(other),
@@ -144,37 +159,28 @@ def read_normals(folder: Path, split: str, *, undivided: bool = False) -> list[I
     )
 
 
-def _recognise(folder: Path, split: str) -> tuple[str, _Source]:
-    for layout, (sign, reader) in _LAYOUTS.items():
-        # A download's own folders may stand around the data set.
-        for above in ("", "*/", "*/*/"):
-            if found := sorted(folder.glob(above + sign)):
-                root = found[0]
-                for _ in Path(sign).parts:
-                    root = root.parent
-                return layout, reader(root, split)
-    signs = ", ".join(f"{layout}: {sign}" for layout, (sign, _) in _LAYOUTS.items())
-    raise DataError(f"{folder} has no layout that is known here; looked for {signs}")
+def _sgseg_splits(root: Path) -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in root.glob("images/*/images")}
 
 
-def _sgseg(root: Path, split: str) -> _Source:
-    place = _split_folder(
-        root, split, {path.parent.name: path.parent for path in root.glob("images/*/images")}
-    )
+def _sgseg_source(root: Path, place: Path, split: str) -> _Source:
     captions = read_prompts(root / "prompts", split)
     return _Source(
         images=place / "images", masks=place / "masks", captions=captions, names=_captioned(captions)
     )
 
 
-def _kaggle(root: Path, split: str) -> _Source:
+def _kaggle_splits(root: Path) -> dict[str, Path]:
     """Kaggle has no valid split; with the SGSeg `prompts` beside it, they say which images of train are."""
     splits = {path.parent.name.split()[0].lower(): path.parent for path in root.glob("* Set/Images")}
+    if "train" in splits and read_prompts(root / "prompts", "valid"):
+        splits.setdefault("valid", splits["train"])
+    return splits
+
+
+def _kaggle_source(root: Path, place: Path, split: str) -> _Source:
     captions = read_prompts(root / "prompts", split)
     names = _captioned(captions)
-    if names is not None and "train" in splits:
-        splits.setdefault("valid", splits["train"])
-    place = _split_folder(root, split, splits)
     return _Source(
         images=place / "Images",
         masks=place / "Ground-truths",
@@ -184,32 +190,46 @@ def _kaggle(root: Path, split: str) -> _Source:
     )
 
 
-def _lvit(root: Path, split: str) -> _Source:
-    splits = {
+def _lvit_splits(root: Path) -> dict[str, Path]:
+    """Give LViT's Val_Folder as "valid"."""
+    names = {"val": "valid"}
+    found = {
         path.parent.name.removesuffix("_Folder").lower(): path.parent for path in root.glob("*_Folder/img")
     }
-    if "val" in splits:
-        splits["valid"] = splits.pop("val")
-    place = _split_folder(root, split, splits)
+    return {names.get(name, name): place for name, place in found.items()}
+
+
+def _lvit_source(root: Path, place: Path, split: str) -> _Source:
     sheets = sorted(place.glob("*text*.xlsx"))
-    return _Source(
-        images=place / "img",
-        masks=place / "labelcol",
-        captions={"original": read_sheet(sheets[0])} if sheets else {},
-    )
+    captions: dict[Captions, dict[str, str | None]] = {"original": read_sheet(sheets[0])} if sheets else {}
+    return _Source(images=place / "img", masks=place / "labelcol", captions=captions)
 
 
-_LAYOUTS: dict[str, tuple[str, Callable[[Path, str], _Source]]] = {
-    "SGSeg": ("images/*/images", _sgseg),
-    "Kaggle": ("* Set/Images", _kaggle),
-    "LViT": ("*_Folder/img", _lvit),
-}
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """`sign` is where its images stand below the root; `source` asks root, folder of the split, and split."""
+
+    name: str
+    sign: str
+    splits: Callable[[Path], dict[str, Path]]
+    source: Callable[[Path, Path, str], _Source]
 
 
-def _split_folder(root: Path, split: str, splits: Mapping[str, Path]) -> Path:
-    if split not in splits:
-        raise DataError(f"{root} has no split {split!r}; it has {sorted(splits)}")
-    return splits[split]
+_LAYOUTS = (
+    _Layout("SGSeg", "images/*/images", _sgseg_splits, _sgseg_source),
+    _Layout("Kaggle", "* Set/Images", _kaggle_splits, _kaggle_source),
+    _Layout("LViT", "*_Folder/img", _lvit_splits, _lvit_source),
+)
+
+
+def _recognise(folder: Path) -> tuple[_Layout, Path]:
+    """Give the layout and its root, which may lie one or two folders below: downloads have folders of their own."""
+    for layout in _LAYOUTS:
+        for above in ("", "*/", "*/*/"):
+            for found in sorted(folder.glob(above + layout.sign)):
+                return layout, found.parents[len(Path(layout.sign).parts) - 1]
+    signs = ", ".join(f"{layout.name}: {layout.sign}" for layout in _LAYOUTS)
+    raise DataError(f"{folder} has no layout that is known here; looked for {signs}")
 
 
 def _captioned(captions: Mapping[Captions, Mapping[str, str | None]]) -> tuple[str, ...] | None:

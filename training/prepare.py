@@ -1,0 +1,106 @@
+"""Data folders -> a manifest: what there is of each image, what was dropped and why, and who crosses splits."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from training.data import Captions, Item, read_normals, splits_of, survey_split
+from training.data.items import bits_of
+
+
+def manifest_of(
+    data: Path, normals: Path | None = None, *, captions: Captions = "original"
+) -> dict[str, Any]:
+    """
+    Read every split of *data*, and of *normals*.
+
+    Returns:
+        `images`: split, name, paths relative to their folder, patient, caption and zones in PATIENT laterality,
+        sha256 of image and mask; `dropped`, `other_caption`, `without_zones`: what became of the rest;
+        `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
+
+    Raises:
+        DataError: a folder has no known layout, or a file is missing.
+    """
+    surveys = {split: survey_split(data, split, captions=captions) for split in splits_of(data)}
+    rows = [
+        _row(item, split, data, normal=False)
+        for split, survey in surveys.items()
+        for item in track(survey.items, description=f"{split} of {data.name}")
+    ]
+    if normals is not None:
+        rows += [
+            _row(item, place.name, normals, normal=True)
+            for place in sorted(path for path in normals.glob("*") if path.is_dir())
+            for item in track(
+                read_normals(normals, place.name), description=f"{place.name} of {normals.name}"
+            )
+        ]
+    return {
+        "data": str(data),
+        "normals": None if normals is None else str(normals),
+        "layout": next(iter(surveys.values())).layout,
+        "captions": captions,
+        "dropped": [
+            {"split": split, "name": name, "why": why}
+            for split, survey in surveys.items()
+            for name, why in survey.dropped.items()
+        ],
+        "other_caption": {split: survey.other_caption for split, survey in surveys.items()},
+        "without_zones": {split: survey.without_zones for split, survey in surveys.items()},
+        "patients_crossing_splits": _in_two_splits((row["patient"], row["split"]) for row in rows),
+        "same_image": _in_two_splits((row["image_sha256"], f"{row['split']}/{row['name']}") for row in rows),
+        "images": rows,
+    }
+
+
+def summary_of(manifest: dict[str, Any]) -> str:
+    """Write what a reader should know before training on it."""
+    counts = Counter((row["split"], row["normal"]) for row in manifest["images"])
+    lines = [f"{manifest['layout']} layout, {manifest['captions']} captions"]
+    lines += [
+        f"{split}: {count} {'normal' if normal else 'infected'} images"
+        for (split, normal), count in sorted(counts.items())
+    ]
+    lines += [f"dropped from {row['split']}: {row['name']}: {row['why']}" for row in manifest["dropped"]]
+    for key, told in (
+        ("other_caption", "images of {} whose other caption was taken"),
+        ("without_zones", "images of {} whose zones no caption tells"),
+    ):
+        lines += [f"{len(names)} {told.format(split)}" for split, names in manifest[key].items() if names]
+    for key, told in (
+        ("patients_crossing_splits", "patient in two splits"),
+        ("same_image", "the same image"),
+    ):
+        lines += [f"{told}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
+    return "\n".join(lines)
+
+
+def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any]:
+    return {
+        "split": split,
+        "name": item.name,
+        "image": item.image.relative_to(folder).as_posix(),
+        "mask": None if item.mask is None else item.mask.relative_to(folder).as_posix(),
+        "normal": normal,
+        "patient": item.patient,
+        "caption": item.caption,
+        "zones": None if item.zones is None else bits_of(item.zones),
+        "image_sha256": _sha256(item.image),
+        "mask_sha256": None if item.mask is None else _sha256(item.mask),
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _in_two_splits(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    places = defaultdict(set)
+    for key, place in pairs:
+        places[key].add(place)
+    return {key: sorted(found) for key, found in places.items() if len(found) > 1}
