@@ -9,12 +9,14 @@ import numpy as np
 from highdicom.seg import Segmentation, segread
 from pydicom import Dataset, dcmread
 
+from sgseg_dicom.language import ENGLISH
 from sgseg_dicom.overlay import draw_overlay
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Finding, LungRegion
 from sgseg_dicom.zones import Laterality, zones_of
 
 _FINDING = "121071"  # DCM, Finding
+_LANGUAGE = "121049"  # DCM, Language of Content Item and Descendants
 _SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
 
@@ -57,17 +59,30 @@ def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
 
 def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
     """Say what a SEG and its SR report; probabilities are not in them and stay unknown (NaN)."""
-    sentence = next(
-        str(item.TextValue)
-        for item in _items(sr)
-        if item.ValueType == "TEXT" and item.ConceptNameCodeSequence[0].CodeValue == _FINDING
-    )
+    sentence = _canonical_sentence(sr)
     return Finding(
         regions=tuple(_regions(seg)) if seg is not None else (),
         zones=zones_of(sentence),
         zone_probabilities=np.full(6, np.nan, dtype=np.float32),
         sentence=sentence,
     )
+
+
+def _canonical_sentence(sr: Dataset) -> str:
+    """Give the English sentence: where the report is in another language, the one that is marked as English."""
+    found = [
+        item
+        for item in _items(sr)
+        if item.ValueType == "TEXT" and item.ConceptNameCodeSequence[0].CodeValue == _FINDING
+    ]
+    marked = [
+        item
+        for item in found
+        for below in item.get("ContentSequence", [])
+        if below.ConceptNameCodeSequence[0].CodeValue == _LANGUAGE
+        and below.ConceptCodeSequence[0].CodeValue == ENGLISH.code
+    ]
+    return str((marked or found)[0].TextValue)
 
 
 def _regions(seg: Segmentation) -> Iterator[LungRegion]:
