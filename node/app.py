@@ -7,22 +7,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from node.store import Store
-from sgseg_dicom.config import Config
+from sgseg_dicom.config import AnyDestination, Config, WebDestination
 from sgseg_dicom.errors import InferenceError, SgsegError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.deliver import Courier
     from node.jobs import Entry
     from node.queue import Jobs
     from node.supervisor import Ready, Supervisor
     from node.web import Health
-    from node.worker import Process
+    from node.worker import Courier, Process
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
 
@@ -151,19 +149,16 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
 
 def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
+    from node.pipeline import Pipeline
     from node.warm import warm_up
     from sgseg_dicom.infer import load_segmenter
-    from sgseg_dicom.pipeline import process
+    from sgseg_dicom.language import ENGLISH
 
     segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
     segmenter.warm_up()
     warm_up(segmenter, made_at=datetime.now().astimezone())
-
-    def run(path: Any, *, timed: Any) -> Any:
-        return process(path, segmenter=segmenter, made_at=datetime.now().astimezone(), timed=timed)
-
-    return run
+    return Pipeline(segmenter=segmenter, language=ENGLISH, clock=lambda: datetime.now().astimezone())
 
 
 def open_store(config: Config) -> Store:
@@ -214,16 +209,30 @@ def requeue(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -
 
 
 def couriers(config: Config) -> "dict[str, Courier]":
-    """Give a courier for each destination, by its name."""
-    from node.deliver import Courier
+    """
+    Give a courier for each destination, by its name.
 
-    build = partial(
-        Courier,
+    Raises:
+        ConfigError: a file with a secret or with authorities cannot be used.
+    """
+    return {destination.name: _courier(destination, config) for destination in config.destination}
+
+
+def _courier(destination: AnyDestination, config: Config) -> "Courier":
+    """Give the courier that speaks the destination's protocol."""
+    from node import deliver, web_delivery
+
+    patience = config.deliver
+    if isinstance(destination, WebDestination):
+        return web_delivery.WebCourier(
+            destination, connect_seconds=patience.connect_seconds, answer_seconds=patience.answer_seconds
+        )
+    return deliver.Courier(
+        destination,
         calling_ae_title=config.receive.ae_title,
-        connect_seconds=config.deliver.connect_seconds,
-        answer_seconds=config.deliver.answer_seconds,
+        connect_seconds=patience.connect_seconds,
+        answer_seconds=patience.answer_seconds,
     )
-    return {destination.name: build(destination) for destination in config.destination}
 
 
 def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = _SWEEP_SECONDS) -> None:
@@ -283,7 +292,7 @@ def _address(config: Config, port: int) -> str:
 
 def _receivers(config: Config) -> str:
     """Say where results go."""
-    names = [f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})" for peer in config.destination]
+    names = [f"{peer.name} ({peer.address})" for peer in config.destination]
     return " and ".join(names) or str(config.store.folder / "results")
 
 

@@ -15,6 +15,11 @@ class Ending(StrEnum):
     QUARANTINED = "quarantined"  # its SOP Instance UID was already taken by other content
     FAILED = "failed"  # we are at fault: a person must look
 
+    @property
+    def judged(self) -> bool:
+        """Whether the image was judged; if not, its results folder has at most an answer that says so."""
+        return self in (Ending.FINDING, Ending.NO_FINDING)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -47,9 +52,10 @@ class Outcome:
         ending: in one word.
         reason: in one word, "" where all went well; for logs and the status table.
         detail: cause and cure in a sentence, without patient data.
-        files: names of the kept results, in the order of delivery.
-        destinations: names of those who shall get them; fixed here, so that a change of the configuration
+        files: names of the kept results, of every form.
+        destinations: names of those who shall get some; fixed here, so that a change of the configuration
             does not change a job under way.
+        sends: for each destination the names of the files that it gets, in the order of delivery.
         again: True where the surroundings were at fault and another attempt may go well.
         started_at, finished_at: POSIX time, in seconds.
         seconds: time of each stage.
@@ -60,6 +66,7 @@ class Outcome:
     detail: str = ""
     files: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
+    sends: dict[str, tuple[str, ...]] = field(default_factory=dict)
     again: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0
@@ -67,9 +74,15 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Outcome":
-        """Read what `dataclasses.asdict` wrote, also after a way through JSON."""
+        """
+        Read what `dataclasses.asdict` wrote, also after a way through JSON.
+
+        Version 0.1.0 knew no `sends`: every destination got every file.
+        """
         lists = {name: tuple(values[name]) for name in ("files", "destinations")}
-        return cls(**{**values, **lists, "ending": Ending(values["ending"])})
+        said = values.get("sends", dict.fromkeys(values["destinations"], values["files"]))
+        sends = {destination: tuple(names) for destination, names in said.items()}
+        return cls(**{**values, **lists, "sends": sends, "ending": Ending(values["ending"])})
 
 
 class Sent(StrEnum):

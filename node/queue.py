@@ -40,8 +40,8 @@ _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 class Work(Protocol):
     """What the worker does in the steps; nothing is raised."""
 
-    def answer(self, job: Job) -> Outcome:
-        """Process one image and keep its results."""
+    def answer(self, job: Job, *, last: bool) -> Outcome:
+        """Process one image and keep its results; *last* says that no further attempt follows."""
         ...
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
@@ -284,16 +284,17 @@ def _database() -> Iterator[None]:
 def _define(work: Work, *, queue: Queue, deliver: Deliver) -> None:
     """Register the two workflows with DBOS."""
 
-    def answer_step(job: dict[str, Any]) -> dict[str, Any]:
-        return asdict(work.answer(Job(**job)))
+    def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
+        return asdict(work.answer(Job(**job), last=last))
 
     def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
         return asdict(work.deliver(job_id, destination, first=first))
 
     @DBOS.workflow(name=_ANSWER, max_recovery_attempts=queue.max_restarts)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
-        for pause in _pauses(queue.attempts, queue.retry_seconds, limit=60.0):
-            outcome = Outcome.from_dict(DBOS.run_step({"name": _ANSWER}, answer_step, job))
+        for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
+            last = attempt == queue.attempts
+            outcome = Outcome.from_dict(DBOS.run_step({"name": _ANSWER}, answer_step, job, last))
             if not outcome.again:
                 break
             DBOS.sleep(pause)

@@ -1,4 +1,4 @@
-"""Reads a SEG and an SR back as a receiver would, and draws what they say over their radiograph."""
+"""Reads results back as a receiver would, and draws what they say over their radiograph."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,27 @@ from pathlib import Path
 import numpy as np
 from highdicom.seg import Segmentation, segread
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import (
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    SegmentationStorage,
+)
 
+from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH
 from sgseg_dicom.overlay import draw_overlay
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Finding, LungRegion
 from sgseg_dicom.zones import Laterality, zones_of
 
+_KINDS = {
+    SegmentationStorage: Kind.SEG,
+    Comprehensive3DSRStorage: Kind.SR,
+    ComprehensiveSRStorage: Kind.SR,
+    BasicTextSRStorage: Kind.TEXT,
+}
 _FINDING = "121071"  # DCM, Finding
 _LANGUAGE = "121049"  # DCM, Language of Content Item and Descendants
 _SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
@@ -39,13 +53,13 @@ class Received:
 
 
 def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received | None:
-    """Copy SEG and SR to *out*, with a picture of what they say over *source*; None where there is no SR."""
-    by_modality = {str(dcmread(path, specific_tags=["Modality"]).Modality): path for path in arrived}
-    if "SR" not in by_modality:
+    """Copy the results to *out*, with a picture of what they say over *source*; None where there is no SR."""
+    by_kind = {_KINDS[read_file_meta_info(path).MediaStorageSOPClassUID]: path for path in arrived}
+    if Kind.SR not in by_kind:
         return None
-    copies = [Path(shutil.copy(path, out / f"{kind.lower()}.dcm")) for kind, path in by_modality.items()]
-    sr = dcmread(by_modality["SR"])
-    finding = finding_of(segread(by_modality["SEG"]) if "SEG" in by_modality else None, sr)
+    copies = [Path(shutil.copy(path, out / f"{kind}.dcm")) for kind, path in by_kind.items()]
+    sr = dcmread(by_kind[Kind.SR])
+    finding = finding_of(segread(by_kind[Kind.SEG]) if Kind.SEG in by_kind else None, sr)
     picture = out / "overlay.png"
     title_lines = [f"{sr.ManufacturerModelName} {sr.SoftwareVersions}", "SEG and SR as received over DICOM"]
     draw_overlay(read(source), finding, title_lines=title_lines).save(picture)

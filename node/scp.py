@@ -52,7 +52,12 @@ TRANSFER_SYNTAXES = (
     uid.JPEGBaseline8Bit,
 )
 _UID = re.compile(r"[0-9.]{1,64}")
-_RESULT_CLASSES = (uid.SegmentationStorage, uid.Comprehensive3DSRStorage, uid.ComprehensiveSRStorage)
+_RESULT_CLASSES = (
+    uid.SegmentationStorage,
+    uid.Comprehensive3DSRStorage,
+    uid.ComprehensiveSRStorage,
+    uid.BasicTextSRStorage,
+)
 Handler = tuple[evt.EventType, Callable[..., Any], list[Any]]
 
 

@@ -4,6 +4,7 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/incoming/                    temporaries of the receiver, swept at its start
     <folder>/instances/ab/<key>.dcm       images as received; the key is a hash of the SOP Instance UID
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
+    <folder>/quarantine/<job>/seg.dcm ... results that failed their own check: never sent
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
     <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made
     <folder>/receive.lock, work.lock      one receiver and one worker
@@ -209,17 +210,39 @@ class Store:
         """
         unfinished = self.results / f"{_UNFINISHED}{job}"
         with _storage(self.folder):
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(mode=0o700)
-            for name, content in files.items():
-                (unfinished / name).write_bytes(content)
-                _sync(unfinished / name)
-            _sync(unfinished)
+            _write_folder(unfinished, files)
             if self.kept(job) is None:
                 unfinished.rename(self.results / job)
             else:
                 shutil.rmtree(unfinished)
             _sync(self.results)
+
+    def withdraw(self, job: str) -> None:
+        """
+        Delete the results of *job*, all or none.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        unfinished = self.results / f"{_UNFINISHED}{job}"
+        with _storage(self.folder):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if self.kept(job) is not None:
+                (self.results / job).rename(unfinished)
+                _sync(self.results)
+                shutil.rmtree(unfinished)
+
+    def set_aside(self, job: str, files: Mapping[str, bytes]) -> Path:
+        """
+        Put results that must not be sent into the quarantine, for a person to look at; give their folder.
+
+        Raises:
+            StorageUnavailable: disk full or read-only.
+        """
+        folder = self.folder / "quarantine" / job
+        with _storage(self.folder):
+            _write_folder(folder, files)
+        return folder
 
     def kept(self, job: str) -> Path | None:
         """Give the folder with the results of *job*; None where none are kept."""
@@ -234,9 +257,20 @@ class Store:
             StorageUnavailable: read-only.
         """
         with _storage(self.folder):
-            if self.kept(job):
-                shutil.rmtree(self.results / job)
+            for folder in (self.results / job, self.folder / "quarantine" / job):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
             (self.folder / file).unlink(missing_ok=True)
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write *files* into a folder of their own, instead of what it had, and wait until they are on disk."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        _sync(folder / name)
+    _sync(folder)
 
 
 def content_digest(path: Path) -> str:

@@ -3,7 +3,7 @@
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from io import BytesIO
@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import structlog
 from pydicom import Dataset
 
-from node.deliver import Courier
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from node.store import Store
+from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
     Disposition,
     InferenceError,
+    InvalidResult,
     NotApplicable,
     PeerUnavailable,
     SgsegError,
 )
+from sgseg_dicom.forms import Wanted
 
 if TYPE_CHECKING:
     from sgseg_dicom.pipeline import Timed
@@ -38,17 +40,39 @@ DEVICE_FAILURES = 3
 """Failures in a row after which the device is lost to this process: a CUDA context does not recover."""
 
 _OUTCOME = "outcome.json"
+_ANSWER = "answer.dcm"
 
 
-class _Defect(SgsegError):
+class Defect(SgsegError):
     """Something else than an SgsegError was raised; the message is its class."""
 
 
 class Process(Protocol):
-    """`sgseg_dicom.pipeline.process` with its segmenter."""
+    """`sgseg_dicom.pipeline` with its segmenter, clock and language."""
 
-    def __call__(self, path: Path, *, timed: "Timed") -> "Results":
-        """Turn one stored radiograph into its results."""
+    def __call__(self, path: Path, *, wanted: Sequence[Wanted], timed: "Timed") -> "Results":
+        """Turn one stored radiograph into the results that are wanted."""
+        ...
+
+    def answer(self, path: Path, error: SgsegError) -> Dataset:
+        """Write for one stored image that it was not judged."""
+        ...
+
+
+class Courier(Protocol):
+    """`node.deliver.Courier`, or `node.web_delivery.WebCourier`."""
+
+    @property
+    def destination(self) -> AnyDestination:
+        """Where it delivers to, and what is wanted there."""
+        ...
+
+    def echo(self) -> None:
+        """Ask whether the destination is there and knows us."""
+        ...
+
+    def send(self, files: Sequence[Path]) -> None:
+        """Store files at the destination."""
         ...
 
 
@@ -79,11 +103,16 @@ class Worker:
         """True while a step runs."""
         return self._running > 0
 
-    def answer(self, job: Job) -> Outcome:
-        """Process the image of *job* and keep its results; what is already kept is not made again."""
+    def answer(self, job: Job, *, last: bool = True) -> Outcome:
+        """
+        Process the image of *job* and keep its results; what is already kept is not made again.
+
+        An image that was not judged, and will not be at a further attempt (*last*), gets an answer that says
+        so, for the destinations that want it; without any destination, for the results folder.
+        """
         started_at, seconds = self._clock(), dict[str, float]()
         result = self._attempt(job.id, lambda: self._kept(job) or self._made(job, started_at, seconds))
-        outcome = result if isinstance(result, Outcome) else _outcome_of(result)
+        outcome = result if isinstance(result, Outcome) else self._not_judged(job, result, last=last)
         self._watch_device(result)
         outcome = replace(
             outcome,
@@ -136,7 +165,7 @@ class Worker:
                 return error
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the queue
                 log.error("defect", job=job_id, error=type(error).__name__, where=_where(error))
-                return _Defect(type(error).__name__)
+                return Defect(type(error).__name__)
 
     def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:
         """Run the pipeline and keep what it gives, with the outcome, before anything is sent."""
@@ -145,24 +174,70 @@ class Worker:
                 "the SOP Instance UID is already kept with other content; both are kept, see "
                 f"{job.file}. The sender must give a changed image a new UID"
             )
-        results = self._process(self._store.folder / job.file, timed=_stopwatch(seconds))
+        wanted = [courier.destination.wanted for courier in self._couriers.values()] or [Wanted()]
+        path = self._store.folder / job.file
+        results = self._process(path, wanted=wanted, timed=_stopwatch(seconds))
         with _stopwatch(seconds)("keep"):
-            files = {f"{str(ds.Modality).lower()}.dcm": _encoded(ds) for ds in results.objects}
+            # Each destination with its names; without one, `wanted` is for the results folder.
+            sends = dict(zip(self._couriers, results.names, strict=False))
             outcome = Outcome(
                 ending=Ending.FINDING if results.finding.is_positive else Ending.NO_FINDING,
-                files=tuple(files),
-                destinations=tuple(self._couriers),
+                files=tuple(results.files),
+                destinations=tuple(name for name in sends if sends[name]),
+                sends=sends,
                 started_at=started_at,
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            self._store.keep(job.id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
+            self._keep(job, outcome, results.files)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
+    def _not_judged(self, job: Job, error: SgsegError, *, last: bool) -> Outcome:
+        """Translate what was raised instead of results; answer where no further attempt follows."""
+        outcome = _outcome_of(error)
+        if isinstance(error, InvalidResult) and error.objects:
+            outcome = self._set_aside(job, error, outcome)
+        # The UID of a quarantined image names another one, of which an answer would seem to speak.
+        if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
+            return outcome
+        receivers = [name for name, courier in self._couriers.items() if courier.destination.not_judged]
+        if self._couriers and not receivers:
+            return outcome
+        answered = self._attempt(job.id, lambda: self._answered(job, error, outcome, receivers))
+        if isinstance(answered, Outcome):
+            return answered
+        return replace(outcome, detail=f"{outcome.detail}; there is no coded answer either: {answered}")
+
+    def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
+        """Make and keep the answer for an image that was not judged."""
+        ds = self._process.answer(self._store.folder / job.file, error)
+        outcome = replace(
+            outcome,
+            files=(_ANSWER,),
+            destinations=tuple(receivers),
+            sends=dict.fromkeys(receivers, (_ANSWER,)),
+            finished_at=self._clock(),
+        )
+        self._keep(job, outcome, {_ANSWER: ds})
+        return outcome
+
+    def _set_aside(self, job: Job, error: InvalidResult, outcome: Outcome) -> Outcome:
+        """Quarantine the objects of which one failed its check."""
+        files = {name: _encoded(ds) for name, ds in error.objects.items()}
+        folder = self._attempt(job.id, lambda: self._store.set_aside(job.id, files))
+        return replace(outcome, detail=f"{outcome.detail}; the objects: {folder}")
+
+    def _keep(self, job: Job, outcome: Outcome, objects: Mapping[str, Dataset]) -> None:
+        """Keep objects and outcome, instead of an answer of an earlier time."""
+        files = {name: _encoded(ds) for name, ds in objects.items()}
+        self._store.withdraw(job.id)
+        self._store.keep(job.id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
+
     def _kept(self, job: Job) -> Outcome | None:
-        """Give the outcome that a worker kept before it died, None where there is none."""
+        """Give the outcome that a worker kept before it died; None where there is none of a judged image."""
         folder = self._store.kept(job.id)
-        return None if folder is None else Outcome.from_dict(json.loads((folder / _OUTCOME).read_bytes()))
+        outcome = None if folder is None else _read_outcome(folder)
+        return outcome if outcome and outcome.ending.judged else None
 
     def _send(self, job_id: str, destination: str) -> None:
         folder, courier = self._store.kept(job_id), self._couriers.get(destination)
@@ -172,8 +247,7 @@ class Worker:
             )
         if folder is None:
             raise DeliveryRefused(f"the results of {job_id} are no longer kept; see [store] keep_days")
-        files = json.loads((folder / _OUTCOME).read_bytes())["files"]
-        courier.send([folder / name for name in files])
+        courier.send([folder / name for name in _read_outcome(folder).sends[destination]])
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -194,13 +268,17 @@ def _outcome_of(error: SgsegError) -> Outcome:
         ending = Ending.REJECTED
     else:
         ending = Ending.FAILED
-    if isinstance(error, _Defect):
+    if isinstance(error, Defect):
         return Outcome(
             ending=ending, reason=str(error), detail="a defect of this software; its log says where"
         )
     reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
     again = error.disposition is Disposition.RETRY
     return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
+
+
+def _read_outcome(folder: Path) -> Outcome:
+    return Outcome.from_dict(json.loads((folder / _OUTCOME).read_bytes()))
 
 
 def _state_of(error: SgsegError | None) -> Sent:

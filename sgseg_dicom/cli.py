@@ -1,6 +1,7 @@
 """`sgseg predict PATH...`: the core without a network."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -35,7 +36,7 @@ def predict(
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda".')] = "auto",
 ) -> None:
     """
-    Write a SEG and an SR draft beside each other for every radiograph, named by its SOP Instance UID.
+    Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
 
     Ends with status 1 where an image had no result, and says which and why.
     """
@@ -93,11 +94,10 @@ def _predict_all(
 def _keep(results: Results, out: Path) -> dict[str, Any]:
     """Write the objects; give what is told of them."""
     written = {}
-    for kind, ds in (("seg", results.seg), ("sr", results.sr)):
-        if ds is not None:
-            path = out / f"{results.source_uid}.{kind}.dcm"
-            ds.save_as(path, enforce_file_format=True)
-            written[kind] = str(path)
+    for name, ds in results.files.items():
+        path = out / f"{results.source_uid}.{name}"
+        ds.save_as(path, enforce_file_format=True)
+        written[re.split(r"\W", name)[0]] = str(path)  # "seg", whichever form of it was chosen
     finding = results.finding
     return {
         "sentence": finding.sentence,

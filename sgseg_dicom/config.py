@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.forms import Kind, Segmentation, SrClass, Wanted
 
 PACKAGED_WEIGHTS = "packaged"
 
@@ -152,6 +153,15 @@ class Log(_Section):
     )
 
 
+_Kind = Annotated[Kind, Field(strict=False)]
+
+
+def _each_once(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    if not kinds or len(set(kinds)) < len(kinds):
+        raise ValueError
+    return kinds
+
+
 class _Recipient(_Section):
     """What every [[destination]] has, however results travel to it."""
 
@@ -159,6 +169,26 @@ class _Recipient(_Section):
         str,
         Field(pattern=r"^[\w .-]{1,64}$", description="be 1 to 64 letters, digits, spaces, dots or dashes"),
     ]
+    results: Annotated[tuple[_Kind, ...], AfterValidator(_each_once)] = Field(
+        default=Wanted().results,
+        strict=False,
+        description=f"be a list of one or more of {[kind.value for kind in Kind]}, each once",
+    )
+    segmentation: Segmentation = Field(default="auto", description='be "auto", "binary" or "fractional"')
+    sr_class: SrClass = Field(
+        default="comprehensive-3d", description='be "comprehensive-3d" or "comprehensive"'
+    )
+    not_judged: bool = Field(default=False, description="be true or false")
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it gets of an image."""
+        return Wanted(
+            results=self.results,
+            segmentation=self.segmentation,
+            sr_class=self.sr_class,
+            not_judged=self.not_judged,
+        )
 
 
 class Destination(_Recipient):
@@ -210,7 +240,10 @@ class WebDestination(_Recipient):
 
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-_DESTINATIONS = {"dimse": Destination, "dicomweb": WebDestination}
+_DESTINATIONS: dict[str, type[Destination | WebDestination]] = {
+    "dimse": Destination,
+    "dicomweb": WebDestination,
+}
 
 
 def _conflict(what: str) -> PydanticCustomError:

@@ -1,17 +1,22 @@
 """From one stored radiograph to its results: the stages in order. Read this file first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from pydicom import Dataset
+
 from sgseg_dicom.applicability import require_applicable
-from sgseg_dicom.encode.seg import encode_seg
-from sgseg_dicom.encode.sr import encode_sr
+from sgseg_dicom.encode.answer import encode_answer
+from sgseg_dicom.encode.results import encode_results
+from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.forms import Wanted
+from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.measure import measure
 from sgseg_dicom.preprocess import preprocess
-from sgseg_dicom.read import read
+from sgseg_dicom.read import read, read_header
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
 
 Timed = Callable[[str], AbstractContextManager[object]]
@@ -29,10 +34,16 @@ class Segmenter(Protocol):
 
 
 def process(
-    path: Path, *, segmenter: Segmenter, made_at: datetime, timed: Timed = lambda stage: nullcontext()
+    path: Path,
+    *,
+    segmenter: Segmenter,
+    made_at: datetime,
+    wanted: Sequence[Wanted] = (Wanted(),),
+    language: Language = ENGLISH,
+    timed: Timed = lambda stage: nullcontext(),
 ) -> Results:
     """
-    Turn one stored radiograph into its SEG (None where nothing was found) and its SR draft.
+    Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
 
     Raises:
         InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
@@ -50,6 +61,20 @@ def process(
     with timed("measure"):
         finding = measure(prediction, radiograph)
     with timed("encode"):
-        seg = encode_seg(radiograph, finding, algorithm=algorithm, made_at=made_at)
-        sr = encode_sr(radiograph, finding, seg, algorithm=algorithm, made_at=made_at)
-    return Results(source_uid=radiograph.sop_instance_uid, seg=seg, sr=sr, finding=finding)
+        files, names = encode_results(
+            radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=language
+        )
+    return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
+
+
+def answer(
+    path: Path, error: SgsegError, *, algorithm: Algorithm, made_at: datetime, language: Language = ENGLISH
+) -> Dataset:
+    """
+    Write for one stored image that it was not judged, and why; its pixels are not looked at.
+
+    Raises:
+        InvalidDataset: not even the header tells which image it is.
+        InvalidResult: the answer failed its own check.
+    """
+    return encode_answer(read_header(path), error, algorithm=algorithm, made_at=made_at, language=language)

@@ -1,5 +1,6 @@
 """The frozen records that travel: Radiograph -> ModelInput -> Prediction -> Finding -> Results."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -224,17 +225,23 @@ class Results:
 
     Attributes:
         source_uid: SOP Instance UID (0008,0018) of the radiograph.
-        seg: Segmentation with one segment per infected lung; None where no infection was found.
-        sr: the Structured Report draft; always there.
-        finding: what both say.
+        files: the objects, each form once, by a file-like name ("seg.dcm", "sr-comprehensive.dcm").
+        names: for each receiver of results, in the order asked, the names of what it gets, the SEG before what
+            references it.
+        finding: what all of them say.
     """
 
     source_uid: UID
-    seg: Dataset | None
-    sr: Dataset
+    files: Mapping[str, Dataset]
+    names: tuple[tuple[str, ...], ...]
     finding: Finding
 
     @property
     def objects(self) -> tuple[Dataset, ...]:
-        """The objects to keep and deliver, the SEG before the SR that references it."""
-        return (self.sr,) if self.seg is None else (self.seg, self.sr)
+        """The objects in the order in which they were made, a SEG before what references it."""
+        return tuple(self.files.values())
+
+    @property
+    def seg(self) -> Dataset | None:
+        """The first Segmentation; None where no region was found, or none is wanted."""
+        return next((ds for ds in self.objects if ds.Modality == "SEG"), None)

@@ -18,7 +18,12 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import ComprehensiveSRStorage, SegmentationStorage, Verification
+from pynetdicom.sop_class import (
+    BasicTextSRStorage,
+    ComprehensiveSRStorage,
+    SegmentationStorage,
+    Verification,
+)
 from pynetdicom.transport import ThreadedAssociationServer
 
 from node.app import open_jobs, open_store
@@ -99,7 +104,7 @@ class Archive:
         self.got: list[bytes] = []
         self.port = 0
         self.ae = AE("ARCHIVE")
-        for sop_class in (Verification, SegmentationStorage, ComprehensiveSRStorage):
+        for sop_class in (Verification, SegmentationStorage, ComprehensiveSRStorage, BasicTextSRStorage):
             self.ae.add_supported_context(sop_class)
         self.start()
 

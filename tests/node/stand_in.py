@@ -3,13 +3,15 @@ The worker with a pipeline that needs no model. What it does with an image, the 
 
 `python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline.
 ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not
-applicable, "defect" raises something unexpected that quotes the patient, "flaky" fails at the first attempt,
-"broken device" fails until <STAND_IN_FOLDER>/go is there, "deadly" ends the process, "clear" has no finding.
+applicable, "unanswerable" neither, and its header is too poor to say so, "defect" raises something unexpected
+that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
+there, "deadly" ends the process, "clear" has no finding.
 <STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +19,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    SegmentationStorage,
+    generate_uid,
+)
 
 from node import app, cli
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, NotApplicable
+from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
+from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.records import Finding, LungRegion, Results
 from sgseg_dicom.zones import Laterality
 
@@ -37,7 +47,7 @@ class StandIn:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, path: Path, *, timed: "Timed") -> Results:
+    def __call__(self, path: Path, *, wanted: Sequence[Wanted], timed: "Timed") -> Results:
         with timed("read"):
             source = dcmread(path, stop_before_pixels=True)
         earlier = self.begun().count(source.SOPInstanceUID)
@@ -45,7 +55,16 @@ class StandIn:
             file.write(f"{source.SOPInstanceUID}\n")
         with timed("infer"):
             self._do(source.get("ImageComments", ""), source, earlier)
-        return results_of(source)
+        return results_of(source, wanted)
+
+    def answer(self, path: Path, error: SgsegError) -> Dataset:
+        """Say that it was not judged."""
+        source = dcmread(path, stop_before_pixels=True)
+        if source.get("ImageComments") == "unanswerable":
+            raise InvalidDataset("StudyInstanceUID is missing")
+        ds = _object(source, BasicTextSRStorage, "SR")
+        ds.SeriesDescription = type(error).__name__
+        return ds
 
     def begun(self) -> list[str]:
         """Give the SOP Instance UIDs of the images that were begun, in order."""
@@ -57,7 +76,7 @@ class StandIn:
             (self._folder / "inside").touch()
             while not (self._folder / "go").exists():
                 time.sleep(0.01)
-        if wish == "lateral":
+        if wish in ("lateral", "unanswerable"):
             raise NotApplicable("a lateral view; send frontal ones", reason="lateral-view")
         if wish == "defect":
             raise KeyError(str(source.PatientName))
@@ -69,16 +88,21 @@ class StandIn:
             os._exit(9)
 
 
-def results_of(source: Dataset) -> Results:
-    """Give results as small as an archive takes them."""
+def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind.SEG, Kind.SR)),)) -> Results:
+    """Give results as small as an archive takes them, SEG and SR alone, each of one form."""
     clear = source.get("ImageComments") == "clear"
     region = LungRegion(
         laterality=Laterality.RIGHT, mask=np.ones((2, 2), dtype=bool), area_share=1.0, area_mm2=None
     )
+    files = {
+        "seg.dcm": None if clear else _object(source, SegmentationStorage, "SEG"),
+        "sr.dcm": _object(source, ComprehensiveSRStorage, "SR"),
+    }
+    made = {name: ds for name, ds in files.items() if ds is not None}
     return Results(
         source_uid=source.SOPInstanceUID,
-        seg=None if clear else _object(source, SegmentationStorage, "SEG"),
-        sr=_object(source, ComprehensiveSRStorage, "SR"),
+        files=made,
+        names=tuple(tuple(n for n in made if Kind(n.removesuffix(".dcm")) in one.results) for one in wanted),
         finding=Finding(
             regions=() if clear else (region,),
             zones=(False, False, not clear, False, False, False),

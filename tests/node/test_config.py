@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from sgseg_dicom.config import Config, Receive, WebDestination, load
+from sgseg_dicom.config import Config, Destination, Receive, WebDestination, load
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.forms import Kind, Wanted
 
 PEER = '[[destination]]\nname = "{name}"\nae_title = "PACS"\nhost = "pacs.example"\nport = 104\n'
 
 WEB = '[[destination]]\nname = "A"\nprotocol = "dicomweb"\nurl = "https://pacs.example/dicom-web"\n{}\n'
+
+KINDS = (
+    "be a list of one or more of ['seg', 'sr', 'text', 'secondary-capture', 'presentation-state'], each once"
+)
 
 
 def read(folder: Path, text: str) -> Config:
@@ -35,7 +40,9 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
     assert shipped.model_copy(update={"store": Config().store}) == Config()
     for section, field in Config.model_fields.items():
         assert f"[{section}]" in text
-        keys = getattr(field.annotation, "model_fields", {"name": 0, "ae_title": 0, "host": 0, "port": 0})
+        keys = getattr(
+            field.annotation, "model_fields", {**Destination.model_fields, **WebDestination.model_fields}
+        )
         assert all(f"{key} = " in text for key in keys)
 
 
@@ -63,7 +70,34 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
-            "known: ['ae_title', 'host', 'name', 'port', 'protocol']",
+            "known: ['ae_title', 'host', 'name', 'not_judged', 'port', 'protocol', 'results', "
+            "'segmentation', 'sr_class']",
+        ),
+        (
+            PEER.format(name="A") + 'results = ["seg", "report"]',
+            f"[[destination]] number 1 results is 'report'; it must {KINDS}",
+        ),
+        (
+            PEER.format(name="A") + "results = []",
+            f"[[destination]] number 1 results is []; it must {KINDS}",
+        ),
+        (
+            PEER.format(name="A") + 'results = ["sr", "sr"]',
+            f"[[destination]] number 1 results is ['sr', 'sr']; it must {KINDS}",
+        ),
+        (
+            WEB.format('segmentation = "labelmap"'),
+            "[[destination]] number 1 segmentation is 'labelmap'; "
+            'it must be "auto", "binary" or "fractional"',
+        ),
+        (
+            PEER.format(name="A") + 'sr_class = "enhanced"',
+            "[[destination]] number 1 sr_class is 'enhanced'; "
+            'it must be "comprehensive-3d" or "comprehensive"',
+        ),
+        (
+            PEER.format(name="A") + 'not_judged = "yes"',
+            "[[destination]] number 1 not_judged is 'yes'; it must be true or false",
         ),
         (
             PEER.format(name="A") + PEER.format(name="A"),
@@ -221,6 +255,22 @@ def test_folders_are_relative_to_the_file(tmp_path):
     config = read(tmp_path, '[store]\nfolder = "images"\n[model]\nweights = "mine"')
 
     assert (config.store.folder, config.weights_folder) == (tmp_path / "images", tmp_path / "mine")
+
+
+def test_what_a_destination_wants_is_read(tmp_path):
+    """
+    Kinds in any order, and the form of each; without the keys, what every destination gets.
+    """
+    keys = 'results = ["text", "seg"]\nsegmentation = "fractional"\nsr_class = "comprehensive"\nnot_judged = true'
+    usual, other = read(tmp_path, PEER.format(name="A") + PEER.format(name="B") + keys).destination
+
+    assert usual.wanted == Wanted()
+    assert other.wanted == Wanted(
+        results=(Kind.TEXT, Kind.SEG),
+        segmentation="fractional",
+        sr_class="comprehensive",
+        not_judged=True,
+    )
 
 
 def test_settings_travel_between_our_processes_unchanged():

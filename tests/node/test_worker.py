@@ -20,6 +20,8 @@ from sgseg_dicom.errors import (
     StorageUnavailable,
     UndecodablePixels,
 )
+from sgseg_dicom.forms import Kind
+from sgseg_dicom.records import Results
 from tests.builders import chest_radiograph, write
 from tests.node.stand_in import StandIn, results_of
 
@@ -49,11 +51,15 @@ def worker(store: Store, process: Callable[..., Any], *couriers: Courier) -> Wor
     return Worker(store=store, process=process, couriers={c.destination.name: c for c in couriers})
 
 
-def failing(error: Exception) -> Callable[..., Any]:
-    def process(path: Path, *, timed: object) -> Any:
-        raise error
+class Failing(StandIn):
+    """A pipeline that fails in one way at every image."""
 
-    return process
+    def __init__(self, folder: Path, error: Exception) -> None:
+        super().__init__(folder)
+        self._error = error
+
+    def __call__(self, path: Path, **options: Any) -> Results:
+        raise self._error
 
 
 def test_a_finding_is_kept_as_a_seg_and_an_sr(store, tmp_path):
@@ -89,21 +95,22 @@ def test_no_finding_is_an_answer_too(store, tmp_path):
         (ZeroDivisionError("our defect"), Ending.FAILED, "ZeroDivisionError", False),
     ],
 )
-def test_an_error_decides_the_ending(store, error, ending, reason, again):
+def test_an_error_decides_the_ending(store, tmp_path, archive, error, ending, reason, again):
     """
     The image's fault is a rejection, ours a failure; the surroundings' fault is worth another attempt.
     """
-    outcome = worker(store, failing(error)).answer(job_for(store))
+    work = worker(store, Failing(tmp_path, error), courier_to(archive))
+    outcome = work.answer(job_for(store), last=False)
 
     assert (outcome.ending, outcome.reason, outcome.again) == (ending, reason, again)
     assert outcome.files == ()
 
 
-def test_a_defect_tells_where_and_not_whom(store, capsys):
+def test_a_defect_tells_where_and_not_whom(store, tmp_path, capsys):
     """
     The message of an unexpected error may quote the patient: it goes neither to the log nor to the status.
     """
-    outcome = worker(store, failing(KeyError("Doe^Jane"))).answer(job_for(store))
+    outcome = worker(store, Failing(tmp_path, KeyError("Doe^Jane"))).answer(job_for(store))
 
     assert "Doe" not in str(outcome) + "".join(capsys.readouterr())
     assert outcome.reason == "KeyError"
@@ -129,7 +136,7 @@ def test_kept_results_are_not_made_again(store, tmp_path):
     job = job_for(store)
     first = worker(store, StandIn(tmp_path)).answer(job)
     content = {name: (store.kept(job.id) / name).read_bytes() for name in first.files}
-    second = worker(store, failing(AssertionError("not again"))).answer(job)
+    second = worker(store, Failing(tmp_path, AssertionError("not again"))).answer(job)
 
     assert (second.ending, second.files) == (first.ending, first.files)
     assert content == {name: (store.kept(job.id) / name).read_bytes() for name in second.files}
@@ -143,7 +150,7 @@ def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
     job = job_for(store)
     work = Worker(
         store=store,
-        process=failing(InferenceError("the device failed")),
+        process=Failing(tmp_path, InferenceError("the device failed")),
         couriers={},
         on_device_lost=lambda: lost.append(True),
     )
@@ -159,13 +166,187 @@ def test_an_outcome_survives_the_way_through_json():
     """
     What the queue records is what comes back.
     """
-    outcome = Outcome(ending=Ending.FINDING, files=("a", "b"), seconds={"read": 0.5})
+    outcome = Outcome(
+        ending=Ending.FINDING,
+        files=("a", "b"),
+        destinations=("archive",),
+        sends={"archive": ("b",)},
+        seconds={"read": 0.5},
+    )
 
     assert Outcome.from_dict(json.loads(json.dumps(asdict(outcome)))) == outcome
 
 
-def courier_to(archive) -> Courier:
-    return Courier(archive.destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=5.0)
+def test_an_outcome_of_version_0_1_0_sends_every_file_to_every_destination():
+    """
+    It knew no forms; what it left in queue and results folder is delivered as it was meant.
+    """
+    old = {
+        "ending": "finding",
+        "files": ["seg.dcm", "sr.dcm"],
+        "destinations": ["one", "two"],
+        "again": False,
+    }
+
+    assert Outcome.from_dict(old).sends == dict.fromkeys(["one", "two"], ("seg.dcm", "sr.dcm"))
+
+
+def courier_to(archive, **wanted: Any) -> Courier:
+    destination = archive.destination.model_copy(update=wanted)
+    return Courier(destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=5.0)
+
+
+def test_results_that_version_0_1_0_kept_are_delivered(store, tmp_path, archive):
+    """
+    A requeue after an upgrade finds an outcome.json without the files of each destination.
+    """
+    job = job_for(store)
+    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work.answer(job)
+    file = store.kept(job.id) / "outcome.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "sends"}))
+
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), courier_to(archive)).answer(job)
+
+    assert again.destinations == ("archive",)
+    assert work.deliver(job.id, "archive", first=True).state is Sent.DELIVERED
+    assert len(archive.got) == 2
+
+
+def test_each_destination_gets_what_it_wants_and_all_is_kept(store, tmp_path, archive):
+    """
+    The outcome says who gets which file, the SEG first; a delivery sends these and no other.
+    """
+    report_only = courier_to(archive, name="reports", results=(Kind.SR,))
+    work = worker(store, StandIn(tmp_path), courier_to(archive), report_only)
+    job = job_for(store)
+    outcome = work.answer(job)
+
+    work.deliver(job.id, "reports", first=True)
+
+    assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "reports": ("sr.dcm",)}
+    assert outcome.destinations == ("archive", "reports")
+    assert archive.uids() == [str(dcmread(store.kept(job.id) / "sr.dcm").SOPInstanceUID)]
+
+
+def test_a_destination_without_a_file_is_none(store, tmp_path, archive):
+    """
+    Nothing is found and only the mask is wanted: there is no delivery to wait for.
+    """
+    work = worker(store, StandIn(tmp_path), courier_to(archive, results=(Kind.SEG,)))
+    outcome = work.answer(job_for(store, ImageComments="clear"))
+
+    assert (outcome.ending, outcome.destinations) == (Ending.NO_FINDING, ())
+
+
+LATERAL = NotApplicable("a lateral view", reason="lateral-view")
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (LATERAL, Ending.REJECTED),
+        (UndecodablePixels("cut off"), Ending.REJECTED),
+        (InferenceError("out of memory"), Ending.FAILED),
+        (ZeroDivisionError("our defect"), Ending.FAILED),
+    ],
+)
+def test_an_image_that_was_not_judged_has_an_answer_for_those_who_want_it(
+    store, tmp_path, archive, error, ending
+):
+    """
+    Not applicable or failed for good: the ending stays, and the answer goes where not_judged = true, nowhere else.
+    """
+    told = courier_to(archive, name="told", not_judged=True)
+    work = worker(store, Failing(tmp_path, error), courier_to(archive), told)
+    job = job_for(store)
+    outcome = work.answer(job, last=True)
+
+    assert (outcome.ending, outcome.files) == (ending, ("answer.dcm",))
+    assert outcome.sends == {"told": ("answer.dcm",)}
+    assert outcome.destinations == ("told",)
+    assert work.deliver(job.id, "told", first=True).state is Sent.DELIVERED
+
+
+def test_without_a_destination_the_answer_stays_in_the_results_folder(store, tmp_path):
+    """
+    As the results of other images do.
+    """
+    job = job_for(store)
+    outcome = worker(store, Failing(tmp_path, LATERAL)).answer(job)
+
+    assert (outcome.files, outcome.destinations) == (("answer.dcm",), ())
+    assert dcmread(store.kept(job.id) / "answer.dcm").SeriesDescription == "NotApplicable"
+
+
+def test_where_no_destination_wants_it_there_is_no_answer(store, tmp_path, archive):
+    """
+    An image that was not judged leaves its reason in the status, and no object.
+    """
+    job = job_for(store)
+    outcome = worker(store, Failing(tmp_path, LATERAL), courier_to(archive)).answer(job)
+
+    assert (outcome.files, outcome.destinations, store.kept(job.id)) == ((), (), None)
+
+
+def test_a_failure_that_is_tried_again_is_no_answer_yet(store, tmp_path):
+    """
+    "Failed" is said once, after the last attempt.
+    """
+    job = job_for(store)
+    work = worker(store, Failing(tmp_path, InferenceError("out of memory")))
+
+    assert work.answer(job, last=False).files == ()
+    assert work.answer(job, last=True).files == ("answer.dcm",)
+
+
+def test_an_image_that_is_judged_after_all_loses_its_answer(store, tmp_path):
+    """
+    A requeue does not repeat "not judged": it judges, and the results take the answer's place.
+    """
+    job = job_for(store)
+    worker(store, Failing(tmp_path, InferenceError("out of memory"))).answer(job)
+    outcome = worker(store, StandIn(tmp_path)).answer(job)
+
+    kept = {path.name for path in store.kept(job.id).iterdir()}
+    assert outcome.ending is Ending.FINDING
+    assert kept == {"seg.dcm", "sr.dcm", "outcome.json"}
+
+
+def test_an_answer_that_cannot_be_made_is_said(store, tmp_path):
+    """
+    The header is too poor to carry a report: no object, and the status says so beside the reason.
+    """
+    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, ImageComments="unanswerable"))
+
+    assert (outcome.ending, outcome.reason, outcome.files) == (Ending.REJECTED, "lateral-view", ())
+    assert "no coded answer" in outcome.detail
+    assert "StudyInstanceUID is missing" in outcome.detail
+
+
+def test_an_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
+    """
+    An answer would refer to the UID, and so speak of the image that is kept under it.
+    """
+    job_for(store)
+    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, PatientID="OTHER"))
+
+    assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
+
+
+def test_objects_that_fail_their_check_are_quarantined(store, tmp_path):
+    """
+    A person can look at them; they are in no results folder, and nobody gets them.
+    """
+    job = job_for(store)
+    objects = results_of(dcmread(store.folder / job.file)).files
+    work = worker(store, Failing(tmp_path, InvalidResult("a wrong side", objects=objects)))
+    outcome = work.answer(job)
+
+    aside = store.folder / "quarantine" / job.id
+    assert {path.name for path in aside.iterdir()} == {"seg.dcm", "sr.dcm"}
+    assert str(aside) in outcome.detail
+    assert outcome.files == ("answer.dcm",)
 
 
 @pytest.mark.parametrize(
