@@ -129,6 +129,25 @@ def ablate_command(
     typer.echo(table_of(rows))
 
 
+@app.command("figures")
+def figures_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the PNG files.")],
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    text_encoder: Annotated[str, typer.Option(help="Whose tokens the reports are shown in.")] = "minilm",
+) -> None:
+    """Draw the paper's figures, a calibration curve, and Dice by lesion size."""
+    from sgseg_dicom.infer import load_network
+    from training.figures import draw_figures
+    from training.pretrained import load_text_encoder
+
+    with _told():
+        tokenizer = load_text_encoder(text_encoder).tokenizer
+        for path in draw_figures(load_network(weights), read_qata(data, split), tokenizer, out=out):
+            typer.echo(str(path))
+
+
 @app.command("export")
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="The last.ckpt of a run.")],
