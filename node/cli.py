@@ -110,7 +110,7 @@ def requeue(
 
 @app.command()
 def echo(config: ConfigOption = None) -> None:
-    """Ask every destination with C-ECHO whether it is there and knows us."""
+    """Ask every destination, with C-ECHO or with a DICOMweb query, whether it is there and knows us."""
     from node import app as node
 
     with _plain_errors():

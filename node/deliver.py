@@ -96,8 +96,7 @@ class Courier:
 
     @property
     def _name(self) -> str:
-        peer = self.destination
-        return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+        return f"{self.destination.name} ({self.destination.address})"
 
     @contextmanager
     def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:

@@ -9,8 +9,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_QUOTING = ("pydicom", "pynetdicom", "highdicom", "py.warnings")
-"""Loggers whose messages may quote a data set: of them only the place and the error's class are written."""
+_QUOTING = ("pydicom", "pynetdicom", "highdicom", "urllib3", "py.warnings")
+"""Loggers whose messages may quote a data set or an answer: only the place and the error's class are written."""
 
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:

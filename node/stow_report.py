@@ -1,0 +1,59 @@
+"""What a STOW-RS service reports on the objects of a request, and what its reasons mean."""
+
+from pydantic import BaseModel, Field
+
+OUT_OF_RESOURCES = (*range(0xA700, 0xA800), 0xB00F)
+"""Failure Reasons that pass (PS3.18 I.2.2); B00F of Azure's service: another request is storing it just now."""
+
+DUPLICATES = (0x0111, 0xB00E)
+"""Failure Reasons that say that the service has the object (PS3.7 C.5.6; B00E of Azure's service)."""
+
+_PROCESSING_FAILURE = 0x0110
+
+
+class _Texts(BaseModel):
+    """An element of the DICOM JSON model (PS3.18 F.2.2) whose values are texts."""
+
+    Value: tuple[str, ...] = ()
+
+
+class _Numbers(BaseModel):
+    """The same with numbers."""
+
+    Value: tuple[int, ...] = ()
+
+
+class _Item(BaseModel):
+    """One object in a report."""
+
+    uid: _Texts = Field(default=_Texts(), alias="00081155")
+    reason: _Numbers = Field(default=_Numbers(), alias="00081197")
+
+
+class _Items(BaseModel):
+    """The same with items: a sequence."""
+
+    Value: tuple[_Item, ...] = ()
+
+
+class Report(BaseModel):
+    """
+    Store Instances Response Module (PS3.18 I.2): Failed, Referenced and Other Failures Sequence.
+
+    `Report.model_validate_json` raises ValidationError, and nothing else, for what is none.
+    """
+
+    failed_items: _Items = Field(default=_Items(), alias="00081198")
+    stored_items: _Items = Field(default=_Items(), alias="00081199")
+    other_failures: _Items = Field(default=_Items(), alias="0008119A")
+
+    @property
+    def reasons(self) -> list[int]:
+        """Failure Reason of each object that failed; a failure without one is a processing failure."""
+        items = self.failed_items.Value + self.other_failures.Value
+        return [reason for item in items for reason in item.reason.Value or (_PROCESSING_FAILURE,)]
+
+    @property
+    def stored(self) -> set[str]:
+        """SOP Instance UID of each object that is stored, with a warning or without."""
+        return {uid for item in self.stored_items.Value for uid in item.uid.Value}
