@@ -17,7 +17,12 @@ Every expected failure, named for its cause.
     └── DeliveryRefused           a destination answered no: a person must look
 """
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 
 class Disposition(Enum):
@@ -92,7 +97,20 @@ class InferenceError(SgsegError):
 
 
 class InvalidResult(SgsegError):
-    """A result object of ours failed its own check; it is quarantined and never sent."""
+    """
+    A result object of ours failed its own check; it is quarantined and never sent.
+
+    Attributes:
+        rules: names of the rules that are broken, for logs and status.
+        objects: all results of the image, by name, as they are; none where only one was made so far.
+    """
+
+    def __init__(
+        self, message: str, *, rules: tuple[str, ...] = (), objects: "Mapping[str, Dataset] | None" = None
+    ) -> None:
+        super().__init__(message)
+        self.rules = rules
+        self.objects = dict(objects or {})
 
 
 class StorageUnavailable(SgsegError):

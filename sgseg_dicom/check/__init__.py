@@ -1,0 +1,73 @@
+"""
+Our own check of the results: the last step before they are kept, and the first that a PACS team can run.
+
+It reads the finished data sets alone and shares no code with the encoders, so that it finds their errors.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from pydicom import Dataset
+
+from sgseg_dicom.check.attributes import text
+from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, Case
+from sgseg_dicom.check.identity import identity
+from sgseg_dicom.check.pictures import capture, state
+from sgseg_dicom.check.report import report
+from sgseg_dicom.check.rules import Broken, Rule, Violation
+from sgseg_dicom.check.segmentation import segmentation, segments_of
+from sgseg_dicom.check.words import words
+from sgseg_dicom.errors import InvalidResult
+
+__all__ = ["Rule", "Violation", "require_valid", "violations"]
+
+
+def require_valid(objects: Mapping[str, Dataset], header: Dataset) -> None:
+    """
+    Check the results of one image, each by itself and all together.
+
+    Args:
+        objects: every object that was made of the image, by name.
+        header: of the source image, decoded (`Radiograph.header`).
+
+    Raises:
+        InvalidResult: with every rule that is broken, and the objects, which must not be sent.
+    """
+    broken = violations(objects, header)
+    if broken:
+        raise InvalidResult(
+            "\n".join(map(str, broken)),
+            rules=tuple(dict.fromkeys(violation.rule.word for violation in broken)),
+            objects=objects,
+        )
+
+
+def violations(objects: Mapping[str, Dataset], header: Dataset | None) -> list[Violation]:
+    """
+    Give every rule that an object breaks; none where all is well.
+
+    Without *header* the objects are compared with each other alone: whose they are, what they say.
+    """
+    case = Case(objects, header)
+    segments = {
+        text(ds, "SOPInstanceUID"): segments_of(ds)
+        for ds in objects.values()
+        if text(ds, "SOPClassUID") == SEGMENTATION
+    }
+
+    def check(name: str) -> Iterator[Broken]:
+        ds = objects[name]
+        yield from identity(name, case)
+        if text(ds, "SOPClassUID") == SEGMENTATION:
+            yield from segmentation(ds, segments[text(ds, "SOPInstanceUID")], case)
+        elif text(ds, "SOPClassUID") in REPORTS:
+            yield from report(ds, segments, case)
+        elif text(ds, "SOPClassUID") == BASIC_TEXT:
+            yield from words(ds, segments, case)
+        elif text(ds, "SOPClassUID") in CAPTURES:
+            yield from capture(ds, case)
+        elif text(ds, "SOPClassUID") in STATES:
+            yield from state(ds, case)
+        else:
+            yield Rule.KNOWN_FORM, "SOPClassUID"
+
+    return [Violation(name, path, rule) for name in objects for rule, path in dict.fromkeys(check(name))]

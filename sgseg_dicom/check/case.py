@@ -1,0 +1,78 @@
+"""What is checked together: the objects of one image, and its header where it is at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from sgseg_dicom.check import vocabulary as v
+from sgseg_dicom.check.attributes import code_of, items, text
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+REPORTS = (  # Comprehensive SR, Comprehensive 3D SR: what TID 1500 is written in
+    "1.2.840.10008.5.1.4.1.1.88.33",
+    "1.2.840.10008.5.1.4.1.1.88.34",
+)
+BASIC_TEXT = "1.2.840.10008.5.1.4.1.1.88.11"
+CAPTURES = (  # single-frame, and multi-frame true colour
+    "1.2.840.10008.5.1.4.1.1.7",
+    "1.2.840.10008.5.1.4.1.1.7.4",
+)
+STATES = (  # greyscale, and colour, softcopy presentation state
+    "1.2.840.10008.5.1.4.1.1.11.1",
+    "1.2.840.10008.5.1.4.1.1.11.2",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What one Processing Equipment item says of an algorithm; "" where it does not."""
+
+    manufacturer: str = ""
+    model: str = ""
+    version: str = ""
+    device_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """
+    All objects of one image.
+
+    Attributes:
+        objects: by name, at least one.
+        header: of the source image; None where it is not at hand: what needs it is then not checked.
+    """
+
+    objects: Mapping[str, Dataset]
+    header: Dataset | None
+
+    def segmentation(self, uid: str) -> Dataset | None:
+        """Give the Segmentation with this SOP Instance UID; None where it is not among the objects."""
+        return next(
+            (
+                ds
+                for ds in self.objects.values()
+                if text(ds, "SOPInstanceUID") == uid and text(ds, "SOPClassUID") == SEGMENTATION
+            ),
+            None,
+        )
+
+    @property
+    def source_uid(self) -> str:
+        """SOP Instance UID of the source image; "" where it is not at hand."""
+        return "" if self.header is None else text(self.header, "SOPInstanceUID")
+
+
+def equipment_of(ds: Dataset) -> Equipment:
+    """Give the Processing Equipment of the object's own manufacturer (AIR); an empty one where there is none."""
+    for item in items(ds, "ContributingEquipmentSequence"):
+        purposes = [code_of(purpose) for purpose in items(item, "PurposeOfReferenceCodeSequence")]
+        if v.PROCESSING_EQUIPMENT in purposes and text(item, "Manufacturer") == text(ds, "Manufacturer"):
+            return Equipment(
+                *(
+                    text(item, keyword)
+                    for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceUID")
+                )
+            )
+    return Equipment()

@@ -1,0 +1,212 @@
+"""Rules for a Segmentation (PS3.3 A.51): its segments, its geometry, its pixels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from pydicom import Dataset
+
+from sgseg_dicom.check import vocabulary as v
+from sgseg_dicom.check.attributes import code, code_of, items, number, text
+from sgseg_dicom.check.case import Case, Equipment, equipment_of
+from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
+from sgseg_dicom.check.mask import Mask, expected_length, masks_of, right_half
+from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.zones import Laterality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """
+    One segment as a reader of the file sees it.
+
+    Attributes:
+        number: Segment Number (0062,0004); -1 where absent.
+        side: of the patient, by the region's modifier; None where it does not say exactly one.
+        tracking_uid: Tracking UID (0062,0021); "" where absent.
+        mask: of the one frame that names the segment; None where there is not exactly one.
+        ds: the item of the Segment Sequence.
+    """
+
+    number: int
+    side: Laterality | None
+    tracking_uid: str
+    mask: Mask | None
+    ds: Dataset
+
+
+Segments = Mapping[str, Sequence[Segment]]
+"""The segments of every Segmentation among the objects, by its SOP Instance UID."""
+
+
+def segments_of(seg: Dataset) -> list[Segment]:
+    """Read the segments with their masks."""
+    masks, named = masks_of(seg), _segment_of_each_frame(seg)
+    segments = []
+    for item in items(seg, "SegmentSequence"):
+        place = int(number(item, "SegmentNumber"))
+        frames = [mask for mask, segment in zip(masks, named, strict=False) if segment == place]
+        segments.append(
+            Segment(
+                number=place,
+                side=_side(item),
+                tracking_uid=text(item, "TrackingUID"),
+                mask=frames[0] if len(frames) == 1 else None,
+                ds=item,
+            )
+        )
+    return segments
+
+
+def segmentation(seg: Dataset, segments: list[Segment], case: Case) -> Iterator[Broken]:
+    """Check a Segmentation and its *segments*."""
+    equipment = equipment_of(seg)
+    sides = [segment.side for segment in segments if segment.side]
+    numbers = [segment.number for segment in segments]
+    if numbers not in ([1], [1, 2]) or len(set(sides)) != len(sides):
+        yield Rule.SEGMENTS, "SegmentSequence"
+    for place, segment in enumerate(segments, 1):
+        for rule, keyword in _segment(segment, equipment):
+            yield rule, f"SegmentSequence[{place}].{keyword}"
+    tracked = [segment.tracking_uid for segment in segments]
+    if len(set(tracked)) != len(tracked):
+        yield Rule.SEGMENT_TRACKED, "SegmentSequence"
+    yield from _geometry(seg, case)
+    yield from _source(seg, case)
+    yield from _pixels(seg, segments)
+    yield from _masks(segments, case)
+
+
+def _side(segment: Dataset) -> Laterality | None:
+    regions = items(segment, "AnatomicRegionSequence")
+    modifiers = [code_of(m) for region in regions for m in items(region, "AnatomicRegionModifierSequence")]
+    return v.SIDES.get(modifiers[0]) if len(modifiers) == 1 else None
+
+
+def _segment(segment: Segment, equipment: Equipment) -> Iterator[Broken]:
+    ds = segment.ds
+    if code(ds, "SegmentedPropertyCategoryCodeSequence") != v.ABNORMAL_STRUCTURE:
+        yield Rule.SEGMENT_CODES, "SegmentedPropertyCategoryCodeSequence"
+    if code(ds, "SegmentedPropertyTypeCodeSequence") != v.INFECTION:
+        yield Rule.SEGMENT_CODES, "SegmentedPropertyTypeCodeSequence"
+    if code(ds, "AnatomicRegionSequence") != v.LUNG or segment.side is None:
+        yield Rule.SEGMENT_REGION, "AnatomicRegionSequence"
+    yield from _algorithm(ds, equipment)
+    if not text(ds, "TrackingID") or not is_derived(segment.tracking_uid):
+        yield Rule.SEGMENT_TRACKED, "TrackingUID"
+    if text(ds, "RecommendedDisplayCIELabValue").count("\\") != 2:
+        yield Rule.SEGMENT_COLOUR, "RecommendedDisplayCIELabValue"
+    told = text(ds, "SegmentDescription")
+    if not equipment.model or equipment.model not in told or equipment.version not in told:
+        yield Rule.SEGMENT_TOLD, "SegmentDescription"
+    for keyword in ("SegmentLabel", "TrackingID"):
+        if segment.side and names_other_side(text(ds, keyword), segment.side.word):
+            yield Rule.SIDE_WORD, keyword
+
+
+def _algorithm(segment: Dataset, equipment: Equipment) -> Iterator[Broken]:
+    place = "SegmentationAlgorithmIdentificationSequence"
+    told = items(segment, place)
+    said = [
+        (
+            text(item, "AlgorithmSource"),
+            text(item, "AlgorithmName"),
+            text(item, "AlgorithmVersion"),
+            code(item, "AlgorithmFamilyCodeSequence"),
+        )
+        for item in told
+    ]
+    meant = (equipment.manufacturer, equipment.model, equipment.version, v.ARTIFICIAL_INTELLIGENCE)
+    if said != [meant]:
+        yield Rule.SEGMENT_ALGORITHM, place
+    if text(segment, "SegmentAlgorithmType") != "AUTOMATIC":
+        yield Rule.SEGMENT_ALGORITHM, "SegmentAlgorithmType"
+    if text(segment, "SegmentAlgorithmName") != equipment.model:
+        yield Rule.SEGMENT_ALGORITHM, "SegmentAlgorithmName"
+
+
+def _geometry(seg: Dataset, case: Case) -> Iterator[Broken]:
+    header = case.header
+    own = text(seg, "FrameOfReferenceUID")
+    if not own or (header is not None and own == text(header, "FrameOfReferenceUID")):
+        yield Rule.SEG_GEOMETRY, "FrameOfReferenceUID"
+    groups = [
+        *items(seg, "SharedFunctionalGroupsSequence"),
+        *items(seg, "PerFrameFunctionalGroupsSequence")[:1],
+    ]
+    for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence"):
+        if not any(items(group, keyword) for group in groups):
+            yield Rule.SEG_GEOMETRY, keyword
+    for keyword in ("Rows", "Columns") if header is not None else ():
+        if header is not None and number(seg, keyword) != number(header, keyword):
+            yield Rule.SEG_SIZE, keyword
+
+
+def _source(seg: Dataset, case: Case) -> Iterator[Broken]:
+    listed = [
+        instance
+        for series in items(seg, "ReferencedSeriesSequence")
+        for instance in items(series, "ReferencedInstanceSequence")
+    ]
+    if not references_source(listed, case):
+        yield Rule.SOURCE_REFERENCED, "ReferencedSeriesSequence"
+    for place, derivations in enumerate(_of_each_frame(seg, "DerivationImageSequence"), 1):
+        sources = [source for item in derivations for source in items(item, "SourceImageSequence")]
+        if not references_source(sources, case):
+            yield Rule.SOURCE_REFERENCED, f"DerivationImageSequence of frame {place}"
+
+
+def _segment_of_each_frame(seg: Dataset) -> list[int]:
+    """Give the Referenced Segment Number of each frame; -1 where it does not name one."""
+    named = []
+    for told in _of_each_frame(seg, "SegmentIdentificationSequence"):
+        named.append(int(number(told[0], "ReferencedSegmentNumber")) if len(told) == 1 else -1)
+    return named
+
+
+def _of_each_frame(seg: Dataset, keyword: str) -> list[list[Dataset]]:
+    """Give a functional group of each frame, its own or the shared one (PS3.3 C.7.6.16)."""
+    shared = [item for s in items(seg, "SharedFunctionalGroupsSequence") for item in items(s, keyword)]
+    return [items(frame, keyword) or shared for frame in items(seg, "PerFrameFunctionalGroupsSequence")]
+
+
+def _pixels(seg: Dataset, segments: list[Segment]) -> Iterator[Broken]:
+    named = _segment_of_each_frame(seg)
+    numbers = [segment.number for segment in segments]
+    if sorted(named) != sorted(numbers) or number(seg, "NumberOfFrames") != len(named):
+        yield Rule.SEG_FRAMES, "PerFrameFunctionalGroupsSequence"
+    kind = text(seg, "SegmentationType")
+    bits = tuple(int(number(seg, keyword)) for keyword in ("BitsAllocated", "BitsStored", "HighBit"))
+    if bits != {"BINARY": (1, 1, 0), "FRACTIONAL": (8, 8, 7)}.get(kind):
+        yield Rule.SEG_BITS, "BitsAllocated"
+    data = seg.get("PixelData") or b""
+    if len(data) != expected_length(seg):
+        yield Rule.SEG_BITS, "PixelData"
+    if kind == "FRACTIONAL":
+        values = np.frombuffer(data, np.uint8)
+        if number(seg, "MaximumFractionalValue") != 255 or ((values - np.uint8(1)) < 254).any():
+            yield Rule.SEG_FRACTIONS, "PixelData"
+
+
+def _masks(segments: list[Segment], case: Case) -> Iterator[Broken]:
+    masks = [segment.mask for segment in segments if segment.mask]
+    on_the_right = _right(masks[0], case) if masks else None
+    for place, segment in enumerate(segments, 1):
+        if segment.mask is None or segment.side is None:
+            continue
+        if segment.mask.bits == 0:
+            yield Rule.MASK_EMPTY, f"PixelData, segment {place}"
+        elif on_the_right is not None:
+            share = segment.mask.share_in(on_the_right)
+            if share < 0.5 if segment.side is Laterality.RIGHT else share > 0.5:
+                yield Rule.MASK_SIDE, f"PixelData, segment {place}"
+    if any(one.bits & other.bits for one, other in combinations(masks, 2)):
+        yield Rule.MASK_OVERLAP, "PixelData"
+
+
+def _right(mask: Mask, case: Case) -> int | None:
+    """Give the bits of the patient's right half of a mask's grid; None where the source is not at hand."""
+    if case.header is None:
+        return None
+    return right_half(case.header, mask.rows, mask.columns).area(mask.columns)

@@ -1,0 +1,91 @@
+"""Rules for reports in words (Basic Text SR, TID 2000): of a finding, and of an image that was not judged."""
+
+import re
+from collections.abc import Iterator
+
+from pydicom import Dataset
+
+from sgseg_dicom.check import vocabulary as v
+from sgseg_dicom.check.attributes import text
+from sgseg_dicom.check.case import REPORTS, Case
+from sgseg_dicom.check.content import Item, content_of
+from sgseg_dicom.check.document import document, has_root
+from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.zones import NO_INFECTION, ZONES, zones_of
+
+_JUDGING = (
+    *v.JUDGEMENTS,
+    *(v.NORMAL, v.INFECTION, v.WITHOUT_FINDINGS, v.WITH_FINDINGS, v.NONE_SUCCEEDED),
+)
+_STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
+_NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
+
+
+def words(sr: Dataset, segments: Segments, case: Case) -> Iterator[Broken]:
+    """Check a report in words; one with a status is an answer, any other must have findings."""
+    root = content_of(sr)
+    yield from document(sr, root, segments, case)
+    if not has_root(root, v.TEXT_REPORT, "2000"):
+        yield Rule.SR_ROOT, "ConceptNameCodeSequence"
+    if any(item.name in _STATUS for item in root.walk()):
+        yield from _answer(root)
+    else:
+        yield from _findings(root, case)
+
+
+def _answer(root: Item) -> Iterator[Broken]:
+    said = [item for item in root.walk() if item.name in _STATUS]
+    states = [item.code for item in said if item.name == v.NOT_JUDGED_STATUS]
+    reasons = [item.code for item in said if item.name == v.NOT_JUDGED_REASON]
+    if states not in ([v.FAILED], [v.NOT_ATTEMPTED]) or len(reasons) != 1 or not all(reasons[0]):
+        yield Rule.ANSWER_CODED, v.NOT_JUDGED_STATUS[0]
+    english = _language(root)[0].startswith("en")
+    for item in root.walk():
+        judging = item.name in (v.FINDINGS_SECTION, v.FINDING, v.SUMMARY, *_JUDGING) or item.code in _JUDGING
+        if judging or (item.type == "TEXT" and _reads_as_judged(item.text, english=english)):
+            yield Rule.ANSWER_SILENT, item.path
+
+
+def _reads_as_judged(said: str, *, english: bool) -> bool:
+    """Whether words say a location report, or "normal" without a "not"; other languages' are not understood."""
+    plain = said.lower()
+    if NO_INFECTION.rstrip(".") in plain:
+        return True
+    if english and _NORMAL.search(plain) and not _NOT.search(plain):
+        return True
+    try:
+        zones_of(said)
+    except SgsegError:
+        return False
+    return True
+
+
+def _findings(root: Item, case: Case) -> Iterator[Broken]:
+    sections = root.all(v.FINDINGS_SECTION)
+    said = [item.text for section in sections for item in section.all(v.FINDING) if item.text]
+    if len(said) < 1 + len(ZONES):
+        yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
+        return
+    sentences = _sentences(_language(root), case)
+    if sentences and said[0] not in sentences:
+        yield Rule.TEXT_SENTENCE, f"{sections[0].path}/{v.FINDING[0]}[1]"
+
+
+def _language(root: Item) -> tuple[str, str]:
+    told = root.only(v.LANGUAGE)
+    return told.code if told else ("", "")
+
+
+def _sentences(language: tuple[str, str], case: Case) -> set[str]:
+    """Give what coded reports for readers of *language* say first."""
+    found = set()
+    for ds in case.objects.values():
+        if text(ds, "SOPClassUID") in REPORTS:
+            root = content_of(ds)
+            evaluations = root.only(v.EVALUATIONS)
+            said = evaluations.all(v.FINDING) if evaluations else []
+            if said and _language(root) == language:
+                found.add(said[0].text)
+    return found
