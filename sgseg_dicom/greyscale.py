@@ -23,10 +23,20 @@ _USEFUL_SHARE = 0.01
 _VOI_FUNCTIONS = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 
-class _Lut(NamedTuple):
+class Lut(NamedTuple):
+    """A lookup table: the first entry is for *first_mapped* and all below; *most* is white."""
+
     entries: NDArray[np.int64]
     first_mapped: int
     most: int
+
+
+class Window(NamedTuple):
+    """A window and its VOI LUT Function (0028,1056)."""
+
+    centre: float
+    width: float
+    function: str
 
 
 def render(
@@ -77,11 +87,11 @@ def _grey(values: NDArray[np.int64], counts: NDArray[np.int64], header: Dataset)
     grey = _after_voi(measured, header)
     if grey is None or not _is_useful(grey, counts):
         grey = _stretched(measured, counts, header)
-    return 1 - grey if _is_inverted(header) else grey
+    return 1 - grey if is_inverted(header) else grey
 
 
 def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.float64]:
-    lut = _first_lut(header, "ModalityLUTSequence")
+    lut = first_lut(header, "ModalityLUTSequence")
     if lut:
         return apply_lut(values, lut.entries, lut.first_mapped).astype(np.float64)
     slope = (numbers_of(header, "RescaleSlope") or [1.0])[0]
@@ -91,19 +101,27 @@ def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.fl
 
 def _after_voi(measured: NDArray[np.float64], header: Dataset) -> NDArray[np.float64] | None:
     """The first VOI LUT, else the first window (PS3.3 C.11.2); None where neither is usable."""
-    lut = _first_lut(header, "VOILUTSequence")
+    lut = first_lut(header, "VOILUTSequence")
     if lut:
         looked_up = apply_lut(np.rint(measured).astype(np.int64), lut.entries, lut.first_mapped)
         return np.clip(looked_up / lut.most, 0, 1)
+    window = window_of(header)
+    if window is None:
+        return None
+    with np.errstate(
+        over="ignore"
+    ):  # far below a SIGMOID's centre exp() is infinite, and grey 0, as it should be
+        return np.asarray(apply_voi_window(measured, *window), dtype=np.float64)
+
+
+def window_of(header: Dataset) -> Window | None:
+    """Give the first window; None where there is none that PS3.3 C.11.2.1.2 and C.11.2.1.3 allow."""
     centres, widths = numbers_of(header, "WindowCenter"), numbers_of(header, "WindowWidth")
     stated = text_of(header, "VOILUTFunction")
     function = stated if stated in _VOI_FUNCTIONS else "LINEAR"
     if not centres or not widths or widths[0] <= (1 if function == "LINEAR" else 0):
         return None
-    with np.errstate(
-        over="ignore"
-    ):  # far below a SIGMOID's centre exp() is infinite, and grey 0, as it should be
-        return np.asarray(apply_voi_window(measured, centres[0], widths[0], function), dtype=np.float64)
+    return Window(centres[0], widths[0], function)
 
 
 def _is_useful(grey: NDArray[np.float64], counts: NDArray[np.int64]) -> bool:
@@ -140,7 +158,7 @@ def _quantiles(
     return float(low), float(high)
 
 
-def _is_inverted(header: Dataset) -> bool:
+def is_inverted(header: Dataset) -> bool:
     """
     Whether the lowest value is to be white.
 
@@ -171,8 +189,8 @@ def _intensity_sign(header: Dataset) -> int | None:
     return int(numbers[0]) if numbers and numbers[0] in (1, -1) else None
 
 
-def _first_lut(header: Dataset, keyword: str) -> _Lut | None:
-    """The first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable."""
+def first_lut(header: Dataset, keyword: str) -> Lut | None:
+    """Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable."""
     items = header.get(keyword)
     descriptor = numbers_of(items[0], "LUTDescriptor") if items else []
     data = items[0].get("LUTData") if items else None
@@ -187,4 +205,4 @@ def _first_lut(header: Dataset, keyword: str) -> _Lut | None:
         entries = np.atleast_1d(np.asarray(data)) % 2**16
     if first_mapped >= 2**15 and text_of(header, "PixelRepresentation") == "1":
         first_mapped -= 2**16  # written as US where the pixels are signed
-    return _Lut(entries[:count].astype(np.int64), first_mapped, 2**bits - 1 if 0 < bits <= 16 else 2**16 - 1)
+    return Lut(entries[:count].astype(np.int64), first_mapped, 2**bits - 1 if 0 < bits <= 16 else 2**16 - 1)

@@ -53,6 +53,7 @@ LANGUAGE: Code = codes.DCM.LanguageOfContentItemAndDescendants  # TID 1204
 FINDING: Code = codes.DCM.Finding
 COMMENT: Code = codes.DCM.Comment
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
+PROCESSED_IMAGE: Code = codes.DCM.SourceImageForImageProcessingOperation  # CID 7202
 SOURCE = Code("260753009", "SCT", "Source")
 AREA: Code = codes.SCT.Area
 SQUARE_MILLIMETRE: Code = codes.UCUM.SquareMillimeter

@@ -3,13 +3,24 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.components import Component
+from sgseg_dicom.components import Component, components_of
+from sgseg_dicom.records import LungRegion
+
+OUTLINED_SHARE = 0.02
+"""Parts of a region with less of its area than this get no outline of their own; the SEG has them all."""
 
 MAXIMUM_POINTS = 400
 """A longer outline is thinned evenly; a chord of k pixels leaves a curve of radius r by k*k/8r pixels."""
 
 _STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """Row and column of one step east, south, west, north: a right turn is the next one."""
+
+
+def outlined_parts(region: LungRegion) -> list[Component]:
+    """Give the parts of a region that get an outline, the largest first."""
+    parts = components_of(region.mask)
+    smallest = OUTLINED_SHARE * sum(part.size for part in parts)
+    return [part for place, part in enumerate(parts) if place == 0 or part.size >= smallest]
 
 
 def outline_of(part: Component) -> NDArray[np.float32]:

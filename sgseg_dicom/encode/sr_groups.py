@@ -21,17 +21,14 @@ from highdicom.sr import (
 )
 from pydicom import Dataset
 
-from sgseg_dicom.components import Component, components_of
+from sgseg_dicom.components import Component
 from sgseg_dicom.encode import codes
-from sgseg_dicom.encode.outline import outline_of
+from sgseg_dicom.encode.outline import outline_of, outlined_parts
 from sgseg_dicom.encode.provenance import MANUFACTURER
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
-
-OUTLINED_SHARE = 0.02
-"""Parts of a region with less of its area than this get no outline of their own; the SEG has them all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,10 +58,9 @@ def region_groups(region: LungRegion, context: Context) -> list[_Planar]:
     The largest part's outline and the segment have the same Tracking UID, and viewers merge them: a group
     without coordinates alone shows as an empty viewport. Area in mm2 only where the spacing is known.
     """
-    parts = components_of(region.mask)
-    smallest = OUTLINED_SHARE * sum(part.size for part in parts)
-    outlined = [part for place, part in enumerate(parts) if place == 0 or part.size >= smallest]
-    groups = [_outline_group(region, part, number, context) for number, part in enumerate(outlined, 1)]
+    groups = [
+        _outline_group(region, part, number, context) for number, part in enumerate(outlined_parts(region), 1)
+    ]
     return groups if context.seg is None else [*groups, _segment_group(region, context.seg, context)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.measure import measure
-from sgseg_dicom.overlay import LONGER_SIDE, LUNG_COLOURS, draw_overlay
+from sgseg_dicom.overlay import LEAST_WIDTH, LONGER_SIDE, LUNG_COLOURS, draw_overlay, undrawable
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest
 from tests.predictions import ORIENTATIONS, both_lungs, prediction, read_built, stored_as
@@ -70,8 +70,16 @@ def test_every_shape_of_image_is_drawn_whole(shape):
     image = picture(read_built(pixels=synthetic_chest(shape)), both_lungs())
 
     assert image.mode == "RGB"
-    assert image.width == round(LONGER_SIDE * shape[1] / max(shape))
+    assert image.width == max(LEAST_WIDTH, round(LONGER_SIDE * shape[1] / max(shape)))
     assert image.height > round(LONGER_SIDE * shape[0] / max(shape))
+
+
+def test_the_font_has_the_letters_of_europe_and_tells_what_it_lacks():
+    """
+    Accents, Greek and Cyrillic are drawn; what would be a box is named.
+    """
+    assert undrawable("äöüßñéíóú²łőşğøåčθж") == []
+    assert undrawable("肺 right") == ["肺"]
 
 
 def test_an_image_without_a_finding_is_drawn():

@@ -1,0 +1,177 @@
+"""Finding -> Presentation State: outlines and sentence as annotations on the radiograph itself. A fallback."""
+
+from copy import deepcopy
+from datetime import datetime
+
+from highdicom import PresentationLUTTransformation
+from highdicom.color import CIELabColor
+from highdicom.pr import (
+    GraphicAnnotation,
+    GraphicLayer,
+    GraphicObject,
+    GrayscaleSoftcopyPresentationState,
+    TextObject,
+)
+from pydicom import Dataset
+from pydicom.valuerep import DA, TM, DSfloat
+
+from sgseg_dicom.encode.finish import finish
+from sgseg_dicom.encode.outline import outline_of, outlined_parts
+from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
+from sgseg_dicom.encode.source import CHARACTER_SET, source_of
+from sgseg_dicom.encode.uids import result_uid, tracking_uid
+from sgseg_dicom.forms import Kind
+from sgseg_dicom.greyscale import first_lut, is_inverted, window_of
+from sgseg_dicom.header import numbers_of
+from sgseg_dicom.language import ENGLISH, Language
+from sgseg_dicom.overlay import LUNG_COLOURS
+from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
+from sgseg_dicom.zones import Laterality
+
+SERIES_NUMBER = 9006
+_LAYERS = {Laterality.RIGHT: "RIGHT_LUNG", Laterality.LEFT: "LEFT_LUNG"}
+_WORDS = "WORDS"
+_WORDS_COLOUR = (255, 196, 61)
+# Left, top, right and bottom of the texts, in parts of the displayed area.
+_TOP, _BOTTOM = (0.02, 0.02, 0.98, 0.08), (0.02, 0.90, 0.98, 0.98)
+
+
+def encode_state(
+    radiograph: Radiograph,
+    finding: Finding,
+    *,
+    algorithm: Algorithm,
+    made_at: datetime,
+    language: Language = ENGLISH,
+) -> Dataset:
+    """
+    Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
+
+    It shows the radiograph in its own grey: the first window or table that the image states. Where it states
+    none the whole range of values is shown.
+
+    Args:
+        radiograph: the source image.
+        finding: what to draw; its regions are on the stored grid.
+        algorithm: who made it.
+        made_at: the site's local time; the same time gives the same bytes.
+        language: of what is written.
+
+    Raises:
+        InvalidResult: a text did not read back as it was meant.
+    """
+    form = f"PR{language.form}"
+    layers = _layers(language)
+    about = (algorithm, language)
+    state = GrayscaleSoftcopyPresentationState(
+        referenced_images=_images(radiograph),
+        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
+        series_number=SERIES_NUMBER,
+        series_description=language.title(Kind.STATE),
+        sop_instance_uid=result_uid(radiograph, algorithm, form),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=algorithm.name,
+        software_versions=algorithm.version,
+        device_serial_number=serial_number(algorithm),
+        content_label="INFECTED_REGIONS",
+        content_description=language.title(Kind.STATE),
+        graphic_layers=list(layers.values()),
+        graphic_annotations=[
+            *(
+                _outlines(radiograph, region, layers[_LAYERS[region.laterality]], *about)
+                for region in finding.regions
+            ),
+            _words(radiograph, finding, layers[_WORDS], *about),
+        ],
+        presentation_lut_transformation=PresentationLUTTransformation(
+            presentation_lut_shape="INVERSE" if is_inverted(radiograph.header) else "IDENTITY"
+        ),
+        specific_character_set=CHARACTER_SET,
+    )
+    state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
+    state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
+    state.update(_grey_of(radiograph.header))
+    return finish(state, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
+
+
+def _layers(language: Language) -> dict[str, GraphicLayer]:
+    """Give one layer for each lung, in the colour of its SEG segment, and one for the words on top."""
+    described = [(_LAYERS[side], language.region_name(side), LUNG_COLOURS[side]) for side in Laterality]
+    described.append((_WORDS, language.draft, _WORDS_COLOUR))
+    return {
+        name: GraphicLayer(name, order, description=text, display_color=CIELabColor.from_rgb(*colour))
+        for order, (name, text, colour) in enumerate(described, 1)
+    }
+
+
+def _outlines(
+    radiograph: Radiograph, region: LungRegion, layer: GraphicLayer, algorithm: Algorithm, language: Language
+) -> GraphicAnnotation:
+    """Draw the outlines that the SR has, tracked together with it; pixel corners as in PS3.3 C.10.5.1.2."""
+    side = region.laterality
+    outlines = [
+        GraphicObject(
+            "POLYLINE",
+            outline_of(part),
+            units="PIXEL",
+            tracking_id=language.region_name(side, number),
+            tracking_uid=tracking_uid(radiograph, algorithm, side, number),
+        )
+        for number, part in enumerate(outlined_parts(region), 1)
+    ]
+    return GraphicAnnotation(_images(radiograph), graphic_layer=layer, graphic_objects=outlines)
+
+
+def _words(
+    radiograph: Radiograph, finding: Finding, layer: GraphicLayer, algorithm: Algorithm, language: Language
+) -> GraphicAnnotation:
+    """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
+    below = [
+        language.sentence(finding.zones),
+        *(language.disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        language.limits,
+    ]
+    texts = [
+        TextObject(text, units="DISPLAY", bounding_box=box, text_justification="LEFT")
+        for text, box in ((language.warning(algorithm), _TOP), (" ".join(below), _BOTTOM))
+    ]
+    return GraphicAnnotation(_images(radiograph), graphic_layer=layer, text_objects=texts)
+
+
+def _images(radiograph: Radiograph) -> list[Dataset]:
+    source = source_of(radiograph)
+    source.SamplesPerPixel = 1
+    # highdicom looks for the grey of the multi-frame classes there; it is put in by hand.
+    source.SharedFunctionalGroupsSequence = source.PerFrameFunctionalGroupsSequence = [Dataset()]
+    return [source]
+
+
+def _grey_of(header: Dataset) -> Dataset:
+    """
+    Take over how the image becomes grey (PS3.3 C.11.1, C.11.8): without, a state shows another grey.
+
+    By hand: highdicom leaves out a Modality LUT Sequence, and raises for an intercept without a slope.
+    """
+    grey = Dataset()
+    if first_lut(header, "ModalityLUTSequence"):
+        grey.ModalityLUTSequence = [deepcopy(header.ModalityLUTSequence[0])]
+    else:
+        slope = (numbers_of(header, "RescaleSlope") or [1.0])[0]
+        intercept = (numbers_of(header, "RescaleIntercept") or [0.0])[0]
+        grey.RescaleSlope, grey.RescaleIntercept = _decimal(slope or 1.0), _decimal(intercept)
+        grey.RescaleType = "US"
+    if first_lut(header, "VOILUTSequence"):
+        voi = Dataset()
+        voi.VOILUTSequence = [deepcopy(header.VOILUTSequence[0])]
+        grey.SoftcopyVOILUTSequence = [voi]
+    elif window := window_of(header):
+        voi = Dataset()
+        voi.WindowCenter, voi.WindowWidth = _decimal(window.centre), _decimal(window.width)
+        voi.VOILUTFunction = window.function
+        grey.SoftcopyVOILUTSequence = [voi]
+    return grey
+
+
+def _decimal(value: float) -> DSfloat:
+    return DSfloat(value, auto_format=True)
