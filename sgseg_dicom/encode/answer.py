@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
+from pydicom.uid import UID_dictionary
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.basic_text import TextReport, code, image, section, text, write_report
@@ -98,8 +99,11 @@ def encode_answer(
         language: of the texts; cause and cure are in English.
 
     Raises:
+        InvalidDataset: no report can refer to an image of an unknown SOP class.
         InvalidResult: a text did not read back as it was meant.
     """
+    if header.SOPClassUID not in UID_dictionary:
+        raise InvalidDataset("the SOP class is unknown: no report can refer to the image; send CR or DX")
     unjudged = Unjudged(header=header)
     source = identity_of(unjudged)
     refused = error.disposition is Disposition.REJECT

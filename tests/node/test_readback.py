@@ -11,6 +11,7 @@ from node.readback import finding_of, keep_received
 from node.warm import warm_up
 from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr
+from sgseg_dicom.encode.text import encode_text
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Algorithm, Finding, LungRegion
 from sgseg_dicom.zones import Laterality, sentence_of
@@ -40,7 +41,8 @@ def arrived(tmp_path):
     radiograph = read(source)
     seg = encode_seg(radiograph, finding, algorithm=ALGORITHM, made_at=NOW)
     sr = encode_sr(radiograph, finding, seg, algorithm=ALGORITHM, made_at=NOW)
-    for name, ds in (("seg", seg), ("sr", sr)):
+    text = encode_text(radiograph, finding, seg, algorithm=ALGORITHM, made_at=NOW)
+    for name, ds in (("seg", seg), ("sr", sr), ("text", text)):
         ds.save_as(tmp_path / f"{name}.dcm", enforce_file_format=True)
     return tmp_path / "seg.dcm", tmp_path / "sr.dcm", source, finding
 
@@ -72,6 +74,20 @@ def test_what_arrived_is_copied_and_drawn(arrived, tmp_path):
     assert kept.has_regions
 
 
+@pytest.mark.parametrize("order", [["seg", "sr", "text"], ["text", "seg", "sr"], ["sr", "text", "seg"]])
+def test_the_text_beside_the_report_is_not_taken_for_it(arrived, tmp_path, order):
+    """
+    Both have Modality SR and arrive in any order; each is copied under its own name, the coded one is read.
+    """
+    out = tmp_path / "out"
+    out.mkdir()
+    kept = keep_received([tmp_path / f"{name}.dcm" for name in order], arrived[2], out)
+
+    assert [path.name for path in kept.files] == ["seg.dcm", "sr.dcm", "text.dcm", "overlay.png"]
+    assert (out / "text.dcm").read_bytes() == (tmp_path / "text.dcm").read_bytes()
+    assert kept.sentence == arrived[3].sentence
+
+
 def test_a_report_alone_is_no_region(arrived, tmp_path):
     """
     Without a SEG the picture has no region and the sentence is still told.
@@ -93,7 +109,7 @@ def test_nothing_of_ours_is_nothing(arrived, tmp_path):
 
 def test_the_warm_up_goes_through_every_stage():
     """
-    It finds something, so that the SEG's and the SR's first times are not a patient's.
+    It finds something, so that the SEG's and the reports' first times are not a patient's.
     """
 
     class Named:
@@ -101,5 +117,4 @@ def test_the_warm_up_goes_through_every_stage():
 
     results = warm_up(Named(), made_at=NOW)
 
-    assert results.seg is not None
-    assert results.sr.Modality == "SR"
+    assert [str(ds.Modality) for ds in results.objects] == ["SEG", "SR", "SR"]
