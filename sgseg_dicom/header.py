@@ -10,6 +10,8 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.errors import BytesLengthException
 from pydicom.valuerep import FLOAT_VR, INT_VR
 
+from sgseg_dicom.characters import encodings_of
+
 UNPARSABLE = (
     ValueError,
     TypeError,
@@ -33,8 +35,9 @@ def header_of(ds: FileDataset) -> Dataset:
     Copy *ds* for the stages to come.
 
     Left out are pixels, overlays, the icon, and elements that cannot be parsed. Value representations are
-    explicit, OW values little endian. Text is decoded, so Specific Character Set says ISO_IR 192 (UTF-8),
-    which can write it all: highdicom refuses some character sets and pydicom writes "?" in others.
+    explicit, OW values little endian. Text is decoded (`sgseg_dicom.characters`), so Specific Character Set says
+    ISO_IR 192 (UTF-8), which can write it all: highdicom refuses some character sets and pydicom writes "?" in
+    others.
     """
     header = _parsed(ds, big_endian=ds.original_encoding[1] is False)
     header.SpecificCharacterSet = "ISO_IR 192"
@@ -65,14 +68,19 @@ def numbers_of(header: Dataset, keyword: str) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def _parsed(ds: Dataset, *, big_endian: bool) -> Dataset:
+def _parsed(ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = ()) -> Dataset:
+    encodings = encodings_of(ds, inherited)
+    ds.set_original_encoding(*ds.original_encoding, encodings)  # pydicom converts texts by it
     parsed = Dataset()
     for element in _parsable(ds):
         if element.tag in (_ICON_IMAGE_SEQUENCE, _SPECIFIC_CHARACTER_SET) or _holds_pixels(element.tag.group):
             continue
         if element.VR == "SQ":
-            items = Sequence(_parsed(item, big_endian=big_endian) for item in element.value or ())
-            element = DataElement(element.tag, "SQ", items)
+            items = [
+                _parsed(item, big_endian=big_endian, inherited=tuple(encodings))
+                for item in element.value or ()
+            ]
+            element = DataElement(element.tag, "SQ", Sequence(items))
         elif element.VR == "PN":
             names = [str(name) for name in ([element.value] if element.VM < 2 else element.value)]
             element = DataElement(element.tag, "PN", names if element.VM > 1 else names[0])
