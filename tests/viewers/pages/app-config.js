@@ -1,0 +1,32 @@
+// OHIF over the archive of the test, in place of the configuration in its package, which names a public server.
+window.config = {
+  routerBasename: null,
+  extensions: [],
+  modes: [],
+  customizationService: {},
+  showStudyList: false,
+  maxNumberOfWebWorkers: 2,
+  disableConfirmationPrompts: true, // a SEG and an SR that are opened are drawn without a question
+  investigationalUseDialog: { option: 'never' },
+  defaultDataSourceName: 'archive',
+  dataSources: [
+    {
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: 'archive',
+      configuration: {
+        friendlyName: 'Orthanc',
+        name: 'archive',
+        wadoUriRoot: '/dicom-web',
+        qidoRoot: '/dicom-web',
+        wadoRoot: '/dicom-web',
+        imageRendering: 'wadors',
+        thumbnailRendering: 'wadors',
+        qidoSupportsIncludeField: false,
+        supportsFuzzyMatching: false,
+        supportsWildcard: true,
+        enableStudyLazyLoad: true,
+        bulkDataURI: { enabled: true },
+      },
+    },
+  ],
+};
