@@ -87,6 +87,7 @@ def encode_seg(
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")
     segmentation.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
+    _fix_padding(segmentation)
     _fix_dimension_uid(segmentation, result_uid(radiograph, algorithm, "SEG dimensions"))
     return finish(segmentation, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
@@ -166,3 +167,10 @@ def _part(image: Dataset, *keywords: str) -> Dataset:
 def _fix_dimension_uid(segmentation: Dataset, uid: str) -> None:
     for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid
+
+
+def _fix_padding(segmentation: Dataset) -> None:
+    """Pad with a zero byte (PS3.5 6.2, OB), which is no value: highdicom pads with the digit "0", a value of 48."""
+    bits = segmentation.NumberOfFrames * segmentation.Rows * segmentation.Columns * segmentation.BitsAllocated
+    length = -(-bits // 8)
+    segmentation.PixelData = segmentation.PixelData[:length] + b"\0" * (length % 2)

@@ -16,6 +16,7 @@ from tests.builders import SOP_CLASSES, stored_values, synthetic_chest
 from tests.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
+    IMAGE_RIGHT,
     MADE_AT,
     ORIENTATIONS,
     both_lungs,
@@ -58,6 +59,21 @@ def test_the_mask_reads_back_pixel_for_pixel(shape, segmentation_type):
 
     assert (seg.Rows, seg.Columns) == shape
     np.testing.assert_array_equal(masks_in(seg), [region.mask for region in finding.regions])
+
+
+@pytest.mark.parametrize(("segmentation_type", "spots"), [("FRACTIONAL", 1), ("BINARY", 1), ("BINARY", 2)])
+def test_an_odd_number_of_bytes_is_padded_with_zero(segmentation_type, spots):
+    """
+    PS3.5 6.2: highdicom pads with the digit "0", which among fractions is the value 48.
+    """
+    places = [(IMAGE_LEFT, "right middle"), (IMAGE_RIGHT, "left upper")][:spots]
+    one = prediction(*(spot(*place) for place, _ in places), zones=[zone for _, zone in places])
+    _, seg = encoded(read_built(pixels=synthetic_chest((301, 203))), one, segmentation_type=segmentation_type)
+
+    bits = spots * 301 * 203 * seg.BitsAllocated
+    assert len(seg.PixelData) == -(-bits // 16) * 2
+    assert segmentation_type == "BINARY" or set(seg.PixelData) == {0, 255}
+    assert bits > 8 * (len(seg.PixelData) - 1) or seg.PixelData[-1] == 0
 
 
 @pytest.mark.parametrize("kind", SOP_CLASSES)
