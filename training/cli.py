@@ -1,24 +1,29 @@
-"""`sgseg-train`: fit, evaluate, export."""
+"""`sgseg-train`: from folders of data to weights, and what they are worth."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sgseg_dicom.errors import ConfigError, SgsegError
 from sgseg_dicom.infer import GuidedBy
-from training.data import Captions, read_normals, read_qata
+from training.data import Captions, read_normals, read_split
 from training.recipe import load_recipe
 
 app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
 )
 
-Data = Annotated[Path, typer.Option(help="QaTa-COV19 in the SGSeg layout: `images` and `prompts`.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="QaTa-COV19 as the SGSeg release, Kaggle or LViT lay it out; the layout is recognised."
+    ),
+]
 Normals = Annotated[Path | None, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
 
 
@@ -27,21 +32,44 @@ def sgseg_train() -> None:
     """Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads."""
 
 
+@app.command("prepare")
+def prepare_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Manifest to write (JSON).")],
+    normals: Normals = None,
+    captions: Annotated[Captions, typer.Option(help="Which captions the zones come from.")] = "original",
+) -> None:
+    """Write down what there is of each image, with digests; say what is dropped and why."""
+    from training.prepare import manifest_of, summary_of
+
+    with _told():
+        manifest = manifest_of(data, normals, captions=captions)
+        _write_json(out, manifest)
+    typer.echo(summary_of(manifest))
+
+
 @app.command("pseudo-label")
 def pseudo_label_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="File of labels to write (JSON).")],
     recipe: Annotated[str, typer.Option(help="Its captions and text encoder are used.")] = "compact",
+    captions: Annotated[Captions | None, typer.Option(help="Other captions than the recipe's.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here as well.")] = None,
 ) -> None:
-    """Cluster the location phrases of train into zone labels (paper section 2.3)."""
+    """Cluster the location phrases of train into zone labels (paper section 2.3), and say how good they are."""
+    from training.label_report import report_labels
     from training.pretrained import load_text_encoder
     from training.pseudo_labels import pseudo_label, write_labels
 
     with _told():
         chosen = load_recipe(recipe)
-        train = read_qata(data, "train", captions=chosen.captions)
-        write_labels(train, pseudo_label(train, load_text_encoder(chosen.text_encoder)), out)
-    typer.echo(f"Labels: {out}")
+        train = read_split(data, "train", captions=captions or chosen.captions)
+        encoder = load_text_encoder(chosen.text_encoder)
+        labels = pseudo_label(train, encoder)
+        write_labels(train, labels, out)
+        report = {"captions": captions or chosen.captions} | report_labels(train, labels, encoder)
+        _write_json(json_file, report)
+    typer.echo(json.dumps(report, indent=2))
 
 
 @app.command("fit")
@@ -64,8 +92,8 @@ def fit_command(
 
     with _told():
         chosen = load_recipe(recipe)
-        train = read_qata(data, "train", captions=chosen.captions)
-        valid = read_qata(data, "valid", captions=chosen.captions)
+        train = read_split(data, "train", captions=chosen.captions)
+        valid = read_split(data, "valid", captions=chosen.captions)
         if labels is not None:
             train = with_labels(train, labels)
         if normals is not None:
@@ -93,14 +121,32 @@ def evaluate_command(
     from training.evaluate import evaluate
 
     with _told():
-        items = read_qata(data, split, captions=captions)
-        healthy = [] if normals is None else read_normals(normals, split)
+        items = read_split(data, split, captions=captions)
+        healthy = [] if normals is None else read_normals(normals, split, undivided=True)
         network = load_network(weights)
         figures = evaluate(network, items, healthy, guided_by=guidance)
-    text = json.dumps({"split": split, "weights": network.manifest.sha256} | figures, indent=2)
-    if json_file is not None:
-        json_file.write_text(text + "\n")
-    typer.echo(text)
+        figures = {"split": split, "captions": captions, "weights": network.manifest.sha256} | figures
+        _write_json(json_file, figures)
+    typer.echo(json.dumps(figures, indent=2))
+
+
+@app.command("guidance-gain")
+def guidance_gain_command(
+    data: Data,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
+) -> None:
+    """Measure what the model's own report is worth: Dice with it less Dice without, patient by patient."""
+    from sgseg_dicom.infer import load_network
+    from training.gain import guidance_gain
+
+    with _told():
+        items = read_split(data, split)
+        network = load_network(weights)
+        figures = {"split": split, "weights": network.manifest.sha256} | guidance_gain(network, items)
+        _write_json(json_file, figures)
+    typer.echo(json.dumps(figures, indent=2))
 
 
 @app.command("ablate")
@@ -123,8 +169,8 @@ def ablate_command(
         if unknown := set(only or ()) - set(methods):
             raise ConfigError(f"no method is named {sorted(unknown)}; known: {list(methods)}")
         methods = {name: build for name, build in methods.items() if not only or name in only}
-        train = read_qata(data, "train", captions=chosen.captions)
-        valid = read_qata(data, "valid", captions=chosen.captions)
+        train = read_split(data, "train", captions=chosen.captions)
+        valid = read_split(data, "valid", captions=chosen.captions)
         rows = measure_methods(methods, chosen, train, valid, out=out)
     typer.echo(table_of(rows))
 
@@ -144,7 +190,7 @@ def figures_command(
 
     with _told():
         tokenizer = load_text_encoder(text_encoder).tokenizer
-        for path in draw_figures(load_network(weights), read_qata(data, split), tokenizer, out=out):
+        for path in draw_figures(load_network(weights), read_split(data, split), tokenizer, out=out):
             typer.echo(str(path))
 
 
@@ -161,12 +207,18 @@ def export_command(
 
     with _told():
         splits = Splits(
-            train=read_qata(data, "train") + ([] if normals is None else read_normals(normals, "train")),
-            valid=read_qata(data, "valid"),
+            train=read_split(data, "train") + ([] if normals is None else read_normals(normals, "train")),
+            valid=read_split(data, "valid"),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
         )
         manifest = export(checkpoint, splits, out=out, release=Release(name=name))
     typer.echo(json.dumps(manifest.metrics, indent=2))
+
+
+def _write_json(path: Path | None, content: Any) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 @contextmanager

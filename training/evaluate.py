@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,26 @@ from sgseg_dicom.infer import GuidedBy, Network
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
+from training.report_scores import count_reports, report_metrics
 
 _BATCH = 8
 _RESAMPLES = 1000
+
+
+class Resampled(Protocol):
+    """What is known image by image, and can be drawn again patient by patient."""
+
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """Who is on each image."""
+        ...
+
+    def take(self, places: NDArray[np.int64]) -> Self:
+        """Give the images at *places*, which may stand more than once."""
+        ...
+
+
+_C = TypeVar("_C", bound=Resampled)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -53,31 +70,33 @@ def evaluate(
     network: Network, items: Sequence[Item], normals: Sequence[Item], *, guided_by: GuidedBy = "generated"
 ) -> dict[str, Any]:
     """
-    Measure infected *items* and *normals*; every figure of the items has a patient-level bootstrap interval.
+    Measure infected *items* and *normals*; every figure has a patient-level bootstrap interval, `..._ci`, 95 %.
 
     Returns:
-        keys images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, zone_accuracy, zone_f1,
-        report_exact_match, sensitivity (each with `..._ci`, 95 %), normals, ms_per_image, guidance.
+        keys guidance, images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
+        mask_sensitivity, captioned, then of the captioned images zone_accuracy, zone_f1, report_exact_match,
+        bleu_1 to bleu_4 and rouge_l; ms_per_image; normals: images, any_mask_rate, any_finding_rate, mean_area.
+        Where no caption names the zones, `zones` says that their figures are left out.
     """
     started = time.perf_counter()
-    counts = count(items, predict(network, items, guided_by=guided_by))
+    predictions = predict(network, items, guided_by=guided_by)
     seconds = time.perf_counter() - started
-    results: dict[str, Any] = {"guidance": guided_by, "images": len(items), **metrics(counts)}
-    results |= {f"{name}_ci": interval for name, interval in bootstrap(counts).items()}
+    results: dict[str, Any] = {"guidance": guided_by, "images": len(items)}
+    counts = count(items, predictions)
+    results |= _with_intervals(counts, mask_metrics)
+    told = [place for place, item in enumerate(items) if item.zones is not None]
+    results["captioned"] = len(told)
+    if told:
+        reports = count_reports([items[place] for place in told], [predictions[place] for place in told])
+        results |= _with_intervals(counts.take(np.array(told)), zone_metrics) | _with_intervals(
+            reports, report_metrics
+        )
+    else:
+        results["zones"] = "no caption names them: the figures of zones and report are left out"
     results["ms_per_image"] = 1000 * seconds / len(items)
     if normals:
-        found = count(normals, predict(network, normals, guided_by="generated"))
-        share = found.predicted / found.pixels
-        results["normals"] = {
-            "images": len(normals),
-            "any_mask_rate": float((found.predicted > 0).mean()),
-            "any_mask_rate_ci": _interval(
-                found, lambda counts: {"rate": float((counts.predicted > 0).mean())}
-            )["rate"],
-            # A zone without a mask is a finding all the same; with a mask there is always a zone.
-            "any_finding_rate": float(found.zones.any(axis=1).mean()),
-            "mean_area": float(share.mean()),
-        }
+        found = count(normals, predict(network, normals))
+        results["normals"] = {"images": len(normals)} | _with_intervals(found, normal_metrics)
     return results
 
 
@@ -89,12 +108,13 @@ def predict(
     for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
         part = items[start : start + _BATCH]
         inputs = [model_input_of(item) for item in part]
-        predictions += network.judge(inputs, guided_by=guided_by, zones=[item.zones for item in part])
+        zones = [item.known_zones for item in part] if guided_by == "ground-truth" else None
+        predictions += network.judge(inputs, guided_by=guided_by, zones=zones)
     return predictions
 
 
 def count(items: Sequence[Item], predictions: Sequence[Prediction]) -> Counts:
-    """Compare predictions with the masks and captions of *items*."""
+    """Compare predictions with the masks and captions of *items*; zones that none names are all False."""
     masks = [load_mask(item) for item in items]
     pairs = list(zip(predictions, masks, strict=True))
     return Counts(
@@ -104,37 +124,65 @@ def count(items: Sequence[Item], predictions: Sequence[Prediction]) -> Counts:
         true=np.array([mask.sum() for mask in masks]),
         pixels=np.array([mask.size for mask in masks]),
         zones=np.array([p.zones for p in predictions], dtype=np.bool_),
-        true_zones=np.array([item.zones for item in items], dtype=np.bool_),
+        true_zones=np.array([item.zones or (False,) * 6 for item in items], dtype=np.bool_),
     )
 
 
 def metrics(counts: Counts) -> dict[str, float]:
-    """Give the figures of *counts*: "micro" pools all pixels, "mean" averages images."""
+    """Give the figures of *counts*, masks and zones."""
+    return mask_metrics(counts) | zone_metrics(counts)
+
+
+def mask_metrics(counts: Counts) -> dict[str, float]:
+    """
+    Give what needs no caption: "micro" pools all pixels, "mean" averages images.
+
+    `sensitivity` is the share of images with a finding, `mask_sensitivity` of those with any pixel of one.
+    """
     union = counts.predicted + counts.true - counts.overlap
     total = counts.predicted + counts.true
-    right = counts.zones == counts.true_zones
-    named = (counts.zones & counts.true_zones).sum()
     return {
         "dice_micro": float(2 * counts.overlap.sum() / max(1, total.sum())),
         "dice_mean": float((2 * counts.overlap / np.maximum(1, total)).mean()),
         "jaccard_micro": float(counts.overlap.sum() / max(1, union.sum())),
         "jaccard_mean": float((counts.overlap / np.maximum(1, union)).mean()),
         "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
+        "sensitivity": float(counts.zones.any(axis=1).mean()),
+        "mask_sensitivity": float((counts.predicted > 0).mean()),
+    }
+
+
+def zone_metrics(counts: Counts) -> dict[str, float]:
+    """Compare the zones with those that the captions name."""
+    right = counts.zones == counts.true_zones
+    named = (counts.zones & counts.true_zones).sum()
+    return {
         "zone_accuracy": float(right.mean()),
         "zone_f1": float(2 * named / max(1, counts.zones.sum() + counts.true_zones.sum())),
         "report_exact_match": float(right.all(axis=1).mean()),
-        "sensitivity": float(counts.zones.any(axis=1).mean()),
+    }
+
+
+def normal_metrics(counts: Counts) -> dict[str, float]:
+    """
+    Give what is found on normal radiographs, and should not be.
+
+    A zone without a mask is a finding all the same; with a mask there is always a zone.
+    """
+    return {
+        "any_mask_rate": float((counts.predicted > 0).mean()),
+        "any_finding_rate": float(counts.zones.any(axis=1).mean()),
+        "mean_area": float((counts.predicted / counts.pixels).mean()),
     }
 
 
 def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:
     """Give the 95 % interval of each figure, patients drawn with replacement."""
-    return _interval(counts, metrics)
+    return interval_of(counts, metrics)
 
 
-def _interval(
-    counts: Counts, figures: Callable[[Counts], dict[str, float]]
-) -> dict[str, tuple[float, float]]:
+def interval_of(counts: _C, figures: Callable[[_C], dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """Give the 95 % interval of each of *figures*, patients drawn with replacement."""
     _, patient = np.unique(counts.patients, return_inverse=True)
     members = [np.flatnonzero(patient == number) for number in range(patient.max() + 1)]
     generator = np.random.default_rng(0)
@@ -149,3 +197,8 @@ def _interval(
         )
         for name in drawn[0]
     }
+
+
+def _with_intervals(counts: _C, figures: Callable[[_C], dict[str, float]]) -> dict[str, Any]:
+    intervals = interval_of(counts, figures)
+    return figures(counts) | {f"{name}_ci": interval for name, interval in intervals.items()}

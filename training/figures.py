@@ -88,7 +88,7 @@ def word_importance(network: Network, items: Sequence[Item], tokenizer: PreTrain
     """Fig. 2: the importance of each word of the report."""
     figure = Figure(figsize=(9, 0.9 * len(items)))
     for row, item in enumerate(items):
-        report = report_of(item.zones)
+        report = report_of(item.known_zones)
         tokens = tokenizer.convert_ids_to_tokens(tokenizer(report)["input_ids"])
         importance = importance_of_words(network, item)[: len(tokens)]
         axes = figure.add_subplot(len(items), 1, row + 1)
@@ -128,7 +128,7 @@ def reports_and_masks(
         _show(axes, item, load_mask(item), _TRUE)
         axes.contour(_small(prediction.mask), levels=[0.5], colors=_OURS, linewidths=1)
         middle = 1 - (row + 0.5) / len(chosen)
-        figure.text(0.2, middle + 0.02, f"true: {report_of(item.zones)}", color=_TRUE, fontsize=8)
+        figure.text(0.2, middle + 0.02, f"true: {report_of(item.known_zones)}", color=_TRUE, fontsize=8)
         figure.text(0.2, middle - 0.04, f"generated: {report_of(prediction.zones)}", color=_OURS, fontsize=8)
     return figure
 

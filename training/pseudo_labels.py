@@ -122,7 +122,7 @@ def _zones_of_clusters(
     # Of equally many captions the lower bits win, so that the order of the items does not matter.
     zones = {
         cluster: min(
-            Counter(items[place].zones for place in places[cluster].tolist()).items(),
+            Counter(items[place].known_zones for place in places[cluster].tolist()).items(),
             key=lambda c: (-c[1], c[0]),
         )[0]
         for cluster in known

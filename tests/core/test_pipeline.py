@@ -15,7 +15,7 @@ from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import chest_radiograph, write
 from tests.data_folder import DATA, needs_data
 from tests.predictions import ORIENTATIONS, stored_as
-from training.data import load_image, load_mask, read_qata
+from training.data import load_image, load_mask, read_split
 from training.evaluate import model_input_of
 
 NOW = datetime(2026, 11, 24, 12, 0, 0)
@@ -37,7 +37,7 @@ def side_of(zones):
 def one_sided(request):
     """A real image whose caption and mask name one lung, and where the model sees the same one."""
     network = load_network(device="cpu")
-    for item in read_qata(DATA / "QaTa", "valid"):
+    for item in read_split(DATA / "QaTa", "valid"):
         if side_of(item.zones) is not request.param:
             continue
         half = load_mask(item)[:, :112] if request.param is Laterality.RIGHT else load_mask(item)[:, 112:]
@@ -81,7 +81,7 @@ def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored
 @needs_data
 def test_through_dicom_the_mask_is_the_models_own(segmenter, tmp_path):
     """On a 224 x 224 image the written mask is the network's, pixel for pixel."""
-    item = read_qata(DATA / "QaTa", "valid")[1]
+    item = read_split(DATA / "QaTa", "valid")[1]
     path = write(chest_radiograph(pixels=load_image(item)), tmp_path / "image.dcm")
 
     results = process(path, segmenter=segmenter, made_at=NOW)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.builders import synthetic_chest
 from tests.data_folder import DATA
-from training.data import load_image, load_mask, read_qata
+from training.data import load_image, load_mask, read_split
 
 
 @cache
@@ -20,6 +20,6 @@ def infected_chests(count: int) -> list[NDArray[np.uint8]]:
     """
     if not (DATA / "QaTa").is_dir():
         return [(synthetic_chest((224, 224), seed=seed) >> 4).astype(np.uint8) for seed in range(count)]
-    items = read_qata(DATA / "QaTa", "valid")[: 10 * count]
+    items = read_split(DATA / "QaTa", "valid")[: 10 * count]
     items.sort(key=lambda item: int(load_mask(item).sum()))
     return [load_image(item) for item in items[-count:]]

@@ -18,7 +18,7 @@ from sgseg_dicom.zones import ZoneBits
 from tests.builders import LOSSLESS_SYNTAXES, write
 from tests.data_folder import DATA, needs_data
 from tests.predictions import ORIENTATIONS, stored_as
-from training.data import Item, load_image, read_qata
+from training.data import Item, load_image, read_split
 from training.evaluate import count, metrics, predict
 
 pytestmark = [pytest.mark.system, needs_data]
@@ -40,7 +40,7 @@ class ReadBack:
 @pytest.fixture(scope="module")
 def items() -> list[Item]:
     """Valid images from the whole of the split."""
-    valid = read_qata(DATA / "QaTa", "valid")
+    valid = read_split(DATA / "QaTa", "valid")
     return valid[:: len(valid) // IMAGES][:IMAGES]
 
 

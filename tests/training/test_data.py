@@ -9,7 +9,7 @@ import pytest
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.data_folder import DATA, needs_data
 from tests.training.builders import small_data_set, small_normals
-from training.data import NEAR_DUPLICATES, DataError, digest_of, load_mask, read_normals, read_qata
+from training.data import NEAR_DUPLICATES, DataError, digest_of, load_mask, read_normals, read_split
 
 
 @needs_data
@@ -17,7 +17,7 @@ def test_one_sided_captions_lie_over_the_patients_side():
     """
     The patient's right lung is in the image's left half: where the zones name one lung, its half has the mask.
     """
-    items = read_qata(DATA / "QaTa", "valid")
+    items = read_split(DATA / "QaTa", "valid")
     shares = []
     for item in items:
         sides = {zone.laterality for zone, present in zip(ZONES, item.zones, strict=True) if present}
@@ -33,7 +33,7 @@ def test_one_sided_captions_lie_over_the_patients_side():
 @needs_data
 def test_the_real_splits_are_read_whole():
     """5,716 images of train less four near-duplicates, and 1,429 of valid, each with a zone."""
-    train, valid = read_qata(DATA / "QaTa", "train"), read_qata(DATA / "QaTa", "valid")
+    train, valid = read_split(DATA / "QaTa", "train"), read_split(DATA / "QaTa", "valid")
 
     assert (len(train), len(valid)) == (5712, 1429)
     assert not NEAR_DUPLICATES & {item.name for item in train}
@@ -49,7 +49,7 @@ def test_a_captions_left_is_the_patients_right_however_it_is_written(tmp_path):
     rows["train"][0]["caption"] = "Unilateral pulmonary infection, one infected area,  lower Left lung."
     path.write_text(json.dumps(rows))
 
-    (item,) = read_qata(folder, "train", captions="refined")
+    (item,) = read_split(folder, "train", captions="refined")
 
     assert [zone.name for zone, present in zip(ZONES, item.zones, strict=True) if present] == ["right lower"]
 
@@ -57,7 +57,7 @@ def test_a_captions_left_is_the_patients_right_however_it_is_written(tmp_path):
 def test_an_original_caption_that_cannot_be_read_gives_way_to_the_refined_one(tmp_path):
     """ "all lung and all right lung" names no side: the refined caption is taken."""
     folder = small_data_set(tmp_path)
-    expected = [item.zones for item in read_qata(folder, "train", captions="refined")]
+    expected = [item.zones for item in read_split(folder, "train", captions="refined")]
     path = folder / "prompts" / "original_captions.json"
     captions = json.loads(path.read_text())
     names = list(captions["train"])
@@ -67,13 +67,13 @@ def test_an_original_caption_that_cannot_be_read_gives_way_to_the_refined_one(tm
     captions["train"][names[1]] = None
     path.write_text(json.dumps(captions))
 
-    assert [item.zones for item in read_qata(folder, "train", captions="original")] == expected
+    assert [item.zones for item in read_split(folder, "train", captions="original")] == expected
 
 
 def test_an_unknown_split_names_the_known_ones(tmp_path):
     """A typing error says what is there."""
     with pytest.raises(DataError, match="train"):
-        read_qata(small_data_set(tmp_path), "trian")
+        read_split(small_data_set(tmp_path), "trian")
 
 
 def test_a_missing_image_is_named(tmp_path):
@@ -83,7 +83,7 @@ def test_a_missing_image_is_named(tmp_path):
     victim.unlink()
 
     with pytest.raises(DataError, match=victim.name):
-        read_qata(folder, "train")
+        read_split(folder, "train")
 
 
 def test_normals_have_neither_mask_nor_zone(tmp_path):
@@ -96,7 +96,7 @@ def test_normals_have_neither_mask_nor_zone(tmp_path):
 
 def test_the_digest_changes_with_one_zone(tmp_path):
     """Two runs on other labels are two data sets."""
-    items = read_qata(small_data_set(tmp_path), "train")
+    items = read_split(small_data_set(tmp_path), "train")
     flipped = [*items[:-1], replace(items[-1], zones=tuple(not zone for zone in items[-1].zones))]
 
     assert digest_of(items) == digest_of(list(reversed(items)))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.training.builders import small_data_set
-from training.data import load_mask, read_qata
-from training.evaluate import bootstrap, count, metrics
+from sgseg_dicom.infer import load_network
+from tests.training.builders import as_kaggle, small_data_set, small_normals
+from training.data import load_mask, read_normals, read_split
+from training.evaluate import bootstrap, count, evaluate, metrics
 
 
 class Said:
@@ -17,7 +18,7 @@ class Said:
 
 @pytest.fixture
 def items(tmp_path):
-    return read_qata(small_data_set(tmp_path), "train")
+    return read_split(small_data_set(tmp_path), "train")
 
 
 def test_the_truth_scores_one_everywhere(items):
@@ -55,3 +56,35 @@ def test_intervals_hold_the_figure_and_have_width(items):
     low, high = bootstrap(counts)["dice_mean"]
 
     assert low < metrics(counts)["dice_mean"] < high
+
+
+def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):
+    """Masks, zones, sentences and normals; whoever compares weights finds the same keys."""
+    normals = read_normals(small_normals(tmp_path / "normals"), "valid")
+
+    figures = evaluate(load_network(), items[:2], normals)
+
+    assert figures["images"] == figures["captioned"] == 2
+    for name in (
+        *("dice_micro", "dice_mean", "jaccard_micro", "jaccard_mean", "accuracy", "sensitivity"),
+        *("zone_accuracy", "zone_f1", "report_exact_match", "bleu_1", "bleu_4", "rouge_l"),
+    ):
+        low, high = figures[f"{name}_ci"]
+        assert 0 <= low <= high <= 1, name
+    assert figures["normals"]["images"] == 2
+    for name in ("any_mask_rate", "any_finding_rate", "mean_area"):
+        low, high = figures["normals"][f"{name}_ci"]
+        assert low <= figures["normals"][name] <= high
+    assert figures["ms_per_image"] > 0
+
+
+def test_a_folder_without_captions_is_measured_without_zones(tmp_path):
+    """Masks are measured all the same, and the figures say why there is none of the zones."""
+    folder = as_kaggle(small_data_set(tmp_path / "sgseg", train=2), tmp_path / "kaggle")
+
+    figures = evaluate(load_network(), read_split(folder, "train"), [])
+
+    assert figures["captioned"] == 0
+    assert "dice_micro_ci" in figures
+    assert not {name for name in figures if name.startswith(("zone_", "bleu", "rouge", "report"))}
+    assert "no caption" in figures["zones"]

@@ -13,7 +13,7 @@ from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
-from training.data import read_normals, read_qata
+from training.data import read_normals, read_split
 from training.fit import fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
@@ -29,7 +29,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def items(folders):
     data, normals = folders
-    return read_qata(data, "train") + read_normals(normals, "train"), read_qata(data, "valid")
+    return read_split(data, "train") + read_normals(normals, "train"), read_split(data, "valid")
 
 
 def test_two_epochs_and_two_more_equal_four(items, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from sgseg_dicom.zones import zones_of
 from tests.data_folder import DATA, needs_data
-from training.data import DataError, Item, read_qata
+from training.data import DataError, Item, read_split
 from training.pretrained import load_text_encoder
 from training.pseudo_labels import embed, location_phrase, pseudo_label, with_labels, write_labels
 
@@ -88,7 +88,7 @@ def test_an_item_without_label_is_named(tmp_path):
 @needs_data
 def test_the_real_labels_agree_with_the_grammar(encoder):
     """On the real train split 99 % of the pseudo-labels are the grammar's."""
-    items = read_qata(DATA / "QaTa", "train")
+    items = read_split(DATA / "QaTa", "train")
     zones = pseudo_label(items, encoder).zones
     agree = np.mean([label == item.zones for label, item in zip(zones, items, strict=True)])
     assert agree > 0.99

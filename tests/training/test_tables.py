@@ -7,7 +7,7 @@ import torch
 
 from tests.training.builders import small_data_set
 from training.batches import LoadedItems, PlainBatches
-from training.data import DataError, read_qata
+from training.data import DataError, read_split
 from training.methods import CONTRASTIVE_SHARE, methods_of
 from training.recipe import load_recipe
 from training.tables import measure_methods, table_of
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def batch(folder):
     recipe = load_recipe("smoke")
-    whole = next(iter(PlainBatches(LoadedItems(read_qata(folder, "train")), batch_size=2)))
+    whole = next(iter(PlainBatches(LoadedItems(read_split(folder, "train")), batch_size=2)))
     size = recipe.phases[0].size
     return whole._replace(images=whole.images[..., :size, :size], masks=whole.masks[..., :size, :size])
 
@@ -65,7 +65,7 @@ def test_full_text_looks_at_the_true_report(batch):
 def test_a_measured_method_is_not_run_again(folder, tmp_path, monkeypatch):
     """Rows come from the finished runs; another recipe is refused."""
     recipe = load_recipe("smoke")
-    train, valid = read_qata(folder, "train"), read_qata(folder, "valid")
+    train, valid = read_split(folder, "train"), read_split(folder, "valid")
     name = "self-guidance, simple report"
     methods = {name: methods_of("2", recipe)[name]}
     first = measure_methods(methods, recipe, train, valid, out=tmp_path)
@@ -81,7 +81,7 @@ def test_a_report_that_does_not_exist_has_no_figures(tmp_path, folder):
     """An image-only method has no zone accuracy, rather than one of zero."""
     recipe = load_recipe("smoke")
     methods = {"without text": methods_of("2", recipe)["without text"]}
-    items = read_qata(folder, "valid")
+    items = read_split(folder, "valid")
     row = measure_methods(methods, recipe, items, items, out=tmp_path)[0]
     assert row["zone_accuracy"] is None
     assert json.loads((tmp_path / "without-text" / "result.json").read_text()) == row | {

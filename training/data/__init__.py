@@ -21,5 +21,3 @@ __all__ = [
     "splits_of",
     "survey_split",
 ]
-
-read_qata = read_split

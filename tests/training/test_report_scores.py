@@ -1,0 +1,54 @@
+"""BLEU and ROUGE-L are those of the library, and of the sentence that the captions would have."""
+
+import numpy as np
+import pytest
+from torchmetrics.text import BLEUScore
+
+from tests.training.builders import small_data_set
+from training.data import read_split
+from training.data.captions import caption_of
+from training.report_scores import count_reports, report_metrics
+
+
+class Said:
+    """A prediction, as far as the sentence asks."""
+
+    def __init__(self, zones):
+        self.zones = zones
+
+
+@pytest.fixture
+def items(tmp_path):
+    return read_split(small_data_set(tmp_path, train=8), "train")
+
+
+def test_the_true_zones_give_the_caption_itself(items):
+    """Left and right are turned twice, and the image's left lung stands first, as in the captions."""
+    assert [caption_of(item.zones) for item in items] == [item.caption for item in items]
+
+    figures = report_metrics(count_reports(items, [Said(item.zones) for item in items]))
+
+    assert figures == pytest.approx(dict.fromkeys(["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l"], 1.0))
+
+
+def test_the_scores_are_the_librarys_over_the_whole_corpus(items):
+    """Counted pair by pair and added up, the score is that of torchmetrics over all sentences at once."""
+    said = [Said((True, False, False, False, True, False))] * len(items)
+    sentence = caption_of(said[0].zones)
+
+    figures = report_metrics(count_reports(items, said))
+
+    for n in range(1, 5):
+        expected = BLEUScore(n_gram=n)([sentence] * len(items), [[item.caption] for item in items])
+        assert figures[f"bleu_{n}"] == pytest.approx(float(expected), abs=1e-6)
+    assert 0 < figures["bleu_4"] < figures["bleu_1"] < 1
+    assert 0 < figures["rouge_l"] < 1
+
+
+def test_only_the_images_taken_count(items):
+    """A choice of images scores as if there were no others."""
+    said = [Said(items[0].zones)] * len(items)
+
+    first = report_metrics(count_reports(items, said).take(np.array([0, 0])))
+
+    assert first["rouge_l"] == pytest.approx(1.0)
