@@ -9,6 +9,7 @@ from typing import Protocol
 from pydicom import Dataset
 
 from sgseg_dicom.applicability import require_applicable
+from sgseg_dicom.check import require_valid
 from sgseg_dicom.encode.answer import encode_answer
 from sgseg_dicom.encode.results import encode_results
 from sgseg_dicom.errors import SgsegError
@@ -64,6 +65,8 @@ def process(
         files, names = encode_results(
             radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=language
         )
+    with timed("check"):
+        require_valid(files, radiograph.header)
     return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
 
 
@@ -77,4 +80,7 @@ def answer(
         InvalidDataset: not even the header tells which image it is.
         InvalidResult: the answer failed its own check.
     """
-    return encode_answer(read_header(path), error, algorithm=algorithm, made_at=made_at, language=language)
+    header = read_header(path)
+    said = encode_answer(header, error, algorithm=algorithm, made_at=made_at, language=language)
+    require_valid({"answer.dcm": said}, header)
+    return said

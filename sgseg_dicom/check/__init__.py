@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import text
-from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, Case
+from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, case_of
 from sgseg_dicom.check.identity import identity
 from sgseg_dicom.check.pictures import capture, state
 from sgseg_dicom.check.report import report
@@ -47,7 +47,7 @@ def violations(objects: Mapping[str, Dataset], header: Dataset | None) -> list[V
 
     Without *header* the objects are compared with each other alone: whose they are, what they say.
     """
-    case = Case(objects, header)
+    case = case_of(objects, header)
     segments = {
         text(ds, "SOPInstanceUID"): segments_of(ds)
         for ds in objects.values()
@@ -60,9 +60,9 @@ def violations(objects: Mapping[str, Dataset], header: Dataset | None) -> list[V
         if text(ds, "SOPClassUID") == SEGMENTATION:
             yield from segmentation(ds, segments[text(ds, "SOPInstanceUID")], case)
         elif text(ds, "SOPClassUID") in REPORTS:
-            yield from report(ds, segments, case)
+            yield from report(name, segments, case)
         elif text(ds, "SOPClassUID") == BASIC_TEXT:
-            yield from words(ds, segments, case)
+            yield from words(name, segments, case)
         elif text(ds, "SOPClassUID") in CAPTURES:
             yield from capture(ds, case)
         elif text(ds, "SOPClassUID") in STATES:

@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code_of, items, text
+from sgseg_dicom.check.content import Item, content_of
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 REPORTS = (  # Comprehensive SR, Comprehensive 3D SR: what TID 1500 is written in
@@ -42,26 +43,23 @@ class Case:
     Attributes:
         objects: by name, at least one.
         header: of the source image; None where it is not at hand: what needs it is then not checked.
+        contents: the content tree of each structured report among the objects, by the object's name.
     """
 
     objects: Mapping[str, Dataset]
     header: Dataset | None
-
-    def segmentation(self, uid: str) -> Dataset | None:
-        """Give the Segmentation with this SOP Instance UID; None where it is not among the objects."""
-        return next(
-            (
-                ds
-                for ds in self.objects.values()
-                if text(ds, "SOPInstanceUID") == uid and text(ds, "SOPClassUID") == SEGMENTATION
-            ),
-            None,
-        )
+    contents: Mapping[str, Item]
 
     @property
     def source_uid(self) -> str:
         """SOP Instance UID of the source image; "" where it is not at hand."""
         return "" if self.header is None else text(self.header, "SOPInstanceUID")
+
+
+def case_of(objects: Mapping[str, Dataset], header: Dataset | None) -> Case:
+    """Read the objects' content trees, once for all rules."""
+    reports = {name: ds for name, ds in objects.items() if text(ds, "SOPClassUID") in (*REPORTS, BASIC_TEXT)}
+    return Case(objects, header, {name: content_of(ds) for name, ds in reports.items()})
 
 
 def equipment_of(ds: Dataset) -> Equipment:

@@ -7,7 +7,7 @@ from pydicom import Dataset
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code
 from sgseg_dicom.check.case import Case, equipment_of
-from sgseg_dicom.check.content import Item, content_of
+from sgseg_dicom.check.content import Item
 from sgseg_dicom.check.document import document, evidence_of, has_root
 from sgseg_dicom.check.groups import Group, Segments, group, groups_of
 from sgseg_dicom.check.rules import Broken, Rule
@@ -15,9 +15,9 @@ from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits, zones_of
 
 
-def report(sr: Dataset, segments: Segments, case: Case) -> Iterator[Broken]:
+def report(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
     """Check a Measurement Report against itself and against the Segmentations beside it."""
-    root = content_of(sr)
+    sr, root = case.objects[name], case.contents[name]
     groups = groups_of(root)
     yield from document(sr, root, segments, case)
     if not has_root(root, v.MEASUREMENT_REPORT, "1500"):

@@ -3,12 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from sgseg_dicom.check import vocabulary as v
-from sgseg_dicom.check.attributes import text
-from sgseg_dicom.check.case import REPORTS, Case
-from sgseg_dicom.check.content import Item, content_of
+from sgseg_dicom.check.case import Case
+from sgseg_dicom.check.content import Item
 from sgseg_dicom.check.document import document, has_root
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
@@ -23,10 +20,10 @@ _STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
 _NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
 
 
-def words(sr: Dataset, segments: Segments, case: Case) -> Iterator[Broken]:
+def words(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
     """Check a report in words; one with a status is an answer, any other must have findings."""
-    root = content_of(sr)
-    yield from document(sr, root, segments, case)
+    root = case.contents[name]
+    yield from document(case.objects[name], root, segments, case)
     if not has_root(root, v.TEXT_REPORT, "2000"):
         yield Rule.SR_ROOT, "ConceptNameCodeSequence"
     if any(item.name in _STATUS for item in root.walk()):
@@ -81,11 +78,9 @@ def _language(root: Item) -> tuple[str, str]:
 def _sentences(language: tuple[str, str], case: Case) -> set[str]:
     """Give what coded reports for readers of *language* say first."""
     found = set()
-    for ds in case.objects.values():
-        if text(ds, "SOPClassUID") in REPORTS:
-            root = content_of(ds)
-            evaluations = root.only(v.EVALUATIONS)
-            said = evaluations.all(v.FINDING) if evaluations else []
-            if said and _language(root) == language:
-                found.add(said[0].text)
+    for root in case.contents.values():
+        evaluations = root.only(v.EVALUATIONS)
+        said = evaluations.all(v.FINDING) if evaluations else []
+        if said and _language(root) == language:
+            found.add(said[0].text)
     return found
