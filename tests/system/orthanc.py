@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,10 @@ needs_peers = pytest.mark.skipif(
     reason="Orthanc or DCMTK is not installed (apt: orthanc, dcmtk)",
 )
 
+needs_dicomweb = pytest.mark.skipif(
+    not DICOMWEB.exists(), reason="Orthanc's DICOMweb plugin is not installed (apt: orthanc-dicomweb)"
+)
+
 
 class Orthanc:
     """An archive that knows two peers on loopback: the node, which may store, and the reader of a test."""
@@ -40,6 +45,16 @@ class Orthanc:
         """Give what the node's configuration calls it."""
         return {"name": "Orthanc", "ae_title": self.title, "host": "127.0.0.1", "port": self.port}
 
+    @property
+    def web_destination(self) -> dict[str, str | int]:
+        """The same for deliveries over DICOMweb."""
+        return {"name": "Orthanc", "protocol": "dicomweb", "url": self.url}
+
+    @property
+    def url(self) -> str:
+        """Where its DICOMweb services are."""
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
     def find(self, study: str, *, level: str = "IMAGE") -> list[Dataset]:
         """C-FIND (study root) of all instances of a study."""
         return self._retrieve("findscu", study, level, "-X")
@@ -47,6 +62,17 @@ class Orthanc:
     def move(self, study: str) -> list[Dataset]:
         """C-MOVE a study to ourselves."""
         return self._retrieve("movescu", study, "STUDY", "-aem", self.reader, "+P", self._reader_port)
+
+    def wado(self, study: str) -> list[Dataset]:
+        """Retrieve a study over WADO-RS, with another project's client."""
+        folder = self.folder / f"wado-{study}"
+        folder.mkdir()
+        client = (Path(sys.executable).with_name("dicomweb_client"), "--url", self.url)
+        result = self.network.run(
+            *client, "retrieve", "studies", "--study", study, "full", "--save", "--output-dir", folder
+        )
+        assert result.returncode == 0, result.stderr
+        return [dcmread(path) for path in sorted(folder.iterdir())]
 
     def settings(self) -> str:
         """Give Orthanc's configuration."""
