@@ -3,19 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydicom import Dataset
 
+from sgseg_dicom.encode.capture import encode_capture
 from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr, referenced_form
+from sgseg_dicom.encode.state import encode_state
 from sgseg_dicom.encode.text import encode_text
 from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
 
-ANSWER = "answer.dcm"
-"""Name of the answer for an image that was not judged; every other object has the name of its form."""
+_PICTURES: Mapping[Kind, Callable[..., Dataset]] = {Kind.CAPTURE: encode_capture, Kind.STATE: encode_state}
+"""Forms that reference the image alone."""
 
 
 def encode_results(
@@ -73,6 +76,11 @@ class _Forms:
             name = "text" + suffix
             self._once(name, lambda: encode_text(*about, seg, **self.made))
             yield name
+        for kind, encode in _PICTURES.items():
+            if kind in wanted.results:
+                name = f"{kind}.dcm"
+                self._once(name, partial(encode, *about, **self.made))
+                yield name
 
     def _once(self, name: str, make: Callable[[], Dataset | None]) -> Dataset | None:
         if name not in self.files and (ds := make()) is not None:
