@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from highdicom.sr import ImageRegion
+from highdicom.sr import Comprehensive3DSR, ImageRegion
 from numpy.typing import NDArray
 
 from sgseg_dicom.encode.codes import AREA
@@ -87,7 +87,7 @@ def test_the_coded_report_draws_the_outline_of_each_region(source, ohif, studies
     study = studies[source]
     outlined = {
         group.tracking_uid: group
-        for group in study.report.content.get_planar_roi_measurement_groups()
+        for group in Comprehensive3DSR.from_dataset(study.report).content.get_planar_roi_measurement_groups()
         if isinstance(group.roi, ImageRegion)
     }
 
