@@ -136,7 +136,7 @@ def _swap_words(ds: Dataset) -> None:
 def _encode(ds: Dataset, transfer_syntax: UID) -> bytes:
     stored, bits = stored_values(ds), ds.BitsStored
     if transfer_syntax == uid.RLELossless:
-        return bytes(get_encoder(transfer_syntax).encode(ds, index=0))
+        return bytes(get_encoder(transfer_syntax).encode(ds, index=0, encoding_plugin="pydicom"))
     if transfer_syntax in (uid.JPEG2000Lossless, uid.JPEG2000):
         level = 0 if transfer_syntax == uid.JPEG2000Lossless else 60
         reversible = transfer_syntax == uid.JPEG2000Lossless
