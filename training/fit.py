@@ -14,11 +14,13 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 from torch.utils.data import DataLoader
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.weights import load_weights, read_manifest
-from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
+from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
 from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
@@ -50,20 +52,24 @@ class Epochs(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the batches of the trainer's current epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        return DataLoader(
-            AugmentedBatches(
-                self.train,
-                self.order,
-                epoch=epoch,
-                size=self.recipe.phase_at(epoch).size,
-                batch_size=self.recipe.batch_size,
-                seed=self.recipe.seed,
-            ),
-            batch_size=None,
+        batches = AugmentedBatches(
+            self.train,
+            self.order,
+            epoch=epoch,
+            size=self.recipe.phase_at(epoch).size,
+            batch_size=self.recipe.batch_size,
+            seed=self.recipe.seed,
         )
+        if self.trainer:
+            batches.share = Share(self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Give the valid split, as inference sees it."""
+        """
+        Give the valid split, as inference sees it; the whole of it to every device.
+
+        Unequal shares would hang: DDP broadcasts the batch statistics at every forward pass.
+        """
         return DataLoader(PlainBatches(self.valid, batch_size=_VALID_BATCH), batch_size=None)
 
 
@@ -82,6 +88,7 @@ def fit(
     out: Path,
     epochs: int | None = None,
     start_from: Path | None = None,
+    devices: int = 1,
 ) -> Path:
     """
     Train, or go on training, in folder *out*; give the path of the last checkpoint.
@@ -93,7 +100,14 @@ def fit(
         out: folder of checkpoints and logs; a run found there is resumed.
         epochs: stop after so many epochs (to resume later); None: the recipe's end.
         start_from: folder of exported weights to begin with; None: the recipe's pretrained image encoder.
+        devices: GPUs, or processes on the CPU, that share every batch (DDP); each starts this program again.
+
+    Raises:
+        ConfigError: the batch cannot be shared evenly, or the folder's run depends on something else.
+        DataError: pretrained weights are missing or of another architecture.
     """
+    if recipe.batch_size % devices:
+        raise ConfigError(f"a batch of {recipe.batch_size} cannot be shared evenly by {devices} devices")
     lightning.seed_everything(recipe.seed)
     data = Epochs(recipe, train, valid)
     module = SGSegTraining(recipe, steps=data.steps)
@@ -101,7 +115,7 @@ def fit(
         load_image_encoder(module.model.vision, recipe.image_weights)
         module.model.reports.fill(load_text_encoder(recipe.text_encoder))
     else:
-        module.model.load_state_dict(load_weights(start_from)[0].state_dict())
+        begin_with(module.model, load_weights(start_from)[0], renew=recipe.renew)
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
@@ -111,16 +125,44 @@ def fit(
     if start_from is not None:
         manifest = read_manifest(start_from)
         began = manifest.training | {"weights": manifest.sha256}
-    _settle_facts(out / "run.json", recipe, train, began, resumes=last.is_file())
-    trainer = trainer_of(recipe, out, epochs or recipe.epochs)
+    facts = {
+        "recipe": recipe.model_dump(mode="json"),
+        "train": {
+            "infected": sum(item.mask is not None for item in train),
+            "normal": sum(item.mask is None for item in train),
+            "digest": digest_of(train),
+        },
+        "started_from": began,
+        "devices": devices,
+    }
+    _settle_facts(out / "run.json", facts, resumes=last.is_file())
+    trainer = trainer_of(recipe, out, epochs or recipe.epochs, devices=devices)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
 
 
-def trainer_of(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
+def begin_with(model: nn.Module, start: nn.Module, *, renew: Sequence[str]) -> None:
+    """
+    Fill *model* with the weights of *start*, but for the parts named in *renew*.
+
+    Raises:
+        ConfigError: the model has no such part.
+    """
+    parts = {name for name, _ in model.named_children()}
+    if unknown := sorted(set(renew) - parts):
+        raise ConfigError(f"renew names {unknown}; the model's parts are {sorted(parts)}")
+    fresh = {k: v for k, v in model.state_dict().items() if k.split(".")[0] in renew}
+    model.load_state_dict(start.state_dict() | fresh)
+
+
+def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> lightning.Trainer:
     """Give the trainer of every run: averaging, a checkpoint an epoch, logs in *out*."""
     return lightning.Trainer(
         max_epochs=epochs,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        # Batch statistics of the whole batch; torch has that for GPUs only.
+        sync_batchnorm=devices > 1 and torch.cuda.is_available(),
         precision=recipe.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
@@ -138,27 +180,21 @@ def trainer_of(recipe: Recipe, out: Path, epochs: int) -> lightning.Trainer:
     )
 
 
-def _settle_facts(
-    path: Path, recipe: Recipe, train: Sequence[Item], began: dict[str, Any] | None, *, resumes: bool
-) -> None:
+def _settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
     """
     Write down what the run depends on, or check that a resumed run still depends on the same.
 
     Raises:
-        ConfigError: recipe or data are not those that the run began with.
+        ConfigError: recipe, data, start or devices are not those that the run began with.
     """
-    facts = {
-        "recipe": recipe.model_dump(mode="json"),
-        "train": {
-            "infected": sum(item.mask is not None for item in train),
-            "normal": sum(item.mask is None for item in train),
-            "digest": digest_of(train),
-        },
-        "started_from": began,
-    }
-    if resumes:
-        begun = json.loads(path.read_text())
-        if changed := [name for name in facts if facts[name] != begun.get(name)]:
-            raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
+    if not resumes:
+        _write(path, facts | {"commit": commit_of_checkout()})
         return
-    path.write_text(json.dumps(facts | {"commit": commit_of_checkout()}, indent=2))
+    begun = {"devices": 1} | json.loads(path.read_text())  # runs from before there were several
+    if changed := [name for name in facts if facts[name] != begun.get(name)]:
+        raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
+
+
+@rank_zero_only
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2))

@@ -47,7 +47,11 @@ class Phase(BaseModel):
 
 
 class Recipe(BaseModel):
-    """Everything that a run depends on beside the data."""
+    """
+    Everything that a run depends on beside the data.
+
+    `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,6 +68,7 @@ class Recipe(BaseModel):
     weight_decay: float
     warmup_share: _Share
     ema_decay: _Share
+    renew: tuple[str, ...] = ()
     precision: Literal["bf16-mixed", "32-true"]
     guidance: Guidance
     losses: Losses

@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 import training
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
+from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import read_normals, read_split
-from training.fit import fit
+from training.fit import begin_with, fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
 
@@ -122,3 +123,15 @@ def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
 
     with pytest.raises(ConfigError, match="batchsize"):
         load_recipe(str(path))
+
+
+def test_a_renewed_part_starts_anew():
+    """What is not renewed is taken over, tensor by tensor; a part that does not exist is named."""
+    start, model = build_sgseg("compact"), build_sgseg("compact")
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    begin_with(model, start, renew=["lerg"])
+    for name, value in model.state_dict().items():
+        expected = fresh[name] if name.startswith("lerg.") else start.state_dict()[name]
+        assert torch.equal(value, expected), name
+    with pytest.raises(ConfigError, match="renew names"):
+        begin_with(model, start, renew=["nose"])
