@@ -6,23 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from sgseg_dicom.destinations import (
+    DESTINATIONS,
+    AETitle,
+    AnyDestination,
+    Host,
+    Port,
+    Section,
+    anchored,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
-
+from sgseg_dicom.destinations import Destination as Destination
+from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.forms import Kind, Segmentation, SrClass, Wanted
 
 PACKAGED_WEIGHTS = "packaged"
 
@@ -30,62 +29,15 @@ _INTERNAL = {"free_ports": True}
 """Validation context of settings that did not come from a file: port 0 is any free port."""
 
 
-def _ae_title(value: str) -> str:
-    title = value.strip(" ")
-    if not re.fullmatch(r"[ -\[\]-~]{1,16}", title):
-        raise ValueError
-    return title
-
-
-def _port(value: int, info: ValidationInfo) -> int:
-    if value == 0 and not (info.context or {}).get("free_ports"):
-        raise ValueError
-    return value
-
-
-def _host(value: str) -> str:
-    if not re.fullmatch(r"[\w.:-]+", value):
-        raise ValueError
-    return value
-
-
-def _base_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in ("http", "https") or not url.hostname or url.port == 0:
-        raise ValueError
-    if "@" in url.netloc or url.query or url.fragment or not re.fullmatch(r"[!-~]+", value):
-        raise ValueError
-    return value.rstrip("/")
-
-
 def _number(minimum: float, maximum: float) -> Any:
     return Field(ge=minimum, le=maximum, description=f"lie between {minimum:g} and {maximum:g}")
 
 
-# Each description ends the sentence "<key> is <value>; it must ...".
-AETitle = Annotated[
-    str,
-    AfterValidator(_ae_title),
-    Field(description="be 1 to 16 ASCII characters, not all spaces, without backslash (PS3.5 6.2, AE)"),
-]
-Host = Annotated[str, AfterValidator(_host), Field(description="be a host name or an IP address")]
-Port = Annotated[int, AfterValidator(_port), Field(ge=0, le=65535, description="lie between 1 and 65535")]
-BaseUrl = Annotated[
-    str,
-    AfterValidator(_base_url),
-    Field(description="be an http or https address of a DICOMweb service, without user, password, ? and #"),
-]
-_PROTOCOL = Field(description='be "dimse" or "dicomweb"')
-_FILE = Field(default=None, strict=False, description="be a file's name")
 Seconds = Annotated[float, _number(0.01, 86400)]
 Count = Annotated[int, _number(1, 1000)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Receive(_Section):
+class Receive(Section):
     """[receive]: the listening side."""
 
     ae_title: AETitle = "SGSEG"
@@ -101,7 +53,7 @@ class Receive(_Section):
     idle_seconds: Seconds = 60.0
 
 
-class Store(_Section):
+class Store(Section):
     """[store]: images, results and the queue on disk."""
 
     folder: Path = Field(default=Path("sgseg-store"), strict=False, description="be a folder's name")
@@ -109,7 +61,7 @@ class Store(_Section):
     keep_days: Annotated[int, _number(0, 36500)] = 30
 
 
-class Queue(_Section):
+class Queue(Section):
     """[queue]: how the worker takes images."""
 
     jobs_at_once: Annotated[int, _number(1, 256)] = 8
@@ -119,7 +71,7 @@ class Queue(_Section):
     max_restarts: Count = 5
 
 
-class Model(_Section):
+class Model(Section):
     """[model]: what judges the images, and where it runs."""
 
     weights: str = Field(
@@ -128,14 +80,23 @@ class Model(_Section):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description='be "auto", "cpu" or "cuda"')
 
 
-class Page(_Section):
+class Report(Section):
+    """[report]: the language of what readers see."""
+
+    language: str = Field(
+        default="en", description='be "en", "es", "de" or the name of a language file ending ".toml"'
+    )
+    plain_ascii: bool = Field(default=False, description="be true or false")
+
+
+class Page(Section):
     """[page]: the status page."""
 
     host: Host = "127.0.0.1"
     port: Port = 11180
 
 
-class Deliver(_Section):
+class Deliver(Section):
     """[deliver]: patience with the destinations."""
 
     attempts: Count = 50
@@ -145,122 +106,12 @@ class Deliver(_Section):
     answer_seconds: Seconds = 30.0
 
 
-class Log(_Section):
+class Log(Section):
     """[log]: what is written down."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description='be "debug", "info", "warning" or "error"'
     )
-
-
-_Kind = Annotated[Kind, Field(strict=False)]
-
-
-def _each_once(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-    if not kinds or len(set(kinds)) < len(kinds):
-        raise ValueError
-    return kinds
-
-
-class _Recipient(_Section):
-    """What every [[destination]] has, however results travel to it."""
-
-    name: Annotated[
-        str,
-        Field(pattern=r"^[\w .-]{1,64}$", description="be 1 to 64 letters, digits, spaces, dots or dashes"),
-    ]
-    results: Annotated[tuple[_Kind, ...], AfterValidator(_each_once)] = Field(
-        default=Wanted().results,
-        strict=False,
-        description=f"be a list of one or more of {[kind.value for kind in Kind]}, each once",
-    )
-    segmentation: Segmentation = Field(default="auto", description='be "auto", "binary" or "fractional"')
-    sr_class: SrClass = Field(
-        default="comprehensive-3d", description='be "comprehensive-3d" or "comprehensive"'
-    )
-    not_judged: bool = Field(default=False, description="be true or false")
-
-    @property
-    def wanted(self) -> Wanted:
-        """What it gets of an image."""
-        return Wanted(
-            results=self.results,
-            segmentation=self.segmentation,
-            sr_class=self.sr_class,
-            not_judged=self.not_judged,
-        )
-
-
-class Destination(_Recipient):
-    """[[destination]] with protocol "dimse": a peer that takes results by C-STORE."""
-
-    protocol: Annotated[Literal["dimse"], _PROTOCOL] = "dimse"
-    ae_title: AETitle
-    host: Host
-    port: Port
-
-    @property
-    def address(self) -> str:
-        """Where it is, for messages."""
-        return f"{self.ae_title} at {self.host}:{self.port}"
-
-
-class WebDestination(_Recipient):
-    """[[destination]] with protocol "dicomweb": a service that takes results by STOW-RS."""
-
-    protocol: Annotated[Literal["dicomweb"], _PROTOCOL]
-    url: BaseUrl
-    username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")] | None = Field(
-        default=None, description="be a user's name without colon (RFC 7617)"
-    )
-    password_file: Path | None = _FILE
-    token_file: Path | None = _FILE
-    ca_file: Path | None = _FILE
-
-    @property
-    def address(self) -> str:
-        """Where it is, for messages."""
-        return self.url
-
-    @model_validator(mode="after")
-    def _one_secret_under_tls(self) -> "WebDestination":
-        if (self.username is None) != (self.password_file is None):
-            raise _conflict("one of username and password_file; set both, or neither")
-        if self.username and self.token_file:
-            raise _conflict("both username and token_file; take out one of them")
-        if self.url.startswith("https:"):
-            return self
-        if self.ca_file:
-            raise _conflict("a ca_file, and a url without TLS; make it https, or take out ca_file")
-        if (self.username or self.token_file) and urlsplit(self.url).hostname not in _THIS_MACHINE:
-            raise _conflict(
-                "a secret, and a url without TLS that would show it to the network; make it https"
-            )
-        return self
-
-
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-_DESTINATIONS: dict[str, type[Destination | WebDestination]] = {
-    "dimse": Destination,
-    "dicomweb": WebDestination,
-}
-
-
-def _conflict(what: str) -> PydanticCustomError:
-    """Keys that are each right and do not go together; the message ends "[[destination]] number 1 has ..."."""
-    return PydanticCustomError("conflict", "{what}", {"what": what})
-
-
-def _protocol(value: Any) -> str:
-    """Tell the kinds of destination apart; what is neither is complained of as the usual one."""
-    protocol = value.get("protocol") if isinstance(value, dict) else getattr(value, "protocol", None)
-    return "dicomweb" if protocol == "dicomweb" else "dimse"
-
-
-AnyDestination = Annotated[
-    Annotated[Destination, Tag("dimse")] | Annotated[WebDestination, Tag("dicomweb")],
-    Discriminator(_protocol),
-]
 
 
 def _names_differ(destinations: tuple[AnyDestination, ...]) -> tuple[AnyDestination, ...]:
@@ -270,13 +121,14 @@ def _names_differ(destinations: tuple[AnyDestination, ...]) -> tuple[AnyDestinat
     return destinations
 
 
-class Config(_Section):
+class Config(Section):
     """All settings; the defaults are those of config.toml."""
 
     receive: Receive = Receive()
     store: Store = Store()
     queue: Queue = Queue()
     model: Model = Model()
+    report: Report = Report()
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
@@ -331,15 +183,11 @@ def _anchored(config: Config, folder: Path) -> Config:
     model = config.model
     if model.weights != PACKAGED_WEIGHTS:
         model = model.model_copy(update={"weights": str(folder / model.weights)})
-    peers = tuple(_anchored_files(peer, folder) for peer in config.destination)
-    return config.model_copy(update={"store": store, "model": model, "destination": peers})
-
-
-def _anchored_files(peer: AnyDestination, folder: Path) -> AnyDestination:
-    if isinstance(peer, Destination):
-        return peer
-    files = {key: getattr(peer, key) for key in ("password_file", "token_file", "ca_file")}
-    return peer.model_copy(update={key: folder / file for key, file in files.items() if file})
+    report = config.report
+    if report.language.endswith(".toml"):
+        report = report.model_copy(update={"language": str(folder / report.language)})
+    peers = tuple(anchored(peer, folder) for peer in config.destination)
+    return config.model_copy(update={"store": store, "model": model, "report": report, "destination": peers})
 
 
 def _problems(errors: list[ErrorDetails]) -> Iterator[str]:
@@ -368,7 +216,7 @@ def _unknown(where: tuple[int | str, ...], keys: list[str]) -> str:
     """Say what is wrong with *keys*, and which would be right."""
     if where[:1] == ("destination",):
         other = "dimse" if where[2] == "dicomweb" else "dicomweb"
-        if set(keys) <= set(_DESTINATIONS[other].model_fields):
+        if set(keys) <= set(DESTINATIONS[other].model_fields):
             return f'keys {keys} of protocol "{other}"; set protocol = "{other}", or take them out'
     kind = "keys" if where else "sections"
     return f"unknown {kind} {keys}; known: {sorted(_fields(where))}"
@@ -398,7 +246,7 @@ def _fields(where: tuple[int | str, ...]) -> Mapping[str, Any]:
     if not where:
         return sections
     if where[0] == "destination":
-        return _DESTINATIONS[str(where[2])].model_fields
+        return DESTINATIONS[str(where[2])].model_fields
     return sections[str(where[0])].annotation.model_fields  # type: ignore[union-attr]
 
 
