@@ -5,6 +5,7 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/instances/ab/<key>.dcm       images as received; the key is a hash of the SOP Instance UID
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
     <folder>/quarantine/<job>/seg.dcm ... results that failed their own check: never sent
+    <folder>/quarantine/<job>/            results that failed our own check, and why.json; never sent
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
     <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made
     <folder>/receive.lock, work.lock      one receiver and one worker
@@ -56,6 +57,7 @@ class Store:
         self.folder = folder
         self.incoming = folder / "incoming"
         self.results = folder / "results"
+        self.quarantine = folder / "quarantine"
         self._min_free_bytes = min_free_bytes
         self._naming = threading.Lock()
 
@@ -142,7 +144,12 @@ class Store:
             StorageUnavailable: read-only.
         """
         with _storage(self.folder):
-            abandoned = [path for path in self.results.iterdir() if path.name.startswith(_UNFINISHED)]
+            abandoned = [
+                path
+                for folder in (self.results, self.quarantine)
+                for path in folder.iterdir()
+                if path.name.startswith(_UNFINISHED)
+            ]
             for path in abandoned:
                 shutil.rmtree(path)
         return len(abandoned)
@@ -186,7 +193,7 @@ class Store:
             conflicting = False
             with self._naming:
                 if target.exists() and (conflicting := content_digest(target) != digest):
-                    target = self.folder / "quarantine" / f"{job_id(sop_instance_uid, digest)}.dcm"
+                    target = self.quarantine / f"{job_id(sop_instance_uid, digest)}.dcm"
                 new = not target.exists()
                 if new:
                     temporary.rename(target)
@@ -236,13 +243,41 @@ class Store:
         """
         Put results that must not be sent into the quarantine, for a person to look at; give their folder.
 
+        All or none; durable when this returns. Those of a later attempt take the place of earlier ones.
+
         Raises:
             StorageUnavailable: disk full or read-only.
         """
-        folder = self.folder / "quarantine" / job
+        folder, unfinished = self.quarantine / job, self.quarantine / f"{_UNFINISHED}{job}"
         with _storage(self.folder):
-            _write_folder(folder, files)
+            _write_folder(unfinished, files)
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            unfinished.rename(folder)
+            _sync(self.quarantine)
         return folder
+
+    def clear_aside(self, job: str) -> None:
+        """
+        Delete the results of *job* that were set aside, once it has good ones.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        with _storage(self.folder):
+            if (self.quarantine / job).is_dir():
+                shutil.rmtree(self.quarantine / job)
+
+    def aside(self) -> int:
+        """
+        Count the jobs whose results are set aside.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with _storage(self.folder):
+            folders = [path for path in self.quarantine.iterdir() if path.is_dir()]
+        return sum(not folder.name.startswith(_UNFINISHED) for folder in folders)
 
     def kept(self, job: str) -> Path | None:
         """Give the folder with the results of *job*; None where none are kept."""
@@ -257,7 +292,7 @@ class Store:
             StorageUnavailable: read-only.
         """
         with _storage(self.folder):
-            for folder in (self.results / job, self.folder / "quarantine" / job):
+            for folder in (self.results / job, self.quarantine / job):
                 if folder.is_dir():
                     shutil.rmtree(folder)
             (self.folder / file).unlink(missing_ok=True)

@@ -41,6 +41,7 @@ DEVICE_FAILURES = 3
 
 _OUTCOME = "outcome.json"
 _ANSWER = "answer.dcm"
+_WHY = "why.json"
 
 
 class Defect(SgsegError):
@@ -190,6 +191,7 @@ class Worker:
                 seconds=dict(seconds),
             )
             self._keep(job, outcome, results.files)
+            self._store.clear_aside(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
     def _not_judged(self, job: Job, error: SgsegError, *, last: bool) -> Outcome:
@@ -206,7 +208,8 @@ class Worker:
         answered = self._attempt(job.id, lambda: self._answered(job, error, outcome, receivers))
         if isinstance(answered, Outcome):
             return answered
-        return replace(outcome, detail=f"{outcome.detail}; there is no coded answer either: {answered}")
+        why = _outcome_of(answered).detail
+        return replace(outcome, detail=f"{outcome.detail}; there is no coded answer either: {why}")
 
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
@@ -222,9 +225,15 @@ class Worker:
         return outcome
 
     def _set_aside(self, job: Job, error: InvalidResult, outcome: Outcome) -> Outcome:
-        """Quarantine the objects of which one failed its check."""
-        files = {name: _encoded(ds) for name, ds in error.objects.items()}
-        folder = self._attempt(job.id, lambda: self._store.set_aside(job.id, files))
+        """Quarantine the objects of which one failed its check, with the rules that are broken."""
+        log.error("set_aside", job=job.id, rules=list(error.rules))
+        why = {"rules": error.rules, "violations": str(error).splitlines()}
+
+        def write() -> Path:
+            files = {name: _encoded(ds) for name, ds in error.objects.items()}
+            return self._store.set_aside(job.id, {**files, _WHY: json.dumps(why, indent=2).encode()})
+
+        folder = self._attempt(job.id, write)
         return replace(outcome, detail=f"{outcome.detail}; the objects: {folder}")
 
     def _keep(self, job: Job, outcome: Outcome, objects: Mapping[str, Dataset]) -> None:
@@ -272,6 +281,13 @@ def _outcome_of(error: SgsegError) -> Outcome:
         return Outcome(
             ending=ending, reason=str(error), detail="a defect of this software; its log says where"
         )
+    if isinstance(error, InvalidResult) and error.rules:
+        # The rules alone: where each is broken is in the quarantine, beside the objects.
+        detail = (
+            f"results of ours broke our own rules ({', '.join(error.rules)}) and are not sent; "
+            "report it, update the software, then `sgseg-node requeue`"
+        )
+        return Outcome(ending=ending, reason=type(error).__name__, detail=detail)
     reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
     again = error.disposition is Disposition.RETRY
     return Outcome(ending=ending, reason=reason, detail=str(error), again=again)

@@ -262,3 +262,31 @@ def test_others_cannot_read_the_store(store, tmp_path):
 
     assert {path.name for path in parts} >= {"instances", "results", "incoming", "quarantine", "queue.sqlite"}
     assert {path.stat().st_mode & 0o077 for path in parts} == {0}
+
+
+def test_results_set_aside_are_whole_or_not_there(store):
+    """
+    A crash leaves an unfinished folder, which is no quarantine and is swept; a later attempt replaces.
+    """
+    (store.quarantine / ".job").mkdir()
+    (store.quarantine / ".job" / "sr.dcm").write_bytes(b"half")
+    assert store.aside() == 0
+    store.set_aside("job", {"sr.dcm": b"old", "seg.dcm": b"old"})
+    store.set_aside("job", {"sr.dcm": b"new"})
+    (store.quarantine / ".other").mkdir()
+
+    assert store.sweep_results() == 1
+    assert store.aside() == 1
+    assert {path.name: path.read_bytes() for path in (store.quarantine / "job").iterdir()} == {
+        "sr.dcm": b"new"
+    }
+
+
+def test_results_set_aside_go_with_their_job(store):
+    """
+    [store] keep_days covers the quarantine too.
+    """
+    store.set_aside("job", {"sr.dcm": b"wrong"})
+    store.remove("job", "instances/none.dcm")
+
+    assert store.aside() == 0

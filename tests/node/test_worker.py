@@ -334,19 +334,53 @@ def test_an_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
     assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
 
 
+def wrong_side(store: Store, job: Job) -> InvalidResult:
+    objects = results_of(dcmread(store.folder / job.file)).files
+    return InvalidResult("seg: PixelData must ...", rules=("mask-side",), objects=objects)
+
+
 def test_objects_that_fail_their_check_are_quarantined(store, tmp_path):
     """
-    A person can look at them; they are in no results folder, and nobody gets them.
+    A person can look at them, and read which rule is broken; they are in no results folder.
     """
     job = job_for(store)
-    objects = results_of(dcmread(store.folder / job.file)).files
-    work = worker(store, Failing(tmp_path, InvalidResult("a wrong side", objects=objects)))
-    outcome = work.answer(job)
+    outcome = worker(store, Failing(tmp_path, wrong_side(store, job))).answer(job)
 
     aside = store.folder / "quarantine" / job.id
-    assert {path.name for path in aside.iterdir()} == {"seg.dcm", "sr.dcm"}
+    assert {path.name for path in aside.iterdir()} == {"seg.dcm", "sr.dcm", "why.json"}
+    why = json.loads((aside / "why.json").read_bytes())
+    assert why == {"rules": ["mask-side"], "violations": ["seg: PixelData must ..."]}
+    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "InvalidResult")
+    assert "mask-side" in outcome.detail
     assert str(aside) in outcome.detail
     assert outcome.files == ("answer.dcm",)
+
+
+def test_objects_that_fail_their_check_are_never_sent(store, tmp_path, archive):
+    """
+    A destination that wants no coded answers gets nothing at all.
+    """
+    job = job_for(store)
+    work = worker(store, Failing(tmp_path, wrong_side(store, job)), courier_to(archive))
+    outcome = work.answer(job)
+
+    assert (outcome.files, outcome.destinations) == ((), ())
+    assert work.deliver(job.id, "archive", first=True).state is Sent.REFUSED
+    assert archive.got == []
+
+
+def test_after_an_update_good_results_take_the_place_of_quarantined_ones(store, tmp_path):
+    """
+    The same job, answered again by better software, ends with results and an empty quarantine.
+    """
+    job = job_for(store)
+    worker(store, Failing(tmp_path, wrong_side(store, job))).answer(job)
+    assert store.aside() == 1
+    outcome = worker(store, StandIn(tmp_path)).answer(job)
+
+    assert outcome.ending is Ending.FINDING
+    assert store.aside() == 0
+    assert {path.name for path in store.kept(job.id).iterdir()} >= {"seg.dcm", "sr.dcm"}
 
 
 @pytest.mark.parametrize(
