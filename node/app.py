@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from node.supervisor import Ready, Supervisor
     from node.web import Health
     from node.worker import Courier, Process
+    from sgseg_dicom.language import Language
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
 
@@ -119,11 +120,13 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
     Run both halves and the status page until *stop* is set; give the exit status.
 
     Raises:
+        ConfigError: the language file of [report] is wrong.
         StorageUnavailable: the store cannot be used, the page's port cannot be had.
     """
     from node import web
     from node.supervisor import Supervisor
 
+    language_of(config)  # a wrong file stops the start, not the worker again and again
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
     page = web.Page(
@@ -152,13 +155,25 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     from node.pipeline import Pipeline
     from node.warm import warm_up
     from sgseg_dicom.infer import load_segmenter
-    from sgseg_dicom.language import ENGLISH
 
+    language = language_of(config)
     segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
     segmenter.warm_up()
     warm_up(segmenter, made_at=datetime.now().astimezone())
-    return Pipeline(segmenter=segmenter, language=ENGLISH, clock=lambda: datetime.now().astimezone())
+    return Pipeline(segmenter=segmenter, language=language, clock=lambda: datetime.now().astimezone())
+
+
+def language_of(config: Config) -> "Language":
+    """
+    Give the language of the results.
+
+    Raises:
+        ConfigError: there is no such language, or its file is wrong.
+    """
+    from sgseg_dicom.language import load_language
+
+    return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
 
 
 def open_store(config: Config) -> Store:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 
@@ -34,6 +35,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda".')] = "auto",
+    language: Annotated[str, typer.Option(help='"en", "es", "de" or a language file ending .toml.')] = "en",
 ) -> None:
     """
     Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
@@ -45,7 +47,14 @@ def predict(
         typer.echo(f"no file in {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(2)
     try:
-        failed = _predict_all(files, out=out, as_json=as_json, weights=weights, device=device)
+        failed = _predict_all(
+            files,
+            out=out,
+            as_json=as_json,
+            weights=weights,
+            device=device,
+            language=load_language(language),
+        )
     except SgsegError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -66,7 +75,13 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _predict_all(
-    files: Sequence[Path], *, out: Path, as_json: bool, weights: Path | None, device: str
+    files: Sequence[Path],
+    *,
+    out: Path,
+    as_json: bool,
+    weights: Path | None,
+    device: str,
+    language: Language,
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.infer import load_segmenter
@@ -77,7 +92,9 @@ def _predict_all(
         out.mkdir(parents=True, exist_ok=True)
         for path in progress.track(files, description="radiographs"):
             try:
-                results = process(path, segmenter=segmenter, made_at=datetime.now().astimezone())
+                results = process(
+                    path, segmenter=segmenter, made_at=datetime.now().astimezone(), language=language
+                )
             except SgsegError as error:  # one image's trouble is not the next one's
                 failed += 1
                 said: dict[str, Any] = {
@@ -86,12 +103,12 @@ def _predict_all(
                     "why": f"{type(error).__name__}: {error}",
                 }
             else:
-                said = {"file": str(path), "result": "draft", **_keep(results, out)}
+                said = {"file": str(path), "result": "draft", **_keep(results, out, language)}
             _say(progress.console, said, as_json=as_json)
     return failed
 
 
-def _keep(results: Results, out: Path) -> dict[str, Any]:
+def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:
     """Write the objects; give what is told of them."""
     written = {}
     for name, ds in results.files.items():
@@ -101,6 +118,7 @@ def _keep(results: Results, out: Path) -> dict[str, Any]:
     finding = results.finding
     return {
         "sentence": finding.sentence,
+        "reads": language.sentence(finding.zones),
         "zones": {
             zone.name: {"present": present, "probability": round(float(chance), 4)}
             for zone, present, chance in zip(ZONES, finding.zones, finding.zone_probabilities, strict=True)
@@ -114,7 +132,7 @@ def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(said) + "\n")
     else:
-        console.print(f"{said['file']}: {said.get('sentence') or said['why']}", highlight=False, markup=False)
+        console.print(f"{said['file']}: {said.get('reads') or said['why']}", highlight=False, markup=False)
 
 
 def _progress() -> Progress:

@@ -209,7 +209,17 @@ def problems(errors: list[ErrorDetails]) -> Iterator[str]:
             yield f"{place} {key} is {error['input']!r}; it must {_rule(where, key)}"
 
 
-def side_problems(grammar: Grammar) -> Iterator[str]:
+def doubts(grammar: Grammar) -> Iterator[str]:
+    """Say what the single texts cannot show: sides that are mixed up, counts that are the same."""
+    yield from _side_doubts(grammar)
+    counts = list(grammar.count)
+    for place, (key, value) in enumerate(counts):
+        for earlier, other in counts[:place]:
+            if value == other:
+                yield f"[count] {key} is {value!r}, as {earlier} is; give each count its own words"
+
+
+def _side_doubts(grammar: Grammar) -> Iterator[str]:
     """Say each text about one lung that lacks its side's mark or has the other's: the worst of all mistakes."""
     for side, other in (("right", "left"), ("left", "right")):
         mine, foreign = (getattr(grammar, name).mark.casefold() for name in (side, other))

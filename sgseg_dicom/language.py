@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sgseg_dicom import grammar
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.forms import Kind
-from sgseg_dicom.grammar import OTHER_REASON, Grammar, Side, problems, side_problems
+from sgseg_dicom.grammar import LONG_STRING, OTHER_REASON, Grammar, Side, doubts, problems
 from sgseg_dicom.records import Algorithm, LungRegion, Radiograph
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
@@ -192,6 +192,8 @@ def load_language(name_or_path: str, *, plain_ascii: bool = False) -> Language:
     path = PACKAGED / f"{name_or_path}.toml" if name_or_path in known else Path(name_or_path)
     language = Language(path=path, plain_ascii=plain_ascii)
     _require_distinct(language)
+    if plain_ascii:
+        _require_ascii(_grammar_of(path), path)
     return language
 
 
@@ -218,7 +220,7 @@ def to_ascii(text: str, spelling: dict[str, str]) -> str:
 def _grammar_of(path: Path) -> Grammar:
     try:
         read = Grammar.model_validate(tomllib.loads(path.read_text("utf-8")))
-        found = list(side_problems(read))
+        found = list(doubts(read))
     except OSError as error:
         raise ConfigError(f"the language file {path} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -228,6 +230,17 @@ def _grammar_of(path: Path) -> Grammar:
     if found:
         raise ConfigError("\n".join(f"{path}: {line}" for line in found))
     return read
+
+
+def _require_ascii(words: Grammar, path: Path) -> None:
+    """Spell everything once, so that no letter is met for the first time in a patient's result."""
+    short = [*(text for _, text in words.title), words.remark.draft, words.right.region, words.left.region]
+    for text in (*short, words.model_dump_json(exclude={"ascii"})):
+        spelt = to_ascii(text, words.ascii)
+        if text in short and len(spelt) > LONG_STRING:
+            raise ConfigError(
+                f"{path}: {spelt!r} has more than {LONG_STRING} characters in ASCII; shorten it"
+            )
 
 
 def _require_distinct(language: Language) -> None:

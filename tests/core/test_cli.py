@@ -83,3 +83,24 @@ def test_weights_that_are_not_there_stop_before_the_first_image(folder, tmp_path
 
     assert result.exit_code == 2
     assert "manifest.json" in result.output
+
+
+def test_results_are_in_the_language_asked_for(folder, tmp_path):
+    """The report names its language; the canonical sentence stays beside the one that readers read."""
+    arguments = ["predict", str(folder / "deeper" / "one.dcm"), "--out", str(tmp_path / "out"), "--json"]
+    result = runner.invoke(app, [*arguments, "--language", "de"])
+
+    (said,) = lines(result)
+    language = dcmread(said["sr"]).ContentSequence[0]
+    assert language.ConceptCodeSequence[0].CodeValue == "de"
+    assert "pulmonale Infektion" in said["reads"]
+    assert "pulmonary infection" in said["sentence"]
+
+
+def test_a_language_that_is_not_there_stops_before_the_first_image(folder, tmp_path):
+    """It is named with those that are there."""
+    arguments = ["predict", str(folder), "--out", str(tmp_path / "out"), "--language", "xx"]
+    result = runner.invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert "give one of ['de', 'en', 'es']" in result.output

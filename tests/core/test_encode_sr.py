@@ -13,6 +13,8 @@ from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr
 from sgseg_dicom.encode.uids import device_uid
 from sgseg_dicom.errors import InvalidResult
+from sgseg_dicom.forms import Kind
+from sgseg_dicom.language import ENGLISH, load_language
 from sgseg_dicom.measure import measure
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import SOP_CLASSES
@@ -33,6 +35,8 @@ from tests.predictions import (
 OUTLINE, SEGMENT, SOURCE_OF_SEGMENT = "111030", "121214", "121233"
 FINDING, COMMENT, INFECTION, SUMMARY, AREA = "121071", "121106", "128601007", "111017", "42798000"
 SITE, SIDE, METHOD, TRACKING_UID = "363698007", "272741003", "370129005", "112040"
+LANGUAGE = "121049"
+MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
 PRESENT, ABSENT, UNDETERMINED = "52101004", "272519000", "373068000"
 RIGHT, LEFT = "24028007", "7771000"
 
@@ -117,6 +121,36 @@ def test_all_its_text_is_ascii():
     _, _, sr = encoded(read_built())
 
     assert all(text.isascii() for text in texts(sr))
+
+
+@pytest.mark.parametrize("name", ["en", "es", "de"])
+def test_it_says_its_language_and_keeps_the_canonical_sentence(name):
+    """
+    TID 1204 at the root; the sentence as readers read it, then the English one, marked, where it is another.
+    """
+    language, radiograph = load_language(name), read_built()
+    finding = measure(both_lungs(), radiograph)
+    sr = encode_sr(radiograph, finding, None, algorithm=ALGORITHM, made_at=MADE_AT, language=language)
+
+    said = items(evaluations(sr), FINDING)
+    assert [code(item) for item in items(sr, LANGUAGE)] == [name]
+    assert said[0].TextValue == language.sentence(finding.zones)
+    assert said[-1].TextValue == finding.sentence
+    assert [code(item) for item in items(said[-1], LANGUAGE)] == ([] if name == "en" else ["en"])
+    assert len(said) == (1 if name == "en" else 2)
+    assert sr.SeriesDescription == language.title(Kind.SR)
+
+
+def test_another_language_is_another_instance():
+    """
+    The same UID with other words would be lost: archives keep what they have.
+    """
+    radiograph = read_built()
+    finding = measure(both_lungs(), radiograph)
+    languages = [ENGLISH, load_language("de"), load_language("de", plain_ascii=True)]
+    made = [encode_sr(radiograph, finding, None, **MADE, language=language) for language in languages]
+
+    assert len({sr.SOPInstanceUID for sr in made}) == 3
 
 
 def zones_said(sr):

@@ -12,6 +12,7 @@ from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr
 from sgseg_dicom.encode.text import encode_text
 from sgseg_dicom.errors import InferenceError, NotApplicable
+from sgseg_dicom.language import load_language
 from sgseg_dicom.measure import measure
 from tests.builders import SOP_CLASSES, synthetic_chest
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
@@ -108,6 +109,20 @@ def test_dciodvfy_finds_no_error_in_any_answer(finding, tmp_path):
     paths = written(read_built(), PREDICTIONS[finding], tmp_path)
 
     assert [error for path in paths for error in dciodvfy(path)] == []
+
+
+@pytest.mark.parametrize("name", ["es", "de"])
+def test_dciodvfy_finds_no_error_in_another_language(name, tmp_path):
+    """
+    Letters beyond ASCII, the report's language, and the English sentence with its own.
+    """
+    radiograph = read_built()
+    finding = measure(both_lungs(), radiograph)
+    made = {"algorithm": ALGORITHM, "made_at": MADE_AT, "language": load_language(name)}
+    seg = encode_seg(radiograph, finding, **made)
+    sr = encode_sr(radiograph, finding, seg, **made)
+
+    assert [dciodvfy(saved(ds, tmp_path / f"{ds.Modality}.dcm")) for ds in (seg, sr)] == [[], []]
 
 
 def test_dciodvfy_finds_no_error_in_a_fractional_seg(tmp_path):

@@ -140,9 +140,13 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "make it https, or take out ca_file",
         ),
         (
+            "[report]\nlanguage = 3",
+            '[report] language is 3; it must be "en", "es", "de" or the name of a language file ending ".toml"',
+        ),
+        (
             "[recieve]\nport = 1",
             "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
-            "'page', 'queue', 'receive', 'store']",
+            "'page', 'queue', 'receive', 'report', 'store']",
         ),
     ],
 )
@@ -255,6 +259,14 @@ def test_folders_are_relative_to_the_file(tmp_path):
     config = read(tmp_path, '[store]\nfolder = "images"\n[model]\nweights = "mine"')
 
     assert (config.store.folder, config.weights_folder) == (tmp_path / "images", tmp_path / "mine")
+
+
+def test_a_language_file_is_relative_to_the_settings(tmp_path):
+    """
+    As every file is; a language's name stays.
+    """
+    assert read(tmp_path, "[report]\nlanguage = 'own.toml'").report.language == str(tmp_path / "own.toml")
+    assert read(tmp_path, "[report]\nlanguage = 'de'").report.language == "de"
 
 
 def test_what_a_destination_wants_is_read(tmp_path):

@@ -12,6 +12,7 @@ from node.warm import warm_up
 from sgseg_dicom.encode.seg import encode_seg
 from sgseg_dicom.encode.sr import encode_sr
 from sgseg_dicom.encode.text import encode_text
+from sgseg_dicom.language import load_language
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Algorithm, Finding, LungRegion
 from sgseg_dicom.zones import Laterality, sentence_of
@@ -58,6 +59,18 @@ def test_a_finding_reads_back(arrived):
     assert [region.laterality for region in found.regions] == [Laterality.RIGHT, Laterality.LEFT]
     for theirs, ours in zip(found.regions, finding.regions, strict=True):
         np.testing.assert_array_equal(theirs.mask, ours.mask)
+
+
+def test_a_finding_reads_back_from_a_report_in_another_language(arrived):
+    """
+    The canonical sentence is in it too, marked as English.
+    """
+    _, _, source, finding = arrived
+    report = encode_sr(
+        read(source), finding, None, algorithm=ALGORITHM, made_at=NOW, language=load_language("de")
+    )
+
+    assert finding_of(None, report).sentence == finding.sentence
 
 
 def test_what_arrived_is_copied_and_drawn(arrived, tmp_path):
