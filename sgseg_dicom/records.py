@@ -188,7 +188,14 @@ class Finding:
         return any(self.zones) or bool(self.regions)
 
     def judgement_of(self, zone: Zone) -> Judgement:
-        """Say what is reported of a zone: undetermined in a lung of which zones and mask say different things."""
+        """
+        Say what is reported of a zone: undetermined in a lung of which zones and mask say different things.
+
+        The whole lung, and not single zones: the height of a region in the image does not tell its zone. In 900
+        images of QaTa-COV19 (train) whose captions name one zone of a lung, the middle of the experts' own
+        region lies at rows 21 to 113 of 224 for an upper zone, 80 to 142 for a middle and 62 to 196 for a lower
+        one. A region and a name on the same side, which 1619 of 1622 named lungs have, is what can be checked.
+        """
         if self.disagrees_on(zone.laterality):
             return Judgement.UNDETERMINED
         return Judgement.PRESENT if self.zones[ZONES.index(zone)] else Judgement.ABSENT

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
 from sgseg_dicom.cli import app
@@ -35,6 +36,7 @@ def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
     for line in said:
         report = dcmread(line["sr"])
         assert report.PreliminaryFlag == "PRELIMINARY"
+        assert dcmread(line["text"]).SOPClassUID == BasicTextSRStorage
         assert line["sentence"].endswith(".")
         assert set(line["zones"]) == {
             f"{s} {z}" for s in ("right", "left") for z in ("upper", "middle", "lower")

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from pydicom.uid import BasicTextSRStorage
 
 from node import demo
 
@@ -17,7 +18,7 @@ needs_radiograph = pytest.mark.skipif(
 @needs_radiograph
 def test_the_demo_shows_the_whole_way(tmp_path, capsys):
     """
-    A real association in, SEG and SR over another one back; the sentence, the times, the files and a picture.
+    A real association in, SEG, SR and text over another one back; the sentence, the times, the files and a picture.
     """
     demo.run(tmp_path, threading.Event())
 
@@ -25,6 +26,7 @@ def test_the_demo_shows_the_whole_way(tmp_path, capsys):
     sr = dcmread(tmp_path / "sr.dcm")
     source = dcmread(demo.radiograph_file(), stop_before_pixels=True)
     assert (sr.Modality, sr.StudyInstanceUID) == ("SR", source.StudyInstanceUID)
+    assert dcmread(tmp_path / "text.dcm").SOPClassUID == BasicTextSRStorage
     assert "infection" in printed
     assert all(
         stage in printed for stage in ("read", "infer", "encode", "C-STORE response to results delivered")

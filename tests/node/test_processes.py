@@ -5,9 +5,11 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import psutil
 import pytest
+from pydicom import dcmread
 
 from node.app import forget_old, open_jobs, open_store, requeue
 from node.supervisor import CANNOT_START
@@ -34,6 +36,41 @@ def test_an_image_goes_all_the_way(node):
     assert (entry.state, entry.job.peer) == ("finding", "TESTER")
     assert [sent.state for sent in entry.deliveries] == ["delivered"]
     assert len(node.archive.got) == 2
+
+
+def test_a_destination_that_wants_it_hears_of_an_image_that_is_not_judged(configure, archive, tmp_path):
+    """
+    Not applicable: at once. Failed: after the last attempt, once. The ending stays, and it is delivered.
+    """
+    told = archive.destination.model_copy(update={"not_judged": True})
+    config = configure(destination=[told.model_dump()], queue={"attempts": 2})
+    lateral = receive_here(config, ImageComments="lateral")
+    failing = receive_here(config, seed=1, ImageComments="broken device")
+    with half(STAND_IN, config, tmp_path):
+        entries = settled(config, lateral, failing)
+
+    assert [entry.state for entry in entries] == ["rejected", "failed"]
+    assert [sent.state for entry in entries for sent in entry.deliveries] == ["delivered", "delivered"]
+    assert begun(tmp_path).count(failing) == 2
+    reports = [dcmread(BytesIO(content)) for content in archive.got]
+    assert {report.SeriesDescription for report in reports} == {"NotApplicable", "InferenceError"}
+
+
+def test_a_failed_image_that_goes_well_later_is_judged_and_delivered(configure, archive, tmp_path):
+    """
+    The answer "failed" is no last word: a requeue brings the results.
+    """
+    told = archive.destination.model_copy(update={"not_judged": True})
+    config = configure(destination=[told.model_dump()], queue={"attempts": 1})
+    uid = receive_here(config, ImageComments="broken device")
+    with half(STAND_IN, config, tmp_path):
+        settled(config, uid)
+        (tmp_path / "go").touch()
+        assert list(requeue(config, [uid], failed=False))
+        wait_for(lambda: len(archive.got) == 3, what="the results after the answer")
+        (entry,) = settled(config, uid)
+
+    assert (entry.state, entry.outcome.files) == ("finding", ("seg.dcm", "sr.dcm"))
 
 
 def test_a_worker_killed_in_mid_inference_is_made_good_once(configure, archive, tmp_path):
