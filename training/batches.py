@@ -29,6 +29,13 @@ class Batch(NamedTuple):
     zones: Tensor
 
 
+class Share(NamedTuple):
+    """Which part of every batch one of several devices sees."""
+
+    rank: int = 0
+    devices: int = 1
+
+
 class LoadedItems:
     """All pixels of some items in memory: 50 kB each."""
 
@@ -40,7 +47,12 @@ class LoadedItems:
 
 
 class AugmentedBatches(IterableDataset[Batch]):
-    """One epoch of augmented batches; the last, smaller one is left out."""
+    """
+    One epoch of augmented batches; the last, smaller one is left out.
+
+    Several devices see the same batches in the same order, each its share of every one, under chance of its own:
+    batch size, steps and schedule are those of one device.
+    """
 
     def __init__(
         self, loaded: LoadedItems, order: Sequence[int], *, epoch: int, size: int, batch_size: int, seed: int
@@ -48,6 +60,7 @@ class AugmentedBatches(IterableDataset[Batch]):
         self.loaded = loaded
         self.order = np.asarray(order)
         self.epoch, self.size, self.batch_size, self.seed = epoch, size, batch_size, seed
+        self.share = Share()
 
     def __len__(self) -> int:
         return len(self.order) // self.batch_size
@@ -55,8 +68,11 @@ class AugmentedBatches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
         shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
+        if self.share.devices > 1:
+            generator.manual_seed((self.seed * 1_000 + self.epoch) * 1_000 + self.share.rank + 1)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield self._batch(shuffled[start : start + self.batch_size], generator)
+            whole = shuffled[start : start + self.batch_size]
+            yield self._batch(whole[self.share.rank :: self.share.devices], generator)
 
     def _batch(self, chosen: NDArray[np.int64], generator: torch.Generator) -> Batch:
         images, masks, zones = augment(

@@ -85,6 +85,7 @@ def fit_command(
     labels: Annotated[
         Path | None, typer.Option(help="Zone labels of `pseudo-label`; none: the grammar's.")
     ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, that share a batch.")] = 1,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import fit
@@ -98,7 +99,7 @@ def fit_command(
             train = with_labels(train, labels)
         if normals is not None:
             train += read_normals(normals, "train")
-        last = fit(chosen, train, valid, out=out, epochs=epochs, start_from=start_from)
+        last = fit(chosen, train, valid, out=out, epochs=epochs, start_from=start_from, devices=devices)
     typer.echo(f"Last checkpoint: {last}")
 
 

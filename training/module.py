@@ -53,7 +53,10 @@ class SGSegTraining(lightning.LightningModule):
             "presence": weights.presence * presence_loss(mask_logits, batch.masks),
         }
         self.log_dict(
-            {f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False
+            {f"loss/{name}": loss.detach() for name, loss in losses.items()},
+            on_epoch=True,
+            on_step=False,
+            sync_dist=True,
         )
         return torch.stack(list(losses.values())).sum()
 
@@ -76,7 +79,8 @@ class SGSegTraining(lightning.LightningModule):
         """Report micro Dice and zone accuracy over the split."""
         overlap, area, right, bits = self._counts.tolist()
         self.log_dict(
-            {"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)}
+            {"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)},
+            sync_dist=True,
         )
         self._counts.zero_()
 
@@ -85,9 +89,10 @@ class SGSegTraining(lightning.LightningModule):
         return optimizer_of(self.model.vision.parameters(), self.parameters(), self.recipe, steps=self.steps)
 
     def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
-        """Mix the guidance; chance depends on seed and step, so that a resumed run goes the same way."""
+        """Mix the guidance; chance depends on seed, step and device, so that a resumed run goes the same way."""
         share = self.recipe.guidance
-        generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + self.global_step)
+        seed = self.recipe.seed * 100_003 + self.global_step + self.global_rank * 1_000_000_007
+        generator = torch.Generator().manual_seed(seed)
         chance = torch.rand(len(zones), 1, 1, generator=generator).to(zones.device)
         words = self.model.reports.soft(zone_logits)
         words = torch.where(chance < share.ground_truth, self.model.reports.hard(zones), words)
