@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.uid import UID
 
-from sgseg_dicom.forms import Wanted
+from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Orientation, Prediction
 from sgseg_dicom.zones import ZONES, Laterality
@@ -76,6 +76,7 @@ FORMS = {
     "default": Wanted(),
     "older": Wanted(segmentation="binary", sr_class="comprehensive"),
     "fractional": Wanted(segmentation="fractional"),
+    "all": Wanted(results=tuple(Kind)),
 }
 KINDS = ("CR", "DX", "DX for processing")
 SYNTAXES = (*LOSSLESS_SYNTAXES, *LOSSY_SYNTAXES)

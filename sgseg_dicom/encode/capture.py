@@ -74,6 +74,7 @@ def encode_capture(
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
     )
+    capture.copy_patient_and_study_information(source)  # the constructor takes over less than the others' do
     capture.ConversionType = "WSD"  # made on a workstation, not digitised
     capture.DateOfSecondaryCapture, capture.TimeOfSecondaryCapture = DA(made_at.date()), TM(made_at.time())
     capture.BurnedInAnnotation = "YES"
