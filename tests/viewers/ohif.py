@@ -1,6 +1,7 @@
 """OHIF at a study, driven as a reader opens it: by its address and no click."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,22 @@ from pydicom import Dataset
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """
+    A segmentation over its image.
+
+    Attributes:
+        labels: the number of its segment at every pixel of the image (Rows, Columns), in the viewer's memory.
+        names: of the segments, by number.
+        colours: on the screen at the centre of every pixel (Rows, Columns, 3).
+    """
+
+    labels: NDArray[np.uint8]
+    names: dict[int, str]
+    colours: NDArray[np.uint8]
 
 
 class Ohif:
@@ -23,38 +40,30 @@ class Ohif:
         )
         self.page.goto(f"{self._origin}/viewer?{view}")
 
-    def wait_for_overlay(self) -> None:
-        """Wait until a segmentation is on the screen."""
-        self.page.wait_for_function("probe.isDrawn()", polling=300)
-
-    def segments(self) -> tuple[NDArray[np.uint8], dict[int, str]]:
-        """Give the labels of its only segmentation, (rows, columns), and the names of the segments."""
-        (segmentation,) = self.page.evaluate("probe.segmentations()")
+    def overlay(self) -> Overlay:
+        """Give the only segmentation, once it is on the screen."""
+        seen = self._once("probe.overlay()")
+        (segmentation,) = seen["segmentations"]
         (plane,) = segmentation["planes"]
-        labels = np.array(plane["labels"], dtype=np.uint8).reshape(plane["rows"], plane["columns"])
-        return labels, dict(segmentation["names"])
+        shape = (plane["rows"], plane["columns"])
+        return Overlay(
+            labels=np.array(plane["labels"], dtype=np.uint8).reshape(shape),
+            names=dict(segmentation["names"]),
+            colours=np.array(seen["colours"], dtype=np.uint8).reshape(*shape, 3),
+        )
 
-    def colours(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """Give the colour (rows, columns, 3) on the screen at the centre of every pixel of the image."""
-        return np.array(self.page.evaluate("probe.colours()"), dtype=np.uint8).reshape(*shape, 3)
-
-    def wait_for_outlines(self, count: int) -> None:
-        """Wait until so many outlines are on the screen."""
-        self.page.locator("svg.svg-layer polyline").nth(count - 1).wait_for(state="attached")
-
-    def captions(self) -> str:
-        """Give what stands beside the outlines on the screen."""
-        return " ".join(self.page.locator("svg.svg-layer tspan").all_text_contents())
-
-    def outlines(self) -> dict[str, NDArray[np.float64]]:
-        """Give the points (column, row) of each outline in memory by its tracking UID."""
-        outlines = self.page.evaluate("probe.outlines()")
-        return {uid: np.array(points, dtype=np.float64) for uid, points in outlines.items()}
+    def outlines(self, count: int) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+        """Give points (column, row) by tracking UID and the words beside, once *count* are on the screen."""
+        seen = self._once("count => probe.outlines(count)", count)
+        return {uid: np.array(points, np.float64) for uid, points in seen["points"].items()}, seen["words"]
 
     def wait_for_text(self, text: str) -> None:
-        """Wait until *text* can be read."""
-        self.page.get_by_text(text, exact=True).wait_for()
+        """Wait until *text*, with one blank between its words, can be read."""
+        self._once("text => probe.text().includes(text)", text)
 
     def text(self) -> str:
         """Give all words on the page, with one blank between them."""
-        return " ".join(self.page.inner_text("body").split())
+        return str(self.page.evaluate("probe.text()"))
+
+    def _once(self, expression: str, argument: object = None) -> Any:
+        return self.page.wait_for_function(expression, arg=argument, polling=500).json_value()

@@ -49,17 +49,33 @@ const probe = {
     return colours.some((red, index) => index % 3 === 0 && Math.abs(red - colours[index + 2]) > 40);
   },
 
-  // The annotations of a report: in the image's coordinates, by tracking UID.
-  outlines() {
+  // A segmentation, as it is in memory and on the screen; nothing until it is drawn and stays as it is.
+  // One answer: OHIF makes its viewports anew while it starts.
+  overlay() {
+    const colours = probe.overlaid() ? probe.colours() : [];
+    const isDrawn = colours.some((red, index) => index % 3 === 0 && Math.abs(red - colours[index + 2]) > 40);
+    const stays = isDrawn && colours.join() === probe.last;
+    probe.last = colours.join();
+    return stays && { segmentations: probe.segmentations(), colours };
+  },
+
+  // The outlines of a report by tracking UID, in the image's coordinates, and the words beside them; nothing
+  // until so many are on the screen.
+  outlines(count) {
+    const drawn = document.querySelectorAll('svg.svg-layer polyline');
+    const words = [...document.querySelectorAll('svg.svg-layer tspan')].map(span => span.textContent);
+    if (drawn.length < count || words.length < count) return null;
     const annotations = cornerstoneTools.annotation.state.getAllAnnotations();
-    return Object.fromEntries(
-      annotations.map(({ annotationUID, metadata, data }) => [
-        annotationUID,
-        data.renderableData.POLYLINE[0].map(point =>
-          cornerstone.utilities.worldToImageCoords(metadata.referencedImageId, point)
-        ),
-      ])
-    );
+    const points = ({ metadata, data }) =>
+      data.renderableData.POLYLINE[0].map(point =>
+        cornerstone.utilities.worldToImageCoords(metadata.referencedImageId, point)
+      );
+    return { points: Object.fromEntries(annotations.map(one => [one.annotationUID, points(one)])), words };
+  },
+
+  // All words on the page, with one blank between them.
+  text() {
+    return document.body.innerText.split(/\s+/).join(' ');
   },
 };
 window.probe = probe;

@@ -1,22 +1,26 @@
 """Radiographs of nobody, with the results that a destination gets of them by default."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
+from sgseg_dicom.applicability import require_applicable
+from sgseg_dicom.encode.answer import encode_answer
 from sgseg_dicom.encode.results import encode_results
+from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.forms import Wanted
 from sgseg_dicom.measure import measure
 from sgseg_dicom.read import read
-from sgseg_dicom.records import Finding
+from sgseg_dicom.records import Finding, Prediction
 from tests.builders import chest_radiograph, synthetic_chest, write
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs
+from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
 from tests.system.orthanc import DCMTK, Orthanc
 
 _EVEN, _ODD = (256, 224), (237, 203)
@@ -35,6 +39,12 @@ SOURCES: dict[str, dict[str, Any]] = {
     for size in _SIZES
 }
 SOURCES["CR without spacing"] = {"kind": "CR", "shape": _EVEN, "ImagerPixelSpacing": None}
+DOCUMENTED = "DX MONOCHROME2 even"
+"""The study whose pictures are in docs."""
+
+HEALTHY, LATERAL = "without infection", "lateral"
+"""Two more: nothing was found, and the image was not judged. Their answers are texts alone."""
+
 EVEN = [name for name in SOURCES if "odd" not in name]
 """Those whose SEG is BINARY."""
 
@@ -46,12 +56,12 @@ class Study:
 
     Attributes:
         image: the radiograph.
-        finding: of both lungs.
+        finding: what was found; None where the image was not judged.
         results: what a destination gets by default, by SOP class.
     """
 
     image: Dataset
-    finding: Finding
+    finding: Finding | None
     results: Mapping[str, Dataset]
 
     @property
@@ -78,25 +88,41 @@ class Study:
 
 def archived_studies(archive: Orthanc, folder: Path) -> dict[str, Study]:
     """Make a study of each of SOURCES, and send all of them to *archive*."""
-    studies = {name: _study(seed, folder, **source) for seed, (name, source) in enumerate(SOURCES.items())}
+    studies = {
+        name: _judged(_image(seed, **source), folder, both_lungs())
+        for seed, (name, source) in enumerate(SOURCES.items())
+    }
+    studies[HEALTHY] = _judged(_image(len(studies), shape=_EVEN), folder, prediction())
+    studies[LATERAL] = _refused(_image(len(studies), shape=_EVEN, ViewPosition="LL"), folder)
     titles = ("-aet", "SGSEG", "-aec", archive.title)
-    sent = archive.network.run(
-        DCMTK / "storescu", "-R", *titles, "127.0.0.1", archive.port, "+sd", "+r", folder
-    )
+    sent = archive.network.run(DCMTK / "storescu", "-R", *titles, "127.0.0.1", archive.port, "+sd", folder)
     assert sent.returncode == 0, sent.stderr
     return studies
 
 
-def _study(seed: int, folder: Path, *, shape: tuple[int, int], **keywords: Any) -> Study:
+def _image(seed: int, *, shape: tuple[int, int], **keywords: Any) -> Dataset:
     stored = synthetic_chest(shape, seed=seed)
     if keywords.get("PhotometricInterpretation") == "MONOCHROME1":
         stored = 4095 - stored
-    image = chest_radiograph(pixels=stored, seed=seed, **keywords)
-    own = folder / str(seed)
-    own.mkdir()
-    radiograph = read(write(image, own / "image.dcm"))
-    finding = measure(both_lungs(), radiograph)
+    return chest_radiograph(pixels=stored, seed=seed, **keywords)
+
+
+def _judged(image: Dataset, folder: Path, predicted: Prediction) -> Study:
+    radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
+    finding = measure(predicted, radiograph)
     files, (names,) = encode_results(radiograph, finding, [Wanted()], algorithm=ALGORITHM, made_at=MADE_AT)
-    for name in names:
-        files[name].save_as(own / name, enforce_file_format=True)
-    return Study(image, finding, {files[name].SOPClassUID: files[name] for name in names})
+    return Study(image, finding, _written(folder, [files[name] for name in names]))
+
+
+def _refused(image: Dataset, folder: Path) -> Study:
+    radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
+    with pytest.raises(NotApplicable) as refusal:
+        require_applicable(radiograph)
+    answer = encode_answer(radiograph.header, refusal.value, algorithm=ALGORITHM, made_at=MADE_AT)
+    return Study(image, None, _written(folder, [answer]))
+
+
+def _written(folder: Path, results: Sequence[Dataset]) -> dict[str, Dataset]:
+    for result in results:
+        result.save_as(folder / f"{result.SOPInstanceUID}.dcm", enforce_file_format=True)
+    return {result.SOPClassUID: result for result in results}

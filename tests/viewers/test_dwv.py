@@ -12,14 +12,12 @@ from pydicom import Dataset
 from sgseg_dicom.overlay import LUNG_COLOURS
 from tests.viewers.browser import needs_viewers
 from tests.viewers.colours import painted
-from tests.viewers.studies import EVEN
+from tests.viewers.studies import DOCUMENTED, EVEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.system, needs_viewers]
-
-DOCUMENTED = "DX MONOCHROME2 even"
 
 
 @pytest.mark.parametrize("source", EVEN)
@@ -36,7 +34,7 @@ def test_dwv_reads_and_draws_the_written_mask_pixel_for_pixel(source, page, orig
 
     assert (mask["rows"], mask["columns"], mask["slices"]) == (*shape, 1)
     np.testing.assert_array_equal(np.reshape(mask["labels"], shape), study.labels)
-    colours = screen(page, shape)
+    colours = on_screen(page, shape)
     for region in study.finding.regions:
         np.testing.assert_array_equal(painted(colours, LUNG_COLOURS[region.laterality]), region.mask)
     if source == DOCUMENTED:
@@ -51,7 +49,7 @@ def wado(ds: Dataset) -> str:
     )
 
 
-def screen(page: "Page", shape: tuple[int, int]) -> NDArray[np.uint8]:
+def on_screen(page: "Page", shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Give the colour at the centre of every pixel of an image that fills the page from edge to edge."""
     picture = np.asarray(Image.open(BytesIO(page.screenshot())).convert("RGB"))
     scale = min(picture.shape[0] / shape[0], picture.shape[1] / shape[1])
