@@ -62,9 +62,9 @@ class _Forms:
         """Make what is missing of what is wanted; give the names, in the order of `Kind`."""
         about, seg = (self.radiograph, self.finding), None
         if Kind.SEG in wanted.results:
-            kind = wanted.segmentation_type(self.radiograph.stored_shape[1])
-            name = "seg.dcm" if kind == "BINARY" else "seg-fractional.dcm"
-            seg = self._once(name, lambda: encode_seg(*about, segmentation_type=kind, **self.made))
+            form = wanted.segmentation_type(self.radiograph.stored_shape[1])
+            name = "seg.dcm" if form == "BINARY" else "seg-fractional.dcm"
+            seg = self._once(name, lambda: encode_seg(*about, segmentation_type=form, **self.made))
             if seg is not None:
                 yield name
         suffix = referenced_form(self.finding, seg).replace(" ", "-").lower() + ".dcm"
