@@ -1,4 +1,4 @@
-"""Is this an adult frontal chest radiograph that the model may judge? Header and size only."""
+"""Is this an adult frontal chest radiograph that the model may judge? Header and size; `view` asks the pixels."""
 
 import re
 from collections.abc import Iterator
@@ -16,9 +16,15 @@ LEAST_SIDE = 64
 """Rows and columns below which an image is a thumbnail."""
 
 # View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
-_DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB")
-_LATERAL = re.compile(r"\b(LL|RL|LLAT|RLAT|LAT)\b|(?<!BI)LATERAL|PROFIL|SEITLICH|\bSAGITTAL\b")
-_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|SCHR(AE|Ä)G|OBLICU")
+_DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB|SEITENLAGE|側臥|侧卧|ЛАТЕРОПОЗ")
+_LATERAL = re.compile(
+    r"\b(LL|RL|LLAT|RLAT|LAT)\b|(?<!BI)LATERA(L(?!ITY)|AL)|LATERO|PROFIL|PERFIL|SEITL|\bSAGITTAL\b|\bDWARS"
+    r"|\bBOCZN|\bBOČN|БОКОВ|БІЧН|ΠΛ[ΑΆ]ΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
+)
+_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHR(AE|Ä)G|\bSKOŚN|КОСАЯ|ΛΟΞ[ΗΉ]|斜位|사위")
+_FRONTAL = re.compile(r"\b(PA|AP|P\.A\.?|A\.P\.?)(?!\w)|FRONTAL|FACE\b|ПРЯМ|正面|正位|後前|后前")
+"""Beside a lateral in a description it says that the description is that of both images."""
+_DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 # View codes of CID 4010 whose meaning may be in another language.
 _LATERAL_CODES = frozenset({"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"})
 _OBLIQUE_CODES = frozenset(
@@ -27,10 +33,15 @@ _OBLIQUE_CODES = frozenset(
 )
 
 _CHEST = re.compile(
-    r"CHEST|TH?[OÓ]RAX|TORACE|LUNG|PULM|POUMON|POLMON|CXR|BRUSTKORB|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATKA"
-    r"|HRUDN[IÍ]K|ГРУД|ЛЕГК|胸|肺|흉부"
+    r"CHEST|TH?[OÓ]RAX|TORACE|LUNG|PULM|POUMON|POITRINE|POLMON|PETTO|CXR|BRUSTKORB|BORSTKAS|LONGEN|BRÖSTKORG"
+    r"|KEUHKO|RINTAKEH|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATK|PŁUC|HRUDN|PL[IÍ]CE|PLU[CĆ]A|PRSNI KO|MELLKAS|T[UÜ]D[OŐ]"
+    r"|PL[AĂ]M[AÂ]N|KRŪTIN|PLAUČ|KRŪŠ|PLAUŠ|RINDKERE|NGỰC|PHỔI|\bDADA\b|\bPARU\b|Θ[ΩΏ]ΡΑΚ|ΠΝΕ[ΥΎ]Μ|ГРУД|ГРЪД"
+    r"|Л[ЕЁ]ГК|ЛЕГЕН|ПЛУЋ|صدر|الرئ|חזה|ריאות|छाती|ทรวงอก|ปอด|胸|肺|흉부|가슴|폐"
 )
-_VAGUE = re.compile(r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHER|NONE|N/?A|TRUNK|(WHOLE ?)?BODY|ENTIRE BODY")
+_VAGUE = re.compile(
+    r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHERS?|NONE|N/?A|GENERAL|MISC|X-?RAY|CR|DX|TRUNK|(WHOLE ?)?BODY|ENTIRE BODY"
+    r"|UNBEKANNT|SONSTIGES?|INCONNUE?|AUTRE|DESCONOCID[OA]|OTR[OA]|ALTRO|ONBEKEND|НЕИЗВЕСТНО|不明|未知|その他"
+)
 # Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
 _OTHER_PARTS = frozenset(
     {
@@ -126,15 +137,24 @@ def _require_image(radiograph: Radiograph) -> None:
 def _require_frontal(header: Dataset) -> None:
     if {"A", "P"} & set(directions_of(header)):
         raise _wrong_view("lateral", "Patient Orientation")
-    stated = [("View Position", "", text_of(header, "ViewPosition").replace("_", " "))]
-    stated += [("View Code Sequence", code, meaning) for code, meaning in _coded(header, "ViewCodeSequence")]
-    for source, code, text in stated:
+    for source, code, text in _stated_views(header):
         if _DECUBITUS.search(text):
             raise _wrong_view("decubitus", source)
         if code in _OBLIQUE_CODES or _OBLIQUE.search(text):
             raise _wrong_view("oblique", source)
         if code in _LATERAL_CODES or _LATERAL.search(text):
             raise _wrong_view("lateral", source)
+
+
+def _stated_views(header: Dataset) -> Iterator[tuple[str, str, str]]:
+    """Give source, code and text of every statement about the view; descriptions only where nothing else says it."""
+    position = _free_text(header, "ViewPosition").replace("_", " ")
+    codes = list(_coded(header, "ViewCodeSequence"))
+    yield "View Position", "", position
+    yield from (("View Code Sequence", code, meaning) for code, meaning in codes)
+    if not position and not codes:
+        described = [text_of(header, keyword).replace("_", " ") for keyword in _DESCRIPTIONS]
+        yield from (("the series' description", "", text) for text in described if not _FRONTAL.search(text))
 
 
 def _wrong_view(view: str, source: str) -> NotApplicable:
@@ -146,7 +166,7 @@ def _wrong_view(view: str, source: str) -> NotApplicable:
 
 def _require_chest(header: Dataset) -> None:
     """Refuse only if something else is named and nothing says chest."""
-    named = [("", text_of(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
+    named = [("", _free_text(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
     if any(code in _CHEST_CODES or _CHEST.search(text) for code, text in named):
         return
     if all(_VAGUE.fullmatch(text) for _, text in named):
@@ -180,6 +200,19 @@ def _date(header: Dataset, keyword: str) -> date | None:
         return date.fromisoformat(text_of(header, keyword).replace(".", ""))
     except ValueError:
         return None
+
+
+def _free_text(header: Dataset, keyword: str) -> str:
+    """
+    Give a Code String as `text_of` does, also where it breaks its rule (PS3.5 6.2: ASCII) and holds UTF-8.
+
+    pydicom decodes Code Strings byte by byte, whatever the character set.
+    """
+    value = header.get(keyword)
+    try:
+        return str(value).encode("latin-1").decode("utf-8").strip().upper() if value else ""
+    except UnicodeError:
+        return text_of(header, keyword)
 
 
 def _coded(header: Dataset, keyword: str) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,11 @@ def reason(folder: Path, **attributes: object) -> str | None:
     return None
 
 
+def as_utf8(text: str) -> str:
+    """Give what makes pydicom, which writes Code Strings byte by byte, write *text* in UTF-8, as some devices do."""
+    return text.encode().decode("latin-1")
+
+
 def coded(code: Code, meaning: str | None = None) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
@@ -72,11 +77,53 @@ def test_an_empty_value_is_accepted(keyword: str, tmp_path: Path) -> None:
         ("RLO", "oblique-view"),
         ("LAO", "oblique-view"),
         ("RPO", "oblique-view"),
+        ("DE PROFIL", "lateral-view"),
+        ("PERFIL", "lateral-view"),
+        ("seitl.", "lateral-view"),
+        ("боковая", "lateral-view"),
+        ("側面", "lateral-view"),
+        ("側臥位", "decubitus-view"),
+        ("oblicua", "oblique-view"),
+        ("斜位", "oblique-view"),
+        ("正面", None),
+        ("UNKNOWN", None),
     ],
 )
 def test_only_frontal_view_positions_are_judged(view: str, expected: str | None, tmp_path: Path) -> None:
     """View Position (0018,5101) names lateral, oblique and decubitus views."""
-    assert reason(tmp_path, ViewPosition=view, ViewCodeSequence=None) == expected
+    found = reason(tmp_path, ViewPosition=as_utf8(view), ViewCodeSequence=None)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("Chest LAT", "lateral-view"),
+        ("TORAX LATERAL", "lateral-view"),
+        ("Thorax seitl.", "lateral-view"),
+        ("Chest PA + LAT", None),
+        ("CHEST 2 VIEWS, FRONTAL AND LATERAL", None),
+        ("Bilateral infiltrates?", None),
+        ("Thorax p.a.", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "keyword", ["SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription"]
+)
+def test_a_description_tells_the_view_where_nothing_else_does(
+    keyword: str, description: str, expected: str | None, tmp_path: Path
+) -> None:
+    """The pixels do not tell a lateral from a frontal view reliably, and many CR devices only describe it."""
+    silent = {"ViewPosition": None, "ViewCodeSequence": None, "PatientOrientation": None}
+
+    assert reason(tmp_path, **silent, **{keyword: description}) == expected
+
+
+def test_a_stated_view_is_believed_against_a_description(tmp_path: Path) -> None:
+    """A series' description may be that of another image; View Position is the image's own."""
+    assert reason(tmp_path, ViewPosition="PA", SeriesDescription="Chest LAT") is None
 
 
 @pytest.mark.parametrize(
@@ -125,6 +172,22 @@ def test_a_lateral_orientation_is_refused(orientation: list[str], tmp_path: Path
         ("CHEST_PA", None),
         ("POUMONS", None),
         ("UNKNOWN", None),
+        ("Грудная клетка", None),
+        ("Легкие", None),
+        ("Θώρακας", None),
+        ("صدر", None),
+        ("חזה", None),
+        ("胸部", None),
+        ("흉부", None),
+        ("ngực", None),
+        ("Mellkas", None),
+        ("klatka piersiowa", None),
+        ("Plíce", None),
+        ("göğüs", None),
+        ("unbekannt", None),
+        ("Colonne thoracique", "not-chest"),
+        ("膝", "not-chest"),
+        ("Fuß", "not-chest"),
         ("ABDOMEN", "not-chest"),
         ("HAND", "not-chest"),
         ("TSPINE", "not-chest"),
@@ -134,7 +197,9 @@ def test_a_lateral_orientation_is_refused(orientation: list[str], tmp_path: Path
 )
 def test_only_the_chest_is_judged(body_part: str, expected: str | None, tmp_path: Path) -> None:
     """Body Part Examined (0018,0015) that names something else is believed."""
-    assert reason(tmp_path, BodyPartExamined=body_part, AnatomicRegionSequence=None) == expected
+    said = {"BodyPartExamined": as_utf8(body_part), "AnatomicRegionSequence": None}
+
+    assert reason(tmp_path, **said) == expected
 
 
 @pytest.mark.parametrize(
