@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydicom import dcmread
 from pydicom.uid import (
+    BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComputedRadiographyImageStorage,
     ExplicitVRLittleEndian,
@@ -68,7 +69,7 @@ class Archive:
         self._stored_at: dict[str, float] = {}
         self._news = threading.Condition()
         self._ae = AE("ARCHIVE")
-        for sop_class in (SegmentationStorage, Comprehensive3DSRStorage):
+        for sop_class in (SegmentationStorage, Comprehensive3DSRStorage, BasicTextSRStorage):
             self._ae.add_supported_context(sop_class)
 
     @contextmanager
@@ -81,13 +82,19 @@ class Archive:
         )
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         port = server.server_address[1]
-        yield {"name": "archive", "ae_title": "ARCHIVE", "host": "127.0.0.1", "port": port}
+        yield {
+            "name": "archive",
+            "ae_title": "ARCHIVE",
+            "host": "127.0.0.1",
+            "port": port,
+            "segmentation": "binary",  # of every image, so that the UIDs are known beforehand
+        }
         BaseServer.shutdown(server)
         server.server_close()
 
     def answered_at(self, images: Iterable[str]) -> float:
-        """Wait until every one of *images* is answered, and give when: the report is sent last."""
-        reports = {self._result_of(image, "SR") for image in images}
+        """Wait until every one of *images* is answered, and give when: the text is sent last."""
+        reports = {self._result_of(image, "TEXT") for image in images}
         with self._news:
             if not self._news.wait_for(lambda: self._stored_at.keys() >= reports, _PATIENCE_SECONDS):
                 raise TimeoutError("the node did not answer; run `sgseg-node demo` to see why")

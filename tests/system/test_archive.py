@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
 from node.jobs import Ending
 from sgseg_dicom.pipeline import Segmenter, process
@@ -120,11 +120,12 @@ def masks_of(seg: Dataset) -> dict[Laterality, NDArray[np.bool_]]:
     return masks
 
 
-def test_the_archive_has_one_seg_and_one_sr(sent):
+def test_the_archive_has_one_seg_one_sr_and_one_text(sent):
     """
-    C-FIND lists them in the study of the image, and nothing else; without a finding, the SR alone.
+    C-FIND lists them in the study of the image, and nothing else; without a finding, the reports alone.
     """
-    expected = [SegmentationStorage] * bool(sent.expected.regions) + [Comprehensive3DSRStorage]
+    reports = [Comprehensive3DSRStorage, BasicTextSRStorage]
+    expected = [SegmentationStorage] * bool(sent.expected.regions) + reports
 
     assert sorted(classes(sent.found).values()) == sorted(expected)
 

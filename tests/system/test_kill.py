@@ -100,7 +100,7 @@ def processor_seconds(process: psutil.Process) -> float:
 
 def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], interrupted: set[str]) -> None:
     """
-    One SEG and one SR of each image, none of them sent twice whose image was in mid-inference.
+    One SEG, one SR and one text of each image, none of them sent twice whose image was in mid-inference.
 
     Those that were kept at the kill may have been on the way, and are sent again: the same instances.
     """
@@ -108,7 +108,7 @@ def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], i
     expected = {
         derived_uid(entry.job.sop_instance_uid, algorithm.weights_digest, kind): entry.job.sop_instance_uid
         for entry in entries
-        for kind in (("SEG", "SR") if entry.state == Ending.FINDING else ("SR",))
+        for kind in (("SEG", "SR", "TEXT") if entry.state == Ending.FINDING else ("SR", "TEXT"))
     }
 
     assert counts.keys() == expected.keys()
