@@ -286,6 +286,8 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
     try:
         store.require_space()
         counts = jobs.counts()
+        if aside := store.aside():
+            counts["results in quarantine"] = aside
     except StorageUnavailable as error:
         problems.append(str(error))
     port = ready["receive"]["port"] if "receive" in ready else config.receive.port
