@@ -1,4 +1,4 @@
-"""`sgseg predict PATH...`: the core without a network."""
+"""`sgseg predict PATH...` and `sgseg check FILE...`: the core without a network."""
 
 import json
 import re
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.errors import InvalidDataset, SgsegError
 from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
@@ -59,6 +61,41 @@ def predict(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="DICOM files: all results of one image.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The image; without it, results are compared with each other alone.")
+    ] = None,
+) -> None:
+    """
+    Check results against the rules that `sgseg-node` keeps itself: IHE AIR, DICOM, and our own promises.
+
+    Prints each rule that is broken, where, and its source. Ends with status 1 where there is one, with 2 where a
+    file cannot be read.
+    """
+    from sgseg_dicom.check import violations
+    from sgseg_dicom.read import read_header
+
+    try:
+        objects = {str(path): _read(path) for path in files}
+        broken = violations(objects, read_header(source) if source else None)
+    except SgsegError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    for violation in broken:
+        typer.echo(str(violation))
+    typer.echo(f"{len(objects)} objects, {len(broken)} violations", err=True)
+    raise typer.Exit(1 if broken else 0)
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        return dcmread(path)
+    except (OSError, InvalidDicomError) as error:
+        raise InvalidDataset(f"{path} cannot be read ({type(error).__name__}); give DICOM files") from error
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:

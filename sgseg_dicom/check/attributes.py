@@ -6,6 +6,8 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from sgseg_dicom.header import UNPARSABLE
+
 Code = tuple[str, str]
 """Code Value and Coding Scheme Designator."""
 
@@ -13,8 +15,11 @@ NO_CODE: Code = ("", "")
 
 
 def value(ds: Dataset, keyword: str) -> Any:
-    """Give a value as pydicom does; None where absent."""
-    element = ds.get(_tag(keyword))  # by the tag: several thousand look-ups an image
+    """Give a value as pydicom does; None where absent, or where its bytes are no such value."""
+    try:
+        element = ds.get(_tag(keyword))  # by the tag: several thousand look-ups an image
+    except UNPARSABLE:
+        return None
     return None if element is None else element.value
 
 

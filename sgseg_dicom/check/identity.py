@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydicom import Dataset
 
-from sgseg_dicom.check.attributes import items, referenced, text
+from sgseg_dicom.check.attributes import items, referenced, text, value
 from sgseg_dicom.check.case import BASIC_TEXT, REPORTS, SEGMENTATION, Case, Equipment, equipment_of
 from sgseg_dicom.check.rules import Broken, Rule
 
@@ -55,7 +55,8 @@ def identity(name: str, case: Case) -> Iterator[Broken]:
 
 def _complete(ds: Dataset) -> Iterator[Broken]:
     for keyword in (*_TYPE_1, *_TYPE_1_OF.get(text(ds, "SOPClassUID"), ())):
-        if keyword not in ds or ds[keyword].is_empty:
+        held = value(ds, keyword)
+        if held is None or (hasattr(held, "__len__") and len(held) == 0):
             yield Rule.TYPE_1, keyword
     for keyword in _TYPE_2:
         if keyword not in ds:
