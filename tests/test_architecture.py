@@ -14,6 +14,7 @@ FORBIDDEN = {
     "sgseg_dicom": {"node", "training", "pynetdicom", "dbos", "lightning"},
     "sgseg_dicom/read.py": HEAVY,
     "sgseg_dicom/encode": HEAVY,
+    "sgseg_dicom/check": {*HEAVY, "highdicom", "sgseg_dicom.encode"},  # it must find the encoders' errors
     "sgseg_dicom/model": {"pydicom", "highdicom"},
     "sgseg_dicom/infer.py": {"pydicom", "highdicom"},
     "node": {"training"},
