@@ -13,6 +13,7 @@ from sgseg_dicom.errors import ConfigError, SgsegError
 from sgseg_dicom.infer import GuidedBy
 from training.data import Captions, read_normals, read_split
 from training.recipe import load_recipe
+from training.view_cli import app as view_app
 
 app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
@@ -25,6 +26,9 @@ Data = Annotated[
     ),
 ]
 Normals = Annotated[Path | None, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
+
+
+app.add_typer(view_app)  # `view` and `view-check`
 
 
 @app.callback()
@@ -86,20 +90,32 @@ def fit_command(
         Path | None, typer.Option(help="Zone labels of `pseudo-label`; none: the grammar's.")
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, that share a batch.")] = 1,
+    image_weights: Annotated[str | None, typer.Option(help="Of the image encoder, timm's names.")] = None,
+    detector_weights: Annotated[
+        str | None, typer.Option(help="Folder of RT-DETR, transformers' format.")
+    ] = None,
+    text_encoder: Annotated[str | None, typer.Option(help="Folder of a BERT, transformers' format.")] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
-    from training.fit import fit
+    from training.fit import Run, fit
     from training.pseudo_labels import with_labels
 
     with _told():
+        named = {
+            "image_weights": image_weights,
+            "detector_weights": detector_weights,
+            "text_encoder": text_encoder,
+        }
         chosen = load_recipe(recipe)
+        chosen = chosen.model_copy(update={name: value for name, value in named.items() if value is not None})
         train = read_split(data, "train", captions=chosen.captions)
         valid = read_split(data, "valid", captions=chosen.captions)
         if labels is not None:
             train = with_labels(train, labels)
         if normals is not None:
             train += read_normals(normals, "train")
-        last = fit(chosen, train, valid, out=out, epochs=epochs, start_from=start_from, devices=devices)
+        run = Run(out=out, epochs=epochs, start_from=start_from, devices=devices)
+        last = fit(chosen, train, valid, run)
     typer.echo(f"Last checkpoint: {last}")
 
 

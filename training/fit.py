@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches,
 from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
-from training.pretrained import load_image_encoder, load_text_encoder
+from training.pretrained import load_pretrained
 from training.recipe import Recipe
 
 LAST = "last"
@@ -80,63 +81,54 @@ class Averaging(EMAWeightAveraging):
         """Leave the current weights as they are: lightning's copy of the average would end in the last checkpoint."""
 
 
-def fit(
-    recipe: Recipe,
-    train: Sequence[Item],
-    valid: Sequence[Item],
-    *,
-    out: Path,
-    epochs: int | None = None,
-    start_from: Path | None = None,
-    devices: int = 1,
-) -> Path:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
     """
-    Train, or go on training, in folder *out*; give the path of the last checkpoint.
+    Where and how far a recipe is run.
+
+    Attributes:
+        out: folder of checkpoints and logs; a run found there is resumed.
+        epochs: stop after so many epochs (to resume later); None: the recipe's end.
+        start_from: folder of exported weights to begin with; None: the recipe's pretrained weights.
+        devices: GPUs, or processes on the CPU, that share every batch (DDP); each starts this program again.
+    """
+
+    out: Path
+    epochs: int | None = None
+    start_from: Path | None = None
+    devices: int = 1
+
+
+def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) -> Path:
+    """
+    Train, or go on training; give the path of the last checkpoint.
 
     Args:
         recipe: what the run depends on.
         train: items to learn from.
         valid: items to measure each epoch on.
-        out: folder of checkpoints and logs; a run found there is resumed.
-        epochs: stop after so many epochs (to resume later); None: the recipe's end.
-        start_from: folder of exported weights to begin with; None: the recipe's pretrained image encoder.
-        devices: GPUs, or processes on the CPU, that share every batch (DDP); each starts this program again.
+        run: where and how far.
 
     Raises:
         ConfigError: the batch cannot be shared evenly, or the folder's run depends on something else.
-        DataError: pretrained weights are missing or of another architecture.
+        DataError: a caption is missing, or pretrained weights are or have another architecture.
     """
-    if recipe.batch_size % devices:
-        raise ConfigError(f"a batch of {recipe.batch_size} cannot be shared evenly by {devices} devices")
+    if recipe.batch_size % run.devices:
+        raise ConfigError(f"a batch of {recipe.batch_size} cannot be shared evenly by {run.devices} devices")
     lightning.seed_everything(recipe.seed)
     data = Epochs(recipe, train, valid)
     module = SGSegTraining(recipe, steps=data.steps)
-    if start_from is None:
-        load_image_encoder(module.model.vision, recipe.image_weights)
-        module.model.reports.fill(load_text_encoder(recipe.text_encoder))
+    if run.start_from is None:
+        load_pretrained(module.model, recipe)
     else:
-        begin_with(module.model, load_weights(start_from)[0], renew=recipe.renew)
+        begin_with(module.model, load_weights(run.start_from)[0], renew=recipe.renew)
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
-    out.mkdir(parents=True, exist_ok=True)
-    last = out / f"{LAST}.ckpt"
-    began = None
-    if start_from is not None:
-        manifest = read_manifest(start_from)
-        began = manifest.training | {"weights": manifest.sha256}
-    facts = {
-        "recipe": recipe.model_dump(mode="json"),
-        "train": {
-            "infected": sum(item.mask is not None for item in train),
-            "normal": sum(item.mask is None for item in train),
-            "digest": digest_of(train),
-        },
-        "started_from": began,
-        "devices": devices,
-    }
-    _settle_facts(out / "run.json", facts, resumes=last.is_file())
-    trainer = trainer_of(recipe, out, epochs or recipe.epochs, devices=devices)
+    run.out.mkdir(parents=True, exist_ok=True)
+    last = run.out / f"{LAST}.ckpt"
+    _settle_facts(run.out / "run.json", _facts(recipe, train, run), resumes=last.is_file())
+    trainer = trainer_of(recipe, run.out, run.epochs or recipe.epochs, devices=run.devices)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
 
@@ -178,6 +170,24 @@ def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> l
             TQDMProgressBar(refresh_rate=10),
         ],
     )
+
+
+def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
+    """Name what the run depends on."""
+    began = None
+    if run.start_from is not None:
+        manifest = read_manifest(run.start_from)
+        began = manifest.training | {"weights": manifest.sha256}
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "train": {
+            "infected": sum(item.mask is not None for item in train),
+            "normal": sum(item.mask is None for item in train),
+            "digest": digest_of(train),
+        },
+        "started_from": began,
+        "devices": run.devices,
+    }
 
 
 def _settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:

