@@ -26,7 +26,7 @@ def made() -> Any:
     return results()
 
 
-@pytest.mark.parametrize(("kind", "language"), zip(SOP_CLASSES, ["en", "de", "es"] * 2, strict=True))
+@pytest.mark.parametrize(("kind", "language"), list(zip(SOP_CLASSES, ["en", "de", "es"] * 2, strict=True)))
 def test_every_form_of_every_source_passes(kind, language):
     """
     All SOP classes of the source, all forms of a result, in three languages, with and without the source.
