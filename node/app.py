@@ -157,7 +157,9 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     from sgseg_dicom.infer import load_segmenter
 
     language = language_of(config)
-    segmenter = load_segmenter(config.weights_folder, device=config.model.device)
+    segmenter = load_segmenter(
+        config.weights_folder, device=config.model.device, image_check=config.model.image_check
+    )
     stack.callback(segmenter.close)
     segmenter.warm_up()
     warm_up(segmenter, made_at=datetime.now().astimezone())

@@ -78,6 +78,7 @@ class Model(Section):
         default=PACKAGED_WEIGHTS, description=f'be "{PACKAGED_WEIGHTS}" or the name of a folder with weights'
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description='be "auto", "cpu" or "cuda"')
+    image_check: bool = Field(default=True, description="be true or false")
 
 
 class Report(Section):

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.view import Viewer, load_viewer
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_weights, packaged_weights
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
@@ -130,10 +131,12 @@ class Segmenter:
 
     Attributes:
         algorithm: who judges.
+        viewer: what looks at the image before it is judged (`sgseg_dicom.view`); None: nothing does.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, viewer: Viewer | None = None) -> None:
         self.algorithm = network.algorithm
+        self.viewer = viewer
         self._network = network
         self._closed = False
         self._waiting: queue.SimpleQueue[tuple[ModelInput, Future[Prediction]] | None] = queue.SimpleQueue()
@@ -156,7 +159,10 @@ class Segmenter:
 
     def warm_up(self) -> None:
         """Judge a blank image: the first pass compiles and allocates, and no patient should wait for it."""
-        self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
+        blank = np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
+        self(ModelInput(pixels=blank))
+        if self.viewer is not None:
+            self.viewer(blank)
 
     def close(self) -> None:
         """Finish what waits, then stop the device thread."""
@@ -205,9 +211,11 @@ def load_network(weights: Path | None = None, *, device: str = "auto") -> Networ
     return Network(model, manifest, device=device)
 
 
-def load_segmenter(weights: Path | None = None, *, device: str = "auto") -> Segmenter:
-    """Load a `Network` and let many threads ask it."""
-    return Segmenter(load_network(weights, device=device))
+def load_segmenter(
+    weights: Path | None = None, *, device: str = "auto", image_check: bool = True
+) -> Segmenter:
+    """Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before."""
+    return Segmenter(load_network(weights, device=device), viewer=load_viewer() if image_check else None)
 
 
 def infection_score(mask_probability: NDArray[np.float32]) -> float:

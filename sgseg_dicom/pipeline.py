@@ -19,13 +19,18 @@ from sgseg_dicom.measure import measure
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.read import read, read_header
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
+from sgseg_dicom.view import Viewer, require_upright_chest
 
 Timed = Callable[[str], AbstractContextManager[object]]
 """Called with a stage's name; the context that it gives is entered around the stage."""
 
 
 class Segmenter(Protocol):
-    """What `sgseg_dicom.infer` offers: one input in, one prediction out; safe to call from many threads."""
+    """
+    What `sgseg_dicom.infer` offers: one input in, one prediction out; safe to call from many threads.
+
+    It may have a `viewer`, a `sgseg_dicom.view.Viewer` that looks at the image first; without one nothing does.
+    """
 
     algorithm: Algorithm
 
@@ -57,6 +62,10 @@ def process(
         require_applicable(radiograph)
     with timed("preprocess"):
         model_input = preprocess(radiograph)
+    viewer: Viewer | None = getattr(segmenter, "viewer", None)
+    if viewer is not None:
+        with timed("view"):
+            require_upright_chest(model_input, viewer=viewer)
     with timed("infer"):
         prediction = segmenter(model_input)
     with timed("measure"):

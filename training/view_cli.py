@@ -35,12 +35,12 @@ def view_command(
     radiographs: Annotated[int | None, typer.Option(help="Learn from so many only, for a try.")] = None,
 ) -> None:
     """Fit the image check on train, choose its limits on valid, and measure it there on other patients."""
-    from training.data import load_image, read_normals, read_qata
+    from training.data import load_image, read_normals, read_split
     from training.pictures import load_pictures
     from training.view import Schedule, fit_view
 
     with _told():
-        train = read_qata(data, "train") + read_normals(normals, "train")
+        train = read_split(data, "train") + read_normals(normals, "train")
         order = np.random.default_rng(SEED).permutation(len(train))[:radiographs]
         train = [train[place] for place in order]
         other, halves = load_pictures(pictures), _halves(data, normals)
