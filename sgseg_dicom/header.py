@@ -25,6 +25,9 @@ UNPARSABLE = (
 )
 """What pydicom raises for a value that breaks its value representation (found by flipping bytes)."""
 
+LEAST_SPACING_MM = 0.01
+"""A pixel spacing below it is none: the finest detectors have 0.05 mm."""
+
 _NUMBERS = frozenset({"DS", "IS", "AT", "SQ", "US or SS"}) | INT_VR | FLOAT_VR
 _ICON_IMAGE_SEQUENCE = 0x00880200
 _SPECIFIC_CHARACTER_SET = 0x00080005
@@ -53,10 +56,10 @@ def text_of(header: Dataset, keyword: str) -> str:
     return "\\".join(str(one).strip().upper() for one in values)
 
 
-def positive_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
-    """Give the first two values if both are above zero, else None."""
+def spacing_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Give the first two values if both are distances that a detector can have between its pixels, else None."""
     numbers = numbers_of(header, keyword)[:2]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) > 0 else None
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) >= LEAST_SPACING_MM else None
 
 
 def numbers_of(header: Dataset, keyword: str) -> list[float]:

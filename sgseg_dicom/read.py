@@ -14,9 +14,10 @@ from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
+from sgseg_dicom.encode.provenance import is_own_result
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
 from sgseg_dicom.greyscale import render
-from sgseg_dicom.header import UNPARSABLE, header_of, positive_pair, text_of
+from sgseg_dicom.header import UNPARSABLE, header_of, spacing_pair, text_of
 from sgseg_dicom.orientation import orientation_of
 from sgseg_dicom.pixels import PixelFormat, decode
 from sgseg_dicom.records import Radiograph
@@ -54,7 +55,7 @@ def read(path: Path) -> Radiograph:
     Raises:
         InvalidDataset: not DICOM, cut off, an attribute that every image must have is missing, or the file
             meta information names another image.
-        UnsupportedObject: SOP class, modality, colour or frames that no chest radiograph has.
+        UnsupportedObject: SOP class, modality, colour or frames that no chest radiograph has; a result of ours.
         UndecodablePixels: the pixel data are missing, cut off, or contradict the header.
         StorageUnavailable: the file cannot be read.
     """
@@ -64,6 +65,7 @@ def read(path: Path) -> Radiograph:
         header = header_of(ds)
         _require_identity(header)
         _require_one_identity(ds, header)
+        _require_foreign(header)
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
         pixels, padding = render(decode(ds, pixel_format), header, pixel_format)
@@ -86,6 +88,7 @@ def read_header(path: Path) -> Dataset:
     Raises:
         InvalidDataset: not DICOM, a UID by which results refer to the image is missing, or the file meta
             information names another image.
+        UnsupportedObject: a result of ours that came back: an answer about it would be the next one.
         StorageUnavailable: the file cannot be read.
     """
     with disable_value_validation():
@@ -93,6 +96,7 @@ def read_header(path: Path) -> Dataset:
         header = header_of(ds)
         _require_identity(header)
         _require_one_identity(ds, header)
+        _require_foreign(header)
     return header
 
 
@@ -125,6 +129,14 @@ def _require_one_identity(ds: FileDataset, header: Dataset) -> None:
         )
 
 
+def _require_foreign(header: Dataset) -> None:
+    """A picture of ours that an archive's routing rule sends back is a secondary capture like others."""
+    if is_own_result(header):
+        raise UnsupportedObject(
+            "this is a result of this software, sent back to it; leave results out of the archive's routing rule"
+        )
+
+
 def _require_radiograph(header: Dataset) -> None:
     sop_class = UID(header.SOPClassUID)
     if sop_class not in SOP_CLASSES:
@@ -145,8 +157,8 @@ def _require_radiograph(header: Dataset) -> None:
 
 def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
     """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.3)."""
-    spacing = positive_pair(header, "PixelSpacing")
-    at_detector = positive_pair(header, "ImagerPixelSpacing")
+    spacing = spacing_pair(header, "PixelSpacing")
+    at_detector = spacing_pair(header, "ImagerPixelSpacing")
     if spacing is None:
         return at_detector, at_detector is not None
     calibrated = bool(text_of(header, "PixelSpacingCalibrationType"))

@@ -44,6 +44,10 @@ _FURTHER = (
 _FORMATTED = (VR.AS, VR.CS, VR.DA, VR.DS, VR.DT, VR.IS, VR.TM)
 """Representations whose values have a form; identifiers, names and text are taken over as they are."""
 
+_TRIAL = ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
+"""Type 1 of the Clinical Trial Subject module (PS3.3 C.7.1.3): without them the rest of it is no module."""
+
+_CODE_VALUES = ("CodeValue", "LongCodeValue", "URNCodeValue")
 _PAIRS = ("ImagerPixelSpacing", "PatientOrientation")
 _SEXES = ("M", "F", "O", "")
 
@@ -86,7 +90,31 @@ def _sound_copy(header: Dataset) -> Dataset:
         taken = element.tag.group in _GROUPS or element.tag in named
         if taken and _is_sound(element):
             sound.add(deepcopy(element))
+    sound.remove_private_tags()  # in items: a vendor's elements may hold anything
+    _remove_unfinished_items(sound)
+    if not all(sound.get(keyword) for keyword in _TRIAL):
+        for element in [one for one in sound if one.keyword.startswith("ClinicalTrial")]:
+            del sound[element.tag]
     return sound
+
+
+def _remove_unfinished_items(ds: Dataset) -> None:
+    """Take out items that lack what their macro demands (Type 1), and sequences without items, at every depth."""
+    for element in [one for one in ds if one.VR == VR.SQ]:
+        for item in element.value:
+            _remove_unfinished_items(item)
+        element.value = [item for item in element.value if _is_finished(item, element.keyword)]
+        if not element.value:
+            del ds[element.tag]
+
+
+def _is_finished(item: Dataset, keyword: str) -> bool:
+    if keyword.endswith("CodeSequence"):  # PS3.3 table 8.8-1
+        value = next((item.get(kind) for kind in _CODE_VALUES if item.get(kind)), None)
+        return bool(value and item.get("CodeMeaning"))
+    if keyword.startswith("Referenced"):  # PS3.3 table 10-11
+        return bool(item.get("ReferencedSOPClassUID") and item.get("ReferencedSOPInstanceUID"))
+    return any(not element.is_empty for element in item)
 
 
 def _is_sound(element: DataElement) -> bool:
