@@ -61,13 +61,13 @@ def _reads_as_judged(said: str, *, english: bool) -> bool:
 
 def _findings(root: Item, case: Case) -> Iterator[Broken]:
     sections = root.all(v.FINDINGS_SECTION)
-    said = [item.text for section in sections for item in section.all(v.FINDING) if item.text]
+    said = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
     if len(said) < 1 + len(ZONES):
         yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
         return
     sentences = _sentences(_language(root), case)
     if sentences and said[0] not in sentences:
-        yield Rule.TEXT_SENTENCE, f"{sections[0].path}/{v.FINDING[0]}[1]"
+        yield Rule.TEXT_SENTENCE, f"{sections[0].path}/{v.FINDINGS_SECTION[0]}[1]"
 
 
 def _language(root: Item) -> tuple[str, str]:

@@ -51,7 +51,8 @@ def encode_text(
             section(codes.SECTION_SUMMARY, [text(codes.SECTION_SUMMARY, language.warning(algorithm))]),
             section(
                 codes.SECTION_FINDINGS,
-                [text(codes.FINDING, words) for words in _findings(finding, radiograph, language)],
+                # Not as Finding (121071, DCM): OHIF does not wrap those, and cut "left" or "right" off the sentence.
+                [text(codes.SECTION_FINDINGS, words) for words in _findings(finding, radiograph, language)],
             ),
             section(
                 codes.SECTION_PROCEDURE,

@@ -199,11 +199,11 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
         Rule.UNDETERMINED_LUNG,
         put(evaluation("121071"), TextValue=report_of_zones("left upper")),
     ),
-    ("a text without zones", Rule.TEXT_FINDINGS, without(lambda o: find(o[TEXT], "59776-5"), "121071")),
+    ("a text without zones", Rule.TEXT_FINDINGS, without(lambda o: find(o[TEXT], "59776-5"), "59776-5")),
     (
         "a text with another sentence",
         Rule.TEXT_SENTENCE,
-        put(lambda o: find(o[TEXT], "59776-5", "121071"), TextValue="No pulmonary infection."),
+        put(lambda o: find(o[TEXT], "59776-5", "59776-5"), TextValue="No pulmonary infection."),
     ),
     ("a segment number left out", Rule.SEGMENTS, segment(1, SegmentNumber=3)),
     (
