@@ -19,9 +19,13 @@ lint: $(VENV)/.check
 test: $(VENV)/.check
 	$(BIN)/python -m pytest
 
-# DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own.
+# DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
+# (npm) run in Chromium; PixelMed's validator is Java.
 system-packages:
-	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb
+	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb openssl chromium libpixelmed-java
+	@command -v npm >/dev/null || .ci/apt-packages npm
+	@command -v npm >/dev/null && npm ci --prefix tests/viewers --ignore-scripts --no-audit --no-fund --silent || \
+		echo "no npm, or no registry: the viewer tests skip" >&2
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
