@@ -23,6 +23,7 @@ test: $(VENV)/.check
 # (npm) run in Chromium; PixelMed's validator is Java.
 system-packages:
 	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb openssl chromium libpixelmed-java
+	@command -v java >/dev/null || .ci/apt-packages default-jre-headless
 	@command -v npm >/dev/null || .ci/apt-packages npm
 	@command -v npm >/dev/null && npm ci --prefix tests/viewers --ignore-scripts --no-audit --no-fund --silent || \
 		echo "no npm, or no registry: the viewer tests skip" >&2
