@@ -73,7 +73,8 @@ def numbers_of(header: Dataset, keyword: str) -> list[float]:
 
 def _parsed(ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = ()) -> Dataset:
     encodings = encodings_of(ds, inherited)
-    ds.set_original_encoding(*ds.original_encoding, encodings)  # pydicom converts texts by it
+    implicit_vr, little_endian = ds.original_encoding
+    ds.set_original_encoding(implicit_vr, little_endian, encodings)  # pydicom converts texts by it
     parsed = Dataset()
     for element in _parsable(ds):
         if element.tag in (_ICON_IMAGE_SEQUENCE, _SPECIFIC_CHARACTER_SET) or _holds_pixels(element.tag.group):
