@@ -23,7 +23,7 @@ from sgseg_dicom.model.view import Viewer, load_viewer
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_weights, packaged_weights
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
-from sgseg_dicom.zones import ZoneBits
+from sgseg_dicom.zones import MIRROR_ORDER, ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]
 
@@ -97,11 +97,12 @@ class Network:
     ) -> list[Prediction]:
         images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1)
         images = images.to(self.device, memory_format=torch.channels_last)
+        given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device)
         with self._cast():
-            output = self.model(images, self._words(len(inputs), guided_by, zones))
+            mask_logits, zone_logits = self._see(images, guided_by, given)
         calibration = self.manifest.calibration
-        masks = (output.mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
-        chances = (output.location.zone_logits.float() / calibration.zone_temperature).sigmoid().cpu().numpy()
+        masks = (mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
+        chances = (zone_logits.float() / calibration.zone_temperature).sigmoid().cpu().numpy()
         # Every comparison with NaN is False: it would read as "no infection".
         if not (np.isfinite(masks).all() and np.isfinite(chances).all()):
             raise InferenceError(
@@ -114,12 +115,33 @@ class Network:
             for mask, chance in zip(masks, chances, strict=True)
         ]
 
-    def _words(self, batch: int, guided_by: GuidedBy, zones: Sequence[ZoneBits] | None) -> Tensor | None:
+    def _see(self, images: Tensor, guided_by: GuidedBy, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """
+        Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W).
+
+        With test-time flip the mirror image is judged beside the image, under the mirrored report, and both
+        judgements are averaged: what is said of a mirrored patient is then the mirror of what is said.
+        """
+        flip, order = self.manifest.test_time_flip, list(MIRROR_ORDER)
+        features, location = self.model.look(torch.cat((images, images.flip(-1))) if flip else images)
+        zone_logits = location.zone_logits
+        if flip:
+            seen, mirrored = zone_logits.chunk(2)
+            zone_logits = (seen + mirrored[:, order]) / 2
+        told = zone_logits if given is None else torch.where(given, 1.0, -1.0)
+        words = self._words(torch.cat((told, told[:, order])) if flip else told, guided_by)
+        mask_logits = self.model.decoder(features, words)[0]
+        if flip:
+            seen, mirrored = mask_logits.chunk(2)
+            mask_logits = (seen + mirrored.flip(-1)) / 2
+        return mask_logits, zone_logits
+
+    def _words(self, zone_logits: Tensor, guided_by: GuidedBy) -> Tensor:
         if guided_by == "generated":
-            return None
+            return self.model.guide(zone_logits)
         if guided_by == "none":
-            return self.model.reports.none(batch)
-        return self.model.reports.hard(torch.tensor(zones, device=self.device))
+            return self.model.reports.none(len(zone_logits))
+        return self.model.reports.hard(zone_logits > 0)
 
     def _cast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)

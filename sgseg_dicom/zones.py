@@ -49,6 +49,9 @@ class Zone(NamedTuple):
 ZONES: tuple[Zone, ...] = tuple(Zone(side, level) for side in Laterality for level in Level)
 """The order of every zone vector: right upper, middle, lower, then left. Weights manifests repeat it."""
 
+MIRROR_ORDER = (3, 4, 5, 0, 1, 2)
+"""Places of the zones in the horizontally flipped image, for arrays; for bits see `mirrored`."""
+
 ZoneBits = tuple[bool, bool, bool, bool, bool, bool]
 """One truth value per zone, in the order of ZONES."""
 

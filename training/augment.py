@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-_MIRROR = [3, 4, 5, 0, 1, 2]  # the zones of the other lung
+from sgseg_dicom.zones import MIRROR_ORDER
+
+_MIRROR = list(MIRROR_ORDER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -218,6 +218,9 @@ def export_command(
     out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
     normals: Normals = None,
     name: Annotated[str, typer.Option(help="Of the algorithm, as the results name it.")] = "SGSeg compact",
+    flip: Annotated[
+        bool, typer.Option(help="Judge the mirror image too and average: twice the time of inference.")
+    ] = False,
 ) -> None:
     """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export
@@ -228,7 +231,7 @@ def export_command(
             valid=read_split(data, "valid"),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
         )
-        manifest = export(checkpoint, splits, out=out, release=Release(name=name))
+        manifest = export(checkpoint, splits, out=out, release=Release(name=name, test_time_flip=flip))
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 

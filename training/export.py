@@ -35,10 +35,12 @@ class Release:
     Attributes:
         name: of the algorithm, for example "SGSeg compact".
         version: of the weights' release.
+        test_time_flip: whether the mirror image is judged beside the image: twice the time of inference.
     """
 
     name: str
     version: str = __version__
+    test_time_flip: bool = False
 
 
 def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
@@ -119,11 +121,13 @@ def export(checkpoint: Path, splits: Splits, *, out: Path, release: Release) -> 
 def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Manifest:
     valid, normals = splits.valid, splits.valid_normals
     model, facts = load_checkpoint(checkpoint)
-    settle_batch_statistics(model, splits.train)
+    if not facts["recipe"]["phases"][-1].get("hold_statistics"):
+        settle_batch_statistics(model, splits.train)
     described: dict[str, Any] = {
         "name": release.name,
         "version": release.version,
         "preset": facts["recipe"]["preset"],
+        "test_time_flip": release.test_time_flip,
         "calibration": NEUTRAL_CALIBRATION,
         "thresholds": OPEN_THRESHOLDS,
         "training": facts | {"exported_from": commit_of_checkout()},

@@ -59,11 +59,12 @@ class Manifest(_Record):
         name, version: of the model, as the results name it.
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
+        test_time_flip: whether the image and its mirror image are judged, and the two judgements averaged.
         zones: order of the zone outputs, in PATIENT laterality.
         input_size: rows and columns.
         sha256: of the weights file.
-        identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones and
-            guidance. The results' Device UID comes from it.
+        identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones,
+            guidance and flip. The results' Device UID comes from it.
         training: recipe, data with digest, commit.
         metrics: on the valid split, text-free.
     """
@@ -73,6 +74,7 @@ class Manifest(_Record):
     version: str
     preset: str
     guidance: Literal["soft", "hard", "none"]
+    test_time_flip: bool = False
     zones: tuple[str, ...]
     input_size: int
     sha256: str
@@ -85,9 +87,10 @@ class Manifest(_Record):
 
 def identity_of(manifest: Manifest) -> str:
     """Give the sha256 over what decides an answer; thresholds belong to one version of the weights."""
-    parts = manifest.model_dump_json(
-        include={"sha256", "calibration", "thresholds", "zones", "guidance", "preset", "input_size"}
-    )
+    deciding = {"sha256", "calibration", "thresholds", "zones", "guidance", "preset", "input_size"}
+    if manifest.test_time_flip:  # weights of 0.1.0, which do not know it, keep their identity
+        deciding.add("test_time_flip")
+    parts = manifest.model_dump_json(include=deciding)
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
@@ -157,7 +160,8 @@ def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manife
     Args:
         model: to be written.
         folder: made where it is not there.
-        facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics.
+        facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics,
+            test_time_flip.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}

@@ -8,8 +8,9 @@ import torch
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.infer import Network, Segmenter, decide, load_network
-from sgseg_dicom.model.weights import Thresholds
+from sgseg_dicom.model.weights import Thresholds, identity_of
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.zones import mirrored
 
 THRESHOLDS = Thresholds(infection=0.6, zone=0.5, mask=0.4)
 
@@ -149,3 +150,27 @@ def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(network):
 
     for gpu, cpu in zip(on_gpu.judge(inputs(3)), network.judge(inputs(3)), strict=True):
         np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def flipping(network):
+    manifest = network.manifest.model_copy(update={"test_time_flip": True})
+    return Network(network.model, manifest, device="cpu")
+
+
+@pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
+def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(flipping, guided_by):
+    """No side is favoured: mask and zones of the mirror image are the mirror of the image's."""
+    image, zones = inputs(1)[0], (True, False, False, False, True, True)
+    mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
+    seen = flipping.judge([image], guided_by=guided_by, zones=[zones])[0]
+    mirror = flipping.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
+    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
+    np.testing.assert_allclose(
+        mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], seen.zone_probabilities, atol=0.01
+    )
+
+
+def test_test_time_flip_changes_who_judges(network, flipping):
+    """Another way of judging has another identity, and so another Device UID; without it nothing changes."""
+    assert identity_of(flipping.manifest) != identity_of(network.manifest) == network.manifest.identity
