@@ -14,6 +14,7 @@ from node.app import open_jobs
 from node.jobs import Entry
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, wait_for
+from tests.system.images import ARE_REAL
 from tests.system.network import Network, free_ports
 
 _PATIENCE_SECONDS = 300
@@ -110,6 +111,7 @@ def write_config(folder: Path, destinations: Sequence[dict[str, str | int]]) -> 
         ("[receive]", {"port": receive}),
         ("[page]", {"port": page}),
         ("[store]", {"folder": "store", "min_free_megabytes": 0}),
+        ("[model]", {"image_check": ARE_REAL}),
         *(("[[destination]]", destination) for destination in destinations),
     ]
     file = folder / "config.toml"
