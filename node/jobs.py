@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+TRY_AGAIN = "the image is kept: see the worker's log, then `sgseg-node requeue`"
+"""The cure of what we are at fault of."""
+
 
 class Ending(StrEnum):
     """How an image ended."""

@@ -13,7 +13,7 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from node.jobs import Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
+from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
 from sgseg_dicom.config import Deliver, Queue
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -40,8 +40,12 @@ _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 class Work(Protocol):
     """What the worker does in the steps; nothing is raised."""
 
-    def answer(self, job: Job, *, last: bool) -> Outcome:
-        """Process one image and keep its results; *last* says that no further attempt follows."""
+    def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
+        """
+        Process one image and keep its results.
+
+        *last* says that no further attempt follows; *deadly* that the image must not be processed any more.
+        """
         ...
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
@@ -169,6 +173,13 @@ class Jobs:
             )
         return [row.workflow_id for row in rows if row.recovery_attempts]
 
+    def deaths(self, job_id: str) -> int:
+        """Count how often a worker died in the middle of a job that is in work; 0 where that cannot be known."""
+        rows: list[Any] = []
+        with suppress(SQLAlchemyError):
+            rows = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        return sum((row.recovery_attempts or 1) - 1 for row in rows)
+
     def unfinished(self, job_ids: list[str]) -> list[str]:
         """Give those of the jobs that have not ended."""
         with _database():
@@ -232,7 +243,7 @@ class Workflows:
                 "log_level": logging.getLevelName(logging.WARNING),
             }
         )
-        _define(work, queue=queue, deliver=deliver)
+        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver)
 
     def launch(self) -> None:
         """
@@ -281,16 +292,22 @@ def _database() -> Iterator[None]:
         ) from error
 
 
-def _define(work: Work, *, queue: Queue, deliver: Deliver) -> None:
-    """Register the two workflows with DBOS."""
+def _define(work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver) -> None:
+    """
+    Register the two workflows with DBOS.
+
+    A job that DBOS gives up runs no more steps, so it could not say so to anyone. It is given up in its step
+    instead, which answers without processing; DBOS gives up at one death more, where even that was deadly.
+    """
 
     def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
-        return asdict(work.answer(Job(**job), last=last))
+        deadly = deaths(job["id"]) > queue.max_restarts
+        return asdict(work.answer(Job(**job), last=last, deadly=deadly))
 
     def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
         return asdict(work.deliver(job_id, destination, first=first))
 
-    @DBOS.workflow(name=_ANSWER, max_recovery_attempts=queue.max_restarts)
+    @DBOS.workflow(name=_ANSWER, max_recovery_attempts=queue.max_restarts + 1)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
         for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
             last = attempt == queue.attempts
@@ -355,7 +372,6 @@ def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
 
 
 def _death(status: str) -> str:
-    cure = "the image is kept: see the worker's log, then `sgseg-node requeue`"
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return f"the worker died in the middle of it again and again; {cure}"
-    return f"the workflow ended as {status}; {cure}"
+        return f"the worker died in the middle of it again and again; {TRY_AGAIN}"
+    return f"the workflow ended as {status}; {TRY_AGAIN}"

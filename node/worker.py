@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import structlog
 from pydicom import Dataset
 
-from node.jobs import Delivery, Ending, Job, Outcome, Sent
+from node.jobs import TRY_AGAIN, Delivery, Ending, Job, Outcome, Sent
 from node.store import Store
 from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
@@ -46,6 +46,10 @@ _WHY = "why.json"
 
 class Defect(SgsegError):
     """Something else than an SgsegError was raised; the message is its class."""
+
+
+class WorkerDied(SgsegError):
+    """The worker died in the middle of the image, again and again."""
 
 
 class Process(Protocol):
@@ -104,15 +108,21 @@ class Worker:
         """True while a step runs."""
         return self._running > 0
 
-    def answer(self, job: Job, *, last: bool = True) -> Outcome:
+    def answer(self, job: Job, *, last: bool = True, deadly: bool = False) -> Outcome:
         """
         Process the image of *job* and keep its results; what is already kept is not made again.
 
         An image that was not judged, and will not be at a further attempt (*last*), gets an answer that says
-        so, for the destinations that want it; without any destination, for the results folder.
+        so, for the destinations that want it; without any destination, for the results folder. One that has
+        killed the worker again and again (*deadly*) is not processed: its header is read, for the answer.
         """
         started_at, seconds = self._clock(), dict[str, float]()
-        result = self._attempt(job.id, lambda: self._kept(job) or self._made(job, started_at, seconds))
+
+        def judged() -> Outcome:
+            _require_processable(job, deadly=deadly)
+            return self._made(job, started_at, seconds)
+
+        result = self._attempt(job.id, lambda: self._kept(job) or judged())
         outcome = result if isinstance(result, Outcome) else self._not_judged(job, result, last=last)
         self._watch_device(result)
         outcome = replace(
@@ -170,11 +180,6 @@ class Worker:
 
     def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:
         """Run the pipeline and keep what it gives, with the outcome, before anything is sent."""
-        if job.conflicting:
-            raise ConflictingInstance(
-                "the SOP Instance UID is already kept with other content; both are kept, see "
-                f"{job.file}. The sender must give a changed image a new UID"
-            )
         wanted = [courier.destination.wanted for courier in self._couriers.values()] or [Wanted()]
         path = self._store.folder / job.file
         results = self._process(path, wanted=wanted, timed=_stopwatch(seconds))
@@ -267,6 +272,17 @@ class Worker:
         finally:
             with self._counting:
                 self._running -= 1
+
+
+def _require_processable(job: Job, *, deadly: bool) -> None:
+    """Refuse what must not be processed at all."""
+    if job.conflicting:
+        raise ConflictingInstance(
+            "the SOP Instance UID is already kept with other content; both are kept, see "
+            f"{job.file}. The sender must give a changed image a new UID"
+        )
+    if deadly:
+        raise WorkerDied(f"the worker died in the middle of it again and again; {TRY_AGAIN}")
 
 
 def _outcome_of(error: SgsegError) -> Outcome:

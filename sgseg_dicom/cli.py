@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,7 +42,8 @@ def predict(
     """
     Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
 
-    Ends with status 1 where an image had no result, and says which and why.
+    Ends with status 1 where an image had no result, and says which and why; if its header allows, a coded
+    answer that it was not judged is written in their place.
     """
     files = list(find_files(paths))
     if not files:
@@ -122,16 +123,15 @@ def _predict_all(
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.infer import load_segmenter
-    from sgseg_dicom.pipeline import process
+    from sgseg_dicom.pipeline import answer, process
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
         out.mkdir(parents=True, exist_ok=True)
         for path in progress.track(files, description="radiographs"):
+            made_at = datetime.now().astimezone()
             try:
-                results = process(
-                    path, segmenter=segmenter, made_at=datetime.now().astimezone(), language=language
-                )
+                results = process(path, segmenter=segmenter, made_at=made_at, language=language)
             except SgsegError as error:  # one image's trouble is not the next one's
                 failed += 1
                 said: dict[str, Any] = {
@@ -139,6 +139,11 @@ def _predict_all(
                     "result": "none",
                     "why": f"{type(error).__name__}: {error}",
                 }
+                with suppress(SgsegError):  # the file does not even tell which image it is
+                    ds = answer(
+                        path, error, algorithm=segmenter.algorithm, made_at=made_at, language=language
+                    )
+                    said["answer"] = _keep_answer(ds, out)
             else:
                 said = {"file": str(path), "result": "draft", **_keep(results, out, language)}
             _say(progress.console, said, as_json=as_json)
@@ -163,6 +168,15 @@ def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:
         "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
         **written,
     }
+
+
+def _keep_answer(ds: Dataset, out: Path) -> str:
+    """Write the answer for an image that was not judged, named as its results would be; give the file."""
+    (study,) = ds.CurrentRequestedProcedureEvidenceSequence
+    image = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    path = out / f"{image.ReferencedSOPInstanceUID}.answer.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    return str(path)
 
 
 def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:

@@ -144,7 +144,7 @@ class Remark(_Section):
 
 
 class Title(_Section):
-    """[title]: descriptions of the series, by kind of result; and of the SEG's content."""
+    """[title]: descriptions of the series, by kind of result and of the answer; and of the SEG's content."""
 
     seg: Short
     seg_content: Short
@@ -152,6 +152,7 @@ class Title(_Section):
     text: Short
     secondary_capture: Short
     presentation_state: Short
+    answer: Short
 
 
 class Answer(_Section):

@@ -136,6 +136,11 @@ class Language:
         """Describe the SEG's content, at most 64 characters."""
         return self._said(self._grammar.title.seg_content)
 
+    @property
+    def answer_title(self) -> str:
+        """Describe the series of the answer for an image that was not judged, at most 64 characters."""
+        return self._said(self._grammar.title.answer)
+
     def not_judged(self, reason: str) -> str:
         """Say that an image was not judged and why; *reason* is that of `NotApplicable`, for example "child"."""
         reasons = self._grammar.reason

@@ -27,7 +27,6 @@ from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
 
 SERIES_NUMBER = 9004
-SERIES_DESCRIPTION = "NOT JUDGED - says nothing about the lungs"
 
 _DCM = dicom_codes.DCM
 # PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued, CID 6135 what is wrong with an image.
@@ -116,7 +115,7 @@ def encode_answer(
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
         series_number=SERIES_NUMBER,
-        series_description=SERIES_DESCRIPTION,
+        series_description=language.answer_title,
         sections=[
             section(codes.SECTION_SUMMARY, statements),
             section(codes.SECTION_IMAGES, [image(codes.SOURCE, source)]),
@@ -140,7 +139,9 @@ def reason_of(error: SgsegError) -> str:
 
 def _detail(error: SgsegError, algorithm: Algorithm) -> str:
     """Say cause and cure, and by whom the image was not judged."""
-    said = f"{reason_of(error)}: {error}." if error.disposition is Disposition.REJECT else f"{reason_of(error)}."
+    said = (
+        f"{reason_of(error)}: {error}." if error.disposition is Disposition.REJECT else f"{reason_of(error)}."
+    )
     return (
         f"{said} This image was NOT judged by {algorithm.name} {algorithm.version}. "
         "The absence of a report is no report of absence: read the image as if this software did not exist."

@@ -59,6 +59,25 @@ def test_what_cannot_be_judged_is_named_and_the_rest_goes_on(folder, tmp_path):
     assert said["one.dcm"]["result"] == said["two.dcm"]["result"] == "draft"
 
 
+def test_what_was_not_judged_has_a_coded_answer_beside_the_drafts(folder, tmp_path):
+    """The JSON names it, in the language asked for; where nobody knows which image it was, there is none."""
+    (folder / "a-note.txt").write_text("not DICOM")
+    lateral = chest_radiograph(seed=3, ViewPosition="LL")
+    path = write(lateral, folder / "lateral.dcm")
+    out = tmp_path / "out"
+    arguments = ["predict", str(folder / "a-note.txt"), str(path), "--out", str(out), "--json"]
+    result = runner.invoke(app, [*arguments, "--language", "de"])
+
+    assert result.exit_code == 1
+    note, said = lines(result)
+    assert "answer" not in note
+    assert said["answer"] == str(out / f"{lateral.SOPInstanceUID}.answer.dcm")
+    assert [str(file) for file in out.iterdir()] == [said["answer"]]
+    report = dcmread(said["answer"])
+    assert (report.SOPClassUID, report.StudyInstanceUID) == (BasicTextSRStorage, lateral.StudyInstanceUID)
+    assert report.SeriesDescription.startswith("NICHT BEURTEILT")
+
+
 def test_a_file_that_is_not_there_does_not_stop_the_others(folder, tmp_path):
     """The missing one is named, the others are answered."""
     missing = str(folder / "gone.dcm")

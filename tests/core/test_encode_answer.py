@@ -8,7 +8,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.uid import BasicTextSRStorage, CTImageStorage
 
 import sgseg_dicom
-from sgseg_dicom import errors, pipeline
+from sgseg_dicom import errors, pipeline, view
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.answer import REASONS, UNSPECIFIED, encode_answer, reason_code
 from sgseg_dicom.encode.provenance import is_own_result
@@ -22,22 +22,14 @@ from sgseg_dicom.errors import (
     StorageUnavailable,
     UndecodablePixels,
 )
+from sgseg_dicom.grammar import OTHER_REASON
+from sgseg_dicom.language import PACKAGED, Language
 from sgseg_dicom.read import read_header
 from tests.builders import chest_radiograph, write
 from tests.predictions import ALGORITHM, MADE_AT
 
 LATERAL = NotApplicable("View Position says lateral; send frontal views", reason="lateral-view")
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
-OF_THE_IMAGE = [
-    "not-a-chest-image",
-    "lateral-image",
-    "inverted",
-    "rotated-image",
-    "upside-down",
-    "mirrored",
-    "cut-off",
-    "saturated",
-]
 NORMAL_OR_JUDGED = {"272519000", "17621005", "111241", "111242", "111243", "111244", "111245", "121071"}
 
 
@@ -149,26 +141,48 @@ def test_another_reason_is_another_instance(tmp_path):
     assert uids[0] == uids[1] != uids[2]
 
 
-def literal_reasons():
-    """Give every reason that the code of the package raises `NotApplicable` with, literally."""
+def calls(name):
+    """Give every call of a function in the package's code, with its file's name."""
     for path in Path(sgseg_dicom.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.keyword)
-                and node.arg == "reason"
-                and isinstance(node.value, ast.Constant)
-            ):
-                yield node.value.value
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
+                yield path.name, node
 
 
-@pytest.mark.parametrize(
-    "reason", sorted({*literal_reasons(), *OF_THE_IMAGE, "lateral-view", "oblique-view"})
-)
-def test_every_reason_has_a_code(reason):
+COMPUTED = {
+    ("errors.py", "reason"): [],  # unpickling: the reason of the one that was pickled
+    ("view.py", "reason"): [reason for reason, _ in view._REASONS.values()],
+    ("applicability.py", "f'{view}-view'"): [
+        f"{call.args[0].value}-view" for _, call in calls("_wrong_view")
+    ],
+}
+
+
+def stated_reasons():
+    """Give every reason of `NotApplicable` in the package; one computed otherwise than in COMPUTED is an error."""
+    for file, call in calls("NotApplicable"):
+        (value,) = [keyword.value for keyword in call.keywords if keyword.arg == "reason"]
+        yield from [value.value] if isinstance(value, ast.Constant) else COMPUTED[file, ast.unparse(value)]
+
+
+@pytest.mark.parametrize("reason", sorted(set(stated_reasons())))
+def test_every_reason_has_a_code_and_words_in_every_language(reason):
     """
-    What the gate can say is in the table, also what only the image shows.
+    What the gate can say is in the table, also what only the image shows, and is no "other" to any reader.
     """
     assert reason in REASONS
+    for file in PACKAGED.glob("*.toml"):
+        language = Language(path=file)
+        assert language.not_judged(reason) != language.not_judged(OTHER_REASON), file.name
+
+
+def test_both_gates_reasons_are_looked_for():
+    """
+    The test above would say nothing if the reasons were not found: some of each gate, as its docstring has them.
+    """
+    known = {"too-small", "child", "orientation", "decubitus-view", "mirrored", "saturated"}
+
+    assert known <= set(stated_reasons())
 
 
 def test_every_code_is_one_of_the_standard():

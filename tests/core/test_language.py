@@ -172,6 +172,18 @@ def test_a_draft_says_so_in_every_title(name):
     assert ALGORITHM.version in language.warning(ALGORITHM)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("plain_ascii", [False, True])
+def test_the_answers_title_says_that_nothing_was_judged(name, plain_ascii):
+    """
+    A worklist shows it beside drafts, for which it must not be taken.
+    """
+    title = load_language(name, plain_ascii=plain_ascii).answer_title
+
+    assert title.startswith({"en": "NOT JUDGED", "es": "NO VALORADO", "de": "NICHT BEURTEILT"}[name])
+    assert len(title) <= 64
+
+
 def changed(folder, old, new):
     """Write the English file with one change, as a site's own."""
     text = (PACKAGED / "en.toml").read_text("utf-8")
@@ -193,6 +205,8 @@ def test_a_site_adds_its_language_by_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
+        ('answer = "NOT', 'answers = "NOT', "[title] has no answer; it must be one line of text"),
+        ('answer = "NOT', f'answer = "{"x" * 60} NOT', "at most 64 characters"),
         ('limits = "Only', 'limit = "Only', "[remark] has no limits; it must be one line of text"),
         (
             "[count]",

@@ -5,7 +5,7 @@ The worker with a pipeline that needs no model. What it does with an image, the 
 ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not
 applicable, "unanswerable" neither, and its header is too poor to say so, "defect" raises something unexpected
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
-there, "deadly" ends the process, "clear" has no finding.
+there, "deadly" ends the process, "deadly header" also when it is to be answered, "clear" has no finding.
 <STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
@@ -60,6 +60,8 @@ class StandIn:
     def answer(self, path: Path, error: SgsegError) -> Dataset:
         """Say that it was not judged."""
         source = dcmread(path, stop_before_pixels=True)
+        if source.get("ImageComments") == "deadly header":
+            os._exit(9)
         if source.get("ImageComments") == "unanswerable":
             raise InvalidDataset("StudyInstanceUID is missing")
         ds = _object(source, BasicTextSRStorage, "SR")
@@ -84,7 +86,7 @@ class StandIn:
             raise InferenceError("the device failed")
         if wish == "broken device" and not (self._folder / "go").exists():
             raise InferenceError("the device failed")
-        if wish == "deadly":
+        if wish in ("deadly", "deadly header"):
             os._exit(9)
 
 

@@ -129,6 +129,44 @@ def test_an_image_that_kills_the_worker_is_given_up(configure, tmp_path):
     assert "the worker died" in entries[0].outcome.detail
 
 
+def test_a_destination_that_wants_it_hears_of_an_image_that_kills_the_worker(configure, archive, tmp_path):
+    """
+    It is given up without being processed once more, and its answer is delivered once; a requeue tries it again.
+    """
+    told = archive.destination.model_copy(update={"not_judged": True})
+    config = configure(destination=[told.model_dump()], queue={"max_restarts": 1})
+    deadly = receive_here(config, ImageComments="deadly")
+    for _ in range(2):
+        with half(STAND_IN, config, tmp_path, wait=False) as worker:
+            assert worker.process.wait(60) == 9
+    with half(STAND_IN, config, tmp_path) as worker:
+        (entry,) = settled(config, deadly)
+        assert list(requeue(config, [deadly], failed=False))
+        assert worker.process.wait(60) == 9
+
+    assert (entry.state, entry.outcome.reason) == ("failed", "WorkerDied")
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    (report,) = [dcmread(BytesIO(content)) for content in archive.got]
+    assert report.SeriesDescription == "WorkerDied"
+    assert begun(tmp_path) == [deadly] * 3
+
+
+def test_an_image_whose_answer_kills_the_worker_is_given_up_too(configure, tmp_path):
+    """
+    One death more, and it is left alone without an answer: nothing restarts the worker for ever.
+    """
+    config = configure(queue={"max_restarts": 1})
+    deadly = receive_here(config, ImageComments="deadly header")
+    for _ in range(3):
+        with half(STAND_IN, config, tmp_path, wait=False) as worker:
+            assert worker.process.wait(60) == 9
+    with half(STAND_IN, config, tmp_path):
+        (entry,) = settled(config, deadly)
+
+    assert (entry.state, entry.outcome.reason, entry.outcome.files) == ("failed", "abandoned", ())
+    assert begun(tmp_path) == [deadly] * 2
+
+
 def test_an_image_that_kills_the_worker_takes_no_other_with_it(configure, tmp_path):
     """
     Images that were in work beside it are taken up one at a time: no later death is counted against them.

@@ -334,6 +334,37 @@ def test_an_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
     assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
 
 
+def test_a_deadly_image_is_answered_without_being_processed(store, tmp_path):
+    """
+    The pipeline is not asked: the real one would decode the pixels once more.
+    """
+    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store), deadly=True)
+
+    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "WorkerDied")
+    assert (outcome.files, outcome.again) == (("answer.dcm",), False)
+    assert StandIn(tmp_path).begun() == []
+
+
+def test_a_deadly_image_whose_results_are_kept_is_judged(store, tmp_path):
+    """
+    The worker died behind the keeping, in the delivery: what it found stands.
+    """
+    job = job_for(store)
+    worker(store, StandIn(tmp_path)).answer(job)
+
+    assert worker(store, StandIn(tmp_path)).answer(job, deadly=True).ending is Ending.FINDING
+
+
+def test_a_deadly_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
+    """
+    It stays in quarantine: an answer would speak of the other image.
+    """
+    job_for(store)
+    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, PatientID="OTHER"), deadly=True)
+
+    assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
+
+
 def wrong_side(store: Store, job: Job) -> InvalidResult:
     objects = results_of(dcmread(store.folder / job.file)).files
     return InvalidResult("seg: PixelData must ...", rules=("mask-side",), objects=objects)
