@@ -24,7 +24,8 @@ from tests.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
 
 SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
-FINDING, MEASUREMENT_GROUP, LATERALITY = "121071", "125007", "272741003"
+FINDING, FINDINGS, MEASUREMENT_GROUP, LATERALITY = "121071", "59776-5", "125007", "272741003"
+"""The sentence is the first text under either of the first two: TID 1500, TID 2000."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ def in_utf_8(case: Case, path: Path) -> Path:
     return path
 
 
-def items(ds: Dataset, value: str) -> Iterator[Dataset]:
-    """Give the content items of a report whose concept has the code *value*, at every depth."""
+def items(ds: Dataset, *values: str) -> Iterator[Dataset]:
+    """Give the content items of a report whose concept has one of the codes *values*, at every depth."""
     for item in ds.get("ContentSequence", ()):
-        if item.get("ConceptNameCodeSequence") and item.ConceptNameCodeSequence[0].CodeValue == value:
+        if item.get("ConceptNameCodeSequence") and item.ConceptNameCodeSequence[0].CodeValue in values:
             yield item
-        yield from items(item, value)
+        yield from items(item, *values)
 
 
 def test_dciodvfy_finds_no_error(case: Case) -> None:
@@ -125,7 +126,8 @@ def test_the_side_is_the_patients(case: Case) -> None:
     assert {_side(segment) for segment in segments} == expected
     assert {SIDE[site.CodeValue] for site in sites} == expected
     for report in reports:
-        sentence = next(item.TextValue for item in items(report, FINDING) if item.ValueType == "TEXT")
+        texts = (item.TextValue for item in items(report, FINDING, FINDINGS) if item.ValueType == "TEXT")
+        sentence = next(texts)
         assert {side for side in Laterality if f"{side.word} lung" in sentence} == expected
 
 
