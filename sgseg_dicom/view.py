@@ -123,7 +123,16 @@ def require_upright_chest(model_input: ModelInput, *, viewer: Viewer) -> None:
 def signs_of(pixels: NDArray[np.float32], *, viewer: Viewer) -> dict[Sign, float]:
     """Measure every sign of float32 (224, 224), in the order in which it is asked."""
     seen = viewer(pixels)
-    return {"blank": shapelessness(pixels), "saturated": saturation(pixels), **seen._asdict()}  # type: ignore[misc]
+    return {
+        "blank": shapelessness(pixels),
+        "saturated": saturation(pixels),
+        "not_chest": seen.not_chest,
+        "inverted": seen.inverted,
+        "rotated": seen.rotated,
+        "upside_down": seen.upside_down,
+        "cut_off": seen.cut_off,
+        "mirrored": seen.mirrored,
+    }
 
 
 def worst_sign(signs: dict[Sign, float], limits: Limits) -> Sign | None:

@@ -57,7 +57,7 @@ def page(chance: np.random.Generator) -> NDArray[np.float32]:
                     (start, top, start + width, top + height // 2), fill=int(chance.integers(0, 90))
                 )
             start += width + int(chance.integers(2, 8))
-    return np.asarray(image, dtype=np.float32) / 255 + _grain(chance)
+    return (np.asarray(image, dtype=np.float32) / 255 + _grain(chance)).astype(np.float32)
 
 
 def limb(chance: np.random.Generator) -> NDArray[np.float32]:
