@@ -30,7 +30,7 @@ _INTERNAL = {"free_ports": True}
 
 
 def _number(minimum: float, maximum: float) -> Any:
-    return Field(ge=minimum, le=maximum, description=f"lie between {minimum:g} and {maximum:g}")
+    return Field(ge=minimum, le=maximum, description=f"lie between {minimum:g} and {maximum:.9g}")
 
 
 Seconds = Annotated[float, _number(0.01, 86400)]

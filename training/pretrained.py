@@ -3,11 +3,13 @@
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
+import transformers
 from timm.models import load_state_dict
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizerFast, PretrainedConfig
+from transformers import AutoModel, AutoTokenizer, BertModel, PretrainedConfig
 
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.text import ReportTable, TextEncoder
@@ -57,8 +59,10 @@ def load_text_encoder(source: str) -> TextEncoder:
     kind = PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
     if kind not in ("bert", "cxr-bert"):
         raise DataError(f"{folder} holds a {kind}; name the folder of a BERT, for example of CXR-BERT")
-    model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, BertTokenizerFast)
-    bert, told = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    own: Any = transformers  # its lazy index tells mypy nothing of the tokenizers
+    model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, own.BertTokenizerFast)
+    loaded: Any = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    bert, told = loaded
     if missing := sorted(name for name in told["missing_keys"] if not name.startswith("pooler.")):
         raise DataError(f"{folder} lacks {len(missing)} tensors of a BERT, for example {missing[0]}")
     return TextEncoder(bert, tokenizer.from_pretrained(folder, local_files_only=True))
@@ -71,7 +75,7 @@ def fill_reports(reports: ReportTable, encoder: TextEncoder) -> None:
     Raises:
         DataError: the encoder has another width than the preset.
     """
-    width, given = reports.embeddings.shape[-1], encoder.bert.config.hidden_size
+    width, given = reports.embeddings.shape[-1], encoder.bert.config.hidden_size  # type: ignore[union-attr]
     if given != width:
         raise DataError(f"the text encoder is {given} wide, but this preset takes {width}; name another one")
     reports.fill(encoder)
@@ -110,7 +114,7 @@ def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
     if source == _LITE2:
         # The package's names are another port's; its tensors stand in the order of timm's.
         given = dict(zip(wanted, given.values(), strict=False))
-    found = {name: given.get(name, given.get(_unflattened(name))) for name in wanted}
+    found: dict[str, Any] = {name: given.get(name, given.get(_unflattened(name))) for name in wanted}
     if missing := [name for name, value in found.items() if value is None]:
         raise DataError(
             f"{path} lacks {len(missing)} of {len(wanted)} tensors, for example {missing[0]}: "

@@ -8,6 +8,7 @@ has timm's.
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import PretrainedConfig, RTDetrForObjectDetection
@@ -55,9 +56,10 @@ def _tensors_of(folder: Path) -> Mapping[str, Tensor]:
     kind = PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
     if kind != "rt_detr":
         raise DataError(f"{folder} holds a {kind}; name the folder of an rt_detr with a ResNet-50")
-    donor, told = RTDetrForObjectDetection.from_pretrained(
+    loaded: Any = RTDetrForObjectDetection.from_pretrained(
         folder, local_files_only=True, output_loading_info=True
     )
+    donor, told = loaded
     missing = {name.removeprefix("model.") for name in told["missing_keys"]}
     return {name: value for name, value in donor.model.state_dict().items() if name not in missing}
 
