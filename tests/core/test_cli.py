@@ -1,16 +1,25 @@
 """`sgseg predict`: files and folders in, drafts and one honest line for each out."""
 
 import json
+from functools import partial
 
 import pytest
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
+import sgseg_dicom.infer
 from sgseg_dicom.cli import app
 from tests.builders import chest_radiograph, write
 
 runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def no_image_check(monkeypatch):
+    """Drawn chests do not pass the image check, and rightly; it has tests of its own."""
+    load = sgseg_dicom.infer.load_segmenter
+    monkeypatch.setattr(sgseg_dicom.infer, "load_segmenter", partial(load, image_check=False))
 
 
 @pytest.fixture
