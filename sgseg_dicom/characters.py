@@ -39,7 +39,7 @@ def _declared(ds: Dataset, inherited: Sequence[str]) -> list[str]:
         terms = ds.get(_SPECIFIC_CHARACTER_SET)
         if terms is not None and not terms.is_empty:
             return convert_encodings(terms.value)
-    except (LookupError, TypeError, ValueError):  # no term at all: a damaged element
+    except (LookupError, NotImplementedError, TypeError, ValueError):  # no term at all: a damaged element
         pass
     return list(inherited) or [default_encoding]
 
@@ -67,7 +67,10 @@ def _is(text: bytes, encoding: str) -> bool:
 def _texts(ds: Dataset) -> Iterator[bytes]:
     """Give the bytes of every text whose meaning depends on the character set, items' not among them."""
     for tag in sorted(ds.keys()):  # no element is converted yet
-        element = ds.get_item(tag)
+        try:
+            element = ds.get_item(tag)
+        except (KeyError, NotImplementedError):  # a deferred element with a damaged value representation
+            continue
         if element is None or not isinstance(element.value, bytes):
             continue
         vr = element.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
