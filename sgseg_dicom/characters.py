@@ -67,10 +67,7 @@ def _is(text: bytes, encoding: str) -> bool:
 def _texts(ds: Dataset) -> Iterator[bytes]:
     """Give the bytes of every text whose meaning depends on the character set, items' not among them."""
     for tag in sorted(ds.keys()):  # no element is converted yet
-        try:
-            element = ds.get_item(tag)
-        except (KeyError, NotImplementedError):  # a deferred element with a damaged value representation
-            continue
+        element = ds.get_item(tag, keep_deferred=True)  # else an empty one is converted, damaged or not
         if element is None or not isinstance(element.value, bytes):
             continue
         vr = element.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
