@@ -27,9 +27,6 @@ from sgseg_dicom.zones import MIRROR_ORDER, ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]
 
-SCORED_SHARE = 0.04
-"""Share of an image that the infection score looks at: 2,007 of 224 x 224 pixels."""
-
 MAX_BATCH = {"cuda": 64, "cpu": 4}
 """Images in one batch at most: a GPU is filled, and a CPU gains nothing but latency from more."""
 
@@ -240,14 +237,13 @@ def load_segmenter(
     return Segmenter(load_network(weights, device=device), viewer=load_viewer() if image_check else None)
 
 
-def infection_score(mask_probability: NDArray[np.float32]) -> float:
+def infection_score(zone_probabilities: NDArray[np.float32]) -> float:
     """
-    Give the mean probability of the SCORED_SHARE of pixels that are likeliest infected, 0 to 1.
+    Give 1 - product of (1 - p) over the zones: the probability that any is infected, were they independent.
 
     Of the scores tried on valid it tells infected from normal images best (training/LOG.md).
     """
-    count = round(SCORED_SHARE * mask_probability.size)
-    return float(np.partition(mask_probability, -count, axis=None)[-count:].mean(dtype=np.float64))
+    return float(1 - np.prod(1 - zone_probabilities.astype(np.float64)))
 
 
 def decide(
@@ -258,7 +254,7 @@ def decide(
 
     An infected image has at least its likeliest zone.
     """
-    infected = infection_score(mask_probability) >= thresholds.infection
+    infected = infection_score(zone_probabilities) >= thresholds.infection
     named = zone_probabilities >= min(thresholds.zone, float(zone_probabilities.max()))
     upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (bool(infected and zone) for zone in named)
     return Prediction(

@@ -18,7 +18,7 @@ OPEN_THRESHOLDS = Thresholds(infection=1e-6, zone=0.5, mask=0.5)
 """For predictions to calibrate on: nothing is judged away."""
 
 _TEMPERATURES = np.geomspace(0.5, 3.0, 61)
-_CUTS = np.round(np.arange(0.30, 0.71, 0.02), 2)
+_CUTS = np.round(np.arange(0.20, 0.71, 0.02), 2)
 
 
 def calibrate(
@@ -45,11 +45,11 @@ def calibrate(
         mask_temperature=best_temperature(mask_logits[:, ::4, ::4], masks[:, ::4, ::4]),
     )
     chances = _probabilities(mask_logits, calibration.mask_temperature)
-    normal_masks = logits_of(np.array([p.mask_probability for p in normal_predictions]))
-    normal_chances = _probabilities(normal_masks, calibration.mask_temperature)
+    said = _probabilities(zone_logits, calibration.zone_temperature)
+    said_of_normals = _probabilities(normal_logits, calibration.zone_temperature)
     thresholds = Thresholds(
-        infection=infection_threshold(_scores(chances), _scores(normal_chances)),
-        zone=_best_zone_cut(_probabilities(zone_logits, calibration.zone_temperature), zones),
+        infection=infection_threshold(_scores(said), _scores(said_of_normals)),
+        zone=_best_zone_cut(said, zones),
         mask=_best_mask_cut(chances, masks),
     )
     return calibration, thresholds
@@ -81,8 +81,8 @@ def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float6
     return float(np.floor(chosen * 1e6) / 1e6)  # never rounded up: that would cost sensitivity
 
 
-def _scores(masks: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([infection_score(mask.astype(np.float32)) for mask in masks])
+def _scores(zones: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([infection_score(row.astype(np.float32)) for row in zones])
 
 
 def _best_zone_cut(probabilities: NDArray[np.float64], zones: NDArray[np.bool_]) -> float:

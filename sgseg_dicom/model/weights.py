@@ -55,7 +55,7 @@ class Manifest(_Record):
     What the weights are.
 
     Attributes:
-        format: of this file.
+        format: of this file; 1 had infection thresholds of another score.
         name, version: of the model, as the results name it.
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
@@ -69,7 +69,7 @@ class Manifest(_Record):
         metrics: on the valid split, text-free.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     name: str
     version: str
     preset: str
@@ -87,10 +87,10 @@ class Manifest(_Record):
 
 def identity_of(manifest: Manifest) -> str:
     """Give the sha256 over what decides an answer; thresholds belong to one version of the weights."""
-    deciding = {"sha256", "calibration", "thresholds", "zones", "guidance", "preset", "input_size"}
-    if manifest.test_time_flip:  # weights of 0.1.0, which do not know it, keep their identity
-        deciding.add("test_time_flip")
-    parts = manifest.model_dump_json(include=deciding)
+    parts = manifest.model_dump_json(
+        include={"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
+        | {"preset", "input_size"}
+    )
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
@@ -167,7 +167,7 @@ def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manife
     tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / WEIGHTS_FILE)
     manifest = Manifest(
-        format=1,
+        format=2,
         guidance=model.guidance,
         zones=ZONE_NAMES,
         input_size=INPUT_SIZE,
