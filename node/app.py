@@ -82,6 +82,7 @@ def work(
 
     Raises:
         StorageUnavailable: the store cannot be used.
+        ConfigError: a destination's secret, or the language of [report], cannot be used.
         WeightsError: weights and manifest do not belong together.
         InferenceError: the device is lost to this process; jobs under way are taken up by the next one.
     """
@@ -92,6 +93,7 @@ def work(
     with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_results()
         url = queue.prepare(store.folder)
+        receivers = couriers(config)  # a secret that cannot be read stops the start before the model loads
         process = (load or load_pipeline)(config, stack)
         lost = threading.Event()
 
@@ -99,9 +101,7 @@ def work(
             lost.set()
             stop.set()
 
-        worker = Worker(
-            store=store, process=process, couriers=couriers(config), on_device_lost=on_device_lost
-        )
+        worker = Worker(store=store, process=process, couriers=receivers, on_device_lost=on_device_lost)
         workflows = queue.Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         workflows.launch()
         log.info("working", swept=swept, pid=os.getpid())
@@ -120,13 +120,11 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
     Run both halves and the status page until *stop* is set; give the exit status.
 
     Raises:
-        ConfigError: the language file of [report] is wrong.
         StorageUnavailable: the store cannot be used, the page's port cannot be had.
     """
     from node import web
     from node.supervisor import Supervisor
 
-    language_of(config)  # a wrong file stops the start, not the worker again and again
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
     page = web.Page(

@@ -4,7 +4,6 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/incoming/                    temporaries of the receiver, swept at its start
     <folder>/instances/ab/<key>.dcm       images as received; the key is a hash of the SOP Instance UID
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
-    <folder>/quarantine/<job>/seg.dcm ... results that failed their own check: never sent
     <folder>/quarantine/<job>/            results that failed our own check, and why.json; never sent
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
     <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made

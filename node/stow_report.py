@@ -54,6 +54,16 @@ class Report(BaseModel):
         return [reason for item in items for reason in item.reason.Value or (_PROCESSING_FAILURE,)]
 
     @property
+    def duplicates(self) -> set[str]:
+        """SOP Instance UID of each object that failed because the service has it already."""
+        return {
+            uid
+            for item in self.failed_items.Value
+            if item.reason.Value and set(item.reason.Value) <= set(DUPLICATES)
+            for uid in item.uid.Value
+        }
+
+    @property
     def stored(self) -> set[str]:
         """SOP Instance UID of each object that is stored, with a warning or without."""
         return {uid for item in self.stored_items.Value for uid in item.uid.Value}

@@ -89,8 +89,9 @@ class WebCourier:
                     elif refusal := self._refusal(answer, file):
                         refusals.append(f"{file.name}: {refusal}")
         if stumbles:
+            refused = f", and refused {'; '.join(refusals)}" if refusals else ""
             raise PeerUnavailable(
-                f"{self._name} answers with status 500 to {', '.join(stumbles)}; see its log"
+                f"{self._name} answers with status 500 to {', '.join(stumbles)}{refused}; see its log"
             )
         if refusals:
             raise DeliveryRefused(
@@ -114,13 +115,13 @@ class WebCourier:
 
     def _judge(self, report: Report, uid: str) -> str | None:
         """Read what the destination did with the one object of a request."""
-        reasons = report.reasons
-        for reason in reasons:
+        for reason in report.reasons:
             if reason in OUT_OF_RESOURCES:
                 raise PeerUnavailable(f"{self._name} is out of resources (failure reason 0x{reason:04X})")
-        if refused := [f"0x{reason:04X}" for reason in reasons if reason not in DUPLICATES]:
+        if refused := [f"0x{reason:04X}" for reason in report.reasons if reason not in DUPLICATES]:
             return f"failure reason {', '.join(refused)}"
-        return None if reasons or uid in report.stored else "it does not say that it stored the object"
+        has_it = uid in report.stored or uid in report.duplicates
+        return None if has_it else "it does not say that it stored the object"
 
     def _require(self, answer: requests.Response) -> None:
         """
@@ -226,7 +227,12 @@ class _Bearer(AuthBase):
 def _authentication(peer: WebDestination) -> AuthBase | None:
     """Read what we show to *peer*; None where it asks for nothing."""
     if peer.token_file:
-        return _Bearer(_secret(peer.token_file))
+        token = _secret(peer.token_file)
+        if not token.isascii():
+            raise ConfigError(
+                f"{peer.token_file} has a token that is not ASCII (RFC 6750); put the right one there"
+            )
+        return _Bearer(token)
     if peer.username and peer.password_file:
         password = _secret(peer.password_file)
         return HTTPBasicAuth(peer.username.encode(), password.encode())  # as UTF-8 (RFC 7617 2.1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 from pydicom import Dataset
+from pydicom.filereader import read_file_meta_info
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Job, Outcome, Sent
 from node.store import Store
@@ -195,7 +196,7 @@ class Worker:
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            self._keep(job, outcome, results.files)
+            self._keep(job, outcome, {name: _encoded(ds) for name, ds in results.files.items()})
             self._store.clear_aside(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
@@ -204,6 +205,8 @@ class Worker:
         outcome = _outcome_of(error)
         if isinstance(error, InvalidResult) and error.objects:
             outcome = self._set_aside(job, error, outcome)
+        elif not outcome.again:  # what an earlier attempt set aside is no longer how this image ended
+            self._attempt(job.id, lambda: self._store.clear_aside(job.id))
         # The UID of a quarantined image names another one, of which an answer would seem to speak.
         if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
             return outcome
@@ -219,6 +222,7 @@ class Worker:
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
         ds = self._process.answer(self._store.folder / job.file, error)
+        content = self._kept_answer(job, ds) or _encoded(ds)
         outcome = replace(
             outcome,
             files=(_ANSWER,),
@@ -226,7 +230,7 @@ class Worker:
             sends=dict.fromkeys(receivers, (_ANSWER,)),
             finished_at=self._clock(),
         )
-        self._keep(job, outcome, {_ANSWER: ds})
+        self._keep(job, outcome, {_ANSWER: content})
         return outcome
 
     def _set_aside(self, job: Job, error: InvalidResult, outcome: Outcome) -> Outcome:
@@ -238,12 +242,21 @@ class Worker:
             files = {name: _encoded(ds) for name, ds in error.objects.items()}
             return self._store.set_aside(job.id, {**files, _WHY: json.dumps(why, indent=2).encode()})
 
-        folder = self._attempt(job.id, write)
-        return replace(outcome, detail=f"{outcome.detail}; the objects: {folder}")
+        kept = self._attempt(job.id, write)
+        where = f"the objects: {kept}" if isinstance(kept, Path) else f"the objects could not be kept: {kept}"
+        return replace(outcome, detail=f"{outcome.detail}; {where}")
 
-    def _keep(self, job: Job, outcome: Outcome, objects: Mapping[str, Dataset]) -> None:
+    def _kept_answer(self, job: Job, made: Dataset) -> bytes | None:
+        """Give the bytes of the same answer as they were kept before: under one UID nothing else is ever sent."""
+        folder = self._store.kept(job.id)
+        path = None if folder is None else folder / _ANSWER
+        if path is None or not path.is_file():
+            return None
+        uid = read_file_meta_info(path).MediaStorageSOPInstanceUID
+        return path.read_bytes() if uid == made.SOPInstanceUID else None
+
+    def _keep(self, job: Job, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         """Keep objects and outcome, instead of an answer of an earlier time."""
-        files = {name: _encoded(ds) for name, ds in objects.items()}
         self._store.withdraw(job.id)
         self._store.keep(job.id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
 

@@ -225,7 +225,7 @@ def _unknown(where: tuple[int | str, ...], keys: list[str]) -> str:
 
 def _shown(value: object) -> str:
     """Quote a wrong value, but never the password of an address."""
-    return re.sub(r"//.*@", "//...@", repr(value))
+    return re.sub(r"[^'\"]*@", "...@", repr(value))
 
 
 def _heading(where: tuple[int | str, ...]) -> str:

@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -18,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from sgseg_dicom.forms import Kind, Segmentation, SrClass, Wanted
+from sgseg_dicom.section import Section
 
 
 def _ae_title(value: str) -> str:
@@ -65,12 +64,6 @@ _PROTOCOL = Field(description='be "dimse" or "dicomweb"')
 _FILE = Field(default=None, strict=False, description="be a file's name")
 
 
-class Section(BaseModel):
-    """One table of the settings: frozen, and with no other keys than its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 _Kind = Annotated[Kind, Field(strict=False)]
 
 
@@ -101,12 +94,7 @@ class _Recipient(Section):
     @property
     def wanted(self) -> Wanted:
         """What it gets of an image."""
-        return Wanted(
-            results=self.results,
-            segmentation=self.segmentation,
-            sr_class=self.sr_class,
-            not_judged=self.not_judged,
-        )
+        return Wanted(results=self.results, segmentation=self.segmentation, sr_class=self.sr_class)
 
 
 class Destination(_Recipient):

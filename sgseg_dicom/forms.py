@@ -24,13 +24,11 @@ class Wanted:
     """What one destination wants: kinds in any order, and the form of each that has several.
 
     ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8.
-    ``not_judged``: also a coded answer for an image that was not judged.
     """
 
     results: tuple[Kind, ...] = (Kind.SEG, Kind.SR, Kind.TEXT)
     segmentation: Segmentation = "auto"
     sr_class: SrClass = "comprehensive-3d"
-    not_judged: bool = False
 
     def segmentation_type(self, columns: int) -> SegmentationType:
         """

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import ErrorDetails
+
+from sgseg_dicom.section import Section
 
 LONG_STRING = 64
 """Characters of a value representation LO (PS3.5 6.2), in which titles and the names of regions are written."""
@@ -60,13 +62,7 @@ Text = Annotated[str, AfterValidator(_Holds())]
 Short = Annotated[str, AfterValidator(_Holds(longest=LONG_STRING))]
 
 
-class _Section(BaseModel):
-    """A table of the file: every key is required, and no other is known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Sentence(_Section):
+class Sentence(Section):
     """[sentence]: the location report."""
 
     none: Text
@@ -74,7 +70,7 @@ class Sentence(_Section):
     both_lungs: Annotated[str, AfterValidator(_Holds(("count", "right", "left")))]
 
 
-class Count(_Section):
+class Count(Section):
     """[count]: so many infected areas."""
 
     one: Text
@@ -85,7 +81,7 @@ class Count(_Section):
     six: Text
 
 
-class Lung(_Section):
+class Lung(Section):
     """[right_lung], [left_lung]: the infected levels of one lung, by their set."""
 
     upper: Text
@@ -97,7 +93,7 @@ class Lung(_Section):
     upper_middle_lower: Text
 
 
-class Zone(_Section):
+class Zone(Section):
     """[right_zone], [left_zone]: a zone by itself."""
 
     upper: Text
@@ -105,7 +101,7 @@ class Zone(_Section):
     lower: Text
 
 
-class Side(_Section):
+class Side(Section):
     """[right], [left]: what is said of one lung; *mark* is in every text about it, and in none about the other."""
 
     mark: Text
@@ -113,7 +109,7 @@ class Side(_Section):
     disagreement: Text
 
 
-class Judgement(_Section):
+class Judgement(Section):
     """[judgement]: whether a zone is infected."""
 
     statement: Annotated[str, AfterValidator(_Holds(("zone", "judgement")))]
@@ -122,7 +118,7 @@ class Judgement(_Section):
     undetermined: Text
 
 
-class Region(_Section):
+class Region(Section):
     """[region]: parts and sizes."""
 
     part: Annotated[str, AfterValidator(_Holds(("region", "number")))]
@@ -132,7 +128,7 @@ class Region(_Section):
     share_and_area_at_detector: Annotated[str, AfterValidator(_Holds(("region", "percent", "area")))]
 
 
-class Remark(_Section):
+class Remark(Section):
     """[remark]: what must be known about a draft."""
 
     draft: Short
@@ -143,7 +139,7 @@ class Remark(_Section):
     nominal_geometry: Text
 
 
-class Title(_Section):
+class Title(Section):
     """[title]: descriptions of the series, by kind of result and of the answer; and of the SEG's content."""
 
     seg: Short
@@ -155,20 +151,20 @@ class Title(_Section):
     answer: Short
 
 
-class Answer(_Section):
+class Answer(Section):
     """[answer]: for an image without a finding of any kind."""
 
     not_judged: Annotated[str, AfterValidator(_Holds(("reason",)))]
     failed: Text
 
 
-class Grammar(_Section):
+class Grammar(Section):
     """All that a language file holds."""
 
     code: Annotated[
         str,
         Field(
-            pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+            pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$",
             description='be a tag of RFC 5646, as "de" or "pt-BR"',
         ),
     ]
@@ -211,13 +207,34 @@ def problems(errors: list[ErrorDetails]) -> Iterator[str]:
 
 
 def doubts(grammar: Grammar) -> Iterator[str]:
-    """Say what the single texts cannot show: sides that are mixed up, counts that are the same."""
+    """Say what single texts cannot show: sides mixed up, two things that read the same, "not judged" as normal."""
     yield from _side_doubts(grammar)
-    counts = list(grammar.count)
-    for place, (key, value) in enumerate(counts):
-        for earlier, other in counts[:place]:
-            if value == other:
-                yield f"[count] {key} is {value!r}, as {earlier} is; give each count its own words"
+    judgements = {key: getattr(grammar.judgement, key) for key in ("present", "absent", "undetermined")}
+    for table, texts in (
+        ("count", dict(grammar.count)),
+        ("right_zone", dict(grammar.right_zone)),
+        ("left_zone", dict(grammar.left_zone)),
+        ("judgement", judgements),
+    ):
+        yield from _repeated(table, texts)
+    healthy = grammar.sentence.none.casefold().rstrip(".")
+    for table, texts in (
+        ("answer", dict(grammar.answer)),
+        ("reason", grammar.reason),
+        ("title", {"answer": grammar.title.answer}),
+    ):
+        for key, value in texts.items():
+            if healthy in value.casefold():
+                yield f"[{table}] {key} is {value!r}, which says [sentence] none; say that it was not judged"
+
+
+def _repeated(table: str, texts: Mapping[str, str]) -> Iterator[str]:
+    """Say each text of a table that stands there twice."""
+    first: dict[str, str] = {}
+    for key, value in texts.items():
+        if value in first:
+            yield f"[{table}] {key} is {value!r}, as {first[value]} is; give each its own words"
+        first.setdefault(value, key)
 
 
 def _side_doubts(grammar: Grammar) -> Iterator[str]:
@@ -231,6 +248,13 @@ def _side_doubts(grammar: Grammar) -> Iterator[str]:
                         f"[{table}] {key} is {value!r}; it must contain {mine!r} ([{side}] mark) "
                         f"and not {foreign!r} ([{other}] mark)"
                     )
+        of_both = [
+            ("sentence", key, getattr(grammar.sentence, key)) for key in ("none", "one_lung", "both_lungs")
+        ]
+        of_both += [("count", key, value) for key, value in grammar.count]
+        for table, key, value in of_both:
+            if mine in re.sub(r"{.*?}", "", value).casefold():
+                yield f"[{table}] {key} is {value!r}; it is said of either lung: take out {mine!r} ([{side}] mark)"
 
 
 def _fields(where: list[str]) -> Mapping[str, Any]:

@@ -196,6 +196,11 @@ def load_language(name_or_path: str, *, plain_ascii: bool = False) -> Language:
         )
     path = PACKAGED / f"{name_or_path}.toml" if name_or_path in known else Path(name_or_path)
     language = Language(path=path, plain_ascii=plain_ascii)
+    if name_or_path not in known and language.code in known:
+        raise ConfigError(
+            f"{path}: code is {language.code!r}, a language that comes with the software, and other words under "
+            f'one code would be other results under one UID; give it its own, for example "{language.code}-x-site"'
+        )
     _require_distinct(language)
     if plain_ascii:
         _require_ascii(_grammar_of(path), path)

@@ -287,3 +287,9 @@ def cut_off(objects: Objects) -> None:
 def report_of_zones(*names: str) -> str:
     """Write the sentence of the zones with these names."""
     return sentence_of([zone.name in names for zone in ZONES])
+
+
+def take_back(objects: Objects) -> None:
+    """Let the text say of an infected zone that it is not."""
+    line = next(c for c in find(objects[TEXT], "59776-5").children if c.text.endswith(": signs of infection"))
+    line.ds.TextValue = line.text.replace(": signs", ": no signs")

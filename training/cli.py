@@ -1,31 +1,21 @@
 """`sgseg-train`: from folders of data to weights, and what they are worth."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from sgseg_dicom.errors import ConfigError, SgsegError
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import GuidedBy
 from training.data import Captions, read_normals, read_split
+from training.options import Data, Normals, told
 from training.recipe import load_recipe
 from training.view_cli import app as view_app
 
 app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
 )
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="QaTa-COV19 as the SGSeg release, Kaggle or LViT lay it out; the layout is recognised."
-    ),
-]
-Normals = Annotated[Path | None, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
 
 
 app.add_typer(view_app)  # `view` and `view-check`
@@ -40,13 +30,13 @@ def sgseg_train() -> None:
 def prepare_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="Manifest to write (JSON).")],
-    normals: Normals = None,
+    normals: Normals | None = None,
     captions: Annotated[Captions, typer.Option(help="Which captions the zones come from.")] = "original",
 ) -> None:
     """Write down what there is of each image, with digests; say what is dropped and why."""
     from training.prepare import manifest_of, summary_of
 
-    with _told():
+    with told():
         manifest = manifest_of(data, normals, captions=captions)
         _write_json(out, manifest)
     typer.echo(summary_of(manifest))
@@ -65,7 +55,7 @@ def pseudo_label_command(
     from training.pretrained import load_text_encoder
     from training.pseudo_labels import pseudo_label, write_labels
 
-    with _told():
+    with told():
         chosen = load_recipe(recipe)
         train = read_split(data, "train", captions=captions or chosen.captions)
         encoder = load_text_encoder(chosen.text_encoder)
@@ -81,7 +71,7 @@ def fit_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints and logs; a run found there is resumed.")],
     recipe: Annotated[str, typer.Option(help="Name of a packaged recipe, or a TOML file.")] = "compact",
-    normals: Normals = None,
+    normals: Normals | None = None,
     epochs: Annotated[
         int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
     ] = None,
@@ -100,7 +90,7 @@ def fit_command(
     from training.fit import Run, fit
     from training.pseudo_labels import with_labels
 
-    with _told():
+    with told():
         named = {
             "image_weights": image_weights,
             "detector_weights": detector_weights,
@@ -124,7 +114,7 @@ def evaluate_command(
     data: Data,
     split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
-    normals: Normals = None,
+    normals: Normals | None = None,
     captions: Annotated[
         Captions, typer.Option(help="Which captions the zones are compared with.")
     ] = "original",
@@ -137,7 +127,7 @@ def evaluate_command(
     from sgseg_dicom.infer import load_network
     from training.evaluate import evaluate
 
-    with _told():
+    with told():
         items = read_split(data, split, captions=captions)
         healthy = [] if normals is None else read_normals(normals, split, undivided=True)
         network = load_network(weights)
@@ -158,7 +148,7 @@ def guidance_gain_command(
     from sgseg_dicom.infer import load_network
     from training.gain import guidance_gain
 
-    with _told():
+    with told():
         items = read_split(data, split)
         network = load_network(weights)
         figures = {"split": split, "weights": network.manifest.sha256} | guidance_gain(network, items)
@@ -180,7 +170,7 @@ def ablate_command(
     from training.methods import methods_of
     from training.tables import measure_methods, table_of
 
-    with _told():
+    with told():
         chosen = load_recipe(recipe)
         methods = methods_of(table, chosen)
         if unknown := set(only or ()) - set(methods):
@@ -205,7 +195,7 @@ def figures_command(
     from training.figures import draw_figures
     from training.pretrained import load_text_encoder
 
-    with _told():
+    with told():
         tokenizer = load_text_encoder(text_encoder).tokenizer
         for path in draw_figures(load_network(weights), read_split(data, split), tokenizer, out=out):
             typer.echo(str(path))
@@ -216,7 +206,7 @@ def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="The last.ckpt of a run.")],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
-    normals: Normals = None,
+    normals: Normals | None = None,
     name: Annotated[str, typer.Option(help="Of the algorithm, as the results name it.")] = "SGSeg compact",
     flip: Annotated[
         bool, typer.Option(help="Judge the mirror image too and average: twice the time of inference.")
@@ -225,7 +215,7 @@ def export_command(
     """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export
 
-    with _told():
+    with told():
         splits = Splits(
             train=read_split(data, "train") + ([] if normals is None else read_normals(normals, "train")),
             valid=read_split(data, "valid"),
@@ -239,15 +229,6 @@ def _write_json(path: Path | None, content: Any) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except SgsegError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

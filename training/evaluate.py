@@ -95,7 +95,7 @@ def evaluate(
         results["zones"] = "no caption names them: the figures of zones and report are left out"
     results["ms_per_image"] = 1000 * seconds / len(items)
     if normals:
-        found = count(normals, predict(network, normals))
+        found = count(normals, predict(network, normals, guided_by=guided_by))
         results["normals"] = {"images": len(normals)} | _with_intervals(found, normal_metrics)
     return results
 
@@ -126,11 +126,6 @@ def count(items: Sequence[Item], predictions: Sequence[Prediction]) -> Counts:
         zones=np.array([p.zones for p in predictions], dtype=np.bool_),
         true_zones=np.array([item.zones or (False,) * 6 for item in items], dtype=np.bool_),
     )
-
-
-def metrics(counts: Counts) -> dict[str, float]:
-    """Give the figures of *counts*, masks and zones."""
-    return mask_metrics(counts) | zone_metrics(counts)
 
 
 def mask_metrics(counts: Counts) -> dict[str, float]:
@@ -174,11 +169,6 @@ def normal_metrics(counts: Counts) -> dict[str, float]:
         "any_finding_rate": float(counts.zones.any(axis=1).mean()),
         "mean_area": float((counts.predicted / counts.pixels).mean()),
     }
-
-
-def bootstrap(counts: Counts) -> dict[str, tuple[float, float]]:
-    """Give the 95 % interval of each figure, patients drawn with replacement."""
-    return interval_of(counts, metrics)
 
 
 def interval_of(counts: _C, figures: Callable[[_C], dict[str, float]]) -> dict[str, tuple[float, float]]:

@@ -127,7 +127,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         keep_depthwise_in_full_precision(module.model)
     run.out.mkdir(parents=True, exist_ok=True)
     last = run.out / f"{LAST}.ckpt"
-    _settle_facts(run.out / "run.json", _facts(recipe, train, run), resumes=last.is_file())
+    settle_facts(run.out / "run.json", _facts(recipe, train, run), resumes=last.is_file())
     trainer = trainer_of(recipe, run.out, run.epochs or recipe.epochs, devices=run.devices)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
@@ -180,17 +180,22 @@ def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
         began = manifest.training | {"weights": manifest.sha256}
     return {
         "recipe": recipe.model_dump(mode="json"),
-        "train": {
-            "infected": sum(item.mask is not None for item in train),
-            "normal": sum(item.mask is None for item in train),
-            "digest": digest_of(train),
-        },
+        "train": facts_of(train),
         "started_from": began,
         "devices": run.devices,
     }
 
 
-def _settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
+def facts_of(items: Sequence[Item]) -> dict[str, Any]:
+    """Name a set of images: how many, and the digest of all that is in them."""
+    return {
+        "infected": sum(item.mask is not None for item in items),
+        "normal": sum(item.mask is None for item in items),
+        "digest": digest_of(items),
+    }
+
+
+def settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
     """
     Write down what the run depends on, or check that a resumed run still depends on the same.
 
@@ -201,6 +206,7 @@ def _settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
         _write(path, facts | {"commit": commit_of_checkout()})
         return
     begun = {"devices": 1} | json.loads(path.read_text())  # runs from before there were several
+    begun["recipe"] = Recipe.model_validate(begun["recipe"]).model_dump(mode="json")  # or before some key was
     if changed := [name for name in facts if facts[name] != begun.get(name)]:
         raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
 

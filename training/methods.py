@@ -11,15 +11,16 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy, interpolate, normalize
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from sgseg_dicom.model.detector import Location
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.zones import ZONES
 from training.batches import Batch
+from training.guidance import mixed_words
 from training.losses import mask_loss, place_loss, zone_loss
-from training.pretrained import load_image_encoder, load_text_encoder
+from training.pretrained import load_image_encoder, load_pretrained
 from training.recipe import Recipe
 
 CONTRASTIVE_SHARE = 1 / 3
@@ -29,8 +30,8 @@ CONTRASTIVE_SHARE = 1 / 3
 class Method(Protocol):
     """What `training.tables` trains and measures."""
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
-        """Give the losses of one step; *done* is the share of the run behind it, 0 to 1."""
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
+        """Give the losses of one step; *done* is the share of the run behind it, 0 to 1, *chance* the step's own."""
         ...
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -50,7 +51,7 @@ class ImageOnly(nn.Module):
         self.network = network
         self._pretrained = [] if pretrained is None else list(pretrained.parameters())
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Compare the mask only."""
         return {"mask": mask_loss(self.network(batch.images), batch.masks)}
 
@@ -63,6 +64,18 @@ class ImageOnly(nn.Module):
         return self._pretrained
 
 
+class _AtSize(nn.Module):
+    """A network that knows one image size, for any: image and logits are resized."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, images: Tensor) -> Tensor:
+        fitted = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        return interpolate(self.network(fitted), images.shape[-2:], mode="bilinear")
+
+
 class WithoutText(nn.Module):
     """Table 2, first row: the same encoder and decoder, under an empty report."""
 
@@ -70,7 +83,7 @@ class WithoutText(nn.Module):
         super().__init__()
         self.vision, self.decoder, self.reports = model.vision, model.decoder, model.reports
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Compare the mask only."""
         return {"mask": mask_loss(self._segment(batch), batch.masks)}
 
@@ -100,11 +113,11 @@ class LanguagePretrained(WithoutText):
         self.read = nn.Linear(model.reports.embeddings.shape[-1], width)
         self.log_scale = nn.Parameter(torch.tensor(2.66))  # CLIP's start: ln(1 / 0.07)
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Contrast first, then compare the mask."""
         if done < CONTRASTIVE_SHARE:
             return {"contrast": self._contrast(batch)}
-        return super().losses(batch, done)
+        return super().losses(batch, done, chance)
 
     def _contrast(self, batch: Batch) -> Tensor:
         words = self.reports.hard(batch.zones)
@@ -125,10 +138,15 @@ class SelfGuided(nn.Module):
         super().__init__()
         self.model, self.recipe = model, recipe
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Compare mask and zones; part of a batch sees the true report or none, as the recipe says."""
         features, location = self.model.look(batch.images)
-        logits, _ = self.model.decoder(features, self._words(location.zone_logits, batch.zones))
+        logits, _ = self.model.decoder(
+            features,
+            mixed_words(
+                self.model.reports, location.zone_logits, batch.zones, self.recipe.guidance, chance=chance
+            ),
+        )
         weights = self.recipe.losses
         found = {
             "mask": mask_loss(logits, batch.masks),
@@ -147,12 +165,6 @@ class SelfGuided(nn.Module):
         """Give the image encoder's parameters."""
         return self.model.vision.parameters()
 
-    def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
-        share, chance = self.recipe.guidance, torch.rand(len(zones), 1, 1, device=zones.device)
-        words = self.model.reports.soft(zone_logits)
-        words = torch.where(chance < share.ground_truth, self.model.reports.hard(zones), words)
-        return torch.where(chance > 1 - share.none, torch.zeros_like(words), words)
-
 
 class FullText(SelfGuided):
     """Table 2, last row: the true report in training and at test (LanGuideMedSeg's method in Table 1)."""
@@ -163,7 +175,7 @@ class FullText(SelfGuided):
         logits: Tensor = self.model.decoder(features, self.model.reports.hard(batch.zones))[0]
         return logits, None
 
-    def losses(self, batch: Batch, done: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Compare the mask under the true report."""
         return {"mask": mask_loss(self.predict(batch)[0], batch.masks)}
 
@@ -195,7 +207,7 @@ def methods_of(table: Literal["1", "2"], recipe: Recipe) -> dict[str, Callable[[
             "vision-language pre-training": lambda: LanguagePretrained(_sgseg(recipe)),
             "self-guidance, simple report": lambda: SelfGuided(_with_simple_report(_sgseg(recipe)), recipe),
             "self-guidance, LERG": lambda: SelfGuided(_sgseg(recipe), recipe),
-            "full text": lambda: FullText(_sgseg(recipe), recipe),
+            "full text": lambda: FullText(_with_simple_report(_sgseg(recipe)), recipe),
         }
     return {
         "U-Net": lambda: _on_our_encoder("Unet", recipe),
@@ -208,8 +220,7 @@ def methods_of(table: Literal["1", "2"], recipe: Recipe) -> dict[str, Callable[[
 
 def _sgseg(recipe: Recipe) -> SGSeg:
     model = build_sgseg(recipe.preset)
-    load_image_encoder(model.vision, recipe.image_weights)
-    model.reports.fill(load_text_encoder(recipe.text_encoder))
+    load_pretrained(model, recipe)
     return model
 
 
@@ -248,7 +259,7 @@ def _unetr(size: int) -> Method:
     network = UNETR(
         1, 1, img_size=size, feature_size=16, hidden_size=384, mlp_dim=1536, num_heads=6, spatial_dims=2
     )
-    return ImageOnly(network)
+    return ImageOnly(_AtSize(network, size))
 
 
 def _swin_unetr() -> Method:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
+from training.guidance import chance_of_step, mixed_words
 from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
 from training.schedule import optimizer_of
@@ -34,10 +35,10 @@ class SGSegTraining(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Hold the batch statistics in an epoch where the recipe says so: the weights then settle on them."""
-        if self.recipe.phase_at(self.current_epoch).hold_statistics:
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        hold = self.recipe.phase_at(self.current_epoch).hold_statistics
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(not hold)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Guide each image by its own soft report, the true one or none, and add up the losses."""
@@ -89,14 +90,8 @@ class SGSegTraining(lightning.LightningModule):
         return optimizer_of(self.model.vision.parameters(), self.parameters(), self.recipe, steps=self.steps)
 
     def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
-        """Mix the guidance; chance depends on seed, step and device, so that a resumed run goes the same way."""
-        share = self.recipe.guidance
-        seed = self.recipe.seed * 100_003 + self.global_step + self.global_rank * 1_000_000_007
-        generator = torch.Generator().manual_seed(seed)
-        chance = torch.rand(len(zones), 1, 1, generator=generator).to(zones.device)
-        words = self.model.reports.soft(zone_logits)
-        words = torch.where(chance < share.ground_truth, self.model.reports.hard(zones), words)
-        return torch.where(chance > 1 - share.none, torch.zeros_like(words), words)
+        chance = chance_of_step(self.recipe, self.global_step, device=self.global_rank)
+        return mixed_words(self.model.reports, zone_logits, zones, self.recipe.guidance, chance=chance)
 
 
 def keep_depthwise_in_full_precision(model: nn.Module) -> None:

@@ -1,6 +1,5 @@
 """Data folders -> a manifest: what there is of each image, what was dropped and why, and who crosses splits."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from rich.progress import track
 
+from sgseg_dicom.model.weights import digest_of_file
 from training.data import Captions, Item, read_normals, splits_of, survey_split
 from training.data.items import bits_of
 
@@ -90,13 +90,9 @@ def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any
         "patient": item.patient,
         "caption": item.caption,
         "zones": None if item.zones is None else bits_of(item.zones),
-        "image_sha256": _sha256(item.image),
-        "mask_sha256": None if item.mask is None else _sha256(item.mask),
+        "image_sha256": digest_of_file(item.image),
+        "mask_sha256": None if item.mask is None else digest_of_file(item.mask),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _in_two_splits(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

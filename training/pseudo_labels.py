@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sgseg_dicom.model.text import TextEncoder
 from sgseg_dicom.zones import ZoneBits
 from training.data import DataError, Item
+from training.data.items import bits_of
 
 MIN_CLUSTER_SIZE = 3
 """As the published clustering script has it (knowledge of the method)."""
@@ -85,10 +86,7 @@ def pseudo_label(items: Sequence[Item], encoder: TextEncoder) -> PseudoLabels:
 
 def write_labels(items: Sequence[Item], labels: PseudoLabels, path: Path) -> None:
     """Write {name: "010011"}, patient laterality, in the order of `sgseg_dicom.zones.ZONES`."""
-    named = {
-        item.name: "".join("01"[zone] for zone in zones)
-        for item, zones in zip(items, labels.zones, strict=True)
-    }
+    named = {item.name: bits_of(zones) for item, zones in zip(items, labels.zones, strict=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(named, indent=1) + "\n")
 

@@ -2,15 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
 )
 
 from sgseg_dicom.errors import ConfigError
@@ -81,12 +79,6 @@ class Recipe(BaseModel):
     precision: Literal["bf16-mixed", "32-true"]
     guidance: Guidance
     losses: Losses
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not named: a recipe from before there were such weights stays the same recipe."""
-        written: dict[str, Any] = write(self)
-        return {name: value for name, value in written.items() if name != "detector_weights" or value}
 
     @property
     def epochs(self) -> int:

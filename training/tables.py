@@ -1,7 +1,6 @@
 """Train and measure the methods of the paper's tables, one after the other; what is measured stays measured."""
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from training.batches import Batch, LoadedItems, PlainBatches
-from training.data import DataError, Item
-from training.evaluate import Counts, bootstrap, metrics
-from training.fit import LAST, Epochs, trainer_of
+from training.data import Item
+from training.evaluate import Counts, interval_of, mask_metrics, zone_metrics
+from training.fit import LAST, Epochs, facts_of, settle_facts, trainer_of
+from training.guidance import chance_of_step
 from training.methods import Method
 from training.module import keep_depthwise_in_full_precision
 from training.recipe import Recipe
@@ -55,7 +55,8 @@ class MethodTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Add up the method's losses."""
-        losses = self.method.losses(batch, self.global_step / max(1, self.steps))
+        chance = chance_of_step(self.recipe, self.global_step)
+        losses = self.method.losses(batch, self.global_step / max(1, self.steps), chance)
         self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True)
         return torch.stack(list(losses.values())).sum()
 
@@ -78,21 +79,21 @@ def measure_methods(
     A run that was stopped goes on where it was: a folder a method below *out*, with `result.json` at its end.
 
     Raises:
-        DataError: a finished folder was measured under another recipe.
+        ConfigError: a folder there was begun with another recipe or other data.
     """
     data = Epochs(recipe, train, valid)
+    facts = {"recipe": recipe.model_dump(mode="json"), "train": facts_of(train), "valid": facts_of(valid)}
     rows = []
     for name, build in methods.items():
         folder = out / name.replace(",", "").replace(" ", "-").lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        settle_facts(folder / "run.json", facts, resumes=(folder / "run.json").is_file())
         result = folder / "result.json"
         if not result.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            row = {"method": name, "recipe": recipe.model_dump(mode="json")}
-            result.write_text(json.dumps(row | _measure(build, recipe, data, folder), indent=2) + "\n")
-        row = json.loads(result.read_text())
-        if row["recipe"] != recipe.model_dump(mode="json"):
-            raise DataError(f"{folder} was measured under another recipe; name another folder with --out")
-        rows.append(row)
+            result.write_text(
+                json.dumps({"method": name} | _measure(build, recipe, data, folder), indent=2) + "\n"
+            )
+        rows.append(json.loads(result.read_text()))
     return rows
 
 
@@ -131,23 +132,22 @@ def _measure(build: Callable[[], Method], recipe: Recipe, data: Epochs, folder: 
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module)
-    last, started = folder / f"{LAST}.ckpt", time.monotonic()
+    last = folder / f"{LAST}.ckpt"
     trainer_of(recipe, folder, recipe.epochs).fit(
         module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False
     )
-    hours = (time.monotonic() - started) / 3600
     # The checkpoint holds the average of the weights, the module the last ones.
     module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
     counts, has_report = _count(module.eval(), data.valid, recipe)
-    figures: dict[str, Any] = dict(metrics(counts))
-    if not has_report:
-        figures |= {name: None for name in ("zone_accuracy", "zone_f1", "report_exact_match", "sensitivity")}
+    figures: dict[str, Any] = mask_metrics(counts)
+    del figures["sensitivity"]  # of findings; a method here has a mask only
+    zones = zone_metrics(counts)
     return {
         **figures,
-        "dice_micro_ci": bootstrap(counts)["dice_micro"],
+        **(zones if has_report else dict.fromkeys(zones)),
+        "dice_micro_ci": interval_of(counts, mask_metrics)["dice_micro"],
         "images": len(data.valid.items),
         "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
-        "hours": hours,
     }
 
 

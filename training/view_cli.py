@@ -1,9 +1,7 @@
 """`sgseg-train view` and `view-check`: fit the image check, and measure it."""
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from sgseg_dicom.errors import SgsegError
+from training.options import Data, Normals, told
 
 if TYPE_CHECKING:
     from sgseg_dicom.model.view import ViewNet
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Data = Annotated[Path, typer.Option(help="QaTa-COV19: `images` and `prompts`.")]
-Normals = Annotated[Path, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
 MEASURED, SEED = 500, 7
 
 
@@ -39,7 +35,7 @@ def view_command(
     from training.pictures import load_pictures
     from training.view import Schedule, fit_view
 
-    with _told():
+    with told():
         train = read_split(data, "train") + read_normals(normals, "train")
         order = np.random.default_rng(SEED).permutation(len(train))[:radiographs]
         train = [train[place] for place in order]
@@ -95,7 +91,7 @@ def view_check_command(
     from training.pictures import load_pictures
     from training.view_check import LATERAL, look_at, measure
 
-    with _told():
+    with told():
         viewer = load_viewer(weights)
         good = [load_image(item) for item in _halves(data, normals).measured]
         others = {folder.name: list(load_pictures([folder])) for folder in pictures or ()}
@@ -119,12 +115,3 @@ def _show(figures: dict[str, Any]) -> None:
 
     typer.echo(table(figures))
     typer.echo(json.dumps(figures["good"]), err=True)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except SgsegError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
-from sgseg_dicom.check.attributes import code, items, number, referenced, text
+from sgseg_dicom.check.attributes import code, items, number, referenced, text, value
 from sgseg_dicom.check.case import Case, Equipment
 from sgseg_dicom.check.content import Item
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
@@ -145,7 +145,7 @@ def _outline(outline: Item, about: Group, segments: Segments, case: Case) -> Ite
 
 def _points(outline: Dataset) -> NDArray[np.float32]:
     """Give the points, (n, 2) column and row; none where the numbers are no pairs."""
-    data = np.asarray(outline.get("GraphicData") or [], dtype=np.float32)
+    data = np.atleast_1d(np.asarray(value(outline, "GraphicData") or [], dtype=np.float32))
     return data.reshape(-1, 2) if data.size % 2 == 0 else data[:0].reshape(0, 2)
 
 

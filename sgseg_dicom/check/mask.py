@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.check.attributes import number, text
+from sgseg_dicom.check.attributes import number, text, value
 
 _BITS = {"BINARY": 1, "FRACTIONAL": 8}
 
@@ -53,7 +53,7 @@ def expected_length(seg: Dataset) -> int:
 
 def masks_of(seg: Dataset) -> list[Mask]:
     """Give the frames in their order; none where Pixel Data have another length than they should."""
-    data = seg.get("PixelData") or b""
+    data = value(seg, "PixelData") or b""
     rows, columns = int(number(seg, "Rows")), int(number(seg, "Columns"))
     if min(rows, columns) < 1 or not data or len(data) != expected_length(seg):
         return []

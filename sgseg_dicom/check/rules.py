@@ -96,6 +96,7 @@ class Rule(Enum):
         "must have the sentence and a line for each of the six zones",
         "issue 3; PS3.16 TID 2000",
     )
+    TEXT_ZONES = ("must say of each zone what sentence and mask say", "issue 3: text and mask agree")
     TEXT_SENTENCE = ("must be the sentence of the coded report in that language", "issue 3: one finding")
 
     # answers for images that were not judged

@@ -8,7 +8,7 @@ import numpy as np
 from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
-from sgseg_dicom.check.attributes import code, code_of, items, number, text
+from sgseg_dicom.check.attributes import code, code_of, items, number, text, value
 from sgseg_dicom.check.case import Case, Equipment, equipment_of
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
 from sgseg_dicom.check.mask import Mask, expected_length, masks_of, right_half
@@ -180,7 +180,7 @@ def _pixels(seg: Dataset, segments: list[Segment]) -> Iterator[Broken]:
     bits = tuple(int(number(seg, keyword)) for keyword in ("BitsAllocated", "BitsStored", "HighBit"))
     if bits != {"BINARY": (1, 1, 0), "FRACTIONAL": (8, 8, 7)}.get(kind):
         yield Rule.SEG_BITS, "BitsAllocated"
-    data = seg.get("PixelData") or b""
+    data = value(seg, "PixelData") or b""
     if len(data) != expected_length(seg):
         yield Rule.SEG_BITS, "PixelData"
     if kind == "FRACTIONAL":

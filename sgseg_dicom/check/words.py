@@ -10,12 +10,14 @@ from sgseg_dicom.check.document import document, has_root
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.zones import NO_INFECTION, ZONES, zones_of
+from sgseg_dicom.zones import NO_INFECTION, ZONES, Laterality, Level, Zone, zones_of
 
 _JUDGING = (
     *v.JUDGEMENTS,
     *(v.NORMAL, v.INFECTION, v.WITHOUT_FINDINGS, v.WITH_FINDINGS, v.NONE_SUCCEEDED),
 )
+_SAID = {True: "signs of infection", False: "no signs of infection"}
+_ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_SAID.values())}|undetermined)")
 _STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
 _NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
 
@@ -29,7 +31,7 @@ def words(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
     if any(item.name in _STATUS for item in root.walk()):
         yield from _answer(root)
     else:
-        yield from _findings(root, case)
+        yield from _findings(root, segments, case)
 
 
 def _answer(root: Item) -> Iterator[Broken]:
@@ -59,15 +61,41 @@ def _reads_as_judged(said: str, *, english: bool) -> bool:
     return True
 
 
-def _findings(root: Item, case: Case) -> Iterator[Broken]:
+def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
     sections = root.all(v.FINDINGS_SECTION)
     said = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
     if len(said) < 1 + len(ZONES):
         yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
         return
+    where = f"{sections[0].path}/{v.FINDINGS_SECTION[0]}"
     sentences = _sentences(_language(root), case)
     if sentences and said[0] not in sentences:
-        yield Rule.TEXT_SENTENCE, f"{sections[0].path}/{v.FINDINGS_SECTION[0]}[1]"
+        yield Rule.TEXT_SENTENCE, f"{where}[1]"
+    if _language(root)[0] == "en":  # the words of other languages are not understood
+        yield from _english(said, segments, where)
+
+
+def _english(said: list[str], segments: Segments, where: str) -> Iterator[Broken]:
+    """Check that sentence, zones and mask say the same of a lung in words, or undetermined."""
+    try:
+        sentence = dict(zip(ZONES, zones_of(said[0]), strict=True))
+    except SgsegError:
+        yield Rule.TEXT_SENTENCE, f"{where}[1]"
+        return
+    judged = {
+        Zone(Laterality[m[1].upper()], Level(m[2])): m[3] for line in said if (m := _ZONE.fullmatch(line))
+    }
+    if set(judged) != set(ZONES):
+        yield Rule.TEXT_FINDINGS, where
+        return
+    marked = {segment.side for several in segments.values() for segment in several}
+    for side in Laterality:
+        zones = [zone for zone in ZONES if zone.laterality is side]
+        words = [judged[zone] for zone in zones]
+        disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
+        unsure = set(words) == {"undetermined"} and (disagree or not segments)
+        if not unsure and (disagree or words != [_SAID[sentence[zone]] for zone in zones]):
+            yield Rule.TEXT_ZONES, f"{where}, {side.word} lung"
 
 
 def _language(root: Item) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import (
     CodeContentItem,
     ContainerContentItem,
@@ -19,11 +18,9 @@ from pydicom.uid import BasicTextSRStorage
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.finish import finish
-from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
-from sgseg_dicom.encode.source import CHARACTER_SET
-from sgseg_dicom.encode.sr import observation_context
+from sgseg_dicom.encode.provenance import instance_keywords
+from sgseg_dicom.encode.sr import draft_keywords, observation_context
 from sgseg_dicom.encode.sr_statements import language_of
-from sgseg_dicom.encode.uids import result_uid
 from sgseg_dicom.language import Language
 from sgseg_dicom.records import Algorithm, Source
 
@@ -92,24 +89,10 @@ def write_report(
     ds = EnhancedSR(
         evidence=report.evidence,
         content=root,
-        series_instance_uid=result_uid(source, algorithm, f"{report.form} series"),
+        **instance_keywords(source, algorithm, report.form),
         series_number=report.series_number,
         series_description=report.series_description,
-        sop_instance_uid=result_uid(source, algorithm, report.form),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=algorithm.name,
-        software_versions=algorithm.version,
-        device_serial_number=serial_number(algorithm),
-        is_complete=False,
-        is_verified=False,
-        is_final=False,
-        coding_schemes=[
-            CodingSchemeIdentificationItem(
-                codes.PRIVATE_SCHEME, name="Codes of sgseg-dicom", responsible_organization=MANUFACTURER
-            )
-        ],
-        specific_character_set=CHARACTER_SET,
+        **draft_keywords(),
     )
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     return finish(ds, radiograph=source, algorithm=algorithm, made_at=made_at)

@@ -12,9 +12,8 @@ from pydicom.valuerep import DA, TM
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.finish import finish
-from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
-from sgseg_dicom.encode.source import CHARACTER_SET, source_of
-from sgseg_dicom.encode.uids import result_uid
+from sgseg_dicom.encode.provenance import instance_keywords
+from sgseg_dicom.encode.source import source_of
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH, Language
@@ -62,17 +61,10 @@ def encode_capture(
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
-        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
+        **instance_keywords(radiograph, algorithm, form),
         series_number=SERIES_NUMBER,
         series_description=language.title(Kind.CAPTURE),
-        sop_instance_uid=result_uid(radiograph, algorithm, form),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=algorithm.name,
-        software_versions=algorithm.version,
-        device_serial_number=serial_number(algorithm),
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        specific_character_set=CHARACTER_SET,
     )
     capture.copy_patient_and_study_information(source)  # the constructor takes over less than the others' do
     capture.ConversionType = "WSD"  # made on a workstation, not digitised

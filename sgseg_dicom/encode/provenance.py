@@ -1,12 +1,14 @@
 """Who made a result: the Contributing Equipment of every object, and how our own results are recognised."""
 
 from datetime import datetime
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.valuerep import DT
 
-from sgseg_dicom.encode.uids import device_uid
-from sgseg_dicom.records import Algorithm
+from sgseg_dicom.encode.source import CHARACTER_SET
+from sgseg_dicom.encode.uids import device_uid, result_uid
+from sgseg_dicom.records import Algorithm, Source
 
 MANUFACTURER = "sgseg-dicom"
 """Manufacturer (0008,0070) of every object of ours, of its device observer and of its algorithm."""
@@ -35,6 +37,24 @@ def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
     item.ContributionDateTime = DT(made_at)
     item.ContributionDescription = "Infected lung regions and location report, a draft"
     return item
+
+
+def instance_keywords(image: Source, algorithm: Algorithm, form: str) -> dict[str, Any]:
+    """
+    Give what highdicom's constructors all ask for: UIDs of a *form* of result ("SEG fractional"), and who made it.
+
+    Each form of an image's results is an instance in a series of its own; what differs in content differs in form.
+    """
+    return {
+        "series_instance_uid": result_uid(image, algorithm, f"{form} series"),
+        "sop_instance_uid": result_uid(image, algorithm, form),
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": algorithm.name,
+        "software_versions": algorithm.version,
+        "device_serial_number": serial_number(algorithm),
+        "specific_character_set": CHARACTER_SET,
+    }
 
 
 def serial_number(algorithm: Algorithm) -> str:

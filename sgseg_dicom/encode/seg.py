@@ -16,8 +16,8 @@ from pydicom.uid import (
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.finish import finish
-from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
-from sgseg_dicom.encode.source import CHARACTER_SET, source_of
+from sgseg_dicom.encode.provenance import MANUFACTURER, instance_keywords
+from sgseg_dicom.encode.source import source_of
 from sgseg_dicom.encode.uids import result_uid, tracking_uid
 from sgseg_dicom.forms import Kind, SegmentationType
 from sgseg_dicom.language import ENGLISH, Language
@@ -71,18 +71,11 @@ def encode_seg(
             _segment(number, region, radiograph, algorithm, language)
             for number, region in enumerate(finding.regions, 1)
         ],
-        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
+        **instance_keywords(radiograph, algorithm, form),
         series_number=SERIES_NUMBER,
         series_description=language.title(Kind.SEG),
-        sop_instance_uid=result_uid(radiograph, algorithm, form),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=algorithm.name,
-        software_versions=algorithm.version,
-        device_serial_number=serial_number(algorithm),
         content_label="INFECTED_REGIONS",
         content_description=language.seg_content,
-        specific_character_set=CHARACTER_SET,
     )
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")

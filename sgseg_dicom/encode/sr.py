@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import (
@@ -17,11 +18,11 @@ from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.finish import finish
-from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
-from sgseg_dicom.encode.source import CHARACTER_SET, source_of
+from sgseg_dicom.encode.provenance import MANUFACTURER, instance_keywords, serial_number
+from sgseg_dicom.encode.source import source_of
 from sgseg_dicom.encode.sr_groups import Context, region_groups, whole_image_group
 from sgseg_dicom.encode.sr_statements import image_library, language_of, qualitative_evaluations
-from sgseg_dicom.encode.uids import device_uid, result_uid
+from sgseg_dicom.encode.uids import device_uid
 from sgseg_dicom.forms import Kind, SrClass
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
@@ -71,26 +72,26 @@ def encode_sr(
     report = _CLASSES[sr_class](
         evidence=[source] if seg is None else [source, seg],
         content=_report(finding, context),
-        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
+        **instance_keywords(radiograph, algorithm, form),
         series_number=SERIES_NUMBER,
         series_description=language.title(Kind.SR),
-        sop_instance_uid=result_uid(radiograph, algorithm, form),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=algorithm.name,
-        software_versions=algorithm.version,
-        device_serial_number=serial_number(algorithm),
-        is_complete=False,
-        is_verified=False,
-        is_final=False,
-        coding_schemes=[
+        **draft_keywords(),
+    )
+    return finish(report, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
+
+
+def draft_keywords() -> dict[str, Any]:
+    """Give what every report's constructor is told: PARTIAL, UNVERIFIED, PRELIMINARY, and whose our codes are."""
+    return {
+        "is_complete": False,
+        "is_verified": False,
+        "is_final": False,
+        "coding_schemes": [
             CodingSchemeIdentificationItem(
                 codes.PRIVATE_SCHEME, name="Codes of sgseg-dicom", responsible_organization=MANUFACTURER
             )
         ],
-        specific_character_set=CHARACTER_SET,
-    )
-    return finish(report, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
+    }
 
 
 def referenced_form(finding: Finding, seg: Dataset | None) -> str:

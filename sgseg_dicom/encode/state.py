@@ -17,9 +17,9 @@ from pydicom.valuerep import DA, TM, DSfloat
 
 from sgseg_dicom.encode.finish import finish
 from sgseg_dicom.encode.outline import outline_of, outlined_parts
-from sgseg_dicom.encode.provenance import MANUFACTURER, serial_number
-from sgseg_dicom.encode.source import CHARACTER_SET, source_of
-from sgseg_dicom.encode.uids import result_uid, tracking_uid
+from sgseg_dicom.encode.provenance import instance_keywords
+from sgseg_dicom.encode.source import source_of
+from sgseg_dicom.encode.uids import tracking_uid
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.greyscale import first_lut, is_inverted, window_of
 from sgseg_dicom.header import numbers_of
@@ -65,15 +65,9 @@ def encode_state(
     about = (algorithm, language)
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=_images(radiograph),
-        series_instance_uid=result_uid(radiograph, algorithm, f"{form} series"),
+        **instance_keywords(radiograph, algorithm, form),
         series_number=SERIES_NUMBER,
         series_description=language.title(Kind.STATE),
-        sop_instance_uid=result_uid(radiograph, algorithm, form),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=algorithm.name,
-        software_versions=algorithm.version,
-        device_serial_number=serial_number(algorithm),
         content_label="INFECTED_REGIONS",
         content_description=language.title(Kind.STATE),
         graphic_layers=list(layers.values()),
@@ -87,7 +81,6 @@ def encode_state(
         presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if is_inverted(radiograph.header) else "IDENTITY"
         ),
-        specific_character_set=CHARACTER_SET,
     )
     state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
     state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required

@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 
 from sgseg_dicom.check import Rule, require_valid, violations
+from sgseg_dicom.check.content import content_of
 from sgseg_dicom.encode.answer import encode_answer
 from sgseg_dicom.errors import InferenceError, InvalidResult, NotApplicable
 from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.language import load_language
 from tests.builders import SOP_CLASSES, chest_radiograph
 from tests.predictions import IMAGE_LEFT, IMAGE_RIGHT, ORIENTATIONS, prediction, read_built, spot, stored_as
-from tests.spoiling import MADE, SEG, SR, TEXT, results
+from tests.spoiling import MADE, SEG, SR, TEXT, find, results
 
 ACROSS = (130, 112)
 """Row and column of a spot on the midline."""
@@ -159,3 +161,28 @@ def test_objects_that_lack_everything_are_refused_and_not_a_defect(name, made):
     bare.SOPClassUID = good[name].SOPClassUID
     assert violations({**good, name: bare}, header)
     assert violations({name: bare}, chest_radiograph())
+
+
+@pytest.mark.parametrize("first", ["No pulmonary infection.", "Both lungs are clear."])
+def test_a_text_alone_must_say_what_the_segmentation_marks(first):
+    """
+    A destination without SR: its report in words is held against the mask, and a sentence that is none is refused.
+    """
+    objects, header = results(wanted=[Wanted(results=(Kind.SEG, Kind.TEXT))])
+    assert violations(objects, header) == []
+    find(objects[TEXT], "59776-5", "59776-5").ds.TextValue = first
+
+    assert {v.rule for v in violations(objects, header)} & {Rule.TEXT_ZONES, Rule.TEXT_SENTENCE}
+
+
+@pytest.mark.parametrize("data", [b"\0" * 6, b"\0" * 4])
+def test_damaged_coordinates_are_a_violation_and_not_a_defect(made, data):
+    """
+    Bytes that are no pairs of numbers, deep in the tree.
+    """
+    objects, header = copy.deepcopy(made)
+    outline = next(item for item in content_of(objects[SR]).walk() if item.type == "SCOORD").ds
+    tag = outline["GraphicData"].tag
+    outline[tag] = RawDataElement(tag, "FL", len(data), data, 0, False, True)
+
+    assert Rule.OUTLINE_SHAPE in {v.rule for v in violations(objects, header)}

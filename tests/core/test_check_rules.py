@@ -49,6 +49,7 @@ from tests.spoiling import (
     stamp_left_on_the_right_lung,
     swap_frames,
     swap_masks,
+    take_back,
     track_together,
     without,
     zone,
@@ -204,6 +205,11 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
         "a text with another sentence",
         Rule.TEXT_SENTENCE,
         put(lambda o: find(o[TEXT], "59776-5", "59776-5"), TextValue="No pulmonary infection."),
+    ),
+    (
+        "a text that takes a zone back",
+        Rule.TEXT_ZONES,
+        take_back,
     ),
     ("a segment number left out", Rule.SEGMENTS, segment(1, SegmentNumber=3)),
     (

@@ -189,7 +189,8 @@ def changed(folder, old, new):
     text = (PACKAGED / "en.toml").read_text("utf-8")
     assert old in text
     file = folder / "own.toml"
-    file.write_text(text.replace(old, new, 1), "utf-8")
+    own = text.replace(old, new, 1).replace('code = "en"', 'code = "en-x-own"', 1)
+    file.write_text(own, "utf-8")
     return str(file)
 
 
@@ -200,6 +201,17 @@ def test_a_site_adds_its_language_by_a_file(tmp_path):
     file = changed(tmp_path, 'none = "No pulmonary infection."', 'none = "Nullus morbus."')
 
     assert load_language(file).sentence([False] * 6) == "Nullus morbus."
+
+
+def test_a_file_under_a_packaged_code_is_refused(tmp_path):
+    """
+    The code is part of the UIDs: two wordings under one code would be two objects under one UID.
+    """
+    file = tmp_path / "own.toml"
+    file.write_text((PACKAGED / "de.toml").read_text("utf-8"), "utf-8")
+
+    with pytest.raises(ConfigError, match="de-x-site"):
+        load_language(str(file))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +245,32 @@ def test_a_site_adds_its_language_by_a_file(tmp_path):
             "[count] two is 'one infected area', as one",
         ),
         ('lower = "lower right lung"', 'lower = "upper right lung"', "is said of"),
+        (
+            'undetermined = "undetermined"',
+            'undetermined = "no signs of infection"',
+            "[judgement] undetermined is 'no signs of infection', as absent is",
+        ),
+        (
+            'middle = "Right middle zone"',
+            'middle = "Right upper zone"',
+            "[right_zone] middle is 'Right upper zone', as upper is",
+        ),
+        (
+            'failed = "The',
+            'failed = "No pulmonary infection. The',
+            "which says [sentence] none; say that it was not judged",
+        ),
+        (
+            'child = "the',
+            'child = "no pulmonary infection; the',
+            "which says [sentence] none; say that it was not judged",
+        ),
+        (
+            'one_lung = "Unilateral',
+            'one_lung = "Right-sided',
+            "[sentence] one_lung is 'Right-sided pulmonary infection, {count}, {lung}.'; it is said of either lung",
+        ),
+        ('one = "one infected area"', 'one = "one area left"', "it is said of either lung: take out 'left'"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key_and_what_would_be_right(tmp_path, old, new, expected):

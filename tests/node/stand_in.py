@@ -66,6 +66,7 @@ class StandIn:
             raise InvalidDataset("StudyInstanceUID is missing")
         ds = _object(source, BasicTextSRStorage, "SR")
         ds.SeriesDescription = type(error).__name__
+        ds.ContentDate = f"{time.time_ns():x}"  # as the real one, another at each making
         return ds
 
     def begun(self) -> list[str]:

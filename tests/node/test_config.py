@@ -1,5 +1,6 @@
 """A wrong setting stops the start and says what would be right."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -206,11 +207,12 @@ def test_an_address_that_is_none_is_told_what_would_be_right(tmp_path, url):
     assert message.startswith(f"[[destination]] number 1 url is '{url}'; it must be an http or https address")
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path):
+@pytest.mark.parametrize("url", ["https://me:hunter/2@pacs", "me:hunter2@pacs", "https:/me:hunter2@pacs"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path, url):
     """
     Secrets stand in files; the complaint goes to a log.
     """
-    message = complaint(tmp_path, WEB.format("").replace("pacs.example", "me:hunter/2@pacs.example"))
+    message = complaint(tmp_path, re.sub('url = "[^"]*"', f'url = "{url}"', WEB.format("")))
 
     assert "without user, password" in message
     assert "hunter" not in message
@@ -281,8 +283,8 @@ def test_what_a_destination_wants_is_read(tmp_path):
         results=(Kind.TEXT, Kind.SEG),
         segmentation="fractional",
         sr_class="comprehensive",
-        not_judged=True,
     )
+    assert (usual.not_judged, other.not_judged) == (False, True)
 
 
 def test_settings_travel_between_our_processes_unchanged():

@@ -123,9 +123,29 @@ def test_a_duplicate_is_stored(service, files, reason):
     """
     An earlier attempt came through, and its answer was lost.
     """
-    service.answer = lambda asked: Response(report(reason=reason), 409, media_type=JSON)
+    service.answer = lambda asked: Response(report(reason=reason, failed=asked.uid), 409, media_type=JSON)
 
     courier(service.destination()).send(files)
+
+
+def test_a_duplicate_of_another_object_is_not_ours(service, files):
+    """
+    Nothing counts as delivered that the service does not name.
+    """
+    service.answer = lambda asked: Response(report(reason=0x0111, failed="1.2.3"), 409, media_type=JSON)
+
+    with pytest.raises(DeliveryRefused, match="does not say that it stored"):
+        courier(service.destination()).send(files)
+
+
+def test_a_service_that_stumbles_does_not_hide_a_refusal(service, files):
+    """
+    Status 500 is tried again; what was refused beside it is said as well.
+    """
+    service.answer = lambda asked: Response(status_code=500 if len(service.asked) == 1 else 415)
+
+    with pytest.raises(PeerUnavailable, match=r"500 to SEG\.dcm, and refused SR\.dcm: HTTP status 415"):
+        courier(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("warning", [0xB000, 0xB006, 0xB007])
@@ -351,6 +371,9 @@ def test_a_token_is_read_anew_at_each_delivery(service, files, tmp_path):
     sender.send(files[:1])
     saved(tmp_path, "token", "")
     with pytest.raises(PeerUnavailable, match="must have one line"):
+        sender.send(files[:1])
+    saved(tmp_path, "token", "geheim€")
+    with pytest.raises(PeerUnavailable, match="not ASCII"):
         sender.send(files[:1])
     saved(tmp_path, "token", "two\n")
     sender.send(files[:1])

@@ -279,6 +279,18 @@ def test_without_a_destination_the_answer_stays_in_the_results_folder(store, tmp
     assert dcmread(store.kept(job.id) / "answer.dcm").SeriesDescription == "NotApplicable"
 
 
+def test_an_answer_is_the_same_object_however_often_it_is_asked_for(store, tmp_path):
+    """
+    Requeued, the image has the same answer under the same UID: not one byte differs.
+    """
+    job, work = job_for(store), worker(store, Failing(tmp_path, LATERAL))
+    work.answer(job)
+    first = (store.kept(job.id) / "answer.dcm").read_bytes()
+    work.answer(job)
+
+    assert (store.kept(job.id) / "answer.dcm").read_bytes() == first
+
+
 def test_where_no_destination_wants_it_there_is_no_answer(store, tmp_path, archive):
     """
     An image that was not judged leaves its reason in the status, and no object.
@@ -412,6 +424,17 @@ def test_after_an_update_good_results_take_the_place_of_quarantined_ones(store, 
     assert outcome.ending is Ending.FINDING
     assert store.aside() == 0
     assert {path.name for path in store.kept(job.id).iterdir()} >= {"seg.dcm", "sr.dcm"}
+
+
+def test_a_later_refusal_clears_the_quarantine(store, tmp_path):
+    """
+    What an earlier attempt set aside is no longer how the image ended.
+    """
+    job = job_for(store)
+    worker(store, Failing(tmp_path, wrong_side(store, job))).answer(job)
+    worker(store, Failing(tmp_path, LATERAL)).answer(job)
+
+    assert store.aside() == 0
 
 
 @pytest.mark.parametrize(

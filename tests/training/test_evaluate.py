@@ -6,7 +6,7 @@ import pytest
 from sgseg_dicom.infer import load_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
-from training.evaluate import bootstrap, count, evaluate, metrics
+from training.evaluate import count, evaluate, interval_of, mask_metrics, zone_metrics
 
 
 class Said:
@@ -23,7 +23,8 @@ def items(tmp_path):
 
 def test_the_truth_scores_one_everywhere(items):
     """Perfect masks and zones."""
-    figures = metrics(count(items, [Said(load_mask(item), item.zones) for item in items]))
+    counts = count(items, [Said(load_mask(item), item.zones) for item in items])
+    figures = mask_metrics(counts) | zone_metrics(counts)
 
     assert set(figures.values()) == {1.0}
 
@@ -36,7 +37,7 @@ def test_micro_pools_pixels_and_mean_averages_images(items):
         for place, mask in enumerate(masks)
     ]
 
-    figures = metrics(count(items, said))
+    figures = mask_metrics(count(items, said))
 
     first, total = masks[0].sum(), sum(mask.sum() for mask in masks)
     assert figures["dice_micro"] == pytest.approx(2 * first / (first + total))
@@ -53,9 +54,9 @@ def test_intervals_hold_the_figure_and_have_width(items):
     ]
     counts = count(items, said)
 
-    low, high = bootstrap(counts)["dice_mean"]
+    low, high = interval_of(counts, mask_metrics)["dice_mean"]
 
-    assert low < metrics(counts)["dice_mean"] < high
+    assert low < mask_metrics(counts)["dice_mean"] < high
 
 
 def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):

@@ -14,7 +14,7 @@ from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
-from training.data import read_normals, read_split
+from training.data import digest_of, read_normals, read_split
 from training.fit import Run, begin_with, fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
@@ -106,7 +106,7 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert manifest.training["train"] == {
         "infected": 6,
         "normal": 2,
-        "digest": manifest.training["train"]["digest"],
+        "digest": digest_of(read_split(Path(data), "train") + read_normals(Path(normals), "train")),
     }
     assert measured["images"] == 6
     assert measured["weights"] == manifest.sha256
@@ -135,3 +135,22 @@ def test_a_renewed_part_starts_anew():
         assert torch.equal(value, expected), name
     with pytest.raises(ConfigError, match="renew names"):
         begin_with(model, start, renew=["nose"])
+
+
+def test_statistics_are_held_in_their_phase_only(items, tmp_path, monkeypatch):
+    """What one phase holds the next one counts again."""
+    held = []
+    step = SGSegTraining.training_step
+
+    def watched(self, batch, batch_index):
+        norms = [m for m in self.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        held.append(not any(m.training for m in norms))
+        return step(self, batch, batch_index)
+
+    monkeypatch.setattr(SGSegTraining, "training_step", watched)
+    phases = (Phase(epochs=1, size=64, hold_statistics=True), Phase(epochs=1, size=64))
+    recipe = load_recipe("smoke").model_copy(update={"phases": phases})
+    fit(recipe, *items, Run(out=tmp_path))
+
+    half = len(held) // 2
+    assert held == [True] * half + [False] * half

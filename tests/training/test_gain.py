@@ -6,7 +6,7 @@ import pytest
 from tests.training.builders import small_data_set
 from tests.training.test_evaluate import Said
 from training.data import load_mask, read_split
-from training.evaluate import count, interval_of
+from training.evaluate import count, interval_of, mask_metrics
 from training.gain import Pair, gain_of
 
 
@@ -37,6 +37,8 @@ def test_the_gain_is_the_difference_and_its_interval_is_paired(items):
     expected = 2 * pair.unguided.overlap.sum() / (pair.unguided.predicted + pair.unguided.true).sum()
     assert gain["dice_micro"] == pytest.approx(1 - expected)
     assert 0 < low <= gain["dice_micro"] <= high
+    (unguided,) = {interval_of(pair.unguided, mask_metrics)["dice_micro"]}
+    assert high - low <= unguided[1] - unguided[0]
 
 
 def test_no_difference_has_no_width(items):

@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
+from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set
 from training.batches import LoadedItems, PlainBatches
-from training.data import DataError, read_split
+from training.data import read_split
 from training.methods import CONTRASTIVE_SHARE, methods_of
 from training.recipe import load_recipe
 from training.tables import measure_methods, table_of
@@ -21,11 +22,20 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def batch(folder):
-    recipe = load_recipe("smoke")
-    whole = next(iter(PlainBatches(LoadedItems(read_split(folder, "train")), batch_size=2)))
-    size = recipe.phases[0].size
+def whole(folder):
+    """A batch as it is measured."""
+    return next(iter(PlainBatches(LoadedItems(read_split(folder, "train")), batch_size=2)))
+
+
+@pytest.fixture(scope="module")
+def batch(whole):
+    """A batch as it is trained on, smaller."""
+    size = load_recipe("smoke").phases[0].size
     return whole._replace(images=whole.images[..., :size, :size], masks=whole.masks[..., :size, :size])
+
+
+def chance() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
 
 
 def method_of(name: str):
@@ -34,14 +44,14 @@ def method_of(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_method_learns_and_predicts_masks(name, batch):
-    """Its losses are finite and reach its parameters; its masks have the images' size."""
+def test_a_method_learns_and_predicts_masks(name, batch, whole):
+    """Its losses are finite and reach its parameters; its masks have the size of what is measured."""
     method = method_of(name)
-    torch.stack(list(method.losses(batch, done=1.0).values())).sum().backward()
+    torch.stack(list(method.losses(batch, 1.0, chance()).values())).sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
     with torch.inference_mode():
-        masks, zones = method.eval().predict(batch)
-    assert masks.shape == batch.masks.shape
+        masks, zones = method.eval().predict(whole)
+    assert masks.shape == whole.masks.shape
     assert masks.isfinite().all()
     assert (zones is not None) == name.startswith("self-guidance")
 
@@ -49,8 +59,8 @@ def test_a_method_learns_and_predicts_masks(name, batch):
 def test_language_pretraining_contrasts_first(batch):
     """The mask is learned only after the contrastive share of the budget."""
     method = method_of("vision-language pre-training")
-    assert set(method.losses(batch, done=0.0)) == {"contrast"}
-    assert set(method.losses(batch, done=CONTRASTIVE_SHARE)) == {"mask"}
+    assert set(method.losses(batch, 0.0, chance())) == {"contrast"}
+    assert set(method.losses(batch, CONTRASTIVE_SHARE, chance())) == {"mask"}
 
 
 def test_full_text_looks_at_the_true_report(batch):
@@ -73,8 +83,20 @@ def test_a_measured_method_is_not_run_again(folder, tmp_path, monkeypatch):
     assert first == again
     assert first[0]["images"] == len(valid)
     assert name in table_of(first)
-    with pytest.raises(DataError, match="another recipe"):
+    with pytest.raises(ConfigError, match="another recipe"):
         measure_methods(methods, recipe.model_copy(update={"seed": 8}), train, valid, out=tmp_path)
+
+
+def test_an_unfinished_run_goes_on_with_the_same_data_only(folder, tmp_path):
+    """A checkpoint of other images is not taken up, whether or not its figures were written."""
+    recipe = load_recipe("smoke")
+    train = read_split(folder, "train")
+    name = "without text"
+    methods = {name: methods_of("2", recipe)[name]}
+    measure_methods(methods, recipe, train, train, out=tmp_path)
+    (tmp_path / "without-text" / "result.json").unlink()
+    with pytest.raises(ConfigError, match="another train"):
+        measure_methods(methods, recipe, train[1:], train, out=tmp_path)
 
 
 def test_a_report_that_does_not_exist_has_no_figures(tmp_path, folder):
