@@ -12,22 +12,28 @@ def model_card(manifest: Manifest) -> str:
         low, high = figures[f"{name}_ci"]
         return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
 
+    low, high = normals.get("any_finding_rate_ci", (float("nan"),) * 2)
+    of_normals = f"{normals.get('any_finding_rate', float('nan')):.3f} ({low:.3f} to {high:.3f})"
+    began = manifest.training.get("started_from")
+    history = "in several runs; the manifest has them all" if began else "in one run"
+    judged = ", the image and its mirror image averaged" if manifest.test_time_flip else ""
+
     return f"""# {manifest.name} {manifest.version}
 
-Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report.
+Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report{judged}.
 
 **A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
 
 | | |
 |---|---|
 | made for | frontal (PA, AP) chest radiographs of adults |
-| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}` |
+| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}`; {history} |
 | chosen and calibrated on | QaTa-COV19 valid ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
 | zone accuracy | {figure("zone_accuracy")} |
 | infected images with a finding | {figure("sensitivity")} |
-| normal images with a finding | {normals.get("any_finding_rate", float("nan")):.3f} |
+| normal images with a finding | {of_normals} |
 
 Intervals are 95 %, by a bootstrap over patients. The valid split also chose the thresholds: expect less elsewhere.
 
