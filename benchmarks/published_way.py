@@ -59,9 +59,7 @@ class PublishedWay:
 
 def measure(runs: int, network: Network) -> dict[str, float]:
     """Give the median seconds of each way, over *runs* in turn, so that other work disturbs all alike."""
-    once = Network(
-        network.model, network.manifest.model_copy(update={"test_time_flip": False}), device="cpu"
-    )
+    once = Network(network.model, network.manifest.model_copy(update={"test_time_flip": False}), device="cpu")
     ways: dict[str, Way] = {
         OURS: lambda model_input: network.judge([model_input]),
         ONCE: lambda model_input: once.judge([model_input]),
