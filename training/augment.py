@@ -2,35 +2,20 @@
 Augmentation of a whole batch at once (two cores: one grid_sample for 32 images costs less than 32 transforms).
 
 Paper section 3.3: crops, masks (erased patches), rotations. Added: horizontal flip WITH the zones swapped,
-gamma, blur and noise, which also blur the difference between the scanners that normals and infections came from.
+gamma, blur and noise, which also blur the difference between the scanners that normals and infections came from;
+and images joined of the right lung of one and the left lung of another, whose zones join as exactly.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from sgseg_dicom.zones import MIRROR_ORDER
+from training.strength import Strength
 
 _MIRROR = list(MIRROR_ORDER)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Strength:
-    """How far the augmentation goes; each is drawn evenly from its range, for each image."""
-
-    degrees: float = 15.0
-    log_scale: float = 0.22
-    log_aspect: float = 0.08
-    shift: float = 0.06  # of the image
-    log_gamma: float = 0.4
-    flip: float = 0.5  # probability, as the next three
-    erase: float = 0.25
-    blur: float = 0.2
-    noise: float = 0.3
-    noise_deviation: float = 0.03  # of the range black to white
 
 
 def augment(
@@ -55,6 +40,11 @@ def augment(
         return torch.rand(shape, generator=generator)
 
     batch = len(images)
+    if strength.join:  # no chance is drawn otherwise: recipes without it go on as they were
+        partner = torch.randperm(batch, generator=generator)
+        images, masks, zones = _join(
+            images, masks, zones, torch.where(draw(batch) < strength.join, partner, torch.arange(batch))
+        )
     flip = draw(batch) < strength.flip
     grid = affine_grid(
         _matrices(draw(batch, 5) * 2 - 1, flip, strength), [batch, 1, size, size], align_corners=False
@@ -70,7 +60,7 @@ def augment(
         batch, 1, 1, 1
     )
     images = torch.where(draw(batch, 1, 1, 1) < strength.noise, noisy, images)
-    return _erase(images, draw(batch, 5), strength.erase), masks, zones
+    return _erase(images, draw(batch, 5), strength), masks, zones
 
 
 def _matrices(chance: Tensor, flip: Tensor, strength: Strength) -> Tensor:
@@ -87,14 +77,34 @@ def _matrices(chance: Tensor, flip: Tensor, strength: Strength) -> Tensor:
     return matrix
 
 
-def _erase(images: Tensor, chance: Tensor, probability: float) -> Tensor:
-    """Erase a rectangle of a tenth to a third of each side, in some images, with the image's mean."""
+def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """
+    Keep each image's left half, the patient's right lung, and take the other half from image *partner* (B,).
+
+    The halves are brought to one mean and deviation and run into each other over a fourteenth of the width. A lung
+    of another radiograph beside each lung tells nothing of the scanner or of the other lung's state.
+    """
+    width = images.shape[-1]
+    column = (torch.arange(width) + 0.5) / width - 0.5
+    theirs = (column * 14 + 0.5).clamp(0, 1)  # share of the partner, image left to right
+    mean, deviation = images.mean(dim=(2, 3), keepdim=True), images.std(dim=(2, 3), keepdim=True)
+    alike = (images - mean) / deviation.clamp(min=1e-3)
+    fitted = alike[partner] * deviation + mean
+    right, left = zones[:, :3], zones[partner, 3:]
+    return (
+        torch.lerp(images, fitted.clamp(0, 1), theirs),
+        torch.where(column > 0, masks[partner], masks),
+        torch.cat((right, left), dim=1),
+    )
+
+
+def _erase(images: Tensor, chance: Tensor, strength: Strength) -> Tensor:
+    """Erase a rectangle in some images, with the image's mean."""
     size = images.shape[-1]
     steps = (torch.arange(size) + 0.5) / size
-    half = 0.05 + 0.12 * chance[:, 1:3]
+    half = 0.05 + strength.erased_half * chance[:, 1:3]
     rows = (steps[None] - chance[:, 3:4]).abs() < half[:, 0:1]
     columns = (steps[None] - chance[:, 4:5]).abs() < half[:, 1:2]
-    inside = (
-        rows[:, None, :, None] & columns[:, None, None, :] & (chance[:, 0, None, None, None] < probability)
-    )
+    erased = chance[:, 0, None, None, None] < strength.erase
+    inside = rows[:, None, :, None] & columns[:, None, None, :] & erased
     return torch.where(inside, images.mean(dim=(2, 3), keepdim=True), images)

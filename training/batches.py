@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from sgseg_dicom.preprocess import normalise
-from training.augment import Strength, augment
+from training.augment import augment
 from training.data import Item, load_image, load_mask
+from training.strength import Strength
 
 
 class Batch(NamedTuple):
@@ -55,11 +56,20 @@ class AugmentedBatches(IterableDataset[Batch]):
     """
 
     def __init__(
-        self, loaded: LoadedItems, order: Sequence[int], *, epoch: int, size: int, batch_size: int, seed: int
+        self,
+        loaded: LoadedItems,
+        order: Sequence[int],
+        *,
+        epoch: int,
+        size: int,
+        batch_size: int,
+        seed: int,
+        strength: Strength = Strength(),  # noqa: B008 - frozen
     ) -> None:
         self.loaded = loaded
         self.order = np.asarray(order)
         self.epoch, self.size, self.batch_size, self.seed = epoch, size, batch_size, seed
+        self.strength = strength
         self.share = Share()
 
     def __len__(self) -> int:
@@ -80,7 +90,7 @@ class AugmentedBatches(IterableDataset[Batch]):
             torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float(),
             self.loaded.zones[chosen],
             size=self.size,
-            strength=Strength(),
+            strength=self.strength,
             generator=generator,
         )
         return Batch(images=normalised(images), masks=masks, zones=zones)

@@ -53,13 +53,15 @@ class Epochs(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the batches of the trainer's current epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
+        phase = self.recipe.phase_at(epoch)
         batches = AugmentedBatches(
             self.train,
             self.order,
             epoch=epoch,
-            size=self.recipe.phase_at(epoch).size,
+            size=phase.size,
             batch_size=self.recipe.batch_size,
             seed=self.recipe.seed,
+            strength=phase.augmentation,
         )
         if self.trainer:
             batches.share = Share(self.trainer.global_rank, self.trainer.world_size)

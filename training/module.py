@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning
 import torch
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
@@ -29,6 +30,7 @@ class SGSegTraining(lightning.LightningModule):
         self.recipe = recipe
         self.steps = steps
         self.model = build_sgseg(recipe.preset)
+        leave_out_blocks(self.model.vision, recipe.drop_path)
         _, w16, w8, _ = PRESETS[recipe.preset].decoder_widths
         self.coarse = CoarseHeads((w16, w8))
         self._counts = torch.zeros(4, dtype=torch.float64)
@@ -92,6 +94,19 @@ class SGSegTraining(lightning.LightningModule):
     def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
         chance = chance_of_step(self.recipe, self.global_step, device=self.global_rank)
         return mixed_words(self.model.reports, zone_logits, zones, self.recipe.guidance, chance=chance)
+
+
+def leave_out_blocks(encoder: nn.Module, rate: float) -> None:
+    """
+    Give the blocks of a timm encoder stochastic depth, from 0 at the first to *rate* at the last.
+
+    It acts in training only and has no parameters: the weights that result are an ordinary encoder's.
+    """
+    blocks = [
+        module for module in encoder.modules() if isinstance(getattr(module, "drop_path", None), nn.Module)
+    ]
+    for place, block in enumerate(blocks):
+        block.drop_path = DropPath(rate * place / max(1, len(blocks) - 1)) if rate else nn.Identity()
 
 
 def keep_depthwise_in_full_precision(model: nn.Module) -> None:

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from sgseg_dicom.errors import ConfigError
+from training.strength import Strength
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -41,7 +42,7 @@ class Phase(BaseModel):
     Epochs at one image size (a multiple of 32).
 
     `hold_statistics`: the batch normalisations keep their running statistics and train with them, as
-    inference uses them.
+    inference uses them. `augmentation`: how far it goes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class Phase(BaseModel):
     epochs: Annotated[int, Field(ge=1)]
     size: Annotated[int, Field(ge=64, multiple_of=32)]
     hold_statistics: bool = False
+    augmentation: Strength = Strength()
 
 
 class Recipe(BaseModel):
@@ -57,6 +59,8 @@ class Recipe(BaseModel):
 
     `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
     from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
+    `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
+    earlier ones).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +79,7 @@ class Recipe(BaseModel):
     weight_decay: float
     warmup_share: _Share
     ema_decay: _Share
+    drop_path: _Share = 0.0
     renew: tuple[str, ...] = ()
     precision: Literal["bf16-mixed", "32-true"]
     guidance: Guidance

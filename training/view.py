@@ -12,10 +12,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from sgseg_dicom.model.view import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
 from sgseg_dicom.preprocess import shrink
-from training.augment import Strength, augment
+from training.augment import augment
 from training.batches import normalised
 from training.drawn import LEARNED, draw
 from training.spoiled import CROPS, shuffled
+from training.strength import Strength
 
 _WHOLE, _CROPPED, _SHUFFLED, _OTHER = 48, 12, 6, 14  # images of a batch
 _DRAWN_OF_EACH = 60
