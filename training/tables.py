@@ -9,6 +9,7 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from training.batches import Batch, LoadedItems, PlainBatches
 from training.data import Item
@@ -153,12 +154,16 @@ def _measure(build: Callable[[], Method], recipe: Recipe, data: Epochs, folder: 
 
 @torch.inference_mode()
 def _count(module: nn.Module, loaded: LoadedItems, recipe: Recipe) -> tuple[Counts, bool]:
+    """Judge at the size that the method learned at last, and compare at the size of the data."""
     masks, zones = [], []
+    size = recipe.phases[-1].size
     precision = torch.bfloat16 if recipe.precision == "bf16-mixed" else torch.float32
     for batch in PlainBatches(loaded, batch_size=_BATCH):
+        whole = batch.images.shape[-2:]
+        seen = batch._replace(images=interpolate(batch.images, (size, size), mode="bilinear", antialias=True))
         with torch.autocast(batch.images.device.type, precision, enabled=precision is torch.bfloat16):
-            mask_logits, zone_logits = module.method.predict(batch)  # type: ignore[operator,union-attr]
-        masks.append((mask_logits[:, 0] > 0).numpy())
+            mask_logits, zone_logits = module.method.predict(seen)  # type: ignore[operator,union-attr]
+        masks.append((interpolate(mask_logits.float(), whole, mode="bilinear")[:, 0] > 0).numpy())
         zones.append(torch.zeros(len(batch.zones), 6) if zone_logits is None else zone_logits.float())
     predicted, truth = np.concatenate(masks), loaded.masks
     counts = Counts(

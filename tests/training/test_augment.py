@@ -1,5 +1,7 @@
 """Augmentation keeps image, mask and zones together."""
 
+from dataclasses import replace
+
 import torch
 
 from training.augment import augment
@@ -32,7 +34,7 @@ def test_no_strength_changes_nothing():
 def test_a_flip_swaps_the_lungs():
     """An image is never flipped without its zones: right upper becomes left upper."""
     images, masks, zones = batch()
-    flipping = Strength(**{name: getattr(STILL, name) for name in STILL.__slots__} | {"flip": 1.0})
+    flipping = replace(STILL, flip=1.0)
 
     images_out, masks_out, zones_out = augment(
         images, masks, zones, size=64, strength=flipping, generator=seeded()
@@ -62,3 +64,25 @@ def test_the_same_generator_gives_the_same_batch():
     second = augment(*batch(), size=64, strength=Strength(), generator=seeded())
 
     torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+def test_joined_lungs_bring_their_own_zones():
+    """Whatever lung comes from another radiograph, zones and mask say the same of it."""
+    images, masks, zones = (
+        torch.rand(8, 1, 64, 64, generator=seeded()),
+        torch.zeros(8, 1, 64, 64),
+        torch.zeros(8, 6),
+    )
+    masks[:4, :, 10:20, 5:15], zones[:4, 0] = 1, 1  # image left: the patient's right lung
+    masks[4:6, :, 40:50, 50:60], zones[4:6, 5] = 1, 1
+    joining = replace(STILL, join=1.0)
+
+    joined, joined_masks, joined_zones = augment(
+        images, masks, zones, size=64, strength=joining, generator=seeded()
+    )
+
+    assert joined_zones[:, :3].amax(dim=1).tolist() == joined_masks[..., :32].amax(dim=(1, 2, 3)).tolist()
+    assert joined_zones[:, 3:].amax(dim=1).tolist() == joined_masks[..., 32:].amax(dim=(1, 2, 3)).tolist()
+    assert not torch.equal(joined_zones, zones)
+    torch.testing.assert_close(joined[..., :28], images[..., :28])
+    assert not torch.isclose(joined[..., 36:], images[..., 36:]).flatten(1).all(dim=1).all()

