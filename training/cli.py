@@ -178,8 +178,9 @@ def ablate_command(
         methods = {name: build for name, build in methods.items() if not only or name in only}
         train = read_split(data, "train", captions=chosen.captions)
         valid = read_split(data, "valid", captions=chosen.captions)
-        rows = measure_methods(methods, chosen, train, valid, out=out)
-    typer.echo(table_of(rows))
+        table_file = out / f"table-{table}.md"
+        table_file.write_text(table_of(measure_methods(methods, chosen, train, valid, out=out)) + "\n")
+    typer.echo(table_file.read_text())
 
 
 @app.command("figures")
