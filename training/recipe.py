@@ -60,7 +60,7 @@ class Recipe(BaseModel):
     `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
     from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
-    earlier ones).
+    earlier ones); the methods of the tables do without.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import torch
 
+from tests.training.builders import STILL
 from training.augment import augment
 from training.strength import Strength
-
-STILL = Strength(degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0)
 
 
 def batch():

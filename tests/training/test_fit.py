@@ -13,7 +13,7 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
-from tests.training.builders import small_data_set, small_normals
+from tests.training.builders import STILL, small_data_set, small_normals
 from training.batches import normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
@@ -169,13 +169,10 @@ def test_each_phase_augments_as_it_says():
 
 
 def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
-    """Two epochs that differ in strength only differ in pixels."""
+    """Without any strength an epoch shows the images of the data as they are."""
     train, valid = items
-    still = Strength(
-        degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0
-    )
     recipe = load_recipe("smoke").model_copy(
-        update={"phases": (Phase(epochs=1, size=224, augmentation=still),)}
+        update={"phases": (Phase(epochs=1, size=224, augmentation=STILL),)}
     )
     plain = Epochs(recipe, train, valid)
     batch = next(iter(plain.train_dataloader()))
