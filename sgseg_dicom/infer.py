@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.model.sgseg import SGSeg
@@ -117,17 +118,20 @@ class Network:
         Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W).
 
         With test-time flip the mirror image is judged beside the image, under the mirrored report, and both
-        judgements are averaged: what is said of a mirrored patient is then the mirror of what is said.
+        judgements are averaged: what is said of a mirrored patient is then the mirror of what is said. The
+        judgements at several sizes are averaged as well: first the zones, then the masks that their report guides.
         """
         flip, order = self.manifest.test_time_flip, list(MIRROR_ORDER)
-        features, location = self.model.look(torch.cat((images, images.flip(-1))) if flip else images)
-        zone_logits = location.zone_logits
+        views = torch.cat((images, images.flip(-1))) if flip else images
+        looks = [self.model.look(resized(views, size)) for size in self.manifest.test_time_sizes]
+        zone_logits = _mean([location.zone_logits for _, location in looks])
         if flip:
             seen, mirrored = zone_logits.chunk(2)
             zone_logits = (seen + mirrored[:, order]) / 2
         told = zone_logits if given is None else torch.where(given, 1.0, -1.0)
         words = self._words(torch.cat((told, told[:, order])) if flip else told, guided_by)
-        mask_logits = self.model.decoder(features, words)[0]
+        masks = [self.model.decoder(features, words)[0] for features, _ in looks]
+        mask_logits = _mean([resized(mask, images.shape[-1]) for mask in masks])
         if flip:
             seen, mirrored = mask_logits.chunk(2)
             mask_logits = (seen + mirrored.flip(-1)) / 2
@@ -235,6 +239,17 @@ def load_segmenter(
 ) -> Segmenter:
     """Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before."""
     return Segmenter(load_network(weights, device=device), viewer=load_viewer() if image_check else None)
+
+
+def resized(maps: Tensor, size: int) -> Tensor:
+    """Resample maps (B, C, H, W) to (B, C, size, size), antialiased; float32."""
+    if maps.shape[-1] == size:
+        return maps
+    return interpolate(maps.float(), (size, size), mode="bilinear", antialias=True)
+
+
+def _mean(answers: list[Tensor]) -> Tensor:
+    return answers[0] if len(answers) == 1 else torch.stack([answer.float() for answer in answers]).mean(0)
 
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:

@@ -8,6 +8,7 @@ import typer
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import GuidedBy
+from sgseg_dicom.preprocess import INPUT_SIZE
 from training.data import Captions, read_normals, read_split
 from training.options import Data, Normals, told
 from training.recipe import load_recipe
@@ -212,6 +213,10 @@ def export_command(
     flip: Annotated[
         bool, typer.Option(help="Judge the mirror image too and average: twice the time of inference.")
     ] = False,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--size", help="Judge at this size (a multiple of 32); given again, averaged."),
+    ] = None,
 ) -> None:
     """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export
@@ -222,7 +227,8 @@ def export_command(
             valid=read_split(data, "valid"),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
         )
-        manifest = export(checkpoint, splits, out=out, release=Release(name=name, test_time_flip=flip))
+        release = Release(name=name, test_time_flip=flip, test_time_sizes=tuple(sizes or (INPUT_SIZE,)))
+        manifest = export(checkpoint, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 

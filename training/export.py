@@ -17,6 +17,7 @@ from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, load_weights, save_weights
+from sgseg_dicom.preprocess import INPUT_SIZE
 from training.batches import LoadedItems, PlainBatches
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
 from training.checkout import commit_of_checkout
@@ -36,11 +37,13 @@ class Release:
         name: of the algorithm, for example "SGSeg compact".
         version: of the weights' release.
         test_time_flip: whether the mirror image is judged beside the image: twice the time of inference.
+        test_time_sizes: rows and columns at which the image is judged, and the judgements averaged.
     """
 
     name: str
     version: str = __version__
     test_time_flip: bool = False
+    test_time_sizes: tuple[int, ...] = (INPUT_SIZE,)
 
 
 def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
@@ -128,6 +131,7 @@ def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Ma
         "version": release.version,
         "preset": facts["recipe"]["preset"],
         "test_time_flip": release.test_time_flip,
+        "test_time_sizes": release.test_time_sizes,
         "calibration": NEUTRAL_CALIBRATION,
         "thresholds": OPEN_THRESHOLDS,
         "training": facts | {"exported_from": commit_of_checkout()},

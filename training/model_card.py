@@ -17,6 +17,7 @@ def model_card(manifest: Manifest) -> str:
     began = manifest.training.get("started_from")
     history = "in several runs; the manifest has them all" if began else "in one run"
     judged = ", the image and its mirror image averaged" if manifest.test_time_flip else ""
+    judged += f", at {' and '.join(map(str, manifest.test_time_sizes))} pixels"
 
     return f"""# {manifest.name} {manifest.version}
 

@@ -22,6 +22,7 @@ ZONE_NAMES = tuple(zone.name for zone in ZONES)
 
 _Probability = Annotated[float, Field(gt=0, lt=1)]
 _Temperature = Annotated[float, Field(gt=0)]
+_Size = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class _Record(BaseModel):
@@ -60,11 +61,13 @@ class Manifest(_Record):
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
         test_time_flip: whether the image and its mirror image are judged, and the two judgements averaged.
+        test_time_sizes: rows and columns at which the image is judged, each a multiple of 32; the judgements are
+            averaged.
         zones: order of the zone outputs, in PATIENT laterality.
         input_size: rows and columns.
         sha256: of the weights file.
         identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones,
-            guidance and flip. The results' Device UID comes from it.
+            guidance, flip and sizes. The results' Device UID comes from it.
         training: recipe, data with digest, commit.
         metrics: on the valid split, text-free.
     """
@@ -75,6 +78,7 @@ class Manifest(_Record):
     preset: str
     guidance: Literal["soft", "hard", "none"]
     test_time_flip: bool = False
+    test_time_sizes: Annotated[tuple[_Size, ...], Field(min_length=1)] = (INPUT_SIZE,)
     zones: tuple[str, ...]
     input_size: int
     sha256: str
@@ -90,6 +94,8 @@ def identity_of(manifest: Manifest) -> str:
     parts = manifest.model_dump_json(
         include={"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
         | {"preset", "input_size"}
+        # Weights from before there were several sizes keep their identity.
+        | ({"test_time_sizes"} if manifest.test_time_sizes != (INPUT_SIZE,) else set())
     )
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -161,7 +167,7 @@ def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manife
         model: to be written.
         folder: made where it is not there.
         facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics,
-            test_time_flip.
+            test_time_flip, test_time_sizes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
