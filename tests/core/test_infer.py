@@ -1,14 +1,17 @@
 """Batches of whatever waits, the decision, and failures of the device."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
-from sgseg_dicom.infer import Network, Segmenter, decide, load_network
-from sgseg_dicom.model.weights import Thresholds, identity_of
+from sgseg_dicom.infer import Network, Segmenter, decide, load_network, resized
+from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
+from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
 from sgseg_dicom.zones import mirrored
 
@@ -174,3 +177,64 @@ def test_test_time_flip_changes_who_judges(flipping):
     """Another way of judging has another identity, and so another Device UID."""
     once = flipping.manifest.model_copy(update={"test_time_flip": False})
     assert identity_of(flipping.manifest) != identity_of(once)
+
+
+@pytest.fixture(scope="module")
+def at_two_sizes(network):
+    manifest = network.manifest.model_copy(update={"test_time_flip": True, "test_time_sizes": (192, 288)})
+    return Network(network.model, manifest, device="cpu")
+
+
+def test_the_judgements_at_several_sizes_are_averaged(network):
+    """Under no guidance the mask's logits are the mean of those that each size gives by itself."""
+
+    def logits(sizes):
+        update = {"test_time_flip": False, "test_time_sizes": sizes}
+        update |= {"calibration": network.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
+        manifest = network.manifest.model_copy(update=update)
+        judged = Network(network.model, manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
+        chance = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
+        return np.log(chance / (1 - chance))
+
+    small, large = logits((192,)), logits((288,))
+    assert np.abs(small - large).max() > 0.5  # or the mean would prove nothing
+    np.testing.assert_allclose(logits((192, 288)), (small + large) / 2, atol=0.1)
+
+
+@pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
+def test_a_mirrored_patient_gets_the_mirrored_answer_at_several_sizes(at_two_sizes, guided_by):
+    """Resizing shifts nothing: the mask of the mirror image is the mirror of the image's, on the same grid."""
+    image, zones = inputs(1)[0], (True, False, False, False, True, True)
+    mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
+    seen = at_two_sizes.judge([image], guided_by=guided_by, zones=[zones])[0]
+    mirror = at_two_sizes.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
+    assert seen.mask.shape == image.pixels.shape
+    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
+
+
+def test_a_resized_map_lies_where_it_lay():
+    """A blob's centre stays at the same share of the image, from 192 and 288 to 224 pixels."""
+    for size in (192, 288):
+        blob = torch.zeros(1, 1, size, size)
+        blob[..., size // 2 : size * 3 // 4, : size // 3] = 1
+        there = resized(blob, INPUT_SIZE)[0, 0]
+        steps = (torch.arange(INPUT_SIZE) + 0.5) / INPUT_SIZE
+        assert float((there.sum(1) * steps).sum() / there.sum()) == pytest.approx(0.625, abs=0.002)
+        assert float((there.sum(0) * steps).sum() / there.sum()) == pytest.approx(1 / 6, abs=0.002)
+
+
+def test_sizes_change_who_judges(at_two_sizes):
+    """Other sizes are another identity; weights of one size keep the one they had before there were several."""
+    once = at_two_sizes.manifest.model_copy(update={"test_time_sizes": (INPUT_SIZE,)})
+    assert identity_of(at_two_sizes.manifest) != identity_of(once)
+    before = {"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
+    before |= {"preset", "input_size"}
+    assert identity_of(once) == hashlib.sha256(once.model_dump_json(include=before).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("sizes", [[], [200], [32]])
+def test_impossible_sizes_are_refused(network, sizes):
+    """The network needs multiples of 32, and a size at all."""
+    fields = network.manifest.model_dump(mode="json") | {"test_time_sizes": sizes}
+    with pytest.raises(ValidationError, match="test_time_sizes"):
+        Manifest.model_validate(fields)
