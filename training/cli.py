@@ -205,7 +205,9 @@ def figures_command(
 
 @app.command("export")
 def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="The last.ckpt of a run.")],
+    source: Annotated[
+        Path, typer.Argument(help="The last.ckpt of a run, or a folder of weights to judge in another way.")
+    ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
     normals: Normals | None = None,
@@ -218,7 +220,7 @@ def export_command(
         typer.Option("--size", help="Judge at this size (a multiple of 32); given again, averaged."),
     ] = None,
 ) -> None:
-    """Turn a checkpoint into weights that the node loads; calibrates and measures on valid."""
+    """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export
 
     with told():
@@ -228,7 +230,7 @@ def export_command(
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
         )
         release = Release(name=name, test_time_flip=flip, test_time_sizes=tuple(sizes or (INPUT_SIZE,)))
-        manifest = export(checkpoint, splits, out=out, release=release)
+        manifest = export(source, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 

@@ -104,28 +104,35 @@ def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
     model.eval()
 
 
-def export(checkpoint: Path, splits: Splits, *, out: Path, release: Release) -> Manifest:
+def export(source: Path, splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
     Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; what was there is replaced.
 
     The weights are written first in half precision and calibrated and measured as they are loaded again, so
     that the figures are those of what ships.
+
+    Args:
+        source: last.ckpt of a run, or a folder of exported weights that are to be judged in another way.
+        splits: what to look at.
+        out: folder; may be *source*.
+        release: name, and the way of judging.
+
+    Raises:
+        DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
-        manifest = _export(checkpoint, splits, unfinished, release)
+        manifest = _export(source, splits, unfinished, release)
         (unfinished / "MODEL_CARD.md").write_text(model_card(manifest))
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     return manifest
 
 
-def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Manifest:
+def _export(source: Path, splits: Splits, out: Path, release: Release) -> Manifest:
     valid, normals = splits.valid, splits.valid_normals
-    model, facts = load_checkpoint(checkpoint)
-    if not facts["recipe"]["phases"][-1].get("hold_statistics"):
-        settle_batch_statistics(model, splits.train)
+    model, facts = _load(source, splits)
     described: dict[str, Any] = {
         "name": release.name,
         "version": release.version,
@@ -134,7 +141,7 @@ def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Ma
         "test_time_sizes": release.test_time_sizes,
         "calibration": NEUTRAL_CALIBRATION,
         "thresholds": OPEN_THRESHOLDS,
-        "training": facts | {"exported_from": commit_of_checkout()},
+        "training": facts,
         "metrics": {},
     }
     save_weights(model, out, facts=described)
@@ -144,3 +151,14 @@ def _export(checkpoint: Path, splits: Splits, out: Path, release: Release) -> Ma
     save_weights(load_weights(out)[0], out, facts=described)
     described["metrics"] = {"split": "valid"} | evaluate(load_network(out), valid, normals)
     return save_weights(load_weights(out)[0], out, facts=described)
+
+
+def _load(source: Path, splits: Splits) -> tuple[SGSeg, dict[str, Any]]:
+    """Give a model in evaluation mode, its batch statistics settled, and what is known of its training."""
+    if source.is_dir():
+        model, manifest = load_weights(source)
+        return model, manifest.training | {"calibrated_from": commit_of_checkout()}
+    model, facts = load_checkpoint(source)
+    if not facts["recipe"]["phases"][-1].get("hold_statistics"):
+        settle_batch_statistics(model, splits.train)
+    return model, facts | {"exported_from": commit_of_checkout()}
