@@ -224,6 +224,10 @@ def export_command(
     from training.export import Release, Splits, export
 
     with told():
+        if wrong := [size for size in sizes or () if size < 64 or size % 32]:
+            raise ConfigError(
+                f"--size {wrong[0]}: the network sees multiples of 32 from 64 on, 192 or 288 say"
+            )
         splits = Splits(
             train=read_split(data, "train") + ([] if normals is None else read_normals(normals, "train")),
             valid=read_split(data, "valid"),

@@ -117,6 +117,47 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert (weights / "MODEL_CARD.md").is_file()
     assert load_network(weights).algorithm.weights_digest == manifest.identity
 
+    again = [
+        "export",
+        str(weights),
+        "--flip",
+        "--size",
+        "64",
+        "--size",
+        "96",
+        "--data",
+        data,
+        "--out",
+        str(weights),
+    ]
+    result = CliRunner().invoke(app, again)
+    assert result.exit_code == 0, result.output
+    otherwise = read_manifest(weights)
+    assert (otherwise.test_time_flip, otherwise.test_time_sizes) == (True, (64, 96))
+    assert otherwise.sha256 == manifest.sha256  # the same weights
+    assert otherwise.identity != manifest.identity  # judged in another way
+    assert otherwise.training["train"] == manifest.training["train"]
+    assert "at 64 and 96 pixels" in (weights / "MODEL_CARD.md").read_text()
+
+
+def test_a_size_that_the_network_cannot_see_is_refused(folders, tmp_path):
+    """The message names the multiple; nothing is written."""
+    out = tmp_path / "weights"
+    command = [
+        "export",
+        str(packaged_weights()),
+        "--size",
+        "200",
+        "--data",
+        str(folders[0]),
+        "--out",
+        str(out),
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "--size 200: the network sees multiples of 32" in result.output
+    assert not out.exists()
+
 
 def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
     """A typing error in a recipe costs no night of training."""
