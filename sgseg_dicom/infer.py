@@ -96,7 +96,7 @@ class Network:
         images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1)
         images = images.to(self.device, memory_format=torch.channels_last)
         given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device)
-        with self._cast():
+        with self.cast():
             mask_logits, zone_logits = self._see(images, guided_by, given)
         calibration = self.manifest.calibration
         masks = (mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
@@ -144,7 +144,7 @@ class Network:
             return self.model.reports.none(len(zone_logits))
         return self.model.reports.hard(zone_logits > 0)
 
-    def _cast(self) -> AbstractContextManager[object]:
+    def cast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
 
 

@@ -26,14 +26,14 @@ def augment(
 
     Args:
         images: float32 (B, 1, H, W), 0 to 1.
-        masks: float32 (B, 1, H, W), 0 or 1.
-        zones: float32 (B, 6).
+        masks: float32 (B, K, H, W): the first 0 or 1, and it stays so; further ones chances from 0 to 1.
+        zones: float32 (B, ..., 6).
         size: rows and columns of the result.
         strength: how far.
         generator: the only source of chance.
 
     Returns:
-        images (B, 1, size, size), masks of 0 or 1, zones.
+        images (B, 1, size, size), masks (B, K, size, size), zones (B, ..., 6).
     """
 
     def draw(*shape: int) -> Tensor:
@@ -50,8 +50,9 @@ def augment(
         _matrices(draw(batch, 5) * 2 - 1, flip, strength), [batch, 1, size, size], align_corners=False
     )
     images = grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    masks = (grid_sample(masks, grid, mode="bilinear", align_corners=False) >= 0.5).float()
-    zones = torch.where(flip[:, None], zones[:, _MIRROR], zones)
+    masks = grid_sample(masks, grid, mode="bilinear", align_corners=False)
+    masks = torch.cat(((masks[:, :1] >= 0.5).float(), masks[:, 1:]), dim=1)
+    zones = torch.where(flip.view(-1, *[1] * (zones.ndim - 1)), zones[..., _MIRROR], zones)
     gamma = torch.exp((draw(batch, 1, 1, 1) * 2 - 1) * strength.log_gamma)
     images = images.clamp(0, 1) ** gamma
     blurred = avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
@@ -90,11 +91,11 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
     mean, deviation = images.mean(dim=(2, 3), keepdim=True), images.std(dim=(2, 3), keepdim=True)
     alike = (images - mean) / deviation.clamp(min=1e-3)
     fitted = alike[partner] * deviation + mean
-    right, left = zones[:, :3], zones[partner, 3:]
+    right, left = zones[..., :3], zones[partner][..., 3:]
     return (
         torch.lerp(images, fitted.clamp(0, 1), theirs),
         torch.where(column > 0, masks[partner], masks),
-        torch.cat((right, left), dim=1),
+        torch.cat((right, left), dim=-1),
     )
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset
 from sgseg_dicom.preprocess import normalise
 from training.augment import augment
 from training.data import Item, load_image, load_mask
+from training.opinions import Opinions
 from training.strength import Strength
 
 
@@ -23,11 +24,14 @@ class Batch(NamedTuple):
         images: float32 (B, 1, size, size), mean 0 and standard deviation 1 over each image.
         masks: float32 (B, 1, size, size), 0 or 1.
         zones: float32 (B, 6), patient laterality.
+        mask_opinions, zone_opinions: the same from teachers, chances from 0 to 1; None: there are no teachers.
     """
 
     images: Tensor
     masks: Tensor
     zones: Tensor
+    mask_opinions: Tensor | None = None
+    zone_opinions: Tensor | None = None
 
 
 class Share(NamedTuple):
@@ -38,13 +42,14 @@ class Share(NamedTuple):
 
 
 class LoadedItems:
-    """All pixels of some items in memory: 50 kB each."""
+    """All pixels of some items in memory: 50 kB each; with the teachers' opinions of them as much again."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Item], opinions: Opinions | None = None) -> None:
         self.items = tuple(items)
         self.images: NDArray[np.uint8] = np.stack([load_image(item) for item in items])
         self.masks: NDArray[np.bool_] = np.stack([load_mask(item) for item in items])
         self.zones = torch.tensor([item.known_zones for item in items], dtype=torch.float32)
+        self.opinions = None if opinions is None else opinions.of(items)
 
 
 class AugmentedBatches(IterableDataset[Batch]):
@@ -85,15 +90,22 @@ class AugmentedBatches(IterableDataset[Batch]):
             yield self._batch(whole[self.share.rank :: self.share.devices], generator)
 
     def _batch(self, chosen: NDArray[np.int64], generator: torch.Generator) -> Batch:
+        masks = torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float()
+        zones = self.loaded.zones[chosen].unsqueeze(1)
+        if (opinions := self.loaded.opinions) is not None:
+            thought = torch.from_numpy(opinions.masks[chosen]).unsqueeze(1).float() / 255
+            masks = torch.cat((masks, thought), dim=1)
+            zones = torch.cat((zones, torch.from_numpy(opinions.zones[chosen]).unsqueeze(1)), dim=1)
         images, masks, zones = augment(
             torch.from_numpy(self.loaded.images[chosen]).unsqueeze(1).float() / 255,
-            torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float(),
-            self.loaded.zones[chosen],
+            masks,
+            zones,
             size=self.size,
             strength=self.strength,
             generator=generator,
         )
-        return Batch(images=normalised(images), masks=masks, zones=zones)
+        thoughts = None if opinions is None else (masks[:, 1:], zones[:, 1])
+        return Batch(normalised(images), masks[:, :1], zones[:, 0], *(thoughts or ()))
 
 
 class PlainBatches(IterableDataset[Batch]):

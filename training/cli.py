@@ -67,6 +67,25 @@ def pseudo_label_command(
     typer.echo(json.dumps(report, indent=2))
 
 
+@app.command("teach")
+def teach_command(
+    data: Data,
+    teacher: Annotated[
+        list[Path], typer.Option(help="Folder of weights that are asked; may be given again.")
+    ],
+    out: Annotated[Path, typer.Option(help="File of opinions to write (npz).")],
+    normals: Normals | None = None,
+) -> None:
+    """Ask trained models what they think of the train images, for `fit --opinions` to learn from."""
+    from sgseg_dicom.infer import load_network
+    from training.opinions import ask, write_opinions
+
+    with told():
+        items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        write_opinions(ask([load_network(folder) for folder in teacher], items), out)
+    typer.echo(f"Opinions on {len(items)} images: {out}")
+
+
 @app.command("fit")
 def fit_command(
     data: Data,
@@ -80,6 +99,9 @@ def fit_command(
     labels: Annotated[
         Path | None, typer.Option(help="Zone labels of `pseudo-label`; none: the grammar's.")
     ] = None,
+    opinions: Annotated[
+        Path | None, typer.Option(help="File of `teach`, for a recipe that learns from opinions.")
+    ] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, that share a batch.")] = 1,
     image_weights: Annotated[str | None, typer.Option(help="Of the image encoder, timm's names.")] = None,
     detector_weights: Annotated[
@@ -89,6 +111,7 @@ def fit_command(
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import Run, fit
+    from training.opinions import read_opinions
     from training.pseudo_labels import with_labels
 
     with told():
@@ -105,7 +128,8 @@ def fit_command(
             train = with_labels(train, labels)
         if normals is not None:
             train += read_normals(normals, "train")
-        run = Run(out=out, epochs=epochs, start_from=start_from, devices=devices)
+        thought = None if opinions is None else read_opinions(opinions)
+        run = Run(out=out, epochs=epochs, start_from=start_from, opinions=thought, devices=devices)
         last = fit(chosen, train, valid, run)
     typer.echo(f"Last checkpoint: {last}")
 

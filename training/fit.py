@@ -25,6 +25,7 @@ from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches,
 from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
+from training.opinions import Opinions
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
 
@@ -35,10 +36,16 @@ _VALID_BATCH = 16
 class Epochs(lightning.LightningDataModule):
     """One loader an epoch, at the size that the recipe says; normal radiographs stand in it more than once."""
 
-    def __init__(self, recipe: Recipe, train: Sequence[Item], valid: Sequence[Item]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: Sequence[Item],
+        valid: Sequence[Item],
+        opinions: Opinions | None = None,
+    ) -> None:
         super().__init__()
         self.recipe = recipe
-        self.train, self.valid = LoadedItems(train), LoadedItems(valid)
+        self.train, self.valid = LoadedItems(train, opinions), LoadedItems(valid)
         self.order = [
             place
             for place, item in enumerate(train)
@@ -92,12 +99,14 @@ class Run:
         out: folder of checkpoints and logs; a run found there is resumed.
         epochs: stop after so many epochs (to resume later); None: the recipe's end.
         start_from: folder of exported weights to begin with; None: the recipe's pretrained weights.
+        opinions: of teachers on the train items, for a recipe that asks for them.
         devices: GPUs, or processes on the CPU, that share every batch (DDP); each starts this program again.
     """
 
     out: Path
     epochs: int | None = None
     start_from: Path | None = None
+    opinions: Opinions | None = None
     devices: int = 1
 
 
@@ -112,13 +121,19 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         run: where and how far.
 
     Raises:
-        ConfigError: the batch cannot be shared evenly, or the folder's run depends on something else.
-        DataError: a caption is missing, or pretrained weights are or have another architecture.
+        ConfigError: the batch cannot be shared evenly, the recipe asks for opinions and there are none (or the
+            reverse), or the folder's run depends on something else.
+        DataError: a caption or an opinion is missing, or pretrained weights are or have another architecture.
     """
     if recipe.batch_size % run.devices:
         raise ConfigError(f"a batch of {recipe.batch_size} cannot be shared evenly by {run.devices} devices")
+    if (run.opinions is not None) != (recipe.opinions > 0):
+        raise ConfigError(
+            f"the recipe's share of opinions is {recipe.opinions:g}: name the file of `sgseg-train teach` with "
+            "--opinions where it is above 0, and only there"
+        )
     lightning.seed_everything(recipe.seed)
-    data = Epochs(recipe, train, valid)
+    data = Epochs(recipe, train, valid, run.opinions)
     module = SGSegTraining(recipe, steps=data.steps)
     if run.start_from is None:
         load_pretrained(module.model, recipe)
@@ -184,6 +199,7 @@ def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
         "recipe": recipe.model_dump(mode="json"),
         "train": facts_of(train),
         "started_from": began,
+        "opinions": None if run.opinions is None else run.opinions.facts,
         "devices": run.devices,
     }
 
@@ -207,7 +223,9 @@ def settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
     if not resumes:
         _write(path, facts | {"commit": commit_of_checkout()})
         return
-    begun = {"devices": 1} | json.loads(path.read_text())  # runs from before there were several
+    begun = {"devices": 1, "opinions": None} | json.loads(
+        path.read_text()
+    )  # runs from before there were such
     begun["recipe"] = Recipe.model_validate(begun["recipe"]).model_dump(mode="json")  # or before some key was
     if changed := [name for name in facts if facts[name] != begun.get(name)]:
         raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")

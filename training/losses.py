@@ -11,15 +11,19 @@ _batch_dice = DiceLoss(sigmoid=True, batch=True)
 _image_dice = DiceLoss(sigmoid=True, batch=False)
 
 
-def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+def mask_loss(logits: Tensor, masks: Tensor, *, infected: Tensor | None = None) -> Tensor:
     """
-    Compare mask logits (B, 1, H, W) with masks (B, 1, H, W) of 0 or 1.
+    Compare mask logits (B, 1, H, W) with masks (B, 1, H, W) of 0 or 1, or with chances between.
 
     Dice over the batch is what micro Dice measures; Dice of each infected image is what the mean measures.
     An empty mask has no Dice: the cross-entropy teaches it.
+
+    Args:
+        infected: bool (B,), where chances are given: they are never quite 0.
     """
     logits = logits.float()
-    infected = masks.flatten(1).any(dim=1)
+    if infected is None:
+        infected = masks.flatten(1).any(dim=1)
     loss: Tensor = binary_cross_entropy_with_logits(logits, masks) + 0.5 * _batch_dice(logits, masks)
     if infected.any():
         loss = loss + 0.5 * _image_dice(logits[infected], masks[infected])

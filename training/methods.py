@@ -144,7 +144,11 @@ class SelfGuided(nn.Module):
         logits, _ = self.model.decoder(
             features,
             mixed_words(
-                self.model.reports, location.zone_logits, batch.zones, self.recipe.guidance, chance=chance
+                self.model.reports,
+                location.zone_logits,
+                batch.zones,
+                self.recipe.guidance,
+                drawn=torch.rand(len(batch.zones), generator=chance).to(batch.zones.device),
             ),
         )
         weights = self.recipe.losses

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
-from training.guidance import chance_of_step, mixed_words
+from training.guidance import believed, chance_of_step, is_told, mixed_words
 from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
 from training.schedule import optimizer_of
@@ -47,12 +47,17 @@ class SGSegTraining(lightning.LightningModule):
         weights = self.recipe.losses
         images = batch.images.to(memory_format=torch.channels_last)
         features, location = self.model.look(images)
-        mask_logits, maps = self.model.decoder(features, self._words(location.zone_logits, batch.zones))
+        drawn = self._drawn(batch)
+        words = mixed_words(
+            self.model.reports, location.zone_logits, batch.zones, self.recipe.guidance, drawn=drawn
+        )
+        mask_logits, maps = self.model.decoder(features, words)
+        masks, zones = believed(batch, self.recipe.opinions, told=is_told(drawn, self.recipe.guidance))
         losses = {
-            "mask": mask_loss(mask_logits, batch.masks),
-            "zones": weights.zones * zone_loss(location.zone_logits, batch.zones),
-            "places": weights.places * place_loss(location.place_logits, batch.zones),
-            "coarse": weights.coarse * self.coarse(maps, batch.masks),
+            "mask": mask_loss(mask_logits, masks, infected=batch.masks.flatten(1).any(dim=1)),
+            "zones": weights.zones * zone_loss(location.zone_logits, zones),
+            "places": weights.places * place_loss(location.place_logits, zones),
+            "coarse": weights.coarse * self.coarse(maps, masks),
             "presence": weights.presence * presence_loss(mask_logits, batch.masks),
         }
         self.log_dict(
@@ -91,9 +96,9 @@ class SGSegTraining(lightning.LightningModule):
         """AdamW; warm-up, then cosine to below 1e-6 at the real end (paper section 3.3)."""
         return optimizer_of(self.model.vision.parameters(), self.parameters(), self.recipe, steps=self.steps)
 
-    def _words(self, zone_logits: Tensor, zones: Tensor) -> Tensor:
+    def _drawn(self, batch: Batch) -> Tensor:
         chance = chance_of_step(self.recipe, self.global_step, device=self.global_rank)
-        return mixed_words(self.model.reports, zone_logits, zones, self.recipe.guidance, chance=chance)
+        return torch.rand(len(batch.zones), generator=chance).to(batch.zones.device)
 
 
 def leave_out_blocks(encoder: nn.Module, rate: float) -> None:

@@ -60,7 +60,8 @@ class Recipe(BaseModel):
     `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
     from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
-    earlier ones); the methods of the tables do without.
+    earlier ones); the methods of the tables do without. `opinions`: how far the targets are the teachers' opinions
+    (`training.opinions`) and not the data's masks and zones; the methods of the tables do without.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,6 +81,7 @@ class Recipe(BaseModel):
     warmup_share: _Share
     ema_decay: _Share
     drop_path: _Share = 0.0
+    opinions: _Share = 0.0
     renew: tuple[str, ...] = ()
     precision: Literal["bf16-mixed", "32-true"]
     guidance: Guidance
