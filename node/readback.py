@@ -16,12 +16,13 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
+from sgseg_dicom.encode import codes
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH
 from sgseg_dicom.overlay import draw_overlay
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Finding, LungRegion
-from sgseg_dicom.zones import Laterality, zones_of
+from sgseg_dicom.zones import ZONES, Laterality, ZoneBits, zones_of
 
 _KINDS = {
     SegmentationStorage: Kind.SEG,
@@ -31,6 +32,8 @@ _KINDS = {
 }
 _FINDING = "121071"  # DCM, Finding
 _LANGUAGE = "121049"  # DCM, Language of Content Item and Descendants
+_UNDETERMINED = "373068000"  # SCT, CID 240
+_LEVELS = {code.value: level for level, code in codes.LEVEL.items()}
 _SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
 
@@ -79,7 +82,22 @@ def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
         zones=zones_of(sentence),
         zone_probabilities=np.full(6, np.nan, dtype=np.float32),
         sentence=sentence,
+        reached=_undetermined_zones(sr),
     )
+
+
+def _undetermined_zones(sr: Dataset) -> ZoneBits:
+    """Give the zones that are judged undetermined: in a lung that the sentence names, those its region reaches."""
+    found = set()
+    for item in _items(sr):
+        if item.ValueType != "CODE" or item.ConceptCodeSequence[0].CodeValue != _UNDETERMINED:
+            continue
+        for site in item.get("ContentSequence", []):
+            for side in site.get("ContentSequence", []):
+                level = _LEVELS.get(site.ConceptCodeSequence[0].CodeValue)
+                found.add((_SIDES.get(side.ConceptCodeSequence[0].CodeValue), level))
+    upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (tuple(zone) in found for zone in ZONES)
+    return (upper_r, middle_r, lower_r, upper_l, middle_l, lower_l)
 
 
 def _canonical_sentence(sr: Dataset) -> str:

@@ -107,6 +107,7 @@ class Side(Section):
     mark: Text
     region: Annotated[str, AfterValidator(_Holds(longest=LONG_STRING - len(", 99")))]
     disagreement: Text
+    excess: Text
 
 
 class Judgement(Section):

@@ -13,7 +13,7 @@ from sgseg_dicom import grammar
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.grammar import LONG_STRING, OTHER_REASON, Grammar, Side, doubts, problems
-from sgseg_dicom.records import Algorithm, LungRegion, Radiograph
+from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
 PACKAGED = Path(__file__).parent / "languages"
@@ -113,6 +113,20 @@ class Language:
     def disagreement(self, side: Laterality) -> str:
         """Say that the sentence and the outlines contradict each other about a lung."""
         return self._said(self._side(side).disagreement)
+
+    def doubts(self, finding: Finding) -> list[str]:
+        """Say of each lung what sentence and marked region contradict each other in."""
+        said = []
+        for side in Laterality:
+            if finding.disagrees_on(side):
+                said.append(self.disagreement(side))
+            elif finding.exceeds_sentence(side):
+                said.append(self.excess(side))
+        return said
+
+    def excess(self, side: Laterality) -> str:
+        """Say that a lung's outlines reach a zone that the sentence leaves out."""
+        return self._said(self._side(side).excess)
 
     def assumptions(self, radiograph: Radiograph) -> list[str]:
         """Say what was taken for granted about the sides."""

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.components import components_of
 from sgseg_dicom.preprocess import enlarge
+from sgseg_dicom.reach import reached
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
 from sgseg_dicom.zones import ZONES, Laterality, sentence_of
 
@@ -19,12 +20,15 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence.
+    Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence, and a zone that
+    the mask reaches and the sentence does not name is no longer called free (`Finding.judgement_of`).
     """
-    shown = mask_on_display(prediction, radiograph.pixels.shape)
+    halves = split_at_midline(
+        mask_on_display(prediction, radiograph.pixels.shape), only=_only_lung(prediction)
+    )
     regions = [
         _region(side, radiograph.orientation.to_stored(half).astype(np.bool_, copy=False), radiograph)
-        for side, half in zip(HALVES, split_at_midline(shown, only=_only_lung(prediction)), strict=True)
+        for side, half in zip(HALVES, halves, strict=True)
         if half.any()
     ]
     return Finding(
@@ -32,6 +36,7 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
         zones=prediction.zones,
         zone_probabilities=prediction.zone_probabilities,
         sentence=sentence_of(prediction.zones),
+        reached=reached(*halves),
     )
 
 

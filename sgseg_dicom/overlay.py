@@ -102,7 +102,7 @@ def _said(radiograph: Radiograph, finding: Finding, language: Language) -> list[
     """Say the finding, what contradicts it, how large it is, what was looked for, and that it is a draft."""
     return [
         (language.sentence(finding.zones), 22, _TEXT),
-        *((language.disagreement(side), 18, _WARNING) for side in Laterality if finding.disagrees_on(side)),
+        *((doubt, 18, _WARNING) for doubt in language.doubts(finding)),
         *(
             (language.region_extent(region, radiograph), 18, LUNG_COLOURS[region.laterality])
             for region in finding.regions

@@ -21,7 +21,7 @@ ALGORITHM = Algorithm(name="SGSeg compact", version="0.1.0", weights_digest="0f1
 MADE_AT = datetime(2024, 5, 2, 3, 4, 5)
 THRESHOLD = 0.5
 
-IMAGE_LEFT = (130, 60)
+IMAGE_LEFT = (105, 60)
 """Row and column of a spot in the image's left half: the patient's RIGHT lung in the standard display."""
 
 IMAGE_RIGHT = (95, 165)

@@ -103,10 +103,18 @@ def _lung(
     said = [judged[zone] for zone in ZONES if zone.laterality is side]
     named = sentence and [bit for zone, bit in zip(ZONES, sentence, strict=True) if zone.laterality is side]
     where = f"{path}, {side.word} lung"
-    disagree = named is not None and any(named) != marked
-    if disagree != (set(said) == {v.UNDETERMINED}) or (v.UNDETERMINED in said and not disagree):
-        yield Rule.UNDETERMINED_LUNG, where
-    if v.UNDETERMINED in said:
+    unsure = [judgement == v.UNDETERMINED for judgement in said]
+    if named is not None and any(named) != marked:
+        if not all(unsure):
+            yield Rule.UNDETERMINED_LUNG, where
+        if any(unsure):
+            return
+    elif named is None or not marked or all(unsure):
+        if any(unsure):
+            yield Rule.UNDETERMINED_LUNG, where
+            return
+    elif any(doubt and bit for doubt, bit in zip(unsure, named, strict=True)):
+        yield Rule.UNDETERMINED_ZONE, where
         return
     if (v.PRESENT in said) != marked:
         yield Rule.ZONES_AND_MASK, where

@@ -84,6 +84,10 @@ class Rule(Enum):
         "must be Undetermined as a whole where, and only where, sentence and mask disagree",
         "issue 3: text and mask agree, or Undetermined",
     )
+    UNDETERMINED_ZONE = (
+        "must be Present where the sentence names it and its lung is marked",
+        "issue 3: text and mask agree, or Undetermined",
+    )
     WHOLE_IMAGE_JUDGED = (
         "must be Absent where nothing was found, else Undetermined",
         "PS3.16 TID 1501, CID 240",

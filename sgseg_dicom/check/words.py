@@ -94,7 +94,12 @@ def _english(said: list[str], segments: Segments, where: str) -> Iterator[Broken
         words = [judged[zone] for zone in zones]
         disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
         unsure = set(words) == {"undetermined"} and (disagree or not segments)
-        if not unsure and (disagree or words != [_SAID[sentence[zone]] for zone in zones]):
+        as_said = side in marked and any(sentence[zone] for zone in zones)  # a region may reach further zones
+        fits = [
+            said == _SAID[sentence[zone]] or (as_said and said == "undetermined" and not sentence[zone])
+            for zone, said in zip(zones, words, strict=True)
+        ]
+        if not unsure and (disagree or not all(fits)):
             yield Rule.TEXT_ZONES, f"{where}, {side.word} lung"
 
 

@@ -19,7 +19,6 @@ from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.overlay import draw_overlay_within, undrawable
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.zones import Laterality
 
 SERIES_NUMBER = 9005
 LONGEST_SIDE = 1024
@@ -84,7 +83,7 @@ def _picture(
 ) -> Image.Image:
     title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
     said = (*title_lines, language.sentence(finding.zones), language.limits, language.draft)
-    if missing := undrawable("".join((*said, *map(language.disagreement, Laterality)))):
+    if missing := undrawable("".join((*said, *language.doubts(finding)))):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"
         )

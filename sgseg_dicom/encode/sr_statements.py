@@ -19,7 +19,7 @@ from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.sr_groups import Context
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Finding
-from sgseg_dicom.zones import ZONES, Laterality, Zone
+from sgseg_dicom.zones import ZONES, Zone
 
 _CONTAINS = "CONTAINS"
 _CONTEXT = "HAS ACQ CONTEXT"
@@ -44,7 +44,7 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
     language = context.language
     comments = [
         *(language.region_extent(region, context.radiograph) for region in finding.regions),
-        *(language.disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        *language.doubts(finding),
         *language.assumptions(context.radiograph),
         language.limits,
         language.warning(context.algorithm),

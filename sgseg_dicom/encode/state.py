@@ -122,7 +122,7 @@ def _words(
     """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
     below = [
         language.sentence(finding.zones),
-        *(language.disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        *language.doubts(finding),
         language.limits,
     ]
     texts = [

@@ -11,7 +11,7 @@ from sgseg_dicom.encode.sr import referenced_form
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.zones import ZONES, Laterality
+from sgseg_dicom.zones import ZONES
 
 SERIES_NUMBER = 9003
 
@@ -75,7 +75,7 @@ def _findings(finding: Finding, radiograph: Radiograph, language: Language) -> l
     """Say the sentence first, and at once where the marked region contradicts it."""
     return [
         language.sentence(finding.zones),
-        *(language.disagreement(side) for side in Laterality if finding.disagrees_on(side)),
+        *language.doubts(finding),
         *(language.zone_statement(zone, finding.judgement_of(zone)) for zone in ZONES),
         *(language.region_extent(region, radiograph) for region in finding.regions),
     ]

@@ -48,6 +48,7 @@ FINDINGS = {
     "across-right": prediction(spot(*ACROSS), zones=["right lower"]),
     "across-left": prediction(spot(*ACROSS), zones=["left lower"]),
     "both": prediction(spot(*ACROSS, radius=40), spot(*IMAGE_RIGHT), zones=["right upper", "left middle"]),
+    "zone-reached-but-not-named": prediction(spot(40, 60, radius=24), zones=["right middle"]),
     "zone-without-mask": prediction(zones=["left upper"]),
 }
 

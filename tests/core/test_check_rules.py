@@ -186,7 +186,7 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
     ("a zone judged possible", Rule.ZONE_JUDGED, zone(0, "371930009")),
     ("a marked lung without zones", Rule.ZONES_AND_MASK, all_zones_of_a_lung("272519000")),
     ("a lung undetermined without reason", Rule.UNDETERMINED_LUNG, all_zones_of_a_lung("373068000")),
-    ("one zone undetermined", Rule.UNDETERMINED_LUNG, zone(0, "373068000")),
+    ("a named zone undetermined", Rule.UNDETERMINED_ZONE, zone(1, "373068000")),
     ("no sentence", Rule.SENTENCE, without(evaluation(), "121071")),
     ("a sentence of other words", Rule.SENTENCE, put(evaluation("121071"), TextValue="Infected, right.")),
     ("a zone more than in the sentence", Rule.SENTENCE_AND_ZONES, zone(0, "52101004")),
@@ -284,6 +284,7 @@ CLEAR: list[tuple[str, Rule, Change]] = [
     ),
     ("an infected image", Rule.WHOLE_IMAGE_JUDGED, coded(sr_group("128601007", "128601007"), "52101004")),
     ("a zone present without a mask", Rule.ZONES_AND_MASK, zone(0, "52101004")),
+    ("a zone undetermined without a mask", Rule.UNDETERMINED_LUNG, zone(0, "373068000")),
     (
         "a sentence of an infection",
         Rule.UNDETERMINED_LUNG,

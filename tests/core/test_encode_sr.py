@@ -313,6 +313,19 @@ def test_a_lung_of_which_sentence_and_mask_disagree_is_undetermined():
     assert any("disagree about the left lung" in text for text in texts(sr))
 
 
+def test_a_zone_that_the_region_reaches_is_not_absent():
+    """
+    The sentence names the middle zone alone, the region lies in the upper one.
+    """
+    _, _, sr = encoded(read_built(), prediction(spot(40, 60, radius=24), zones=["right middle"]))
+
+    said = zones_said(sr)
+    assert said["right upper"] == UNDETERMINED
+    assert said["right middle"] == PRESENT
+    assert {said[zone.name] for zone in ZONES if zone.laterality is Laterality.LEFT} == {ABSENT}
+    assert any("reaches zones that the location sentence does not name" in text for text in texts(sr))
+
+
 def test_a_zone_without_a_region_is_a_finding_that_is_undetermined():
     """
     The mask may be empty where a zone is judged infected: never Absent, and the sentence stays.

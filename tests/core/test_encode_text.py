@@ -94,6 +94,20 @@ def test_where_mask_and_sentence_disagree_it_says_so_plainly():
     assert all(text.startswith("Left") for text in undetermined)
 
 
+def test_a_zone_that_the_region_reaches_is_not_said_to_be_free():
+    """
+    The sentence leaves the upper zone out, the region lies there: undetermined, and said so after the sentence.
+    """
+    _, _, report = encoded(read_built(), prediction(spot(40, 60, radius=24), zones=["right middle"]))
+
+    said = sections(report)["Findings"]
+    assert "reaches zones that the location sentence does not name" in said[1]
+    assert "right lung" in said[1]
+    assert "Right upper zone: undetermined" in said
+    assert "Right middle zone: signs of infection" in said
+    assert "Right lower zone: no signs of infection" in said
+
+
 def test_nothing_found_is_said_and_what_was_looked_for():
     """
     No region, no size; and that nothing else was judged, nor called normal.

@@ -116,7 +116,7 @@ def test_a_sentence_is_grammatical(name, zones, expected):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_text_about_a_lung_names_its_side(name, plain_ascii):
     """
-    Region, zones, extent and disagreement: the patient's side, never the other one.
+    Region, zones, extent and contradictions: the patient's side, never the other one.
     """
     language = load_language(name, plain_ascii=plain_ascii)
     radiograph = read_built()
@@ -129,6 +129,7 @@ def test_every_text_about_a_lung_names_its_side(name, plain_ascii):
             language.region_name(side, 2),
             language.region_extent(region, radiograph),
             language.disagreement(side),
+            language.excess(side),
             *(language.zone(zone) for zone in ZONES if zone.laterality is side),
         ]
         for text in texts:

@@ -38,6 +38,7 @@ def arrived(tmp_path):
         zones=ZONES,
         zone_probabilities=np.full(6, 0.5, dtype=np.float32),
         sentence=sentence_of(ZONES),
+        reached=(True, False, False, False, False, False),
     )
     radiograph = read(source)
     seg = encode_seg(radiograph, finding, algorithm=ALGORITHM, made_at=NOW)
@@ -56,6 +57,7 @@ def test_a_finding_reads_back(arrived):
     found = finding_of(segread(seg), dcmread(sr))
 
     assert (found.sentence, found.zones) == (finding.sentence, finding.zones)
+    assert found.reached == finding.reached
     assert [region.laterality for region in found.regions] == [Laterality.RIGHT, Laterality.LEFT]
     for theirs, ours in zip(found.regions, finding.regions, strict=True):
         np.testing.assert_array_equal(theirs.mask, ours.mask)
