@@ -188,6 +188,8 @@ def _tell(console: Console, shown: Run, kept: readback.Received | None) -> None:
         reason = f"{outcome.reason}: {outcome.detail}" if outcome else "unknown"
         raise DemoFailed(f"the image was not judged ({shown.entry.state}, {reason})")
     console.print(f"\n[bold]{kept.sentence}[/bold]")
+    for doubt in kept.doubts:
+        console.print(doubt)
     if not kept.has_regions:
         why = (
             "The report names zones, but the mask is empty" if kept.names_zones else "No infection was found"

@@ -22,7 +22,7 @@ from sgseg_dicom.language import ENGLISH
 from sgseg_dicom.overlay import draw_overlay
 from sgseg_dicom.read import read
 from sgseg_dicom.records import Finding, LungRegion
-from sgseg_dicom.zones import ZONES, Laterality, ZoneBits, zones_of
+from sgseg_dicom.zones import ZONES, Laterality, Level, ZoneBits, zones_of
 
 _KINDS = {
     SegmentationStorage: Kind.SEG,
@@ -44,12 +44,14 @@ class Received:
 
     Attributes:
         sentence: of the SR.
+        doubts: what sentence and region contradict each other in, in words.
         names_zones: whether the sentence names infected zones.
         has_regions: whether there is a SEG.
         files: what was written.
     """
 
     sentence: str
+    doubts: tuple[str, ...]
     names_zones: bool
     has_regions: bool
     files: tuple[Path, ...]
@@ -68,6 +70,7 @@ def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
     draw_overlay(read(source), finding, title_lines=title_lines).save(picture)
     return Received(
         sentence=finding.sentence,
+        doubts=tuple(ENGLISH.doubts(finding)),
         names_zones=any(finding.zones),
         has_regions=bool(finding.regions),
         files=(*sorted(copies), picture),
@@ -87,7 +90,11 @@ def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
 
 
 def _undetermined_zones(sr: Dataset) -> ZoneBits:
-    """Give the zones that are judged undetermined: in a lung that the sentence names, those its region reaches."""
+    """
+    Give the zones that their lung's region reaches: those judged undetermined.
+
+    A lung that is undetermined as a whole is one of which sentence and region disagree.
+    """
     found = set()
     for item in _items(sr):
         if item.ValueType != "CODE" or item.ConceptCodeSequence[0].CodeValue != _UNDETERMINED:
@@ -96,7 +103,10 @@ def _undetermined_zones(sr: Dataset) -> ZoneBits:
             for side in site.get("ContentSequence", []):
                 level = _LEVELS.get(site.ConceptCodeSequence[0].CodeValue)
                 found.add((_SIDES.get(side.ConceptCodeSequence[0].CodeValue), level))
-    upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (tuple(zone) in found for zone in ZONES)
+    whole = {side for side in Laterality if all((side, level) in found for level in Level)}
+    upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (
+        tuple(zone) in found and zone.laterality not in whole for zone in ZONES
+    )
     return (upper_r, middle_r, lower_r, upper_l, middle_l, lower_l)
 
 

@@ -162,9 +162,10 @@ def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:
         "sentence": finding.sentence,
         "reads": language.sentence(finding.zones),
         "zones": {
-            zone.name: {"present": present, "probability": round(float(chance), 4)}
-            for zone, present, chance in zip(ZONES, finding.zones, finding.zone_probabilities, strict=True)
+            zone.name: {"judgement": finding.judgement_of(zone), "probability": round(float(chance), 4)}
+            for zone, chance in zip(ZONES, finding.zone_probabilities, strict=True)
         },
+        "doubts": language.doubts(finding),
         "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
         **written,
     }
@@ -183,7 +184,8 @@ def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(said) + "\n")
     else:
-        console.print(f"{said['file']}: {said.get('reads') or said['why']}", highlight=False, markup=False)
+        words = " ".join([said.get("reads") or said["why"], *said.get("doubts", ())])
+        console.print(f"{said['file']}: {words}", highlight=False, markup=False)
 
 
 def _progress() -> Progress:

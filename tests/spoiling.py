@@ -293,3 +293,14 @@ def take_back(objects: Objects) -> None:
     """Let the text say of an infected zone that it is not."""
     line = next(c for c in find(objects[TEXT], "59776-5").children if c.text.endswith(": signs of infection"))
     line.ds.TextValue = line.text.replace(": signs", ": no signs")
+
+
+def say_of(zone_name: str, judgement: str) -> Change:
+    """Let the text say something else of a zone."""
+
+    def change(objects: Objects) -> None:
+        lines = find(objects[TEXT], "59776-5").children
+        line = next(c for c in lines if c.text.startswith(zone_name))
+        line.ds.TextValue = f"{zone_name}: {judgement}"
+
+    return change

@@ -42,7 +42,7 @@ class Share(NamedTuple):
 
 
 class LoadedItems:
-    """All pixels of some items in memory: 50 kB each; with the teachers' opinions of them as much again."""
+    """All pixels of some items in memory: 100 kB each; 50 more with the teachers' opinions."""
 
     def __init__(self, items: Sequence[Item], opinions: Opinions | None = None) -> None:
         self.items = tuple(items)

@@ -82,6 +82,7 @@ def teach_command(
 
     with told():
         items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_opinions(ask([load_network(folder) for folder in teacher], items), out)
     typer.echo(f"Opinions on {len(items)} images: {out}")
 

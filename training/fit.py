@@ -218,7 +218,7 @@ def settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
     Write down what the run depends on, or check that a resumed run still depends on the same.
 
     Raises:
-        ConfigError: recipe, data, start or devices are not those that the run began with.
+        ConfigError: recipe, data, start, opinions or devices are not those that the run began with.
     """
     if not resumes:
         _write(path, facts | {"commit": commit_of_checkout()})

@@ -33,7 +33,8 @@ def believed(batch: Batch, share: float, *, told: Tensor) -> tuple[Tensor, Tenso
     """
     Give the targets: masks (B, 1, H, W) and zones (B, 6) of the data, and *share* of the teachers' opinions in them.
 
-    Images that are *told* (B,) the true report learn from the data alone: the teachers did not know it.
+    Images that are *told* (B,) the true report learn from the data alone: the teachers' masks did not know it. (Their
+    zones never do; one target for an image is simpler, and a few images then learn from the data alone.)
     """
     if batch.mask_opinions is None or batch.zone_opinions is None:
         return batch.masks, batch.zones

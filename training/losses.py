@@ -47,7 +47,7 @@ def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
 
     Args:
         place_logits: (B, N, 6); a smooth maximum over the N places gives the image's logits.
-        zones: (B, 6), 0 or 1.
+        zones: (B, 6), 0 or 1, or chances between.
     """
     pooled = torch.logsumexp(place_logits.float(), dim=1) - math.log(place_logits.shape[1])
     return binary_cross_entropy_with_logits(pooled, zones)

@@ -16,6 +16,8 @@ def model_card(manifest: Manifest) -> str:
     of_normals = f"{normals.get('any_finding_rate', float('nan')):.3f} ({low:.3f} to {high:.3f})"
     began = manifest.training.get("started_from")
     history = "in several runs; the manifest has them all" if began else "in one run"
+    if taught := manifest.training.get("opinions"):
+        history += f", the last one taught by {len(taught['teachers'])} models' opinions as well"
     judged = ", the image and its mirror image averaged" if manifest.test_time_flip else ""
     judged += f", at {' and '.join(map(str, manifest.test_time_sizes))} pixels"
 

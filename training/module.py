@@ -65,6 +65,7 @@ class SGSegTraining(lightning.LightningModule):
             on_epoch=True,
             on_step=False,
             sync_dist=True,
+            batch_size=len(batch.zones),
         )
         return torch.stack(list(losses.values())).sum()
 

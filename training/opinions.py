@@ -7,6 +7,7 @@ node. A teacher has seen these very masks: its opinion leans to them, more than 
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
+from sgseg_dicom.errors import InferenceError
 from sgseg_dicom.infer import Network, resized
 from sgseg_dicom.zones import MIRROR_ORDER
 from training.data import DataError, Item
@@ -33,19 +35,20 @@ class Opinions:
     """
     Attributes:
         names: of the items.
-        masks: uint8 (N, 224, 224), 255 times the chance of infection at a pixel.
-        zones: float32 (N, 6), the chance of each zone, patient laterality.
-        teachers: sha256 of each one's weights.
+        masks: uint8 (N, 224, 224), 255 times the chance of infection at a pixel, as the networks have it: no
+            temperature is applied, and the teachers are surer than a calibrated node is.
+        zones: float32 (N, 6), the chance of each zone, patient laterality; likewise.
+        teachers: of each its weights (sha256) and what is known of its training.
     """
 
     names: tuple[str, ...]
     masks: NDArray[np.uint8]
     zones: NDArray[np.float32]
-    teachers: tuple[str, ...]
+    teachers: tuple[dict[str, Any], ...]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Name them: the teachers, and the digest of what they said."""
+        """Name them: the teachers with their history, and the digest of what they said."""
         digest = hashlib.sha256(self.masks.tobytes() + self.zones.tobytes())
         return {"teachers": list(self.teachers), "digest": digest.hexdigest()}
 
@@ -99,9 +102,17 @@ def ask(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
     Give the teachers' mean opinion of *items*: the mean of their logits, text-free, under the report
     that they write together.
 
+    Raises:
+        DataError: two items have one name.
+        InferenceError: an answer is not a number.
+
     Every teacher looks at each of its sizes once, in turn at the image and at its mirror image: of two teachers
     with two sizes each, both sizes are seen both ways, in half the time of all eight looks.
     """
+    names = tuple(item.name for item in items)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"two images are named {twice}; opinions are found by name: rename one")
     views = [
         _View(teacher, size, mirrored=(place + turn) % 2 == 1)
         for place, teacher in enumerate(teachers)
@@ -111,26 +122,32 @@ def ask(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
     for start in track(range(0, len(items), _BATCH), description="teachers"):
         inputs = [model_input_of(item).pixels for item in items[start : start + _BATCH]]
         mask_logits, zone_logits = _mean_of(views, torch.from_numpy(np.stack(inputs)).unsqueeze(1))
+        if not (mask_logits.isfinite().all() and zone_logits.isfinite().all()):
+            raise InferenceError(f"a teacher's answer to {names[start]} or one beside it is not a number")
         masks.append((mask_logits.sigmoid()[:, 0] * 255).round().byte().numpy())
         zones.append(zone_logits.sigmoid().numpy())
     return Opinions(
-        names=tuple(item.name for item in items),
+        names=names,
         masks=np.concatenate(masks),
         zones=np.concatenate(zones),
-        teachers=tuple(teacher.manifest.sha256 for teacher in teachers),
+        teachers=tuple(
+            teacher.manifest.training | {"weights": teacher.manifest.sha256} for teacher in teachers
+        ),
     )
 
 
 def write_opinions(opinions: Opinions, path: Path) -> None:
     """Write one compressed file. It holds what was learned of the radiographs: it stays with the data."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        names=np.array(opinions.names),
-        masks=opinions.masks,
-        zones=opinions.zones,
-        teachers=np.array(opinions.teachers),
-    )
+    unfinished = path.with_name(f".{path.name}")
+    with unfinished.open("wb") as file:  # numpy would add an ending to a path
+        np.savez_compressed(
+            file,
+            names=np.array(opinions.names),
+            masks=opinions.masks,
+            zones=opinions.zones,
+            teachers=np.array([json.dumps(teacher) for teacher in opinions.teachers]),
+        )
+    unfinished.rename(path)
 
 
 def read_opinions(path: Path) -> Opinions:
@@ -146,9 +163,9 @@ def read_opinions(path: Path) -> Opinions:
                 names=tuple(file["names"].tolist()),
                 masks=file["masks"],
                 zones=file["zones"],
-                teachers=tuple(file["teachers"].tolist()),
+                teachers=tuple(json.loads(text) for text in file["teachers"].tolist()),
             )
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
         raise DataError(f"{path} is no file of `sgseg-train teach`: {error}") from None
 
 

@@ -51,7 +51,7 @@ def _together(sr: Dataset, groups: list[Group], segments: Segments) -> Iterator[
 def _evaluations(evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
     judged = dict[Zone, Code]()
     for item in evaluations.all(v.INFECTION):
-        zone = _zone(item)
+        zone = zone_of(item)
         if zone is None or zone in judged:
             yield Rule.SIX_ZONES, item.path
         else:
@@ -88,7 +88,8 @@ def sentence_of(evaluations: Item) -> ZoneBits | None:
     return read.pop() if len(read) == 1 else None
 
 
-def _zone(item: Item) -> Zone | None:
+def zone_of(item: Item) -> Zone | None:
+    """Read the zone that a judgement is about; None where it does not name exactly one."""
     site = item.only(v.SITE)
     side = site.only(v.LATERALITY) if site else None
     if site is None or side is None or site.code not in v.LEVELS or side.code not in v.SIDES:

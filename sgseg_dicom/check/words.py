@@ -7,6 +7,7 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.case import Case
 from sgseg_dicom.check.content import Item
 from sgseg_dicom.check.document import document, has_root
+from sgseg_dicom.check.report import zone_of
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.errors import SgsegError
@@ -17,7 +18,8 @@ _JUDGING = (
     *(v.NORMAL, v.INFECTION, v.WITHOUT_FINDINGS, v.WITH_FINDINGS, v.NONE_SUCCEEDED),
 )
 _SAID = {True: "signs of infection", False: "no signs of infection"}
-_ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_SAID.values())}|undetermined)")
+_WORDS = {v.PRESENT: _SAID[True], v.ABSENT: _SAID[False], v.UNDETERMINED: "undetermined"}
+_ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_WORDS.values())})")
 _STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
 _NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
 
@@ -72,11 +74,11 @@ def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
     if sentences and said[0] not in sentences:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
     if _language(root)[0] == "en":  # the words of other languages are not understood
-        yield from _english(said, segments, where)
+        yield from _english(said, segments, case, where)
 
 
-def _english(said: list[str], segments: Segments, where: str) -> Iterator[Broken]:
-    """Check that sentence, zones and mask say the same of a lung in words, or undetermined."""
+def _english(said: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
+    """Check that sentence, zones, mask and the coded report say the same of a lung in words, or undetermined."""
     try:
         sentence = dict(zip(ZONES, zones_of(said[0]), strict=True))
     except SgsegError:
@@ -94,13 +96,25 @@ def _english(said: list[str], segments: Segments, where: str) -> Iterator[Broken
         words = [judged[zone] for zone in zones]
         disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
         unsure = set(words) == {"undetermined"} and (disagree or not segments)
-        as_said = side in marked and any(sentence[zone] for zone in zones)  # a region may reach further zones
+        # A region may reach further zones than are named.
+        as_said = (side in marked or not segments) and any(sentence[zone] for zone in zones)
         fits = [
             said == _SAID[sentence[zone]] or (as_said and said == "undetermined" and not sentence[zone])
             for zone, said in zip(zones, words, strict=True)
         ]
-        if not unsure and (disagree or not all(fits)):
+        as_coded = all(
+            coded.get(zone, judged[zone]) == judged[zone] for coded in _coded(case) for zone in zones
+        )
+        if not as_coded or (not unsure and (disagree or not all(fits))):
             yield Rule.TEXT_ZONES, f"{where}, {side.word} lung"
+
+
+def _coded(case: Case) -> Iterator[dict[Zone, str]]:
+    """Give what each coded report says of the zones, in the words of the text."""
+    for root in case.contents.values():
+        evaluations = root.only(v.EVALUATIONS)
+        said = evaluations.all(v.INFECTION) if evaluations else []
+        yield {zone: _WORDS[item.code] for item in said if (zone := zone_of(item)) and item.code in _WORDS}
 
 
 def _language(root: Item) -> tuple[str, str]:

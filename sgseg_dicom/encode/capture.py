@@ -19,6 +19,7 @@ from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.overlay import draw_overlay_within, undrawable
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
+from sgseg_dicom.zones import Laterality
 
 SERIES_NUMBER = 9005
 LONGEST_SIDE = 1024
@@ -82,8 +83,12 @@ def _picture(
     radiograph: Radiograph, finding: Finding, algorithm: Algorithm, language: Language
 ) -> Image.Image:
     title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
-    said = (*title_lines, language.sentence(finding.zones), language.limits, language.draft)
-    if missing := undrawable("".join((*said, *language.doubts(finding)))):
+    # Whether or not it is said of this image: no letter is met for the first time in a patient's result.
+    of_lungs = [
+        words for side in Laterality for words in (language.disagreement(side), language.excess(side))
+    ]
+    said = (*title_lines, language.sentence(finding.zones), *of_lungs, language.limits, language.draft)
+    if missing := undrawable("".join(said)):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"
         )

@@ -53,12 +53,15 @@ FINDINGS = {
 }
 
 
+@pytest.mark.parametrize(
+    "kinds", [(Kind.SEG, Kind.SR, Kind.TEXT), (Kind.SR, Kind.TEXT), (Kind.TEXT,)], ids=str
+)
 @pytest.mark.parametrize("predicted", FINDINGS.values(), ids=FINDINGS)
-def test_every_finding_passes(predicted):
+def test_every_finding_passes(predicted, kinds):
     """
-    Nothing, one lung, both, across the midline, and where sentence and mask disagree.
+    Nothing, one lung, both, across the midline, where sentence and mask disagree; with a SEG beside it or not.
     """
-    objects, header = results(predicted, [Wanted()])
+    objects, header = results(predicted, [Wanted(results=kinds)])
 
     assert violations(objects, header) == []
 

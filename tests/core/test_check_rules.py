@@ -42,6 +42,7 @@ from tests.spoiling import (
     report_of_zones,
     results,
     root,
+    say_of,
     segment,
     setting,
     shift_outline,
@@ -211,6 +212,13 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
         Rule.TEXT_ZONES,
         take_back,
     ),
+    ("a text that doubts a named zone", Rule.TEXT_ZONES, say_of("Right middle zone", "undetermined")),
+    (
+        "a text that doubts what the report calls free",
+        Rule.TEXT_ZONES,
+        say_of("Right upper zone", "undetermined"),
+    ),
+    ("a report that doubts what the text calls free", Rule.TEXT_ZONES, zone(0, "373068000")),
     ("a segment number left out", Rule.SEGMENTS, segment(1, SegmentNumber=3)),
     (
         "another property type",
@@ -284,6 +292,7 @@ CLEAR: list[tuple[str, Rule, Change]] = [
     ),
     ("an infected image", Rule.WHOLE_IMAGE_JUDGED, coded(sr_group("128601007", "128601007"), "52101004")),
     ("a zone present without a mask", Rule.ZONES_AND_MASK, zone(0, "52101004")),
+    ("a text that doubts a lung without a mask", Rule.TEXT_ZONES, say_of("Right upper zone", "undetermined")),
     ("a zone undetermined without a mask", Rule.UNDETERMINED_LUNG, zone(0, "373068000")),
     (
         "a sentence of an infection",

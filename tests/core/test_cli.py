@@ -50,6 +50,9 @@ def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
         assert set(line["zones"]) == {
             f"{s} {z}" for s in ("right", "left") for z in ("upper", "middle", "lower")
         }
+        assert {zone["judgement"] for zone in line["zones"].values()} <= {"present", "absent", "undetermined"}
+        unsure = any(zone["judgement"] == "undetermined" for zone in line["zones"].values())
+        assert bool(line["doubts"]) == unsure
         assert ("seg" in line) == bool(line["area_share"])
 
 

@@ -111,6 +111,7 @@ def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind
             zones=(False, False, not clear, False, False, False),
             zone_probabilities=np.zeros(6, dtype=np.float32),
             sentence=SENTENCE,
+            reached=(False,) * 6,
         ),
     )
 
