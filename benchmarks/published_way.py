@@ -60,7 +60,7 @@ class PublishedWay:
 def measure(runs: int, network: Network) -> dict[str, float]:
     """Give the median seconds of each way, over *runs* in turn, so that other work disturbs all alike."""
     plain = {"test_time_flip": False, "test_time_sizes": (INPUT_SIZE,)}
-    once = Network(network.model, network.manifest.model_copy(update=plain), device="cpu")
+    once = Network(network.members[:1], network.manifest.model_copy(update=plain), device="cpu")
     ways: dict[str, Way] = {
         OURS: lambda model_input: network.judge([model_input]),
         ONCE: lambda model_input: once.judge([model_input]),

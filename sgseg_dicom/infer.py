@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.looks import Words, judge_by, looks_of
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.view import Viewer, load_viewer
-from sgseg_dicom.model.weights import Manifest, Thresholds, load_weights, packaged_weights
+from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
-from sgseg_dicom.zones import MIRROR_ORDER, ZoneBits
+from sgseg_dicom.zones import ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]
 
@@ -34,21 +34,22 @@ MAX_BATCH = {"cuda": 64, "cpu": 4}
 
 class Network:
     """
-    A loaded model on its device: half precision on a GPU, bf16 on a CPU that has it, else float32.
+    Loaded weights on their device: half precision on a GPU, bf16 on a CPU that has it, else float32.
 
     Args:
-        model: in evaluation mode.
-        manifest: of its weights.
+        members: one model or several that judge together, in evaluation mode.
+        manifest: of their weights.
         device: "auto", "cpu" or "cuda".
 
     Raises:
         ConfigError: "cuda" where there is none.
     """
 
-    def __init__(self, model: SGSeg, manifest: Manifest, *, device: str = "auto") -> None:
+    def __init__(self, members: Sequence[SGSeg], manifest: Manifest, *, device: str = "auto") -> None:
         self.device = _choose(device)
         self.manifest = manifest
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.members = [member.to(self.device).to(memory_format=torch.channels_last) for member in members]
+        self._looks = looks_of(self.members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
         self.precision = _precision(self.device)
         self.algorithm = Algorithm(
             name=manifest.name, version=manifest.version, weights_digest=manifest.identity
@@ -90,22 +91,40 @@ class Network:
         ]
 
     @torch.inference_mode()
-    def _run(
-        self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
-    ) -> list[Prediction]:
-        images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1)
-        images = images.to(self.device, memory_format=torch.channels_last)
-        given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device)
-        with self.cast():
-            mask_logits, zone_logits = self._see(images, guided_by, given)
-        calibration = self.manifest.calibration
-        masks = (mask_logits.float() / calibration.mask_temperature).sigmoid()[:, 0].cpu().numpy()
-        chances = (zone_logits.float() / calibration.zone_temperature).sigmoid().cpu().numpy()
+    def logits(
+        self,
+        inputs: Sequence[ModelInput],
+        *,
+        guided_by: GuidedBy = "generated",
+        zones: Sequence[ZoneBits] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Give what the networks say, nothing calibrated nor decided: see `judge`.
+
+        Returns:
+            float32, on the CPU: mask logits (B, 1, 224, 224), zone logits (B, 6).
+
+        Raises:
+            InferenceError: an answer is not a number.
+        """
+        images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1).to(self.device)
+        told = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
+        with self._cast():
+            mask_logits, zone_logits = judge_by(self._looks, images, self._words(guided_by), told=told)
         # Every comparison with NaN is False: it would read as "no infection".
-        if not (np.isfinite(masks).all() and np.isfinite(chances).all()):
+        if not (mask_logits.isfinite().all() and zone_logits.isfinite().all()):
             raise InferenceError(
                 'the network\'s answer is not a number; see the image, or set device = "cpu"'
             )
+        return mask_logits.float().cpu(), zone_logits.float().cpu()
+
+    def _run(
+        self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
+    ) -> list[Prediction]:
+        mask_logits, zone_logits = self.logits(inputs, guided_by=guided_by, zones=zones)
+        calibration = self.manifest.calibration
+        masks = (mask_logits / calibration.mask_temperature).sigmoid()[:, 0].numpy()
+        chances = (zone_logits / calibration.zone_temperature).sigmoid().numpy()
         if guided_by == "ground-truth":
             chances = np.array(zones, dtype=np.float32)  # the report is given, so its zones are
         return [
@@ -113,38 +132,14 @@ class Network:
             for mask, chance in zip(masks, chances, strict=True)
         ]
 
-    def _see(self, images: Tensor, guided_by: GuidedBy, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        """
-        Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W).
-
-        With test-time flip the mirror image is judged beside the image, under the mirrored report, and both
-        judgements are averaged: what is said of a mirrored patient is then the mirror of what is said. The
-        judgements at several sizes are averaged as well: first the zones, then the masks that their report guides.
-        """
-        flip, order = self.manifest.test_time_flip, list(MIRROR_ORDER)
-        views = torch.cat((images, images.flip(-1))) if flip else images
-        looks = [self.model.look(resized(views, size)) for size in self.manifest.test_time_sizes]
-        zone_logits = _mean([location.zone_logits for _, location in looks])
-        if flip:
-            seen, mirrored = zone_logits.chunk(2)
-            zone_logits = (seen + mirrored[:, order]) / 2
-        told = zone_logits if given is None else torch.where(given, 1.0, -1.0)
-        words = self._words(torch.cat((told, told[:, order])) if flip else told, guided_by)
-        masks = [self.model.decoder(features, words)[0] for features, _ in looks]
-        mask_logits = _mean([resized(mask, images.shape[-1]) for mask in masks])
-        if flip:
-            seen, mirrored = mask_logits.chunk(2)
-            mask_logits = (seen + mirrored.flip(-1)) / 2
-        return mask_logits, zone_logits
-
-    def _words(self, zone_logits: Tensor, guided_by: GuidedBy) -> Tensor:
+    def _words(self, guided_by: GuidedBy) -> Words:
         if guided_by == "generated":
-            return self.model.guide(zone_logits)
+            return lambda member, zone_logits: member.guide(zone_logits)
         if guided_by == "none":
-            return self.model.reports.none(len(zone_logits))
-        return self.model.reports.hard(zone_logits > 0)
+            return lambda member, zone_logits: member.reports.none(len(zone_logits))
+        return lambda member, zone_logits: member.reports.hard(zone_logits > 0)
 
-    def cast(self) -> AbstractContextManager[object]:
+    def _cast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
 
 
@@ -230,8 +225,8 @@ def load_network(weights: Path | None = None, *, device: str = "auto") -> Networ
         WeightsError: weights, manifest and code do not belong together.
         ConfigError: the device is not there.
     """
-    model, manifest = load_weights(packaged_weights() if weights is None else weights)
-    return Network(model, manifest, device=device)
+    members, manifest = load_members(packaged_weights() if weights is None else weights)
+    return Network(members, manifest, device=device)
 
 
 def load_segmenter(
@@ -239,17 +234,6 @@ def load_segmenter(
 ) -> Segmenter:
     """Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before."""
     return Segmenter(load_network(weights, device=device), viewer=load_viewer() if image_check else None)
-
-
-def resized(maps: Tensor, size: int) -> Tensor:
-    """Resample maps (B, C, H, W) to (B, C, size, size), antialiased; float32."""
-    if maps.shape[-1] == size:
-        return maps
-    return interpolate(maps.float(), (size, size), mode="bilinear", antialias=True)
-
-
-def _mean(answers: list[Tensor]) -> Tensor:
-    return answers[0] if len(answers) == 1 else torch.stack([answer.float() for answer in answers]).mean(0)
 
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:

@@ -77,13 +77,12 @@ def teach_command(
     normals: Normals | None = None,
 ) -> None:
     """Ask trained models what they think of the train images, for `fit --opinions` to learn from."""
-    from sgseg_dicom.infer import load_network
-    from training.opinions import ask, write_opinions
+    from training.opinions import ask, together, write_opinions
 
     with told():
         items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_opinions(ask([load_network(folder) for folder in teacher], items), out)
+        write_opinions(ask(together(teacher), items), out)
     typer.echo(f"Opinions on {len(items)} images: {out}")
 
 
@@ -230,8 +229,12 @@ def figures_command(
 
 @app.command("export")
 def export_command(
-    source: Annotated[
-        Path, typer.Argument(help="The last.ckpt of a run, or a folder of weights to judge in another way.")
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The last.ckpt of a run, or a folder of weights to judge in another way; "
+            "several: models that judge together."
+        ),
     ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
@@ -244,6 +247,9 @@ def export_command(
         list[int] | None,
         typer.Option("--size", help="Judge at this size (a multiple of 32); given again, averaged."),
     ] = None,
+    bits: Annotated[
+        int, typer.Option(help="Of a weight in the file: 16, or 8 where it would be too large.")
+    ] = 16,
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export
@@ -253,13 +259,20 @@ def export_command(
             raise ConfigError(
                 f"--size {wrong[0]}: the network sees multiples of 32 from 64 on, 192 or 288 say"
             )
+        if bits not in (8, 16):
+            raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
         splits = Splits(
             train=read_split(data, "train") + ([] if normals is None else read_normals(normals, "train")),
             valid=read_split(data, "valid"),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
         )
-        release = Release(name=name, test_time_flip=flip, test_time_sizes=tuple(sizes or (INPUT_SIZE,)))
-        manifest = export(source, splits, out=out, release=release)
+        release = Release(
+            name=name,
+            test_time_flip=flip,
+            test_time_sizes=tuple(sizes or (INPUT_SIZE,)),
+            bits=8 if bits == 8 else 16,
+        )
+        manifest = export(sources, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 

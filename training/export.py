@@ -13,10 +13,12 @@ import torch
 from torch.optim.swa_utils import update_bn
 
 from sgseg_dicom import __version__
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest, load_weights, save_weights
+from sgseg_dicom.model.storage import Bits
+from sgseg_dicom.model.weights import Manifest, describe_weights, load_members, save_weights
 from sgseg_dicom.preprocess import INPUT_SIZE
 from training.batches import LoadedItems, PlainBatches
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
@@ -38,12 +40,14 @@ class Release:
         version: of the weights' release.
         test_time_flip: whether the mirror image is judged beside the image: twice the time of inference.
         test_time_sizes: rows and columns at which the image is judged, and the judgements averaged.
+        bits: of a weight in the file.
     """
 
     name: str
     version: str = __version__
     test_time_flip: bool = False
     test_time_sizes: tuple[int, ...] = (INPUT_SIZE,)
+    bits: Bits = 16
 
 
 def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
@@ -104,61 +108,76 @@ def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
     model.eval()
 
 
-def export(source: Path, splits: Splits, *, out: Path, release: Release) -> Manifest:
+def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
     Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; what was there is replaced.
 
-    The weights are written first in half precision and calibrated and measured as they are loaded again, so
+    The weights are written first, as they ship, and calibrated and measured as they are loaded again, so
     that the figures are those of what ships.
 
     Args:
-        source: last.ckpt of a run, or a folder of exported weights that are to be judged in another way.
+        sources: last.ckpt of a run, or a folder of exported weights that are to be judged in another way; several
+            are models that judge together (`sgseg_dicom.looks`).
         splits: what to look at.
-        out: folder; may be *source*.
+        out: folder; may be one of *sources*.
         release: name, and the way of judging.
 
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
+        ConfigError: models of different presets cannot judge together.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
-        manifest = _export(source, splits, unfinished, release)
+        manifest = _export(sources, splits, unfinished, release)
         (unfinished / "MODEL_CARD.md").write_text(model_card(manifest))
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     return manifest
 
 
-def _export(source: Path, splits: Splits, out: Path, release: Release) -> Manifest:
+def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release) -> Manifest:
     valid, normals = splits.valid, splits.valid_normals
-    model, facts = _load(source, splits)
+    loaded = [pair for source in sources for pair in _load(source, splits)]
+    histories = [facts for _, facts in loaded]
+    presets = {facts["recipe"]["preset"] for facts in histories}
+    if len(presets) > 1:
+        raise ConfigError(f"models of the presets {sorted(presets)} cannot judge together; name one preset's")
     described: dict[str, Any] = {
         "name": release.name,
         "version": release.version,
-        "preset": facts["recipe"]["preset"],
+        "preset": presets.pop(),
         "test_time_flip": release.test_time_flip,
         "test_time_sizes": release.test_time_sizes,
         "calibration": NEUTRAL_CALIBRATION,
         "thresholds": OPEN_THRESHOLDS,
-        "training": facts,
+        "training": _history(histories),
         "metrics": {},
     }
-    save_weights(model, out, facts=described)
+    written = save_weights([model for model, _ in loaded], out, facts=described, bits=release.bits)
     raw = load_network(out)
     calibration, thresholds = calibrate(valid, predict(raw, valid), predict(raw, normals))
     described |= {"calibration": calibration, "thresholds": thresholds}
-    save_weights(load_weights(out)[0], out, facts=described)
+    describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
     described["metrics"] = {"split": "valid"} | evaluate(load_network(out), valid, normals)
-    return save_weights(load_weights(out)[0], out, facts=described)
+    return describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
 
 
-def _load(source: Path, splits: Splits) -> tuple[SGSeg, dict[str, Any]]:
-    """Give a model in evaluation mode, its batch statistics settled, and what is known of its training."""
+def _history(histories: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Give what is known of the training: of one model; of several each one's, and the data of the first."""
+    if len(histories) == 1:
+        return histories[0]
+    return {"train": histories[0]["train"], "members": list(histories)}
+
+
+def _load(source: Path, splits: Splits) -> list[tuple[SGSeg, dict[str, Any]]]:
+    """Give models in evaluation mode, their batch statistics settled, and what is known of each one's training."""
     if source.is_dir():
-        model, manifest = load_weights(source)
-        return model, manifest.training | {"calibrated_from": commit_of_checkout()}
+        members, manifest = load_members(source)
+        histories = manifest.training.get("members", [manifest.training])
+        again = {"calibrated_from": commit_of_checkout(), "weights": manifest.sha256}
+        return [(model, facts | again) for model, facts in zip(members, histories, strict=True)]
     model, facts = load_checkpoint(source)
     if not facts["recipe"]["phases"][-1].get("hold_statistics"):
         settle_batch_statistics(model, splits.train)
-    return model, facts | {"exported_from": commit_of_checkout()}
+    return [(model, facts | {"exported_from": commit_of_checkout()})]

@@ -73,7 +73,7 @@ def importance_of_words(network: Network, item: Item) -> NDArray[np.float64]:
     Gradient times input, summed over a token's width: the paper's product of query and key (section 2.1) stops
     at the first of three guided stages, and behind it tokens are mixed.
     """
-    model = network.model
+    model = network.members[0]
     image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
     with torch.no_grad():
         features, _ = model.look(image)
@@ -139,7 +139,9 @@ def attention_maps(network: Network, items: Sequence[Item]) -> Figure:
     for row, item in enumerate(items):
         image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
         with torch.inference_mode():
-            places = network.model.look(image)[1].place_logits.float().sigmoid()[0].amax(dim=-1).cpu().numpy()
+            places = (
+                network.members[0].look(image)[1].place_logits.float().sigmoid()[0].amax(dim=-1).cpu().numpy()
+            )
         side = image.shape[-1] // 8
         heat = Image.fromarray(places[: side * side].reshape(side, side)).resize((THUMBNAIL, THUMBNAIL))
         for column in range(2):

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.sgseg import Guidance, SGSeg
+from sgseg_dicom.model.storage import Bits, packed, unpacked
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.zones import ZONES
 
@@ -60,15 +62,16 @@ class Manifest(_Record):
         name, version: of the model, as the results name it.
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
-        test_time_flip: whether the image and its mirror image are judged, and the two judgements averaged.
+        members: models in the file, trained apart, that judge together; who looks at what: `sgseg_dicom.looks`.
+        test_time_flip: whether the image and its mirror image are judged, and the judgements averaged.
         test_time_sizes: rows and columns at which the image is judged, each a multiple of 32; the judgements are
             averaged.
         zones: order of the zone outputs, in PATIENT laterality.
         input_size: rows and columns.
         sha256: of the weights file.
         identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones,
-            guidance, flip and sizes. The results' Device UID comes from it.
-        training: recipe, data with digest, commit.
+            guidance, members, flip and sizes. The results' Device UID comes from it.
+        training: recipe, data with digest, commit; of several members, the data and each one's.
         metrics: on the valid split, text-free.
     """
 
@@ -76,7 +79,8 @@ class Manifest(_Record):
     name: str
     version: str
     preset: str
-    guidance: Literal["soft", "hard", "none"]
+    guidance: Guidance
+    members: Annotated[int, Field(ge=1)] = 1
     test_time_flip: bool = False
     test_time_sizes: Annotated[tuple[_Size, ...], Field(min_length=1)] = (INPUT_SIZE,)
     zones: tuple[str, ...]
@@ -94,7 +98,8 @@ def identity_of(manifest: Manifest) -> str:
     parts = manifest.model_dump_json(
         include={"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
         | {"preset", "input_size"}
-        # Weights from before there were several sizes keep their identity.
+        # Weights from before there were several sizes, or members, keep their identity.
+        | ({"members"} if manifest.members > 1 else set())
         | ({"test_time_sizes"} if manifest.test_time_sizes != (INPUT_SIZE,) else set())
     )
     return hashlib.sha256(parts.encode()).hexdigest()
@@ -107,7 +112,18 @@ def packaged_weights() -> Path:
 
 def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
     """
-    Load a model in evaluation mode, float32, on the CPU.
+    Load a model in evaluation mode, float32, on the CPU; of several members the first, to go on training from.
+
+    Raises:
+        WeightsError: see `load_members`.
+    """
+    members, manifest = load_members(folder)
+    return members[0], manifest
+
+
+def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
+    """
+    Load all members in evaluation mode, float32, on the CPU.
 
     Raises:
         WeightsError: a file is missing or damaged, digest, zones or sizes do not fit, or a tensor is missing,
@@ -123,15 +139,18 @@ def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
             f"{path} has sha256 {found[:12]}..., but its manifest says {manifest.sha256[:12]}...; "
             "copy weights and manifest of the same release"
         )
-    model = build_sgseg(manifest.preset, guidance=manifest.guidance)
+    members = nn.ModuleList(
+        build_sgseg(manifest.preset, guidance=manifest.guidance) for _ in range(manifest.members)
+    )
     try:
-        tensors = {name: _widened(tensor) for name, tensor in load_file(path).items()}
-        model.load_state_dict(tensors, strict=True)
+        tensors = unpacked(load_file(path))
+        (members[0] if manifest.members == 1 else members).load_state_dict(tensors, strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit preset {manifest.preset!r}: {error}") from None
     if unsound := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise WeightsError(f"{path} has values that are no numbers in {unsound[:3]}; export it again")
-    return model.eval().requires_grad_(False), manifest
+    members.eval().requires_grad_(False)
+    return list(members), manifest  # type: ignore[arg-type]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -159,22 +178,32 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def save_weights(model: SGSeg, folder: Path, *, facts: dict[str, Any]) -> Manifest:
+def save_weights(
+    members: SGSeg | Sequence[SGSeg], folder: Path, *, facts: dict[str, Any], bits: Bits = 16
+) -> Manifest:
     """
-    Write half-precision weights and their manifest.
+    Write weights and their manifest.
 
     Args:
-        model: to be written.
+        members: one model, or several that judge together.
         folder: made where it is not there.
         facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics,
             test_time_flip, test_time_sizes.
+        bits: of a weight in the file, see `sgseg_dicom.model.storage`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS_FILE)
+    several = [members] if isinstance(members, SGSeg) else list(members)
+    state = several[0].state_dict() if len(several) == 1 else nn.ModuleList(several).state_dict()
+    save_file(packed(state, bits=bits), folder / WEIGHTS_FILE)
+    return describe_weights(folder, guidance=several[0].guidance, members=len(several), facts=facts)
+
+
+def describe_weights(folder: Path, *, guidance: Guidance, members: int, facts: dict[str, Any]) -> Manifest:
+    """Write the manifest of the weights that lie in *folder*; see `save_weights`."""
     manifest = Manifest(
         format=2,
-        guidance=model.guidance,
+        guidance=guidance,
+        members=members,
         zones=ZONE_NAMES,
         input_size=INPUT_SIZE,
         sha256=digest_of_file(folder / WEIGHTS_FILE),
@@ -190,12 +219,3 @@ def digest_of_file(path: Path) -> str:
     """Give the sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _widened(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _halved(tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.half() if tensor.is_floating_point() else tensor

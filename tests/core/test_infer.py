@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
-from sgseg_dicom.infer import Network, Segmenter, decide, load_network, resized
+from sgseg_dicom.infer import Network, Segmenter, decide, load_network
+from sgseg_dicom.looks import resized
 from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
@@ -40,7 +41,7 @@ class SmallMemory(Network):
 
 
 def small_memory(network, most):
-    small = SmallMemory(network.model, network.manifest, device="cpu")
+    small = SmallMemory(network.members, network.manifest, device="cpu")
     small.most = most
     return small
 
@@ -97,7 +98,7 @@ class Broken(Network):
 
 def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
     """The device thread carries what it did not expect; the next caller is answered as well."""
-    segmenter = Segmenter(Broken(network.model, network.manifest, device="cpu"))
+    segmenter = Segmenter(Broken(network.members, network.manifest, device="cpu"))
 
     for _ in range(2):
         with pytest.raises(TypeError, match="a defect"):
@@ -121,7 +122,7 @@ def test_a_gpu_that_is_not_there_stops_the_start(network):
     if torch.cuda.is_available():
         pytest.skip("a GPU is here")
     with pytest.raises(ConfigError, match="auto"):
-        Network(network.model, network.manifest, device="cuda")
+        Network(network.members, network.manifest, device="cuda")
 
 
 def test_below_the_infection_threshold_nothing_is_marked():
@@ -156,8 +157,8 @@ def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(network):
 
 @pytest.fixture(scope="module")
 def flipping(network):
-    manifest = network.manifest.model_copy(update={"test_time_flip": True})
-    return Network(network.model, manifest, device="cpu")
+    manifest = network.manifest.model_copy(update={"members": 1, "test_time_flip": True})
+    return Network(network.members[:1], manifest, device="cpu")
 
 
 @pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
@@ -181,8 +182,9 @@ def test_test_time_flip_changes_who_judges(flipping):
 
 @pytest.fixture(scope="module")
 def at_two_sizes(network):
-    manifest = network.manifest.model_copy(update={"test_time_flip": True, "test_time_sizes": (192, 288)})
-    return Network(network.model, manifest, device="cpu")
+    update = {"members": 1, "test_time_flip": True, "test_time_sizes": (192, 288)}
+    manifest = network.manifest.model_copy(update=update)
+    return Network(network.members[:1], manifest, device="cpu")
 
 
 def test_the_judgements_at_several_sizes_are_averaged(network):
@@ -192,7 +194,7 @@ def test_the_judgements_at_several_sizes_are_averaged(network):
         update = {"test_time_flip": False, "test_time_sizes": sizes}
         update |= {"calibration": network.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
         manifest = network.manifest.model_copy(update=update)
-        judged = Network(network.model, manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
+        judged = Network(network.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
         chance = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
         return np.log(chance / (1 - chance))
 

@@ -1,5 +1,6 @@
 """Weights that do not belong to their manifest or to this code stop the start."""
 
+import hashlib
 import json
 
 import pytest
@@ -16,6 +17,7 @@ from sgseg_dicom.model.weights import (
     Thresholds,
     digest_of_file,
     identity_of,
+    load_members,
     load_weights,
     packaged_weights,
     read_manifest,
@@ -139,3 +141,71 @@ def test_the_weights_that_ship_load_and_say_what_they_were_trained_on():
     assert len(manifest.training["train"]["digest"]) == 64
     assert manifest.metrics["dice_micro"] >= 0.80
     assert manifest.metrics["normals"]["any_finding_rate"] <= 0.10
+
+
+def test_members_come_back_each_in_its_place(tmp_path):
+    """Two models in one file; going on with training begins with the first."""
+    torch.manual_seed(1)
+    written = [build_sgseg("compact") for _ in range(2)]
+
+    manifest = save_weights(written, tmp_path, facts=FACTS)
+
+    members, _ = load_members(tmp_path)
+    assert manifest.members == len(members) == 2
+    for model, expected in zip([*members, load_weights(tmp_path)[0]], [*written, written[0]], strict=True):
+        query, wanted = (m.lerg.aggregator.query for m in (model, expected))
+        torch.testing.assert_close(query, wanted.half().float())
+        assert not model.training
+
+
+def test_another_number_of_members_is_refused(tmp_path):
+    """A manifest that was edited, or a file of another release."""
+    save_weights([build_sgseg("compact") for _ in range(2)], tmp_path, facts=FACTS)
+    edit_manifest(tmp_path, members=1)
+    with pytest.raises(WeightsError, match="changed"):
+        load_weights(tmp_path)
+
+    edit_manifest(tmp_path, identity=identity_of(manifest_of(tmp_path)))
+    with pytest.raises(WeightsError, match="does not fit"):
+        load_weights(tmp_path)
+
+
+def test_one_member_keeps_its_identity(folder):
+    """Weights from before there were several judge as they did, under the Device UID that they had."""
+    manifest = manifest_of(folder)
+    before = {"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
+    before |= {"preset", "input_size"}
+
+    assert manifest.identity == hashlib.sha256(manifest.model_dump_json(include=before).encode()).hexdigest()
+
+
+def test_eight_bits_lose_half_a_step_and_halve_the_file(tmp_path):
+    """Weights of convolutions and linear layers only; what is small and matters stays in half precision."""
+    torch.manual_seed(2)
+    model = build_sgseg("compact")
+    save_weights(model, tmp_path / "16", facts=FACTS)
+
+    save_weights(model, tmp_path / "8", facts=FACTS, bits=8)
+
+    loaded, _ = load_weights(tmp_path / "8")
+    for name, tensor in model.state_dict().items():
+        found = loaded.state_dict()[name]
+        if name.endswith("weight") and tensor.ndim > 1:
+            largest = tensor.abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True)
+            assert ((found - tensor).abs() <= largest / 127 / 2 * 1.001 + 1e-12).all(), name
+        else:
+            torch.testing.assert_close(found, tensor.half().float() if tensor.is_floating_point() else tensor)
+    sizes = [(tmp_path / bits / WEIGHTS_FILE).stat().st_size for bits in ("8", "16")]
+    assert sizes[0] < 0.62 * sizes[1]
+
+
+def test_weights_of_eight_bits_are_written_again_the_same(tmp_path):
+    """To judge in another way changes no weight."""
+    torch.manual_seed(3)
+    save_weights(build_sgseg("compact"), tmp_path / "once", facts=FACTS, bits=8)
+    once, _ = load_weights(tmp_path / "once")
+
+    save_weights(once, tmp_path / "twice", facts=FACTS, bits=8)
+
+    for name, tensor in load_weights(tmp_path / "twice")[0].state_dict().items():
+        torch.testing.assert_close(tensor, once.state_dict()[name], rtol=1e-6, atol=0)

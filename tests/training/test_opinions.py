@@ -27,7 +27,7 @@ from training.fit import settle_facts
 from training.guidance import believed
 from training.losses import mask_loss
 from training.module import SGSegTraining
-from training.opinions import ask, read_opinions, write_opinions
+from training.opinions import ask, read_opinions, together, write_opinions
 from training.recipe import Guidance, load_recipe
 
 SMOKE = Path(training.__file__).parent / "recipes" / "smoke.toml"
@@ -45,7 +45,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def opinions(network, items):
-    return ask([network, network], items)
+    return ask(twice(), items)
 
 
 def test_what_a_teacher_thinks_is_what_the_node_says(network, items, tmp_path):
@@ -54,7 +54,7 @@ def test_what_a_teacher_thinks_is_what_the_node_says(network, items, tmp_path):
     temperatures = network.manifest.calibration
     items = [replace(items[0], name=str(place), image=path) for place, path in enumerate(chests(tmp_path))]
 
-    thought = ask([network, network], items)
+    thought = ask(twice(), items)
     judged = network.judge([model_input_of(item) for item in items])
 
     seen = judged[0].mask_probability
@@ -67,6 +67,11 @@ def test_what_a_teacher_thinks_is_what_the_node_says(network, items, tmp_path):
         np.testing.assert_allclose(
             sharpened(zones, temperatures.zone_temperature), prediction.zone_probabilities, atol=0.02
         )
+
+
+def twice():
+    """Let the weights that ship judge beside themselves."""
+    return together([packaged_weights(), packaged_weights()])
 
 
 def sharpened(chances, temperature):
@@ -109,7 +114,7 @@ def test_another_file_is_refused(tmp_path, content):
 def test_two_images_of_one_name_are_refused(network, items):
     """One would have the other's opinion."""
     with pytest.raises(DataError, match="two images are named"):
-        ask([network], [items[0], items[1], items[0]])
+        ask(twice(), [items[0], items[1], items[0]])
 
 
 def test_opinions_turn_and_join_with_their_image(items, opinions):

@@ -1,0 +1,46 @@
+"""How tensors lie in a weights file: in half precision, or in eight bits with a step for each output channel."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Bits = Literal[16, 8]
+_STEP = "|step"
+_LARGEST = 127
+
+
+def packed(state: Mapping[str, Tensor], *, bits: Bits) -> dict[str, Tensor]:
+    """
+    Pack a model's tensors for a file.
+
+    With 8 bits the weights of convolutions and linear layers are integers from -127 to 127 times a step that their
+    output channel has (float32, under the tensor's name with "|step"); all else is in half precision.
+    """
+    tensors = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        if not tensor.is_floating_point():
+            tensors[name] = tensor
+        elif bits == 8 and name.endswith("weight") and tensor.ndim > 1:
+            largest = tensor.float().abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True)
+            step = (largest / _LARGEST).clamp(min=torch.finfo(torch.float32).tiny)
+            tensors[name], tensors[name + _STEP] = (tensor / step).round().to(torch.int8), step
+        else:
+            tensors[name] = tensor.half()
+    return tensors
+
+
+def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give a model's tensors, floats in float32, from those of a file."""
+    state = {}
+    for name, tensor in tensors.items():
+        if name.endswith(_STEP):
+            continue
+        step = tensors.get(name + _STEP)
+        if step is not None:
+            state[name] = tensor.float() * step
+        else:
+            state[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return state
