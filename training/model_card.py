@@ -14,23 +14,16 @@ def model_card(manifest: Manifest) -> str:
 
     low, high = normals.get("any_finding_rate_ci", (float("nan"),) * 2)
     of_normals = f"{normals.get('any_finding_rate', float('nan')):.3f} ({low:.3f} to {high:.3f})"
-    began = manifest.training.get("started_from")
-    history = "in several runs; the manifest has them all" if began else "in one run"
-    if taught := manifest.training.get("opinions"):
-        history += f", the last one taught by {len(taught['teachers'])} models' opinions as well"
-    judged = ", the image and its mirror image averaged" if manifest.test_time_flip else ""
-    judged += f", at {' and '.join(map(str, manifest.test_time_sizes))} pixels"
-
     return f"""# {manifest.name} {manifest.version}
 
-Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report{judged}.
+Weights `{manifest.sha256}`, preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
 
 **A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
 
 | | |
 |---|---|
 | made for | frontal (PA, AP) chest radiographs of adults |
-| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}`; {history} |
+| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}`; {_history_of(manifest)} |
 | chosen and calibrated on | QaTa-COV19 valid ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
@@ -43,3 +36,24 @@ Intervals are 95 %, by a bootstrap over patients. The valid split also chose the
 Limits: every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
 infected images came from different sources. No children, no lateral views. Other hospitals' images were not tried.
 """
+
+
+def _way_of(manifest: Manifest) -> str:
+    """Say who looks at what (`sgseg_dicom.looks`)."""
+    sizes = " and ".join(map(str, manifest.test_time_sizes))
+    if manifest.members > 1:
+        seen = "in turn the image and its mirror image" if manifest.test_time_flip else "the image"
+        return f"the mean of {manifest.members} models, each of which sees {seen}, at {sizes} pixels"
+    seen = "the image and its mirror image, averaged," if manifest.test_time_flip else "the image"
+    return f"it sees {seen} at {sizes} pixels"
+
+
+def _history_of(manifest: Manifest) -> str:
+    """Say in how many runs it was trained, and that it had teachers."""
+    histories = manifest.training.get("members", [manifest.training])
+    if len(histories) > 1:
+        return f"{len(histories)} models in several runs; the manifest has them all"
+    said = "in several runs; the manifest has them all" if histories[0].get("started_from") else "in one run"
+    if taught := histories[0].get("opinions"):
+        said += f"; in the last one also the opinions of {len(taught['teachers'])} models"
+    return said

@@ -179,8 +179,8 @@ def test_one_member_keeps_its_identity(folder):
     assert manifest.identity == hashlib.sha256(manifest.model_dump_json(include=before).encode()).hexdigest()
 
 
-def test_eight_bits_lose_half_a_step_and_halve_the_file(tmp_path):
-    """Weights of convolutions and linear layers only; what is small and matters stays in half precision."""
+def test_eight_bits_lose_half_a_step_and_a_third_of_the_file(tmp_path):
+    """Large weights only; what is small stays in half precision."""
     torch.manual_seed(2)
     model = build_sgseg("compact")
     save_weights(model, tmp_path / "16", facts=FACTS)
@@ -190,13 +190,13 @@ def test_eight_bits_lose_half_a_step_and_halve_the_file(tmp_path):
     loaded, _ = load_weights(tmp_path / "8")
     for name, tensor in model.state_dict().items():
         found = loaded.state_dict()[name]
-        if name.endswith("weight") and tensor.ndim > 1:
+        if name.endswith("weight") and tensor.ndim > 1 and tensor.numel() >= 50_000:
             largest = tensor.abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True)
             assert ((found - tensor).abs() <= largest / 127 / 2 * 1.001 + 1e-12).all(), name
         else:
             torch.testing.assert_close(found, tensor.half().float() if tensor.is_floating_point() else tensor)
     sizes = [(tmp_path / bits / WEIGHTS_FILE).stat().st_size for bits in ("8", "16")]
-    assert sizes[0] < 0.62 * sizes[1]
+    assert sizes[0] < 0.72 * sizes[1]
 
 
 def test_weights_of_eight_bits_are_written_again_the_same(tmp_path):
