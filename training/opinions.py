@@ -2,8 +2,9 @@
 What trained models think of the train images, for another to learn from (distillation).
 
 Two annotators of this data agree at a Dice of 0.869: a mask is one opinion among possible ones. The mean of several
-models errs less than each; a model that learns from it beside the masks takes some of that over, at no cost to the
-node. A teacher has seen these very masks: its opinion leans to them, more than it would on images that it never saw.
+models errs less than each, and a model that learns from it beside the masks may take some of that over, at no cost to
+the node. Ask teachers that did not learn from these images: those that did know their masks by heart, and learning
+from them made a model worse (training/LOG.md).
 """
 
 import hashlib
