@@ -241,7 +241,10 @@ def export_command(
     normals: Normals | None = None,
     name: Annotated[str, typer.Option(help="Of the algorithm, as the results name it.")] = "SGSeg compact",
     flip: Annotated[
-        bool, typer.Option(help="Judge the mirror image too and average: twice the time of inference.")
+        bool,
+        typer.Option(
+            help="Judge the mirror image too and average: twice the time of one model; several share."
+        ),
     ] = False,
     sizes: Annotated[
         list[int] | None,

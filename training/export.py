@@ -38,7 +38,7 @@ class Release:
     Attributes:
         name: of the algorithm, for example "SGSeg compact".
         version: of the weights' release.
-        test_time_flip: whether the mirror image is judged beside the image: twice the time of inference.
+        test_time_flip: whether the mirror image is judged beside the image: twice the time of one model.
         test_time_sizes: rows and columns at which the image is judged, and the judgements averaged.
         bits: of a weight in the file.
     """
@@ -124,7 +124,7 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
 
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
-        ConfigError: models of different presets cannot judge together.
+        ConfigError: models of different presets or guidance cannot judge together.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
@@ -140,13 +140,15 @@ def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release
     valid, normals = splits.valid, splits.valid_normals
     loaded = [pair for source in sources for pair in _load(source, splits)]
     histories = [facts for _, facts in loaded]
-    presets = {facts["recipe"]["preset"] for facts in histories}
-    if len(presets) > 1:
-        raise ConfigError(f"models of the presets {sorted(presets)} cannot judge together; name one preset's")
+    kinds = sorted({(facts["recipe"]["preset"], model.guidance) for model, facts in loaded})
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"models of different preset or guidance, {kinds}, cannot judge together; name alike ones"
+        )
     described: dict[str, Any] = {
         "name": release.name,
         "version": release.version,
-        "preset": presets.pop(),
+        "preset": kinds[0][0],
         "test_time_flip": release.test_time_flip,
         "test_time_sizes": release.test_time_sizes,
         "calibration": NEUTRAL_CALIBRATION,
@@ -175,8 +177,11 @@ def _load(source: Path, splits: Splits) -> list[tuple[SGSeg, dict[str, Any]]]:
     if source.is_dir():
         members, manifest = load_members(source)
         histories = manifest.training.get("members", [manifest.training])
-        again = {"calibrated_from": commit_of_checkout(), "weights": manifest.sha256}
-        return [(model, facts | again) for model, facts in zip(members, histories, strict=True)]
+        commit = commit_of_checkout()
+        return [  # a member keeps the digest of the file that it came from
+            (model, {"weights": manifest.sha256} | facts | {"calibrated_from": commit})
+            for model, facts in zip(members, histories, strict=True)
+        ]
     model, facts = load_checkpoint(source)
     if not facts["recipe"]["phases"][-1].get("hold_statistics"):
         settle_batch_statistics(model, splits.train)

@@ -161,13 +161,19 @@ def flipping(network):
     return Network(network.members[:1], manifest, device="cpu")
 
 
+@pytest.mark.parametrize("judging", ["flipping", "at_two_sizes"])
 @pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
-def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(flipping, guided_by):
-    """No side is favoured: mask and zones of the mirror image are the mirror of the image's."""
-    image, zones = inputs(1)[0], (True, False, False, False, True, True)
+def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(request, judging, guided_by):
+    """No side is favoured, and resizing shifts nothing: mask and zones of the mirror image are the mirror's."""
+    network, image, zones = (
+        request.getfixturevalue(judging),
+        inputs(1)[0],
+        (True, False, False, False, True, True),
+    )
     mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
-    seen = flipping.judge([image], guided_by=guided_by, zones=[zones])[0]
-    mirror = flipping.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
+    seen = network.judge([image], guided_by=guided_by, zones=[zones])[0]
+    mirror = network.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
+    assert seen.mask.shape == image.pixels.shape
     np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
     np.testing.assert_allclose(
         mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], seen.zone_probabilities, atol=0.01
@@ -201,17 +207,6 @@ def test_the_judgements_at_several_sizes_are_averaged(network):
     small, large = logits((192,)), logits((288,))
     assert np.abs(small - large).max() > 0.5  # or the mean would prove nothing
     np.testing.assert_allclose(logits((192, 288)), (small + large) / 2, atol=0.1)
-
-
-@pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
-def test_a_mirrored_patient_gets_the_mirrored_answer_at_several_sizes(at_two_sizes, guided_by):
-    """Resizing shifts nothing: the mask of the mirror image is the mirror of the image's, on the same grid."""
-    image, zones = inputs(1)[0], (True, False, False, False, True, True)
-    mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
-    seen = at_two_sizes.judge([image], guided_by=guided_by, zones=[zones])[0]
-    mirror = at_two_sizes.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
-    assert seen.mask.shape == image.pixels.shape
-    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
 
 
 def test_a_resized_map_lies_where_it_lay():

@@ -12,7 +12,7 @@ import training
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest
+from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
 from tests.training.builders import STILL, small_data_set, small_normals
 from training.batches import normalised
 from training.cli import app
@@ -139,6 +139,19 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert otherwise.training["train"] == manifest.training["train"]
     assert "at 64 and 96 pixels" in (weights / "MODEL_CARD.md").read_text()
 
+    several = ["export", str(weights), str(weights), "--flip", "--bits", "8", "--data", data, "--out"]
+    both, again_both = tmp_path / "both", tmp_path / "again"
+    for command in ([*several, str(both)], ["export", str(both), "--data", data, "--out", str(again_both)]):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    for folder in (both, again_both):
+        found = read_manifest(folder)
+        assert (found.members, len(load_network(folder).members)) == (2, 2)
+        assert found.training["train"] == manifest.training["train"]
+        assert [member["weights"] for member in found.training["members"]] == [manifest.sha256] * 2
+        assert "the mean of 2 models" in (folder / "MODEL_CARD.md").read_text()
+    assert (both / WEIGHTS_FILE).stat().st_size < (again_both / WEIGHTS_FILE).stat().st_size
+
 
 def test_a_size_that_the_network_cannot_see_is_refused(folders, tmp_path):
     """The message names the multiple; nothing is written."""
@@ -237,3 +250,20 @@ def test_stochastic_depth_acts_in_training_only():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
         assert not torch.equal(dropping(image)[-1], dropping(image)[-1])
+
+
+def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monkeypatch):
+    """One manifest says one preset and one guidance for all members."""
+    data, _ = folders
+    alike = load_weights(packaged_weights())[0]
+    other = build_sgseg("compact", guidance="none")
+    facts = {"recipe": {"preset": "compact"}, "train": {}}
+    given = iter([[(alike, facts)], [(other, facts)]])
+    monkeypatch.setattr("training.export._load", lambda source, splits: next(given))
+
+    command = ["export", "one", "two", "--data", str(data), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+
+    assert result.exit_code == 2
+    assert "cannot judge together" in result.output
+    assert not (tmp_path / "out").exists()
