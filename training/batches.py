@@ -66,14 +66,14 @@ class AugmentedBatches(IterableDataset[Batch]):
         order: Sequence[int],
         *,
         epoch: int,
-        size: int,
+        sizes: Sequence[int],
         batch_size: int,
         seed: int,
         strength: Strength = Strength(),  # noqa: B008 - frozen
     ) -> None:
         self.loaded = loaded
         self.order = np.asarray(order)
-        self.epoch, self.size, self.batch_size, self.seed = epoch, size, batch_size, seed
+        self.epoch, self.sizes, self.batch_size, self.seed = epoch, tuple(sizes), batch_size, seed
         self.strength = strength
         self.share = Share()
 
@@ -83,13 +83,20 @@ class AugmentedBatches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
         shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
+        sizes = self._drawn_sizes(generator)
         if self.share.devices > 1:
             generator.manual_seed((self.seed * 1_000 + self.epoch) * 1_000 + self.share.rank + 1)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            whole = shuffled[start : start + self.batch_size]
-            yield self._batch(whole[self.share.rank :: self.share.devices], generator)
+        for place, size in enumerate(sizes):
+            whole = shuffled[place * self.batch_size : (place + 1) * self.batch_size]
+            yield self._batch(whole[self.share.rank :: self.share.devices], size, generator)
 
-    def _batch(self, chosen: NDArray[np.int64], generator: torch.Generator) -> Batch:
+    def _drawn_sizes(self, generator: torch.Generator) -> list[int]:
+        """Give the size of every batch, the same on all devices; of one size no chance is drawn."""
+        if len(self.sizes) == 1:
+            return [self.sizes[0]] * len(self)
+        return [self.sizes[i] for i in torch.randint(len(self.sizes), (len(self),), generator=generator)]
+
+    def _batch(self, chosen: NDArray[np.int64], size: int, generator: torch.Generator) -> Batch:
         masks = torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float()
         zones = self.loaded.zones[chosen].unsqueeze(1)
         if (opinions := self.loaded.opinions) is not None:
@@ -100,7 +107,7 @@ class AugmentedBatches(IterableDataset[Batch]):
             torch.from_numpy(self.loaded.images[chosen]).unsqueeze(1).float() / 255,
             masks,
             zones,
-            size=self.size,
+            size=size,
             strength=self.strength,
             generator=generator,
         )

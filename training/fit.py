@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.model.decoder import GuideLayer
 from sgseg_dicom.model.weights import load_weights, read_manifest
 from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
 from training.checkout import commit_of_checkout
@@ -65,7 +66,7 @@ class Epochs(lightning.LightningDataModule):
             self.train,
             self.order,
             epoch=epoch,
-            size=phase.size,
+            sizes=(phase.size, *phase.other_sizes),
             batch_size=self.recipe.batch_size,
             seed=self.recipe.seed,
             strength=phase.augmentation,
@@ -139,6 +140,8 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         load_pretrained(module.model, recipe)
     else:
         begin_with(module.model, load_weights(run.start_from)[0], renew=recipe.renew)
+        if recipe.guide_scale is not None:
+            wake_guides(module.model, recipe.guide_scale)
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
@@ -162,6 +165,13 @@ def begin_with(model: nn.Module, start: nn.Module, *, renew: Sequence[str]) -> N
         raise ConfigError(f"renew names {unknown}; the model's parts are {sorted(parts)}")
     fresh = {k: v for k, v in model.state_dict().items() if k.split(".")[0] in renew}
     model.load_state_dict(start.state_dict() | fresh)
+
+
+def wake_guides(model: nn.Module, scale: float) -> None:
+    """Let the report count *scale* in every cross-attention of the decoder."""
+    for part in model.modules():
+        if isinstance(part, GuideLayer):
+            nn.init.constant_(part.scale, scale)
 
 
 def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> lightning.Trainer:

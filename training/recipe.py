@@ -15,6 +15,7 @@ from sgseg_dicom.errors import ConfigError
 from training.strength import Strength
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Size = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class Guidance(BaseModel):
@@ -39,16 +40,17 @@ class Losses(BaseModel):
 
 class Phase(BaseModel):
     """
-    Epochs at one image size (a multiple of 32).
+    Epochs at one image size (a multiple of 32), or with each batch at one of several.
 
-    `hold_statistics`: the batch normalisations keep their running statistics and train with them, as
+    `other_sizes`: each batch has `size` or one of these, all as likely. `hold_statistics`: the batch normalisations keep their running statistics and train with them, as
     inference uses them. `augmentation`: how far it goes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1)]
-    size: Annotated[int, Field(ge=64, multiple_of=32)]
+    size: _Size
+    other_sizes: tuple[_Size, ...] = ()
     hold_statistics: bool = False
     augmentation: Strength = Strength()
 
@@ -59,6 +61,8 @@ class Recipe(BaseModel):
 
     `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
     from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
+    `guide_scale`: what the cross-attentions of such a run count at its start (None: what they do in the weights): a
+    decoder that learned without a report reads none, and hardly learns to from scales near 0 (LOG.md).
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
     earlier ones); the methods of the tables do without. `opinions`: how far the targets are the teachers' opinions
     (`training.opinions`) and not the data's masks and zones; the methods of the tables do without.
@@ -81,6 +85,7 @@ class Recipe(BaseModel):
     warmup_share: _Share
     ema_decay: _Share
     drop_path: _Share = 0.0
+    guide_scale: _Share | None = None
     opinions: _Share = 0.0
     renew: tuple[str, ...] = ()
     precision: Literal["bf16-mixed", "32-true"]

@@ -26,7 +26,7 @@ def items(tmp_path_factory):
 
 
 def batches_of(items, share):
-    batches = AugmentedBatches(LoadedItems(items), range(len(items)), epoch=0, size=64, batch_size=4, seed=1)
+    batches = AugmentedBatches(LoadedItems(items), range(len(items)), epoch=0, sizes=(64,), batch_size=4, seed=1)
     batches.share = share
     return list(batches)
 

@@ -123,7 +123,7 @@ def test_opinions_turn_and_join_with_their_image(items, opinions):
     same = replace(
         opinions, masks=loaded.masks.astype(np.uint8) * 255, zones=loaded.zones.numpy().astype(np.float32)
     )
-    batches = AugmentedBatches(LoadedItems(items, same), range(6), epoch=0, size=96, batch_size=3, seed=2)
+    batches = AugmentedBatches(LoadedItems(items, same), range(6), epoch=0, sizes=(96,), batch_size=3, seed=2)
     batches.strength = replace(batches.strength, join=0.5)
 
     for batch in batches:

@@ -207,7 +207,7 @@ def test_the_paper_preset_trains_two_steps(tmp_path, caplog):
     load_pretrained(module.model, recipe)
     before = {name: value.clone() for name, value in module.named_parameters() if value.numel() < 1e5}
     loaded = LoadedItems(items)
-    batches = AugmentedBatches(loaded, range(4), epoch=0, size=64, batch_size=2, seed=1)
+    batches = AugmentedBatches(loaded, range(4), epoch=0, sizes=(64,), batch_size=2, seed=1)
 
     lightning.Trainer(fast_dev_run=2, accelerator="cpu", enable_progress_bar=False).fit(
         module, DataLoader(batches, batch_size=None)
