@@ -27,6 +27,7 @@ from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.opinions import Opinions
+from training.order import places_of_epoch
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
 
@@ -35,7 +36,7 @@ _VALID_BATCH = 16
 
 
 class Epochs(lightning.LightningDataModule):
-    """One loader an epoch, at the size that the recipe says; normal radiographs stand in it more than once."""
+    """One loader an epoch, of the images and at the size that the recipe says."""
 
     def __init__(
         self,
@@ -47,16 +48,13 @@ class Epochs(lightning.LightningDataModule):
         super().__init__()
         self.recipe = recipe
         self.train, self.valid = LoadedItems(train, opinions), LoadedItems(valid)
-        self.order = [
-            place
-            for place, item in enumerate(train)
-            for _ in range(1 if item.mask is not None else recipe.normals_repeat)
-        ]
+        self.items = tuple(train)
 
     @property
     def steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.recipe.epochs * (len(self.order) // self.recipe.batch_size)
+        images = len(places_of_epoch(self.items, self.recipe, 0))
+        return self.recipe.epochs * (images // self.recipe.batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the batches of the trainer's current epoch."""
@@ -64,7 +62,7 @@ class Epochs(lightning.LightningDataModule):
         phase = self.recipe.phase_at(epoch)
         batches = AugmentedBatches(
             self.train,
-            self.order,
+            places_of_epoch(self.items, self.recipe, epoch),
             epoch=epoch,
             sizes=(phase.size, *phase.other_sizes),
             batch_size=self.recipe.batch_size,

@@ -60,7 +60,8 @@ class Recipe(BaseModel):
     Everything that a run depends on beside the data.
 
     `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.pretrained`); "" starts
-    from random. `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
+    from random. `images_per_patient`: of infected ones, at most so many stand in an epoch (`training.order`); None: all.
+    `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
     `guide_scale`: what the cross-attentions of such a run count at its start (None: what they do in the weights): a
     decoder that learned without a report reads none, and hardly learns to from scales near 0 (LOG.md).
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
@@ -78,6 +79,7 @@ class Recipe(BaseModel):
     seed: int
     batch_size: Annotated[int, Field(ge=1)]
     normals_repeat: Annotated[int, Field(ge=0)]
+    images_per_patient: Annotated[int, Field(ge=1)] | None = None
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     learning_rate: float
     encoder_learning_rate: float

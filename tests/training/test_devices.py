@@ -44,6 +44,20 @@ def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
         torch.testing.assert_close(together, one.zones.sum(1))
 
 
+def test_all_devices_see_a_batch_at_the_same_size(items):
+    """Else they would wait for each other: the size is drawn before their chances part."""
+    batches = AugmentedBatches(
+        LoadedItems(items), [0, 1] * 16, epoch=0, sizes=(32, 64), batch_size=2, seed=1
+    )
+    sizes = []
+    for rank in (0, 1):
+        batches.share = Share(rank, 2)
+        sizes.append([len(batch.images[0, 0]) for batch in batches])
+
+    assert sizes[0] == sizes[1]
+    assert set(sizes[0]) == {32, 64}
+
+
 def test_two_devices_do_not_share_their_chance(items):
     """The same image would be augmented alike otherwise."""
     alike = [items[0]] * 4

@@ -235,6 +235,37 @@ def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
         assert min((image - other).abs().max() for other in kept) < 1e-3
 
 
+def test_batches_take_every_size_of_their_phase(items):
+    """Each batch has one size for its images and masks; the same run draws the same sizes."""
+    train, valid = items
+    phase = Phase(epochs=1, size=64, other_sizes=(96, 128))
+    recipe = load_recipe("smoke").model_copy(update={"phases": (phase,), "batch_size": 1})
+    batches = Epochs(recipe, train * 4, valid).train_dataloader()
+
+    seen = [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
+
+    assert all(images == masks for images, masks in seen)
+    assert {images for images, _ in seen} == {(64, 64), (96, 96), (128, 128)}
+    assert seen == [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
+
+
+def test_a_recipe_can_wake_the_guides_of_the_weights_it_begins_with(items, tmp_path, monkeypatch):
+    """What the report counts at the start is what the recipe says, in every stage, and nothing else changes."""
+    begun = {}
+    monkeypatch.setattr(
+        "lightning.Trainer.fit", lambda trainer, module, **_: begun.update(module.model.state_dict())
+    )
+    recipe = load_recipe("smoke").model_copy(update={"guide_scale": 0.2})
+
+    fit(recipe, *items, Run(out=tmp_path, start_from=packaged_weights()))
+
+    known = load_weights(packaged_weights())[0].state_dict()
+    scales = [name for name in begun if name.startswith("decoder.") and name.endswith(".scale")]
+    assert len(scales) == 3
+    assert all(begun[name].item() == pytest.approx(0.2) for name in scales)
+    assert not [name for name in known if name not in scales and not torch.equal(begun[name], known[name])]
+
+
 def test_stochastic_depth_acts_in_training_only():
     """Blocks are left out by chance in training; inference and the weights' names are untouched."""
     recipe = load_recipe("smoke").model_copy(update={"drop_path": 0.9})
