@@ -201,15 +201,28 @@ def latest(config: Config, limit: int) -> "list[Entry]":
         jobs.close()
 
 
-def requeue(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> "Iterator[Entry]":
+def lost(config: Config, limit: int) -> "list[Entry]":
+    """Give the last *limit* images whose answer was lost, through our fault or a destination's, the newest first."""
+    if not config.store.folder.exists():
+        return []
+    with closing(open_jobs(config)) as jobs:
+        return [entry for entry in reversed(jobs.all()) if entry.lost][:limit]
+
+
+def requeue(
+    config: Config, sop_instance_uids: Sequence[str], *, failed: bool, anew: bool = False
+) -> "Iterator[Entry]":
     """
     Queue settled jobs once more: those of the images that are named and, if *failed*, all whose answer was lost.
 
-    Gives each job once it is queued.
+    What is kept is sent again as it was; with *anew* the image is judged under the settings of now. Gives each job
+    once it is queued.
 
     Raises:
         StorageUnavailable: the store or the queue's database cannot be used.
     """
+    from node.worker import judge_anew
+
     store = open_store(config)
     with closing(open_jobs(config)) as jobs:
         named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
@@ -219,6 +232,8 @@ def requeue(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -
                 entry = jobs.get(job_id)
                 if entry is None or not entry.settled:
                     continue
+                if anew:
+                    judge_anew(store, job_id)
                 jobs.again(entry.job)
             yield entry
 
@@ -315,4 +330,5 @@ def _receivers(config: Config) -> str:
 
 def child_command(role: str) -> list[str]:
     """Give the command of a half under the supervisor."""
-    return [sys.executable, "-m", "node.cli", role, "--supervised"]
+    # -P: what is installed, and not what lies in the folder that the node was started from.
+    return [sys.executable, "-P", "-m", "node.cli", role, "--supervised"]

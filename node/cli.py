@@ -67,18 +67,29 @@ def status(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Images to show, the newest first.")] = 20,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed",
+            help="Only those that failed, or whose results a destination refused; "
+            "ends with 1 where there are any, for monitoring.",
+        ),
+    ] = False,
 ) -> None:
     """Show what came in and how it ended."""
     from node import app as node
     from node.report import print_status
 
     with _plain_errors():
-        entries = node.latest(_load(config), limit)
+        settings = _load(config)
+        entries = node.lost(settings, limit) if failed else node.latest(settings, limit)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
     else:
-        print_status(entries)
+        nothing = "nothing failed" if failed else "nothing came in yet"
+        print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
+    raise typer.Exit(1 if failed and entries else 0)
 
 
 @app.command()
@@ -89,16 +100,29 @@ def requeue(
     failed: Annotated[
         bool, typer.Option("--failed", help="All that failed, or whose results a destination refused.")
     ] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Judge them again under the settings of now: new destinations, forms, language or weights. "
+            "An object that is kept under the same UID stays as it is.",
+        ),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Answer images again, or send their kept results again, after the cause of a failure is mended."""
+    """
+    Answer images again, after the cause of a failure is mended.
+
+    Results that are kept are sent again as they are, to the destinations of then.
+    """
     from node import app as node
 
     if not uids and not failed:
         raise typer.BadParameter("name SOP Instance UIDs, or say --failed")
     with _plain_errors():
         queued = [
-            entry.job.sop_instance_uid for entry in node.requeue(_load(config), uids or (), failed=failed)
+            entry.job.sop_instance_uid
+            for entry in node.requeue(_load(config), uids or (), failed=failed, anew=anew)
         ]
     for uid in queued:
         typer.echo(f"{uid}: queued again")
@@ -192,7 +216,10 @@ def _leaving() -> Iterator[None]:
 
 def _load(path: Path | None) -> Config:
     beside = Path("config.toml")
-    return load(path or (beside if beside.is_file() else None))
+    if path is None and not beside.is_file():
+        typer.echo("no --config, and no config.toml in this folder: the defaults", err=True)
+        return load(None)
+    return load(path or beside)
 
 
 def _begin(settings: Config) -> None:

@@ -18,10 +18,10 @@ _STYLES = {
 }
 
 
-def print_status(entries: Sequence[Entry]) -> None:
-    """Print what came in and how it ended, the newest first."""
+def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
+    """Print what came in and how it ended, the newest first; *nothing* where there is none."""
     if not entries:
-        Console().print("nothing came in yet")
+        Console().print(nothing, markup=False, highlight=False, soft_wrap=True)
         return
     table = Table("received", "from", "SOP Instance UID", "state", "why", "delivered to", "seconds")
     for entry in entries:

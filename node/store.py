@@ -238,6 +238,16 @@ class Store:
                 _sync(self.results)
                 shutil.rmtree(unfinished)
 
+    def drop(self, job: str, name: str) -> None:
+        """
+        Delete one file of the results of *job*, if it is there.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        with _storage(self.folder):
+            (self.results / job / name).unlink(missing_ok=True)
+
     def set_aside(self, job: str, files: Mapping[str, bytes]) -> Path:
         """
         Put results that must not be sent into the quarantine, for a person to look at; give their folder.

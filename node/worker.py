@@ -196,7 +196,8 @@ class Worker:
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            self._keep(job, outcome, {name: _encoded(ds) for name, ds in results.files.items()})
+            kept = {name: self._bytes_of(job, name, ds) for name, ds in results.files.items()}
+            self._keep(job, outcome, kept)
             self._store.clear_aside(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
@@ -222,7 +223,7 @@ class Worker:
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
         ds = self._process.answer(self._store.folder / job.file, error)
-        content = self._kept_answer(job, ds) or _encoded(ds)
+        content = self._bytes_of(job, _ANSWER, ds)
         outcome = replace(
             outcome,
             files=(_ANSWER,),
@@ -246,14 +247,14 @@ class Worker:
         where = f"the objects: {kept}" if isinstance(kept, Path) else f"the objects could not be kept: {kept}"
         return replace(outcome, detail=f"{outcome.detail}; {where}")
 
-    def _kept_answer(self, job: Job, made: Dataset) -> bytes | None:
-        """Give the bytes of the same answer as they were kept before: under one UID nothing else is ever sent."""
+    def _bytes_of(self, job: Job, name: str, made: Dataset) -> bytes:
+        """Encode an object; the same one as it was kept before: under one UID nothing else is ever sent."""
         folder = self._store.kept(job.id)
-        path = None if folder is None else folder / _ANSWER
+        path = None if folder is None else folder / name
         if path is None or not path.is_file():
-            return None
-        uid = read_file_meta_info(path).MediaStorageSOPInstanceUID
-        return path.read_bytes() if uid == made.SOPInstanceUID else None
+            return _encoded(made)
+        same = read_file_meta_info(path).MediaStorageSOPInstanceUID == made.SOPInstanceUID
+        return path.read_bytes() if same else _encoded(made)
 
     def _keep(self, job: Job, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         """Keep objects and outcome, instead of an answer of an earlier time."""
@@ -263,8 +264,10 @@ class Worker:
     def _kept(self, job: Job) -> Outcome | None:
         """Give the outcome that a worker kept before it died; None where there is none of a judged image."""
         folder = self._store.kept(job.id)
-        outcome = None if folder is None else _read_outcome(folder)
-        return outcome if outcome and outcome.ending.judged else None
+        if folder is None or not (folder / _OUTCOME).is_file():  # see judge_anew
+            return None
+        outcome = _read_outcome(folder)
+        return outcome if outcome.ending.judged else None
 
     def _send(self, job_id: str, destination: str) -> None:
         folder, courier = self._store.kept(job_id), self._couriers.get(destination)
@@ -285,6 +288,16 @@ class Worker:
         finally:
             with self._counting:
                 self._running -= 1
+
+
+def judge_anew(store: Store, job_id: str) -> None:
+    """
+    Let the next answer to a job be made again, under the settings of then; the objects that are kept stay.
+
+    Raises:
+        StorageUnavailable: read-only.
+    """
+    store.drop(job_id, _OUTCOME)
 
 
 def _require_processable(job: Job, *, deadly: bool) -> None:
@@ -357,7 +370,8 @@ def _stopwatch(seconds: dict[str, float]) -> "Timed":
 
 
 def _log_outcome(job: Job, outcome: Outcome) -> None:
-    log.info(
+    a_person_must_look = outcome.ending in (Ending.FAILED, Ending.QUARANTINED)
+    (log.warning if a_person_must_look else log.info)(
         "answered",
         job=job.id,
         ending=outcome.ending.value,
@@ -368,7 +382,8 @@ def _log_outcome(job: Job, outcome: Outcome) -> None:
 
 
 def _log_delivery(job_id: str, sent: Delivery) -> None:
-    log.info(
+    a_person_must_look = sent.state in (Sent.REFUSED, Sent.FAILED)
+    (log.warning if a_person_must_look else log.info)(
         sent.state.value,
         job=job_id,
         destination=sent.destination,

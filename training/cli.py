@@ -90,7 +90,9 @@ def teach_command(
 def fit_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints and logs; a run found there is resumed.")],
-    recipe: Annotated[str, typer.Option(help="Name of a packaged recipe, or a TOML file.")] = "compact",
+    recipe: Annotated[
+        str, typer.Option(help="Name of a packaged recipe, or a TOML file (training/README.md says which).")
+    ] = "compact",
     normals: Normals | None = None,
     epochs: Annotated[
         int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
@@ -103,7 +105,9 @@ def fit_command(
         Path | None, typer.Option(help="File of `teach`, for a recipe that learns from opinions.")
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, that share a batch.")] = 1,
-    image_weights: Annotated[str | None, typer.Option(help="Of the image encoder, timm's names.")] = None,
+    image_weights: Annotated[
+        str | None, typer.Option(help="File or folder with timm's tensor names, or 'efficientnet-lite2'.")
+    ] = None,
     detector_weights: Annotated[
         str | None, typer.Option(help="Folder of RT-DETR, transformers' format.")
     ] = None,

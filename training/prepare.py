@@ -1,15 +1,16 @@
 """Data folders -> a manifest: what there is of each image, what was dropped and why, and who crosses splits."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
 from sgseg_dicom.model.weights import digest_of_file
-from training.data import Captions, Item, read_normals, splits_of, survey_split
+from training.data import Captions, Item, digest_of, read_normals, splits_of, survey_split
 from training.data.items import bits_of
+from training.data.layouts import Survey
 
 
 def manifest_of(
@@ -21,7 +22,8 @@ def manifest_of(
     Returns:
         `images`: split, name, paths relative to their folder, patient, caption and zones in PATIENT laterality,
         sha256 of image and mask; `dropped`, `other_caption`, `without_zones`: what became of the rest;
-        `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
+        `train_digest`: of all that a run learns from, as `fit` and the model card name it where no pseudo-labels
+        are used; None without a train split. `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
 
     Raises:
         DataError: a folder has no known layout, or a file is missing.
@@ -42,6 +44,7 @@ def manifest_of(
         ]
     return {
         "data": str(data),
+        "train_digest": _train_digest(surveys, normals),
         "normals": None if normals is None else str(normals),
         "layout": next(iter(surveys.values())).layout,
         "captions": captions,
@@ -62,6 +65,8 @@ def summary_of(manifest: dict[str, Any]) -> str:
     """Write what a reader should know before training on it."""
     counts = Counter((row["split"], row["normal"]) for row in manifest["images"])
     lines = [f"{manifest['layout']} layout, {manifest['captions']} captions"]
+    if digest := manifest["train_digest"]:
+        lines.append(f"train, all of it: data digest {digest[:16]}")
     lines += [
         f"{split}: {count} {'normal' if normal else 'infected'} images"
         for (split, normal), count in sorted(counts.items())
@@ -78,6 +83,13 @@ def summary_of(manifest: dict[str, Any]) -> str:
     ):
         lines += [f"{told}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
     return "\n".join(lines)
+
+
+def _train_digest(surveys: Mapping[str, Survey], normals: Path | None) -> str | None:
+    if "train" not in surveys:
+        return None
+    there = normals is not None and (normals / "train").is_dir()
+    return digest_of([*surveys["train"].items, *(read_normals(normals, "train") if there else ())])
 
 
 def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any]:

@@ -82,6 +82,29 @@ def test_status_shows_what_a_sender_calls_itself_as_it_is(tmp_path):
     assert "[/]" in run("status", "--config", str(file)).stdout
 
 
+def test_status_of_what_failed_ends_with_0_where_nothing_did(tmp_path):
+    """
+    One image waits: nothing that a person must look at.
+    """
+    file = write_settings(tmp_path)
+    receive_here(load(file))
+    result = run("status", "--failed", "--config", str(file))
+
+    assert result.exit_code == 0
+    assert "nothing failed in" in result.stdout
+
+
+def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
+    """
+    In another folder the same command looks at another store: that must not go unsaid.
+    """
+    monkeypatch.chdir(tmp_path)
+    result = run("status")
+
+    assert "no config.toml in this folder: the defaults" in result.stderr
+    assert "sgseg-store" in result.stdout
+
+
 @pytest.mark.parametrize("arguments", [["1.2.3"], []])
 def test_requeue_says_what_it_could_not_do(tmp_path, arguments):
     """

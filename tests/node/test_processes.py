@@ -11,7 +11,7 @@ import psutil
 import pytest
 from pydicom import dcmread
 
-from node.app import forget_old, open_jobs, open_store, requeue
+from node.app import forget_old, lost, open_jobs, open_store, requeue
 from node.supervisor import CANNOT_START
 from tests.node.processes import (
     RECEIVE,
@@ -236,6 +236,32 @@ def test_what_was_refused_is_sent_again_when_it_is_queued_again(node):
     assert [sent.state for sent in entry.deliveries] == ["delivered"]
     assert begun(node.folder).count(uid) == 1
     assert node.archive.got[:2] == node.archive.got[2:]
+
+
+def test_what_a_destination_refused_is_found_by_status(node):
+    """
+    `status --failed` is for monitoring: it shows what a person must look at, and ends with 1 where there is any.
+    """
+    node.archive.answers = lambda count: 0x0110
+    refused = node.settled(node.send())
+    node.archive.answers = lambda count: 0x0000
+    node.settled(node.send())
+
+    assert [entry.job.id for entry in lost(node.config, 20)] == [refused.job.id]
+
+
+def test_judged_anew_an_image_is_processed_once_more(node):
+    """
+    Unlike a requeue alone, which sends what is kept.
+    """
+    uid = node.send()
+    node.settled(uid)
+    assert list(requeue(node.config, [uid], failed=False, anew=True))
+    entry = node.settled(uid)
+
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+    assert begun(node.folder).count(uid) == 2
+    assert node.archive.got[:2] == node.archive.got[2:]  # not one byte differs under the same UIDs
 
 
 def test_a_delivery_that_used_up_its_attempts_is_begun_anew(configure, archive, tmp_path):

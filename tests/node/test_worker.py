@@ -12,7 +12,7 @@ from pydicom import dcmread
 from node.deliver import Courier
 from node.jobs import Ending, Job, Outcome, Sent
 from node.store import Store
-from node.worker import DEVICE_FAILURES, Worker
+from node.worker import DEVICE_FAILURES, Worker, judge_anew
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -140,6 +140,46 @@ def test_kept_results_are_not_made_again(store, tmp_path):
 
     assert (second.ending, second.files) == (first.ending, first.files)
     assert content == {name: (store.kept(job.id) / name).read_bytes() for name in second.files}
+
+
+def test_judged_anew_the_destinations_of_now_get_what_they_want(store, tmp_path, archive):
+    """
+    A destination that was added since has its results; an object that another one already has stays as it was.
+    """
+    job = job_for(store)
+    worker(store, StandIn(tmp_path), courier_to(archive)).answer(job)
+    sr = store.kept(job.id) / "sr.dcm"
+    kept = dcmread(sr)
+    kept.ContentDate = "19991231"
+    kept.save_as(sr)
+    before = sr.read_bytes()
+    added = courier_to(archive, name="added", results=(Kind.SR,))
+    work = worker(store, StandIn(tmp_path), courier_to(archive), added)
+
+    assert work.answer(job).destinations == ("archive",)
+    judge_anew(store, job.id)
+    outcome = work.answer(job)
+
+    assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "added": ("sr.dcm",)}
+    assert sr.read_bytes() == before
+    assert work.deliver(job.id, "added", first=True).state is Sent.DELIVERED
+
+
+def test_judged_anew_by_other_weights_the_results_are_other_ones(store, tmp_path):
+    """
+    Other weights, other UIDs: nothing of the old results is kept.
+    """
+    job = job_for(store)
+    worker(store, StandIn(tmp_path)).answer(job)
+    sr = store.kept(job.id) / "sr.dcm"
+    kept = dcmread(sr)
+    kept.file_meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID = "2.25.1"
+    kept.save_as(sr)
+
+    judge_anew(store, job.id)
+    worker(store, StandIn(tmp_path)).answer(job)
+
+    assert dcmread(sr).SOPInstanceUID != "2.25.1"
 
 
 def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):

@@ -26,7 +26,9 @@ def items(tmp_path_factory):
 
 
 def batches_of(items, share):
-    batches = AugmentedBatches(LoadedItems(items), range(len(items)), epoch=0, sizes=(64,), batch_size=4, seed=1)
+    batches = AugmentedBatches(
+        LoadedItems(items), range(len(items)), epoch=0, sizes=(64,), batch_size=4, seed=1
+    )
     batches.share = share
     return list(batches)
 
@@ -46,9 +48,7 @@ def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
 
 def test_all_devices_see_a_batch_at_the_same_size(items):
     """Else they would wait for each other: the size is drawn before their chances part."""
-    batches = AugmentedBatches(
-        LoadedItems(items), [0, 1] * 16, epoch=0, sizes=(32, 64), batch_size=2, seed=1
-    )
+    batches = AugmentedBatches(LoadedItems(items), [0, 1] * 16, epoch=0, sizes=(32, 64), batch_size=2, seed=1)
     sizes = []
     for rank in (0, 1):
         batches.share = Share(rank, 2)

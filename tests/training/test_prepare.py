@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from tests.training.builders import as_kaggle, small_data_set, small_normals
-from training.data import NEAR_DUPLICATES, read_split
+from training.data import NEAR_DUPLICATES, read_normals, read_split
+from training.fit import facts_of
 from training.prepare import manifest_of, summary_of
 
 
@@ -34,6 +35,17 @@ def test_every_image_has_its_row(folders):
     assert row["image_sha256"] == hashlib.sha256(item.image.read_bytes()).hexdigest()
     assert row["mask_sha256"] == hashlib.sha256(item.mask.read_bytes()).hexdigest()
     assert rows[-1]["zones"] == "000000"
+
+
+def test_the_digest_is_the_one_that_a_run_writes_down(folders):
+    """Whoever has the data can tell whether a model card speaks of the same."""
+    data, normals = folders
+    learned = read_split(data, "train") + read_normals(normals, "train")
+
+    manifest = manifest_of(data, normals)
+
+    assert manifest["train_digest"] == facts_of(learned)["digest"] != manifest_of(data)["train_digest"]
+    assert manifest["train_digest"][:16] in summary_of(manifest)
 
 
 def test_what_is_dropped_is_told_with_its_reason(folders):
