@@ -23,7 +23,8 @@ def manifest_of(
         `images`: split, name, paths relative to their folder, patient, caption and zones in PATIENT laterality,
         sha256 of image and mask; `dropped`, `other_caption`, `without_zones`: what became of the rest;
         `train_digest`: of all that a run learns from, as `fit` and the model card name it where no pseudo-labels
-        are used; None without a train split. `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
+        are used; None without a train split.
+        `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
 
     Raises:
         DataError: a folder has no known layout, or a file is missing.

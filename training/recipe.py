@@ -42,8 +42,9 @@ class Phase(BaseModel):
     """
     Epochs at one image size (a multiple of 32), or with each batch at one of several.
 
-    `other_sizes`: each batch has `size` or one of these, all as likely. `hold_statistics`: the batch normalisations keep their running statistics and train with them, as
-    inference uses them. `augmentation`: how far it goes.
+    `other_sizes`: each batch has `size` or one of these, all as likely.
+    `hold_statistics`: the batch normalisations keep their running statistics and train with them, as inference uses
+    them. `augmentation`: how far it goes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
