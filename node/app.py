@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 ReportReady = Callable[..., None]
 _SWEEP_SECONDS = 3600.0
 _PATIENCE_SECONDS = 10
+_HANGING_SECONDS = 900.0
 
 
 def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
@@ -103,11 +105,17 @@ def work(
 
         worker = Worker(store=store, process=process, couriers=receivers, on_device_lost=on_device_lost)
         workflows = queue.Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        jobs = queue.Jobs(url)
+        adopt(store, jobs)
         workflows.launch()
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
-        jobs = queue.Jobs(url)
-        tidy(stop, lambda: forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC)))
+
+        def put_in_order() -> None:
+            forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+            adopt(store, jobs)
+
+        tidy(stop, put_in_order)
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
@@ -274,6 +282,27 @@ def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = 
             log.error("not_tidied", detail=str(error))
 
 
+def adopt(store: Store, jobs: "Jobs") -> int:
+    """
+    Queue images that have no job; give their number.
+
+    Killed between the two, a receiver leaves one, and a `requeue`, which takes a job out and puts it in again.
+    """
+    adopted = 0
+    known = jobs.files()
+    for image in store.images():  # asked for last: what comes meanwhile is known, or looked for below
+        if image in known:
+            continue
+        with store.changing():
+            job = store.job_of(image)
+            if job is not None and jobs.get(job.id) is None:
+                jobs.enqueue(job)
+                adopted += 1
+    if adopted:
+        log.warning("adopted", jobs=adopted)
+    return adopted
+
+
 def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
     """Delete images, results and records of jobs that ended more than *keep_days* ago; give their number."""
     if keep_days == 0:
@@ -303,6 +332,11 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
         counts = jobs.counts()
         if aside := store.aside():
             counts["results in quarantine"] = aside
+        if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
+            problems.append(
+                f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "
+                "the worker or its device hangs; see the log, and start the node again"
+            )
     except StorageUnavailable as error:
         problems.append(str(error))
     port = ready["receive"]["port"] if "receive" in ready else config.receive.port

@@ -17,6 +17,8 @@ from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable, SgsegError
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _WARNINGS = (0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000))  # PS3.7 C.4, PS3.4 B.2.3: stored all the same
 _DUPLICATE = 0x0111  # our UIDs are derived from the source: the peer already has this object
+_SLOWEST_BYTES_PER_SECOND = 125_000
+"""A network of 1 Mbit/s: pynetdicom's limit for an answer begins when it has only queued what is to be sent."""
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
 
 
@@ -66,7 +68,8 @@ class Courier:
         # The file is sent as it is, without a decoder in between.
         _config.STORE_SEND_CHUNKED_DATASET = True
         contexts = [_context_of(file) for file in files]
-        with self._association(_distinct(contexts)) as association:
+        largest = max((file.stat().st_size for file in files), default=0)
+        with self._association(_distinct(contexts), largest=largest) as association:
             refusals = [
                 refusal
                 for number, (file, context) in enumerate(zip(files, contexts, strict=True), start=1)
@@ -86,7 +89,7 @@ class Courier:
             return f"{file.name}: it does not accept {context.abstract_syntax.name} in {syntax}"  # type: ignore[union-attr]
         answer = association.send_c_store(file, msg_id=number) if association.is_established else None
         if answer is None or "Status" not in answer:
-            raise PeerUnavailable(f"{self._name} broke off, or did not answer in {self._answer_seconds:g} s")
+            raise PeerUnavailable(f"{self._name} broke off, or did not answer to {file.name} in time")
         status = int(answer.Status)
         if status in _OUT_OF_RESOURCES:
             raise PeerUnavailable(f"{self._name} is out of resources (status 0x{status:04X})")
@@ -99,19 +102,25 @@ class Courier:
         return f"{self.destination.name} ({self.destination.address})"
 
     @contextmanager
-    def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:
-        """Open an association with time limits everywhere, and release or abort it."""
+    def _association(self, contexts: list[PresentationContext], *, largest: int = 0) -> Iterator[Association]:
+        """Open an association with time limits everywhere, and release or abort it; *largest*: bytes of an object."""
         ae = AE(self._calling_ae_title)
         ae.connection_timeout = self._connect_seconds
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = self._answer_seconds
+        ae.acse_timeout = self._answer_seconds
+        ae.dimse_timeout = ae.network_timeout = self._answer_seconds + largest / _SLOWEST_BYTES_PER_SECOND
         peer = self.destination
-        association = ae.associate(
-            peer.host,
-            peer.port,
-            contexts,
-            ae_title=peer.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, self._tune), (evt.EVT_DATA_SENT, _acknowledge_quickly)],
-        )
+        try:
+            association = ae.associate(
+                peer.host,
+                peer.port,
+                contexts,
+                ae_title=peer.ae_title,
+                evt_handlers=[(evt.EVT_CONN_OPEN, self._tune), (evt.EVT_DATA_SENT, _acknowledge_quickly)],
+            )
+        except OSError as error:  # the host's name, which pynetdicom resolves itself
+            raise PeerUnavailable(
+                f"{self._name} is not found ({error.strerror or type(error).__name__}); check host and DNS"
+            ) from error
         if not association.is_established:
             raise self._no_association(association)
         try:

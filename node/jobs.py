@@ -30,7 +30,7 @@ class Job:
     One received image.
 
     Attributes:
-        id: the key of the image: same SOP Instance UID and same content, same id.
+        id: the key of the image (`job_id`): same SOP Instance UID and same content, same id.
         sop_instance_uid: SOP Instance UID (0008,0018), as the sender named it.
         file: where the store keeps it, relative to the store's folder.
         conflicting: True where the SOP Instance UID was already kept with other content.
@@ -108,6 +108,7 @@ class Delivery:
         detail: cause and cure in a sentence; "" where all went well.
         at: POSIX time of the last attempt, in seconds.
         seconds: time that the last attempt took.
+        taken_at: POSIX time when the destination last took anything, before the end of this attempt; 0: not known.
     """
 
     destination: str
@@ -115,6 +116,7 @@ class Delivery:
     detail: str = ""
     at: float = 0.0
     seconds: float = 0.0
+    taken_at: float = 0.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Delivery":
@@ -156,6 +158,10 @@ def instance_key(sop_instance_uid: str) -> str:
     return hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]
 
 
-def job_id(sop_instance_uid: str, digest: str) -> str:
-    """Give the key of one content (*digest*, hexadecimal sha256) under one SOP Instance UID."""
-    return f"{instance_key(sop_instance_uid)}-{digest[:16]}"
+def job_id(sop_instance_uid: str, digest: str, *, conflicting: bool = False) -> str:
+    """
+    Give the key of one content (*digest*, hexadecimal sha256) under one SOP Instance UID.
+
+    Another one where it is *conflicting*: it is judged if it comes again once the other content is forgotten.
+    """
+    return f"{instance_key(sop_instance_uid)}-{digest[:16]}{'-conflict' if conflicting else ''}"

@@ -10,7 +10,9 @@ leaves its workflows pending; the next worker starts them again behind the last 
 """
 
 import fcntl
+import itertools
 import logging
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +21,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
 from sgseg_dicom.config import Deliver, Queue
 from sgseg_dicom.errors import StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 APPLICATION = "sgseg-node"
 SHAPE = "1"
@@ -34,6 +39,8 @@ survives an upgrade as long as this stays; it must change with the order or the 
 """
 _ANSWER, _DELIVER = "answer", "deliver"
 _LOOK_SECONDS = 0.2
+_DELIVERIES_AT_ONCE = 8
+"""Deliveries to one destination that are being repeated; one that sleeps until its next attempt is among them."""
 _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 
 
@@ -147,13 +154,39 @@ class Jobs:
         return self._entries(completed_before=moment, limit=limit)
 
     def counts(self) -> dict[str, int]:
-        """Count the jobs that wait and those in work."""
-        with _database():
-            rows = self._client.list_workflows(
-                name=_ANSWER, status=list(_UNFINISHED), load_input=False, load_output=False
-            )
+        """Count the jobs that wait and those in work, and the deliveries that wait for their destination."""
+        rows, deliveries = self._unfinished(_ANSWER), self._unfinished(_DELIVER)
         working = sum(row.status == "PENDING" for row in rows)
-        return {"waiting": len(rows) - working, "working": working}
+        return {
+            "waiting": len(rows) - working,
+            "working": working,
+            "deliveries waiting": len(deliveries),
+        }
+
+    def in_work_since(self, moment: float) -> int:
+        """Count the jobs that are in work since before *moment* (POSIX time)."""
+        begun = (row.dequeued_at for row in self._unfinished(_ANSWER) if row.status == "PENDING")
+        return sum(at is not None and at < moment * 1000 for at in begun)
+
+    def files(self) -> set[str]:
+        """Give the files of all jobs, relative to the store's folder."""
+        with _database():
+            rows = self._client.list_workflows(name=_ANSWER, load_output=False)
+        return {row.input["args"][0]["file"] for row in rows if row.input}
+
+    def pending(self) -> dict[str, str]:
+        """Give what counts as in work, answers and deliveries: id -> the queue it came from."""
+        return {
+            row.workflow_id: name
+            for name in (_ANSWER, _DELIVER)
+            for row in self._unfinished(name)
+            if row.status == "PENDING"
+        }
+
+    def resume(self, workflow_id: str, queue_name: str) -> None:
+        """Put what counts as in work, and is not, back into its queue."""
+        with _database():
+            self._client.resume_workflow(workflow_id, queue_name=queue_name)
 
     def forget(self, entry: Entry) -> None:
         """
@@ -167,11 +200,7 @@ class Jobs:
 
     def begun(self) -> list[str]:
         """Give the ids of unfinished jobs that a worker has begun; before the next one starts, all are its legacy."""
-        with _database():
-            rows = self._client.list_workflows(
-                name=_ANSWER, status=list(_UNFINISHED), load_input=False, load_output=False
-            )
-        return [row.workflow_id for row in rows if row.recovery_attempts]
+        return [row.workflow_id for row in self._unfinished(_ANSWER) if row.recovery_attempts]
 
     def deaths(self, job_id: str) -> int:
         """Count how often a worker died in the middle of a job that is in work; 0 where that cannot be known."""
@@ -198,6 +227,12 @@ class Jobs:
     def close(self) -> None:
         """Close the database."""
         self._client.destroy()
+
+    def _unfinished(self, name: str) -> list[Any]:
+        with _database():
+            return self._client.list_workflows(
+                name=name, status=list(_UNFINISHED), load_input=False, load_output=False
+            )
 
     def _entries(self, **query: Any) -> list[Entry]:
         with _database():
@@ -228,11 +263,15 @@ class Jobs:
 class Workflows:
     """The worker's half: takes jobs and runs their steps, several at a time. One in a process."""
 
+    resume_seconds = 30.0
+
     def __init__(self, url: str, work: Work, *, queue: Queue, deliver: Deliver) -> None:
         self._queue = queue
         self._jobs = Jobs(url)
         self._stopped = threading.Event()
+        self._running = Running()
         self._widening = threading.Thread(target=self._widen, daemon=True)
+        self._resuming = threading.Thread(target=self._resume, daemon=True)
         self._begun: list[str] = []
         DBOS(
             config={
@@ -243,7 +282,7 @@ class Workflows:
                 "log_level": logging.getLevelName(logging.WARNING),
             }
         )
-        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver)
+        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver, running=self._running)
 
     def launch(self) -> None:
         """
@@ -255,16 +294,21 @@ class Workflows:
         self._begun = self._jobs.begun()
         self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
         DBOS.launch()
-        # One destination that is down must not hold up another: one delivery at a time for each.
+        # One destination that is down must not hold up another, nor a few objects that it chokes on the others.
         DBOS.register_queue(
-            _DELIVER, partition_worker_concurrency=1, polling_interval_sec=1.0, on_conflict="always_update"
+            _DELIVER,
+            partition_worker_concurrency=_DELIVERIES_AT_ONCE,
+            polling_interval_sec=1.0,
+            on_conflict="always_update",
         )
         self._widening.start()
+        self._resuming.start()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take nothing new and give running steps some time; what is not done then, the next start does."""
         self._stopped.set()
         self._widening.join()
+        self._resuming.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
         self._jobs.close()
 
@@ -277,8 +321,40 @@ class Workflows:
                     self._register(at_once=self._queue.jobs_at_once)
                 self._begun = unsettled
 
+    def _resume(self) -> None:
+        """
+        Take up again what counts as in work and is run by nobody.
+
+        A full disk ends a workflow where it cannot write down a step, and DBOS looks for such only at its launch.
+        """
+        idle: set[str] = set()
+        while not self._stopped.wait(self.resume_seconds):
+            with suppress(StorageUnavailable):  # the next look may go well
+                pending = self._jobs.pending()
+                still = idle & (idle := pending.keys() - self._running.ids)
+                for workflow_id in still:
+                    self._jobs.resume(workflow_id, pending[workflow_id])
+                    log.warning("resumed", workflow=workflow_id)
+
     def _register(self, *, at_once: int) -> None:
         self._jobs.register(_ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
+
+
+class Running:
+    """The workflows that run in this process."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    @contextmanager
+    def this(self) -> Iterator[None]:
+        """Count the workflow of the caller among them."""
+        workflow_id = DBOS.workflow_id or ""
+        self.ids.add(workflow_id)
+        try:
+            yield
+        finally:
+            self.ids.discard(workflow_id)
 
 
 @contextmanager
@@ -292,7 +368,9 @@ def _database() -> Iterator[None]:
         ) from error
 
 
-def _define(work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver) -> None:
+def _define(
+    work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver, running: Running
+) -> None:
     """
     Register the two workflows with DBOS.
 
@@ -309,28 +387,59 @@ def _define(work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: 
 
     @DBOS.workflow(name=_ANSWER, max_recovery_attempts=queue.max_restarts + 1)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
-        for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
-            last = attempt == queue.attempts
-            outcome = Outcome.from_dict(DBOS.run_step({"name": _ANSWER}, answer_step, job, last))
-            if not outcome.again:
-                break
-            DBOS.sleep(pause)
-        deliveries = []
-        for name in outcome.destinations if outcome.files else ():
-            sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job["id"], name, True)
-            if sent["state"] == Sent.WAITING:
-                _deliver_later(job["id"], name)
-            deliveries.append(sent)
-        return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+        with running.this():
+            return _answered(job, answer_step, deliver_step, queue)
 
     @DBOS.workflow(name=_DELIVER)
     def deliver_again(job_id: str, destination: str) -> dict[str, Any]:
-        for pause in _pauses(deliver.attempts, deliver.backoff_seconds, limit=deliver.backoff_limit_seconds):
-            sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job_id, destination, False)
-            if sent["state"] != Sent.WAITING:
-                return sent
-            DBOS.sleep(pause)
-        return {**sent, "state": Sent.FAILED}
+        with running.this():
+            return _delivered(job_id, destination, deliver_step, deliver)
+
+
+def _answered(
+    job: dict[str, Any],
+    answer_step: Callable[..., dict[str, Any]],
+    deliver_step: Callable[..., dict[str, Any]],
+    queue: Queue,
+) -> dict[str, Any]:
+    """Answer one job, and deliver once to each destination."""
+    for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
+        last = attempt == queue.attempts
+        outcome = Outcome.from_dict(DBOS.run_step({"name": _ANSWER}, answer_step, job, last))
+        if not outcome.again:
+            break
+        DBOS.sleep(pause)
+    deliveries = []
+    for name in outcome.destinations if outcome.files else ():
+        sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job["id"], name, True)
+        if sent["state"] == Sent.WAITING:
+            _deliver_later(job["id"], name)
+        deliveries.append(sent)
+    return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+
+
+def _delivered(
+    job_id: str, destination: str, deliver_step: Callable[..., dict[str, Any]], deliver: Deliver
+) -> dict[str, Any]:
+    """
+    Deliver until it is taken, refused, or was tried in vain too often.
+
+    An attempt counts only where the destination took something else since the one before: else it is down, which is
+    no fault of these results, and they wait for it as long as it takes.
+    """
+    in_vain, before = 0, math.inf
+    for attempt in itertools.count():
+        sent = DBOS.run_step({"name": _DELIVER}, deliver_step, job_id, destination, False)
+        if sent["state"] != Sent.WAITING:
+            return sent
+        in_vain += sent.get("taken_at", 0.0) > before  # a step that 0.1.0 recorded has none
+        if in_vain >= deliver.attempts:
+            break
+        before = sent["at"]
+        DBOS.sleep(min(deliver.backoff_seconds * 2.0 ** min(attempt, 30), deliver.backoff_limit_seconds))
+    detail = f"given up after {in_vain} attempts, while other results were taken; {sent['detail']}"
+    log.warning(Sent.FAILED.value, job=job_id, destination=destination, detail=detail)
+    return {**sent, "state": Sent.FAILED, "detail": detail}
 
 
 def _deliver_later(job_id: str, destination: str) -> None:

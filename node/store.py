@@ -22,7 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.jobs import instance_key, job_id
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+
+from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 _PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
@@ -37,7 +40,7 @@ class Kept:
     What became of one received file.
 
     Attributes:
-        id: key of the job (SOP Instance UID and content).
+        id: key of the job (SOP Instance UID, content, and whether it conflicts with another one).
         file: relative to the store's folder.
         conflicting: True where it went to the quarantine.
         new: False where the same bytes were already kept.
@@ -189,10 +192,11 @@ class Store:
             digest = content_digest(temporary)
             key = instance_key(sop_instance_uid)
             target = self.folder / "instances" / key[:2] / f"{key}.dcm"
-            conflicting = False
             with self._naming:
-                if target.exists() and (conflicting := content_digest(target) != digest):
-                    target = self.quarantine / f"{job_id(sop_instance_uid, digest)}.dcm"
+                conflicting = target.exists() and content_digest(target) != digest
+                identifier = job_id(sop_instance_uid, digest, conflicting=conflicting)
+                if conflicting:
+                    target = self.quarantine / f"{identifier}.dcm"
                 new = not target.exists()
                 if new:
                     temporary.rename(target)
@@ -201,11 +205,48 @@ class Store:
             # For a repeat too: the first one's rename may not have reached the disk yet.
             _sync(target.parent)
         return Kept(
-            id=job_id(sop_instance_uid, digest),
+            id=identifier,
             file=str(target.relative_to(self.folder)),
             conflicting=conflicting,
             new=new,
         )
+
+    def images(self) -> set[str]:
+        """
+        Give the files of all images, relative to the store's folder.
+
+        Raises:
+            StorageUnavailable: unreadable.
+        """
+        with _storage(self.folder):
+            return {str(path.relative_to(self.folder)) for path in self.folder.glob("instances/*/*.dcm")}
+
+    def job_of(self, image: str) -> Job | None:
+        """
+        Give the job of an image without one, as its own header tells; None where it is gone, or another one's.
+
+        Raises:
+            StorageUnavailable: unreadable.
+        """
+        path = self.folder / image
+        with _storage(self.folder):
+            if not path.is_file():
+                return None
+            try:
+                digest = content_digest(path)
+                uid = str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
+            except (InvalidDataset, InvalidDicomError):
+                return None
+            if instance_key(uid) != path.stem:
+                return None
+            return Job(
+                id=job_id(uid, digest),
+                sop_instance_uid=uid,
+                file=image,
+                conflicting=False,
+                peer="",
+                received_at=path.stat().st_mtime,
+            )
 
     def keep(self, job: str, files: Mapping[str, bytes]) -> None:
         """

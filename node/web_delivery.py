@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,11 @@ class WebCourier:
             session.trust_env = False  # no proxy, .netrc or authorities of the environment
             session.verify = str(self.destination.ca_file or "") or True
             session.headers.update({"Accept": _JSON[0], "Accept-Encoding": "identity"})
-            try:
+            try:  # read anew each time: tokens and authorities are replaced while we run
                 session.auth = _authentication(self.destination)
-            except ConfigError as error:  # read anew each time: a token is replaced while we run
+                if self.destination.ca_file:
+                    _require_authorities(self.destination.ca_file)
+            except ConfigError as error:
                 raise PeerUnavailable(f"{self._name} cannot be asked: {error}") from error
             yield session
 
@@ -164,7 +167,8 @@ class WebCourier:
         head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         body = b"".join((head, file.read_bytes(), f"\r\n--{boundary}--\r\n".encode()))
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
-        return self._request(session, "POST", data=body, headers={"Content-Type": kind})
+        # As a stream: urllib3 sends it in pieces, each with the time limit of the connection, not all at once.
+        return self._request(session, "POST", data=BytesIO(body), headers={"Content-Type": kind})
 
     @contextmanager
     def _request(self, session: requests.Session, method: str, **options: Any) -> Iterator[requests.Response]:

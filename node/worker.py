@@ -101,6 +101,7 @@ class Worker:
         self._clock = clock
         self._device_failures = 0
         self._down: set[str] = set()
+        self._taken_at: dict[str, float] = {}
         self._running = 0
         self._counting = Lock()
 
@@ -147,19 +148,28 @@ class Worker:
             detail = f"{destination} did not answer lately; tried again later"
             return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
         error = self._attempt(job_id, lambda: self._send(job_id, destination))
-        if isinstance(error, PeerUnavailable):
-            self._down.add(destination)
-        elif error is None:
-            self._down.discard(destination)
+        self._watch_destination(destination, error)
         sent = Delivery(
             destination=destination,
             state=_state_of(error),
             detail=str(error or ""),
             at=at,
             seconds=round(self._clock() - at, 6),
+            taken_at=self._taken_at.get(destination, 0.0),
         )
         _log_delivery(job_id, sent)
         return sent
+
+    def _watch_destination(self, name: str, error: SgsegError | None) -> None:
+        """Remember whether a destination is down and when it last took something; say when that changes."""
+        if isinstance(error, PeerUnavailable) and name not in self._down:
+            self._down.add(name)
+            log.warning("destination_down", destination=name, detail=str(error))
+        elif error is None:
+            self._taken_at[name] = self._clock()
+            if name in self._down:
+                self._down.discard(name)
+                log.info("destination_up", destination=name)
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:
         """Count the failures in a row."""

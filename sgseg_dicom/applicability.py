@@ -184,14 +184,21 @@ def _require_adult(header: Dataset) -> None:
 
 
 def _age(header: Dataset) -> float | None:
-    """Patient's Age (0010,1010), else birth to study, in years; None where unknown."""
+    """
+    Patient's Age (0010,1010), else birth to study, in years; None where unknown.
+
+    An age of zero is what some devices write for an unknown one: the dates decide where there are any.
+    """
     stated = _AGE.fullmatch(text_of(header, "PatientAge"))
-    if stated:
-        return int(stated[1]) * _IN_YEARS[stated[2]]
+    years = int(stated[1]) * _IN_YEARS[stated[2]] if stated else None
+    return years or _age_by_dates(header, otherwise=years)
+
+
+def _age_by_dates(header: Dataset, *, otherwise: float | None) -> float | None:
     born = _date(header, "PatientBirthDate")
     seen = next((day for keyword in _DATES if (day := _date(header, keyword))), None)
     if born is None or seen is None or seen < born:
-        return None
+        return otherwise
     return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
 
 

@@ -89,8 +89,10 @@ def summary_of(manifest: dict[str, Any]) -> str:
 def _train_digest(surveys: Mapping[str, Survey], normals: Path | None) -> str | None:
     if "train" not in surveys:
         return None
-    there = normals is not None and (normals / "train").is_dir()
-    return digest_of([*surveys["train"].items, *(read_normals(normals, "train") if there else ())])
+    items = list(surveys["train"].items)
+    if normals is not None and (normals / "train").is_dir():
+        items += read_normals(normals, "train")
+    return digest_of(items)
 
 
 def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any]:

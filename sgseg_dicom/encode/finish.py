@@ -12,6 +12,7 @@ from sgseg_dicom.encode.provenance import contributing_equipment
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.records import Algorithm, Source
 
+_PADDING = " \0"
 _TEXT = (VR.AE, VR.CS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UI, VR.UT)
 _LIBRARY = "highdicom"
 
@@ -68,7 +69,7 @@ def _lost_text(meant: Dataset, read: Dataset) -> str | None:
 
 def _text(element: DataElement) -> str:
     values = element.value if element.VM > 1 else [element.value or ""]
-    return "\\".join(str(value) for value in values).rstrip()
+    return "\\".join(str(value) for value in values).rstrip(_PADDING)
 
 
 def _written_text(read: Dataset, tag: BaseTag) -> str | None:
@@ -78,4 +79,4 @@ def _written_text(read: Dataset, tag: BaseTag) -> str | None:
         return None
     if isinstance(raw, DataElement):
         return _text(raw)
-    return (raw.value or b"").decode("utf-8", "replace").rstrip(" \0")
+    return (raw.value or b"").decode("utf-8", "replace").rstrip(_PADDING)

@@ -8,6 +8,7 @@ is decoded already (`sgseg_dicom.header`), so that it can be written again in UT
 from copy import deepcopy
 
 from pydicom import Dataset, config
+from pydicom.datadict import dictionary_has_tag, dictionary_VM
 from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 from pydicom.valuerep import DA, TM, VR, validate_value
@@ -89,7 +90,7 @@ def _sound_copy(header: Dataset) -> Dataset:
     for element in header:
         taken = element.tag.group in _GROUPS or element.tag in named
         if taken and _is_sound(element):
-            sound.add(deepcopy(element))
+            sound.add(_with_one_name(deepcopy(element)))
     sound.remove_private_tags()  # in items: a vendor's elements may hold anything
     _remove_unfinished_items(sound)
     if not all(sound.get(keyword) for keyword in _TRIAL):
@@ -117,9 +118,22 @@ def _is_finished(item: Dataset, keyword: str) -> bool:
     return any(not element.is_empty for element in item)
 
 
+def _with_one_name(element: DataElement) -> DataElement:
+    """Keep the first of several names where there may be one: highdicom refuses the rest."""
+    if element.VR == VR.PN and element.VM > 1 and _may_have_one(element):
+        element.value = element.value[0]
+    return element
+
+
+def _may_have_one(element: DataElement) -> bool:
+    return dictionary_has_tag(element.tag) and dictionary_VM(element.tag) == "1"
+
+
 def _is_sound(element: DataElement) -> bool:
     if element.VR not in _FORMATTED or element.is_empty:
         return True
+    if element.VR in (VR.DA, VR.TM) and element.VM > 1 and _may_have_one(element):
+        return False  # which of them is it?
     try:
         for value in element.value if element.VM > 1 else [element.value]:
             validate_value(element.VR, str(value), config.RAISE)

@@ -111,6 +111,14 @@ ODDITIES: dict[str, dict[str, Any]] = {
         "ClinicalTrialProtocolID": "",
         "ClinicalTrialSubjectID": "",
     },
+    "texts that end in other white space": {
+        "StudyDescription": "CHEST PA\r\n",
+        "AccessionNumber": "A1\t",
+        "PatientName": "Yamada^Tarou=山田^太郎\u3000",
+        "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
+    },
+    "several referring physicians": {"ReferringPhysicianName": ["SMITH^J", "JONES^K"]},
+    "several study dates": {"StudyDate": ["20240501", "20240502"], "StudyTime": ["1015", "1016"]},
     "a comment of several lines": {"PatientComments": "one\r\ntwo", "AdditionalPatientHistory": "a\r\nb"},
 }
 

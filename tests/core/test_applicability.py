@@ -260,6 +260,20 @@ def test_a_thumbnail_is_refused(tmp_path: Path) -> None:
     assert reason(tmp_path, pixels=synthetic_chest((LEAST_SIDE, LEAST_SIDE))) is None
 
 
+@pytest.mark.parametrize(
+    ("age", "born", "expected"),
+    [
+        ("000Y", "19500101", None),
+        ("000D", "20260101", "child"),
+        ("000Y", None, "child"),
+        ("000D", None, "child"),
+    ],
+)
+def test_an_age_of_zero_may_be_an_unknown_one(tmp_path, age, born, expected):
+    """The birth date decides where there is one; without it nobody is taken for an adult."""
+    assert reason(tmp_path, PatientAge=age, PatientBirthDate=born, StudyDate="20260102") == expected
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_a_blank_image_is_refused(photometric: str, tmp_path: Path) -> None:
     """One value everywhere is no radiograph, and padding beside it makes it none."""

@@ -6,7 +6,8 @@ ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go 
 applicable, "unanswerable" neither, and its header is too poor to say so, "defect" raises something unexpected
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
 there, "deadly" ends the process, "deadly header" also when it is to be answered, "clear" has no finding.
-<STAND_IN_FOLDER>/begun has a line for each image begun.
+<STAND_IN_FOLDER>/begun has a line for each image begun. STAND_IN_RESUME_SECONDS is the pause between looks for jobs
+that nobody runs.
 """
 
 import os
@@ -28,7 +29,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from node import app, cli
+from node import app, cli, queue
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.forms import Kind, Wanted
@@ -133,4 +134,6 @@ def load(config: Config, stack: ExitStack) -> StandIn:
 
 
 if __name__ == "__main__":
+    if seconds := os.environ.get("STAND_IN_RESUME_SECONDS"):
+        queue.Workflows.resume_seconds = float(seconds)
     cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=load))

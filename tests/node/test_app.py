@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from node.app import open_jobs, tidy
+from node.app import adopt, open_jobs, open_store, tidy
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
 
@@ -40,4 +40,24 @@ def test_a_broken_database_is_told_when_a_job_is_forgotten(configure):
 
     with pytest.raises(StorageUnavailable, match="database cannot be used"):
         jobs.forget(entry)
+    jobs.close()
+
+
+def test_an_image_without_a_job_is_adopted(configure):
+    """
+    Killed between file and job, a receiver leaves one; it becomes the job that it would have been, once.
+    """
+    config = configure()
+    lost = entry_of(config, receive_here(config, seed=1))
+    kept = entry_of(config, receive_here(config, seed=2))
+    store, jobs = open_store(config), open_jobs(config)
+    jobs.forget(lost)
+    (store.folder / "instances" / "00" / "stray.dcm").write_bytes(b"not DICOM")
+
+    numbers = [adopt(store, jobs), adopt(store, jobs)]
+
+    again = jobs.get(lost.job.id)
+    assert numbers == [1, 0]
+    assert (again.job.file, again.job.sop_instance_uid) == (lost.job.file, lost.job.sop_instance_uid)
+    assert jobs.get(kept.job.id) == kept
     jobs.close()

@@ -2,6 +2,9 @@
 
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,63 @@ def test_a_closed_port_is_unavailable(files):
 
     with pytest.raises(PeerUnavailable, match="check that it runs"):
         courier(peer).send(files)
+
+
+def test_a_host_whose_name_is_not_found_is_unavailable(files):
+    """
+    A name server that is away for a while costs no result.
+    """
+    nobody = Destination(name="x", ae_title="X", host="nobody.invalid", port=104)
+
+    with pytest.raises(PeerUnavailable, match="check host and DNS"):
+        courier(nobody).send(files)
+    with pytest.raises(PeerUnavailable, match="check host and DNS"):
+        courier(nobody).echo()
+
+
+def test_a_large_object_has_time_for_a_slow_network(archive, files):
+    """
+    The limit for an answer does not hold for what is still being sent.
+    """
+    ds = dcmread(files[0])
+    ds.EncapsulatedDocument = bytes(4 << 20)
+    ds.save_as(files[0])
+
+    with slow_network_to(archive.port, bytes_per_second=2 << 20) as port:
+        slow = archive.destination.model_copy(update={"port": port})
+        courier(slow, answer_seconds=1.0).send(files)
+
+    assert len(archive.got) == 2
+
+
+@contextmanager
+def slow_network_to(port: int, *, bytes_per_second: int) -> Iterator[int]:
+    """A relay that passes on what one client says at a limited rate; give its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+
+    def there(client: socket.socket, server: socket.socket) -> None:
+        while piece := client.recv(1 << 15):
+            server.sendall(piece)
+            time.sleep(len(piece) / bytes_per_second)
+
+    def back(client: socket.socket, server: socket.socket) -> None:
+        while piece := server.recv(1 << 15):
+            client.sendall(piece)
+
+    def relay() -> None:
+        client, _ = listener.accept()
+        with client, socket.create_connection(("127.0.0.1", port)) as server, suppress(OSError):
+            threading.Thread(target=back, args=(client, server), daemon=True).start()
+            there(client, server)
+
+    thread = threading.Thread(target=relay, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        thread.join(30)
+        listener.close()
 
 
 def test_a_destination_that_never_answers_is_given_up_in_time(files):

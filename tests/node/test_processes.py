@@ -1,15 +1,18 @@
 """The halves as real processes: what a kill -9 costs at each step, and what comes out in the end."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import psutil
 import pytest
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from node.app import forget_old, lost, open_jobs, open_store, requeue
 from node.supervisor import CANNOT_START
@@ -264,22 +267,73 @@ def test_judged_anew_an_image_is_processed_once_more(node):
     assert node.archive.got[:2] == node.archive.got[2:]  # not one byte differs under the same UIDs
 
 
-def test_a_delivery_that_used_up_its_attempts_is_begun_anew(configure, archive, tmp_path):
+def choking_on(archive, study):
+    """Let the archive be out of resources for whatever belongs to one study."""
+    archive.answers = lambda count: (
+        0xA700 if dcmread(BytesIO(archive.got[-1])).StudyInstanceUID == study else 0x0000
+    )
+
+
+def test_a_delivery_that_is_not_taken_while_others_are_is_given_up_and_begun_anew(
+    configure, archive, tmp_path
+):
     """
-    `--failed` finds it; the attempts of the first time are forgotten.
+    It does not hold up the others; `--failed` finds it, and the attempts of the first time are forgotten.
     """
-    archive.answers = lambda count: 0xA700
-    config = configure(archive, deliver={"attempts": 1})
-    uid = receive_here(config)
-    with half(STAND_IN, config, tmp_path):
-        (failed,) = settled(config, uid)
+    study = str(generate_uid())
+    choking_on(archive, study)
+    config = configure(archive, deliver={"attempts": 1, "backoff_limit_seconds": 0.2})
+    uid = receive_here(config, StudyInstanceUID=study)
+    with half(STAND_IN, config, tmp_path) as worker:
+        wait_for(lambda: len(archive.got) > 3, what="a second attempt")
+        assert not entry_of(config, uid).settled
+        other = receive_here(config, seed=1)
+        failed, taken = settled(config, uid, other)
         archive.answers = lambda count: 0x0000
         again = list(requeue(config, [], failed=True))
         (entry,) = settled(config, uid)
 
+    assert [sent.state for sent in taken.deliveries] == ["delivered"]
     assert [sent.state for sent in failed.deliveries] == ["failed"]
+    assert "while other results were taken" in failed.deliveries[0].detail
+    assert [event["job"] for event in worker.events("failed")] == [failed.job.id]
     assert [entry.job.id for entry in again] == [failed.job.id]
     assert [sent.state for sent in entry.deliveries] == ["delivered"]
+
+
+def test_a_destination_that_takes_nothing_is_waited_for(configure, archive, tmp_path):
+    """
+    That is no fault of the results: no attempt counts, and all are delivered once it is back.
+    """
+    archive.answers = lambda count: 0xA700 if count <= 8 else 0x0000
+    config = configure(archive, deliver={"attempts": 1, "backoff_limit_seconds": 0.2})
+    uids = [receive_here(config), receive_here(config, seed=1)]
+    with half(STAND_IN, config, tmp_path) as worker:
+        entries = settled(config, *uids)
+
+    assert [sent.state for entry in entries for sent in entry.deliveries] == ["delivered"] * 2
+    assert [len(worker.events(f"destination_{way}")) for way in ("down", "up")] == [1, 1]
+
+
+def test_what_counts_as_in_work_and_is_run_by_nobody_is_taken_up(configure, archive, tmp_path, monkeypatch):
+    """
+    A full disk ends a workflow where it cannot write down its end, and the row says for ever that it runs.
+    """
+    monkeypatch.setenv("STAND_IN_RESUME_SECONDS", "1")
+    config = configure(archive)
+    uid = receive_here(config)
+    with half(STAND_IN, config, tmp_path) as worker:
+        (entry,) = settled(config, uid)
+        with closing(sqlite3.connect(config.store.folder / "queue.sqlite", timeout=30)) as database, database:
+            job = (entry.job.id,)
+            database.execute("UPDATE workflow_status SET status = 'PENDING' WHERE workflow_uuid = ?", job)
+            database.execute("UPDATE workflow_status SET output = NULL WHERE workflow_uuid = ?", job)
+            database.execute("DELETE FROM workflow_output WHERE workflow_uuid = ?", job)
+        assert entry_of(config, uid).state == "working"
+        (again,) = settled(config, uid)
+
+    assert again.state == "finding"
+    assert [event["workflow"] for event in worker.events("resumed")] == [entry.job.id]
 
 
 def test_an_image_that_failed_is_judged_again_when_it_comes_again(node):

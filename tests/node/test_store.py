@@ -102,6 +102,23 @@ def test_other_content_under_the_same_uid_is_quarantined(store):
     assert (store.folder / second.file).read_bytes() == other_content
 
 
+def test_what_conflicted_is_another_job_once_the_other_content_is_gone(store):
+    """
+    It is then an image like any other, and the job that quarantined it is not taken for its own.
+    """
+    ds = chest_radiograph()
+    first = store.put(incoming(store, ds), ds.SOPInstanceUID)
+    ds.PatientID = "OTHER"
+    second = store.put(incoming(store, ds), ds.SOPInstanceUID)
+    assert store.put(incoming(store, ds), ds.SOPInstanceUID).id == second.id
+    store.remove(first.id, first.file)
+
+    third = store.put(incoming(store, ds), ds.SOPInstanceUID)
+
+    assert (third.new, third.conflicting) == (True, False)
+    assert third.id not in (first.id, second.id)
+
+
 def test_the_same_pixels_in_another_transfer_syntax_are_other_content(store):
     """
     What the sender changed without a new UID is for a person to sort out.

@@ -1,9 +1,11 @@
 """What a DICOMweb service says of each object decides what happens next."""
 
 import base64
+import re
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +70,47 @@ def test_a_file_that_is_larger_than_the_sockets_buffers_arrives(service, tmp_pat
 
     assert service.asked[0].part == file.read_bytes()
     assert "transfer-encoding" not in service.asked[0].headers
+
+
+def test_a_large_object_has_time_for_a_slow_network(tmp_path):
+    """
+    The limit for the connection holds for each piece that is sent, not for the whole.
+    """
+    file = write(chest_radiograph(EncapsulatedDocument=bytes(4 << 20)), tmp_path / "large.dcm")
+    uid = chest_radiograph().SOPInstanceUID
+    with reading_slowly(report(stored=uid).encode(), bytes_per_second=2 << 20) as (service, heard):
+        WebCourier(service, connect_seconds=0.5, answer_seconds=10.0).send([file])
+
+    assert len(heard) > 4 << 20
+
+
+@contextmanager
+def reading_slowly(answer: bytes, *, bytes_per_second: int) -> Iterator[tuple[WebDestination, bytearray]]:
+    """A service that reads one request at a limited rate before it answers; and what it has read."""
+    listener, heard = socket.create_server(("127.0.0.1", 0)), bytearray()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            length = None
+            while length is None or len(heard) < length:
+                piece = connection.recv(1 << 15)
+                heard.extend(piece)
+                time.sleep(len(piece) / bytes_per_second)
+                if length is None and b"\r\n\r\n" in heard:
+                    head = heard[: heard.index(b"\r\n\r\n") + 4]
+                    length = len(head) + int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+            connection.sendall(HEAD % len(answer) + answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        yield WebDestination(name="slow", protocol="dicomweb", url=url), heard
+    finally:
+        thread.join(30)
+        listener.close()
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507])
@@ -463,6 +506,22 @@ def test_a_handshake_that_breaks_off_is_worth_another_attempt(service, files):
 
     with pytest.raises(PeerUnavailable, match="TLS"):
         courier(service.destination(url=url)).send(files)
+
+
+def test_authorities_that_are_gone_for_a_while_are_worth_another_attempt(tls, files, certificate):
+    """
+    Their file is replaced while we run; the message names it, and not the service.
+    """
+    authorities, _ = certificate
+    sender = courier(tls.destination(ca_file=authorities))
+    kept = authorities.read_bytes()
+    authorities.unlink()
+    try:
+        with pytest.raises(PeerUnavailable, match="name a PEM file as ca_file"):
+            sender.send(files)
+    finally:
+        authorities.write_bytes(kept)
+    sender.send(files)
 
 
 def test_authorities_that_cannot_be_read_stop_the_start(tmp_path):
