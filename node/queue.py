@@ -3,7 +3,7 @@ The durable queue: workflows of DBOS on SQLite. The only module that knows dbos.
 
     receiver   Jobs.enqueue      one row, committed, keyed by the job's id: the same image twice is one job
     worker     Workflows         answer:  step answer (until it settles) -> step deliver, one a destination
-                                 deliver: the same delivery again, later; one at a time for each destination
+                                 deliver: the same delivery again, later; a few at a time for each destination
 
 A step never raises what it expects: it returns how it went, and that is recorded with it. A process that dies
 leaves its workflows pending; the next worker starts them again behind the last recorded step.
