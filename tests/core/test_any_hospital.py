@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 
 from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
@@ -114,10 +114,7 @@ ODDITIES: dict[str, dict[str, Any]] = {
     "texts that end in other white space": {
         "StudyDescription": "CHEST PA\r\n",
         "AccessionNumber": "A1\t",
-        "PatientName": "Yamada^Tarou=山田^太郎\u3000",
-        "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
     },
-    "several referring physicians": {"ReferringPhysicianName": ["SMITH^J", "JONES^K"]},
     "several study dates": {"StudyDate": ["20240501", "20240502"], "StudyTime": ["1015", "1016"]},
     "a comment of several lines": {"PatientComments": "one\r\ntwo", "AdditionalPatientHistory": "a\r\nb"},
 }
@@ -132,6 +129,27 @@ def test_the_results_of_an_odd_header_are_valid(oddity: str, tmp_path: Path) -> 
     assert len(results) == len(Kind)
     assert [line for path in results for line in dciodvfy(path)] == []
     assert dcentvfy([*results, tmp_path / "source.dcm"]) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_of_several_referring_physicians_the_first_is_repeated(tmp_path: Path) -> None:
+    """There may be one; a second one must not cost the results."""
+    results = made(marked(ReferringPhysicianName=["SMITH^J", "JONES^K"]), tmp_path)
+
+    assert len(results) == len(Kind)
+    assert {str(dcmread(path).ReferringPhysicianName) for path in results} == {"SMITH^J"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_name_that_ends_in_a_full_width_space_is_repeated(tmp_path: Path) -> None:
+    """Such names come from Japanese keyboards; a space that pads is another one."""
+    name = "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce\u3000"
+    odd = marked(PatientName=name, SpecificCharacterSet=["", "ISO 2022 IR 87"])
+
+    results = made(odd, tmp_path)
+
+    assert len(results) == len(Kind)
+    assert {str(dcmread(path).PatientName).rstrip() for path in results} == {name.rstrip()}
 
 
 @pytest.mark.filterwarnings("ignore")
