@@ -112,6 +112,7 @@ def fit_command(
         str | None, typer.Option(help="Folder of RT-DETR, transformers' format.")
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Folder of a BERT, transformers' format.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's, for runs to average.")] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import Run, fit
@@ -119,10 +120,11 @@ def fit_command(
     from training.pseudo_labels import with_labels
 
     with told():
-        named = {
+        named: dict[str, Any] = {
             "image_weights": image_weights,
             "detector_weights": detector_weights,
             "text_encoder": text_encoder,
+            "seed": seed,
         }
         chosen = load_recipe(recipe)
         chosen = chosen.model_copy(update={name: value for name, value in named.items() if value is not None})
