@@ -90,6 +90,7 @@ def work(
     """
     from node import queue
     from node.worker import Worker
+    from node.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
@@ -104,7 +105,7 @@ def work(
             stop.set()
 
         worker = Worker(store=store, process=process, couriers=receivers, on_device_lost=on_device_lost)
-        workflows = queue.Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         jobs = queue.Jobs(url)
         adopt(store, jobs)
         workflows.launch()

@@ -12,19 +12,25 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
 
-from node.jobs import TRY_AGAIN, Delivery, Ending, Job, Outcome, Sent
+from node.jobs import Delivery, Ending, Job, Outcome, Sent
+from node.outcomes import (
+    AnotherAnswer,
+    Defect,
+    log_delivery,
+    log_outcome,
+    outcome_of,
+    require_processable,
+    state_of,
+)
 from node.store import Store
 from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
-    ConflictingInstance,
     DeliveryRefused,
-    Disposition,
     InferenceError,
     InvalidResult,
-    NotApplicable,
     PeerUnavailable,
     SgsegError,
 )
@@ -45,14 +51,6 @@ _ANSWER = "answer.dcm"
 _WHY = "why.json"
 
 
-class Defect(SgsegError):
-    """Something else than an SgsegError was raised; the message is its class."""
-
-
-class WorkerDied(SgsegError):
-    """The worker died in the middle of the image, again and again."""
-
-
 class Process(Protocol):
     """`sgseg_dicom.pipeline` with its segmenter, clock and language."""
 
@@ -62,6 +60,10 @@ class Process(Protocol):
 
     def answer(self, path: Path, error: SgsegError) -> Dataset:
         """Write for one stored image that it was not judged."""
+        ...
+
+    def check(self, path: Path, objects: Mapping[str, Dataset]) -> None:
+        """Raise InvalidResult where results of one stored image break a rule or contradict each other."""
         ...
 
 
@@ -121,7 +123,7 @@ class Worker:
         started_at, seconds = self._clock(), dict[str, float]()
 
         def judged() -> Outcome:
-            _require_processable(job, deadly=deadly)
+            require_processable(job, deadly=deadly)
             return self._made(job, started_at, seconds)
 
         result = self._attempt(job.id, lambda: self._kept(job) or judged())
@@ -133,7 +135,7 @@ class Worker:
             finished_at=outcome.finished_at or self._clock(),
             seconds=outcome.seconds or seconds,
         )
-        _log_outcome(job, outcome)
+        log_outcome(job, outcome)
         return outcome
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
@@ -151,13 +153,13 @@ class Worker:
         self._watch_destination(destination, error)
         sent = Delivery(
             destination=destination,
-            state=_state_of(error),
+            state=state_of(error),
             detail=str(error or ""),
             at=at,
             seconds=round(self._clock() - at, 6),
             taken_at=self._taken_at.get(destination, 0.0),
         )
-        _log_delivery(job_id, sent)
+        log_delivery(job_id, sent)
         return sent
 
     def _watch_destination(self, name: str, error: SgsegError | None) -> None:
@@ -206,14 +208,14 @@ class Worker:
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            kept = {name: self._bytes_of(job, name, ds) for name, ds in results.files.items()}
+            kept = self._as_first_kept(job, results.files)
             self._keep(job, outcome, kept)
             self._store.clear_aside(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
     def _not_judged(self, job: Job, error: SgsegError, *, last: bool) -> Outcome:
         """Translate what was raised instead of results; answer where no further attempt follows."""
-        outcome = _outcome_of(error)
+        outcome = outcome_of(error)
         if isinstance(error, InvalidResult) and error.objects:
             outcome = self._set_aside(job, error, outcome)
         elif not outcome.again:  # what an earlier attempt set aside is no longer how this image ended
@@ -221,19 +223,21 @@ class Worker:
         # The UID of a quarantined image names another one, of which an answer would seem to speak.
         if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
             return outcome
+        if isinstance(error, AnotherAnswer):  # there is an answer already, the earlier one
+            return outcome
         receivers = [name for name, courier in self._couriers.items() if courier.destination.not_judged]
         if self._couriers and not receivers:
             return outcome
         answered = self._attempt(job.id, lambda: self._answered(job, error, outcome, receivers))
         if isinstance(answered, Outcome):
             return answered
-        why = _outcome_of(answered).detail
+        why = outcome_of(answered).detail
         return replace(outcome, detail=f"{outcome.detail}; there is no coded answer either: {why}")
 
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
         ds = self._process.answer(self._store.folder / job.file, error)
-        content = self._bytes_of(job, _ANSWER, ds)
+        content = self._earlier(job, _ANSWER, ds) or _encoded(ds)
         outcome = replace(
             outcome,
             files=(_ANSWER,),
@@ -257,14 +261,39 @@ class Worker:
         where = f"the objects: {kept}" if isinstance(kept, Path) else f"the objects could not be kept: {kept}"
         return replace(outcome, detail=f"{outcome.detail}; {where}")
 
-    def _bytes_of(self, job: Job, name: str, made: Dataset) -> bytes:
-        """Encode an object; the same one as it was kept before: under one UID nothing else is ever sent."""
+    def _as_first_kept(self, job: Job, made: Mapping[str, Dataset]) -> dict[str, bytes]:
+        """
+        Encode the objects, those of an earlier time as they were kept: under one UID nothing else is ever sent.
+
+        Raises:
+            AnotherAnswer: what was kept, and what goes out beside it now, contradict each other.
+        """
+        earlier = {
+            name: content
+            for name, ds in made.items()
+            if (content := self._earlier(job, name, ds)) is not None
+        }
+        if earlier:
+            together = {
+                name: dcmread(BytesIO(earlier[name])) if name in earlier else ds for name, ds in made.items()
+            }
+            try:
+                self._process.check(self._store.folder / job.file, together)
+            except InvalidResult as error:
+                raise AnotherAnswer(
+                    "judged anew the image has another answer than before (another device, or a change of the "
+                    "software); the results that were sent stay, and nothing is sent beside them: look at the image"
+                ) from error
+        return {name: earlier[name] if name in earlier else _encoded(ds) for name, ds in made.items()}
+
+    def _earlier(self, job: Job, name: str, made: Dataset) -> bytes | None:
+        """Give an object as it was kept before, None where it was not, or is another one."""
         folder = self._store.kept(job.id)
         path = None if folder is None else folder / name
         if path is None or not path.is_file():
-            return _encoded(made)
+            return None
         same = read_file_meta_info(path).MediaStorageSOPInstanceUID == made.SOPInstanceUID
-        return path.read_bytes() if same else _encoded(made)
+        return path.read_bytes() if same else None
 
     def _keep(self, job: Job, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         """Keep objects and outcome, instead of an answer of an earlier time."""
@@ -310,52 +339,8 @@ def judge_anew(store: Store, job_id: str) -> None:
     store.drop(job_id, _OUTCOME)
 
 
-def _require_processable(job: Job, *, deadly: bool) -> None:
-    """Refuse what must not be processed at all."""
-    if job.conflicting:
-        raise ConflictingInstance(
-            "the SOP Instance UID is already kept with other content; both are kept, see "
-            f"{job.file}. The sender must give a changed image a new UID"
-        )
-    if deadly:
-        raise WorkerDied(f"the worker died in the middle of it again and again; {TRY_AGAIN}")
-
-
-def _outcome_of(error: SgsegError) -> Outcome:
-    """Translate what was raised instead of results."""
-    if isinstance(error, ConflictingInstance):
-        ending = Ending.QUARANTINED
-    elif error.disposition is Disposition.REJECT:
-        ending = Ending.REJECTED
-    else:
-        ending = Ending.FAILED
-    if isinstance(error, Defect):
-        return Outcome(
-            ending=ending, reason=str(error), detail="a defect of this software; its log says where"
-        )
-    if isinstance(error, InvalidResult) and error.rules:
-        # The rules alone: where each is broken is in the quarantine, beside the objects.
-        detail = (
-            f"results of ours broke our own rules ({', '.join(error.rules)}) and are not sent; "
-            "report it, update the software, then `sgseg-node requeue`"
-        )
-        return Outcome(ending=ending, reason=type(error).__name__, detail=detail)
-    reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
-    again = error.disposition is Disposition.RETRY
-    return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
-
-
 def _read_outcome(folder: Path) -> Outcome:
     return Outcome.from_dict(json.loads((folder / _OUTCOME).read_bytes()))
-
-
-def _state_of(error: SgsegError | None) -> Sent:
-    """Translate what a delivery raised."""
-    if error is None:
-        return Sent.DELIVERED
-    if isinstance(error, DeliveryRefused):
-        return Sent.REFUSED
-    return Sent.WAITING if error.disposition is Disposition.RETRY else Sent.FAILED
 
 
 def _encoded(ds: Dataset) -> bytes:
@@ -377,33 +362,6 @@ def _stopwatch(seconds: dict[str, float]) -> "Timed":
             seconds[stage] = round(time.perf_counter() - start, 6)
 
     return timed
-
-
-def _log_outcome(job: Job, outcome: Outcome) -> None:
-    a_person_must_look = outcome.ending in (Ending.FAILED, Ending.QUARANTINED)
-    (log.warning if a_person_must_look else log.info)(
-        "answered",
-        job=job.id,
-        ending=outcome.ending.value,
-        **_known(reason=outcome.reason, detail=outcome.detail),
-        again=outcome.again,
-        seconds=outcome.seconds,
-    )
-
-
-def _log_delivery(job_id: str, sent: Delivery) -> None:
-    a_person_must_look = sent.state in (Sent.REFUSED, Sent.FAILED)
-    (log.warning if a_person_must_look else log.info)(
-        sent.state.value,
-        job=job_id,
-        destination=sent.destination,
-        **_known(detail=sent.detail),
-        seconds=sent.seconds,
-    )
-
-
-def _known(**values: str) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}
 
 
 def _where(error: BaseException) -> list[str]:

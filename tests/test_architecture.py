@@ -26,7 +26,7 @@ FORBIDDEN = {
 }
 ONLY_IN = {
     "pynetdicom": ("node/scp.py", "node/server.py", "node/deliver.py", "node/demo.py", "node/statuses.py"),
-    "dbos": ("node/queue.py",),
+    "dbos": ("node/queue.py", "node/workflows.py"),
 }
 
 

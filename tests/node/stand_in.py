@@ -12,7 +12,7 @@ that nobody runs.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +29,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from node import app, cli, queue
+from node import app, cli, workflows
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
+from sgseg_dicom.errors import InferenceError, InvalidDataset, InvalidResult, NotApplicable, SgsegError
 from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.records import Finding, LungRegion, Results
 from sgseg_dicom.zones import Laterality
@@ -70,6 +70,11 @@ class StandIn:
         ds.ContentDate = f"{time.time_ns():x}"  # as the real one, another at each making
         return ds
 
+    def check(self, path: Path, objects: Mapping[str, Dataset]) -> None:
+        """Refuse a SEG beside an SR that was made without one."""
+        if "seg.dcm" in objects and objects["sr.dcm"].get("ContentLabel") == "CLEAR":
+            raise InvalidResult("the SR says that there is nothing")
+
     def begun(self) -> list[str]:
         """Give the SOP Instance UIDs of the images that were begun, in order."""
         file = self._folder / "begun"
@@ -102,6 +107,8 @@ def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind
         "seg.dcm": None if clear else _object(source, SegmentationStorage, "SEG"),
         "sr.dcm": _object(source, ComprehensiveSRStorage, "SR"),
     }
+    if clear:
+        files["sr.dcm"].ContentLabel = "CLEAR"
     made = {name: ds for name, ds in files.items() if ds is not None}
     return Results(
         source_uid=source.SOPInstanceUID,
@@ -135,5 +142,5 @@ def load(config: Config, stack: ExitStack) -> StandIn:
 
 if __name__ == "__main__":
     if seconds := os.environ.get("STAND_IN_RESUME_SECONDS"):
-        queue.Workflows.resume_seconds = float(seconds)
+        workflows.Workflows.resume_seconds = float(seconds)
     cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=load))

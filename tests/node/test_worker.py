@@ -182,6 +182,32 @@ def test_judged_anew_by_other_weights_the_results_are_other_ones(store, tmp_path
     assert dcmread(sr).SOPInstanceUID != "2.25.1"
 
 
+class Otherwise(StandIn):
+    """Finds a region in every image."""
+
+    def __call__(self, path: Path, **options: Any) -> Results:
+        source = dcmread(path, stop_before_pixels=True)
+        source.ImageComments = ""
+        return results_of(source)
+
+
+def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, archive):
+    """
+    Judged anew on another device, the image has a region; the SR that says "nothing" was sent under the same UID.
+    """
+    job = job_for(store, ImageComments="clear")
+    courier = courier_to(archive, not_judged=True)
+    assert worker(store, StandIn(tmp_path), courier).answer(job).ending is Ending.NO_FINDING
+    before = (store.kept(job.id) / "sr.dcm").read_bytes()
+
+    judge_anew(store, job.id)
+    outcome = worker(store, Otherwise(tmp_path), courier).answer(job)
+
+    assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, "AnotherAnswer", ())
+    assert "another answer than before" in outcome.detail
+    assert (store.kept(job.id) / "sr.dcm").read_bytes() == before
+
+
 def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
     """
     A broken CUDA context breaks every image: the process gives up before it fails them all.

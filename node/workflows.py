@@ -1,0 +1,239 @@
+"""
+What the worker runs: workflows of DBOS, each step recorded in the queue's database (`node.queue`).
+
+    answer     step answer (until it settles) -> step deliver, one a destination
+    deliver    the same delivery again, later; a few at a time for each destination
+
+A step never raises what it expects: it returns how it went, and that is recorded with it. A process that dies
+leaves its workflows pending; the next worker starts them again behind the last recorded step.
+"""
+
+import itertools
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+import structlog
+from dbos import DBOS, DBOSPortableJSONSerializer
+
+from node.jobs import Delivery, Job, Outcome, Sent
+from node.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
+from sgseg_dicom.config import Deliver, Queue
+from sgseg_dicom.errors import StorageUnavailable
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 0.2
+_DELIVERIES_AT_ONCE = 8
+"""Deliveries to one destination that are being repeated; one that sleeps until its next attempt is among them."""
+
+
+class Work(Protocol):
+    """What the worker does in the steps; nothing is raised."""
+
+    def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
+        """
+        Process one image and keep its results.
+
+        *last* says that no further attempt follows; *deadly* that the image must not be processed any more.
+        """
+        ...
+
+    def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
+        """Send the kept results once; *first* says that another way follows if it fails."""
+        ...
+
+
+class Workflows:
+    """The worker's half: takes jobs and runs their steps, several at a time. One in a process."""
+
+    resume_seconds = 30.0
+
+    def __init__(self, url: str, work: Work, *, queue: Queue, deliver: Deliver) -> None:
+        self._queue = queue
+        self._jobs = Jobs(url)
+        self._stopped = threading.Event()
+        self._running = Running()
+        self._widening = threading.Thread(target=self._widen, daemon=True)
+        self._resuming = threading.Thread(target=self._resume, daemon=True)
+        self._begun: list[str] = []
+        DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_url": url,
+                "application_version": SHAPE,
+                "serializer": DBOSPortableJSONSerializer(),
+                "log_level": logging.getLevelName(logging.WARNING),
+            }
+        )
+        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver, running=self._running)
+
+    def launch(self) -> None:
+        """
+        Take up what a dead worker left, one at a time, then whatever comes.
+
+        One of them may have killed it. DBOS counts how often each job was begun: were they begun together, the
+        next death would count against all of them, and the innocent would be given up with the deadly one.
+        """
+        self._begun = self._jobs.begun()
+        self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
+        DBOS.launch()
+        # One destination that is down must not hold up another, nor a few objects that it chokes on the others.
+        DBOS.register_queue(
+            DELIVER,
+            partition_worker_concurrency=_DELIVERIES_AT_ONCE,
+            polling_interval_sec=1.0,
+            on_conflict="always_update",
+        )
+        self._widening.start()
+        self._resuming.start()
+
+    def stop(self, *, patience_seconds: int) -> None:
+        """Take nothing new and give running steps some time; what is not done then, the next start does."""
+        self._stopped.set()
+        self._widening.join()
+        self._resuming.join()
+        DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
+        self._jobs.close()
+
+    def _widen(self) -> None:
+        """Let several jobs be in work once those that were begun before have settled."""
+        while self._begun and not self._stopped.wait(_LOOK_SECONDS):
+            with suppress(StorageUnavailable):  # the next look may go well
+                unsettled = self._jobs.unfinished(self._begun)
+                if not unsettled:
+                    self._register(at_once=self._queue.jobs_at_once)
+                self._begun = unsettled
+
+    def _resume(self) -> None:
+        """
+        Take up again what counts as in work and is run by nobody.
+
+        A full disk ends a workflow where it cannot write down a step, and DBOS looks for such only at its launch.
+        """
+        idle: set[str] = set()
+        while not self._stopped.wait(self.resume_seconds):
+            with suppress(StorageUnavailable):  # the next look may go well
+                pending = self._jobs.pending()
+                still = idle & (idle := pending.keys() - self._running.ids)
+                for workflow_id in still:
+                    self._jobs.resume(workflow_id, pending[workflow_id])
+                    log.warning("resumed", workflow=workflow_id)
+
+    def _register(self, *, at_once: int) -> None:
+        self._jobs.register(ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
+
+
+class Running:
+    """The workflows that run in this process."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    @contextmanager
+    def this(self) -> Iterator[None]:
+        """Count the workflow of the caller among them."""
+        workflow_id = DBOS.workflow_id or ""
+        self.ids.add(workflow_id)
+        try:
+            yield
+        finally:
+            self.ids.discard(workflow_id)
+
+
+def _define(
+    work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver, running: Running
+) -> None:
+    """
+    Register the two workflows with DBOS.
+
+    A job that DBOS gives up runs no more steps, so it could not say so to anyone. It is given up in its step
+    instead, which answers without processing; DBOS gives up at one death more, where even that was deadly.
+    """
+
+    def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
+        deadly = deaths(job["id"]) > queue.max_restarts
+        return asdict(work.answer(Job(**job), last=last, deadly=deadly))
+
+    def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
+        return asdict(work.deliver(job_id, destination, first=first))
+
+    @DBOS.workflow(name=ANSWER, max_recovery_attempts=queue.max_restarts + 1)
+    def answer(job: dict[str, Any]) -> dict[str, Any]:
+        with running.this():
+            return _answered(job, answer_step, deliver_step, queue)
+
+    @DBOS.workflow(name=DELIVER)
+    def deliver_again(job_id: str, destination: str) -> dict[str, Any]:
+        with running.this():
+            return _delivered(job_id, destination, deliver_step, deliver)
+
+
+def _answered(
+    job: dict[str, Any],
+    answer_step: Callable[..., dict[str, Any]],
+    deliver_step: Callable[..., dict[str, Any]],
+    queue: Queue,
+) -> dict[str, Any]:
+    """Answer one job, and deliver once to each destination."""
+    for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
+        last = attempt == queue.attempts
+        outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, answer_step, job, last))
+        if not outcome.again:
+            break
+        DBOS.sleep(pause)
+    deliveries = []
+    for name in outcome.destinations if outcome.files else ():
+        sent = DBOS.run_step({"name": DELIVER}, deliver_step, job["id"], name, True)
+        if sent["state"] == Sent.WAITING:
+            _deliver_later(job["id"], name)
+        deliveries.append(sent)
+    return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+
+
+def _delivered(
+    job_id: str, destination: str, deliver_step: Callable[..., dict[str, Any]], deliver: Deliver
+) -> dict[str, Any]:
+    """
+    Deliver until it is taken, refused, or was tried in vain too often.
+
+    An attempt counts only where the destination took something else since the one before: else it is down, which is
+    no fault of these results, and they wait for it as long as it takes.
+    """
+    in_vain, before = 0, math.inf
+    for attempt in itertools.count():
+        sent = DBOS.run_step({"name": DELIVER}, deliver_step, job_id, destination, False)
+        if sent["state"] != Sent.WAITING:
+            return sent
+        in_vain += sent.get("taken_at", 0.0) > before  # a step that 0.1.0 recorded has none
+        if in_vain >= deliver.attempts:
+            break
+        before = sent["at"]
+        DBOS.sleep(min(deliver.backoff_seconds * 2.0 ** min(attempt, 30), deliver.backoff_limit_seconds))
+    detail = f"given up after {in_vain} attempts, while other results were taken; {sent['detail']}"
+    log.warning(Sent.FAILED.value, job=job_id, destination=destination, detail=detail)
+    return {**sent, "state": Sent.FAILED, "detail": detail}
+
+
+def _deliver_later(job_id: str, destination: str) -> None:
+    DBOS.enqueue_workflow_with_options(
+        {
+            "workflow_name": DELIVER,
+            "queue_name": DELIVER,
+            "workflow_id": delivery_id(job_id, destination),
+            "queue_partition_key": destination,
+            "app_version": SHAPE,
+        },
+        job_id,
+        destination,
+    )
+
+
+def _pauses(attempts: int, first: float, *, limit: float) -> Iterator[float]:
+    """Give the pause, in seconds, after each attempt: doubled up to *limit*; none after the last."""
+    for attempt in range(attempts):
+        yield 0.0 if attempt == attempts - 1 else min(first * 2.0**attempt, limit)
