@@ -112,7 +112,9 @@ def fit_command(
         str | None, typer.Option(help="Folder of RT-DETR, transformers' format.")
     ] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Folder of a BERT, transformers' format.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's, for runs to average.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed than the recipe's, for runs to average.")
+    ] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import Run, fit
@@ -231,6 +233,24 @@ def figures_command(
         tokenizer = load_text_encoder(text_encoder).tokenizer
         for path in draw_figures(load_network(weights), read_split(data, split), tokenizer, out=out):
             typer.echo(str(path))
+
+
+@app.command("average")
+def average_command(
+    sources: Annotated[
+        list[Path], typer.Argument(help="The last.ckpt of a run, or a folder of weights; runs of one start.")
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the weights; neither calibrated nor measured.")],
+    normals: Normals | None = None,
+) -> None:
+    """Average the weights of several runs (or take those of one), to begin a run with or to export."""
+    from training.average import average
+
+    with told():
+        train = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        manifest = average(sources, train, out=out)
+    typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
 
 
 @app.command("export")

@@ -75,7 +75,8 @@ def evaluate(
     Returns:
         keys guidance, images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
         mask_sensitivity, captioned, then of the captioned images zone_accuracy, zone_f1, report_exact_match,
-        bleu_1 to bleu_4 and rouge_l; ms_per_image; normals: images, any_mask_rate, any_finding_rate, mean_area.
+        bleu_1 to bleu_4 and rouge_l, and as report_ceiling what these are where every zone is right: some captions
+        word the same zones otherwise; ms_per_image; normals: images, any_mask_rate, any_finding_rate, mean_area.
         Where no caption names the zones, `zones` says that their figures are left out.
     """
     started = time.perf_counter()
@@ -87,10 +88,12 @@ def evaluate(
     told = [place for place, item in enumerate(items) if item.zones is not None]
     results["captioned"] = len(told)
     if told:
-        reports = count_reports([items[place] for place in told], [predictions[place] for place in told])
-        results |= _with_intervals(counts.take(np.array(told)), zone_metrics) | _with_intervals(
-            reports, report_metrics
-        )
+        captioned = [items[place] for place in told]
+        reports = count_reports(captioned, [predictions[place].zones for place in told])
+        results |= _with_intervals(counts.take(np.array(told)), zone_metrics)
+        results |= _with_intervals(reports, report_metrics)
+        perfect = count_reports(captioned, [item.known_zones for item in captioned])
+        results["report_ceiling"] = report_metrics(perfect)
     else:
         results["zones"] = "no caption names them: the figures of zones and report are left out"
     results["ms_per_image"] = 1000 * seconds / len(items)

@@ -1,6 +1,9 @@
 """MODEL_CARD.md: what a reader must know before using the weights."""
 
+from typing import Any
+
 from sgseg_dicom.model.weights import Manifest
+from training.sources import runs_of
 
 
 def model_card(manifest: Manifest) -> str:
@@ -12,8 +15,10 @@ def model_card(manifest: Manifest) -> str:
         low, high = figures[f"{name}_ci"]
         return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
 
-    low, high = normals.get("any_finding_rate_ci", (float("nan"),) * 2)
-    of_normals = f"{normals.get('any_finding_rate', float('nan')):.3f} ({low:.3f} to {high:.3f})"
+    of_normals = "not measured: no normal radiographs were given"
+    if normals:
+        low, high = normals["any_finding_rate_ci"]
+        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose the score"
     return f"""# {manifest.name} {manifest.version}
 
 Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
@@ -29,7 +34,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | Dice per image | {figure("dice_mean")} |
 | zone accuracy | {figure("zone_accuracy")} |
 | infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
-| normal images with a finding | {of_normals}; the same images helped to choose the score |
+| normal images with a finding | {of_normals} |
 | licence | Apache-2.0, as the code. The terms of the data (QaTa-COV19, COVID-19 Radiography Database) for a use beyond research are not clarified here: ask their owners |
 | began from | {_origin_of(manifest)} |
 
@@ -54,17 +59,29 @@ def _way_of(manifest: Manifest) -> str:
 
 def _origin_of(manifest: Manifest) -> str:
     """Say which weights of others are in it."""
-    recipe = manifest.training.get("members", [manifest.training])[0]["recipe"]
+    recipe = runs_of(_histories_of(manifest)[0])[0]["recipe"]
     image, text = recipe.get("image_weights"), recipe.get("text_encoder")
     return f"image encoder: {image or 'random'} (ImageNet where it is a name); words of the reports: {text or 'random'}"
 
 
 def _history_of(manifest: Manifest) -> str:
     """Say in how many runs it was trained, and that it had teachers."""
-    histories = manifest.training.get("members", [manifest.training])
+    histories = _histories_of(manifest)
+    averaged = [len(history["averaged"]) for history in histories if "averaged" in history]
     if len(histories) > 1:
-        return f"{len(histories)} models in several runs; the manifest has them all"
-    said = "in several runs; the manifest has them all" if histories[0].get("started_from") else "in one run"
-    if taught := histories[0].get("opinions"):
-        said += f"; in the last one also the opinions of {len(taught['teachers'])} models"
+        said = f"{len(histories)} models in several runs; the manifest has them all"
+    elif averaged or histories[0].get("started_from"):
+        said = "in several runs; the manifest has them all"
+    else:
+        said = "in one run"
+    if averaged:
+        said += f"; the weights of {' and '.join(map(str, averaged))} of the runs are averaged"
+    teachers = [len(taught["teachers"]) for history in histories if (taught := history.get("opinions"))]
+    if teachers:
+        said += f"; also from the opinions of {' and '.join(map(str, teachers))} models"
     return said
+
+
+def _histories_of(manifest: Manifest) -> list[dict[str, Any]]:
+    histories: list[dict[str, Any]] = manifest.training.get("members", [manifest.training])
+    return histories

