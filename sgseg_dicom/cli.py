@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydicom import Dataset, dcmread
@@ -19,6 +19,8 @@ from sgseg_dicom.errors import InvalidDataset, SgsegError
 from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
+
+Device = Literal["auto", "cpu", "cuda"]
 
 app = typer.Typer(
     help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True
@@ -36,7 +38,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for the results; made where it is not there.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
-    device: Annotated[str, typer.Option(help='"auto", "cpu" or "cuda".')] = "auto",
+    device: Annotated[
+        Device, typer.Option(help="Where the model runs; auto: on a GPU where there is one.")
+    ] = "auto",
     language: Annotated[str, typer.Option(help='"en", "es", "de" or a language file ending .toml.')] = "en",
 ) -> None:
     """

@@ -31,6 +31,21 @@ class Lut(NamedTuple):
     most: int
 
 
+class Rendered(NamedTuple):
+    """
+    Grey of (rows, columns).
+
+    Attributes:
+        grey: float32, 0 = black to 1 = white.
+        padding: bool, True where there is no image; None where that is nowhere.
+        stretched: whether the values that occur were stretched, for want of a usable window or table.
+    """
+
+    grey: NDArray[np.float32]
+    padding: NDArray[np.bool_] | None
+    stretched: bool
+
+
 class Window(NamedTuple):
     """A window and its VOI LUT Function (0028,1056)."""
 
@@ -40,26 +55,41 @@ class Window(NamedTuple):
 
 
 def render(
-    codes: NDArray[np.uint16], header: Dataset, pixel_format: PixelFormat
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    codes: NDArray[np.uint16],
+    header: Dataset,
+    pixel_format: PixelFormat,
+    *,
+    shown: NDArray[np.bool_] | None = None,
+) -> Rendered:
     """
-    Turn stored bits (rows, columns) into grey (rows, columns) and padding; None where no pixel is padding.
+    Turn stored bits (rows, columns) into grey.
+
+    Args:
+        codes: stored bits.
+        header: of the image.
+        pixel_format: of *codes*.
+        shown: like *codes*, False where a shutter hides the image (`sgseg_dicom.shutter`): that counts as padding.
 
     Raises:
         UndecodablePixels: every pixel is padding, or the header's rescale has no finite result.
     """
     values = _possible_values(pixel_format)
     is_padding = _padding(values, header, pixel_format)
-    counts = np.bincount(codes.ravel(), minlength=len(values))
+    seen = codes.ravel() if shown is None else codes[shown]
+    counts = np.bincount(seen, minlength=len(values))
     padded = int(counts[is_padding].sum())
-    if padded == codes.size:
+    if padded == seen.size:
         raise UndecodablePixels("every pixel has the Pixel Padding Value: there is no image; send it again")
     counts[is_padding] = 0
     with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-        grey = _grey(values, counts, header).astype(np.float32)
+        grey, stretched = _grey(values, counts, header)
+    grey = grey.astype(np.float32)
     if not np.isfinite(grey[counts > 0]).all():
         raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
-    return grey[codes], is_padding[codes] if padded else None
+    padding = is_padding[codes] if padded else None
+    if shown is not None:
+        padding = ~shown if padding is None else padding | ~shown
+    return Rendered(grey[codes], padding, stretched)
 
 
 def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:
@@ -82,12 +112,16 @@ def _padding(values: NDArray[np.int64], header: Dataset, pixel_format: PixelForm
     return (values >= min(stated)) & (values <= max(stated))
 
 
-def _grey(values: NDArray[np.int64], counts: NDArray[np.int64], header: Dataset) -> NDArray[np.float64]:
+def _grey(
+    values: NDArray[np.int64], counts: NDArray[np.int64], header: Dataset
+) -> tuple[NDArray[np.float64], bool]:
+    """Give the grey of each value, and whether it is stretched."""
     measured = _after_modality(values, header)
     grey = _after_voi(measured, header)
-    if grey is None or not _is_useful(grey, counts):
+    stretched = grey is None or not _is_useful(grey, counts)
+    if grey is None or stretched:
         grey = _stretched(measured, counts, header)
-    return 1 - grey if is_inverted(header) else grey
+    return 1 - grey if is_inverted(header) else grey, stretched
 
 
 def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.float64]:

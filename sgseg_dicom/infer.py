@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
 from sgseg_dicom.looks import Words, judge_by, looks_of
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.view import Viewer, load_viewer
@@ -157,6 +157,7 @@ class Segmenter:
         self.viewer = viewer
         self._network = network
         self._closed = False
+        self._closing = threading.Lock()
         self._waiting: queue.SimpleQueue[tuple[ModelInput, Future[Prediction]] | None] = queue.SimpleQueue()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._thread = threading.Thread(target=self._serve, name="batches", daemon=True)
@@ -169,10 +170,11 @@ class Segmenter:
         Raises:
             InferenceError: the device failed, or the segmenter was closed.
         """
-        if self._closed:
-            raise InferenceError("the segmenter is closed")
         future: Future[Prediction] = Future()
-        self._waiting.put((model_input, future))
+        with self._closing:  # nothing may come behind the end: nobody would answer it
+            if self._closed:
+                raise InferenceError("the segmenter is closed")
+            self._waiting.put((model_input, future))
         return future.result()
 
     def warm_up(self) -> None:
@@ -184,8 +186,9 @@ class Segmenter:
 
     def close(self) -> None:
         """Finish what waits, then stop the device thread."""
-        self._closed = True
-        self._waiting.put(None)
+        with self._closing:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
@@ -232,8 +235,19 @@ def load_network(weights: Path | None = None, *, device: str = "auto") -> Networ
 def load_segmenter(
     weights: Path | None = None, *, device: str = "auto", image_check: bool = True
 ) -> Segmenter:
-    """Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before."""
-    return Segmenter(load_network(weights, device=device), viewer=load_viewer() if image_check else None)
+    """
+    Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before.
+
+    Raises:
+        WeightsError: as `load_network`, or they are neither calibrated nor measured.
+        ConfigError: the device is not there.
+    """
+    network = load_network(weights, device=device)
+    if not network.manifest.metrics:
+        raise WeightsError(
+            f"the weights in {weights} are neither calibrated nor measured: `sgseg-train export` does both"
+        )
+    return Segmenter(network, viewer=load_viewer() if image_check else None)
 
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:

@@ -13,6 +13,7 @@ from sgseg_dicom import grammar
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.grammar import LONG_STRING, OTHER_REASON, Grammar, Side, doubts, problems
+from sgseg_dicom.header import text_of
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
@@ -132,7 +133,7 @@ class Language:
         """Say what was taken for granted about the sides."""
         remark = self._grammar.remark
         said = [self._said(remark.sides_by_the_middle)]
-        if not radiograph.header.get("PatientOrientation"):
+        if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
             said.append(self._said(remark.orientation_unknown))
         return said
 

@@ -99,7 +99,7 @@ def _titles(title_lines: Sequence[str]) -> list[_Line]:
 
 
 def _said(radiograph: Radiograph, finding: Finding, language: Language) -> list[_Line]:
-    """Say the finding, what contradicts it, how large it is, what was looked for, and that it is a draft."""
+    """Say the finding, what contradicts it, its size, what was looked for and assumed, and that it is a draft."""
     return [
         (language.sentence(finding.zones), 22, _TEXT),
         *((doubt, 18, _WARNING) for doubt in language.doubts(finding)),
@@ -108,6 +108,7 @@ def _said(radiograph: Radiograph, finding: Finding, language: Language) -> list[
             for region in finding.regions
         ),
         (language.limits, 17, _FAINT),
+        *((assumption, 17, _FAINT) for assumption in language.assumptions(radiograph)),
         (language.draft, 22, _WARNING),
     ]
 

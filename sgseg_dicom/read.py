@@ -21,6 +21,7 @@ from sgseg_dicom.header import UNPARSABLE, header_of, spacing_pair, text_of
 from sgseg_dicom.orientation import orientation_of
 from sgseg_dicom.pixels import PixelFormat, decode
 from sgseg_dicom.records import Radiograph
+from sgseg_dicom.shutter import shown_by_shutter
 
 SOP_CLASSES: Mapping[UID, str] = {
     uid.ComputedRadiographyImageStorage: "CR",
@@ -68,16 +69,19 @@ def read(path: Path) -> Radiograph:
         _require_foreign(header)
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
-        pixels, padding = render(decode(ds, pixel_format), header, pixel_format)
+        shown = shown_by_shutter(header, (pixel_format.rows, pixel_format.columns))
+        rendered = render(decode(ds, pixel_format), header, pixel_format, shown=shown)
+    padding = rendered.padding
     orientation = orientation_of(header)
     spacing_mm, spacing_at_detector = _spacing(header)
     return Radiograph(
         header=header,
-        pixels=_frozen(orientation.to_display(pixels)),
+        pixels=_frozen(orientation.to_display(rendered.grey)),
         padding=None if padding is None else _frozen(orientation.to_display(padding)),
         orientation=orientation,
         spacing_mm=spacing_mm,
         spacing_at_detector=spacing_at_detector,
+        stretched=rendered.stretched,
     )
 
 

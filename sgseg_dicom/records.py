@@ -48,11 +48,14 @@ class Radiograph:
         header: the source data set without Pixel Data, in explicit value representations; never changed.
         pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
             and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
-        padding: bool, like *pixels*, True where Pixel Padding Value says "no image"; None where none says so.
+        padding: bool, like *pixels*, True where Pixel Padding Value or the Display Shutter says "no image"; None
+            where neither says so.
         orientation: how the stored grid became *pixels*.
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.
         spacing_at_detector: True where *spacing_mm* is a distance at the detector and not in the patient.
+        stretched: True where *pixels* span the values that occur, because the image states no window or table, or
+            one under which hardly a pixel would be neither black nor white.
     """
 
     header: Dataset
@@ -61,6 +64,7 @@ class Radiograph:
     orientation: Orientation
     spacing_mm: tuple[float, float] | None
     spacing_at_detector: bool
+    stretched: bool = False
 
     @property
     def sop_instance_uid(self) -> UID:
@@ -226,7 +230,7 @@ class Algorithm:
 
     Attributes:
         name: for example "SGSeg compact".
-        version: of the software, for example "0.1.0".
+        version: of the weights' release, for example "0.2.0"; the software's own is in the contribution's words.
         weights_digest: sha256 over weights, calibration and thresholds, 64 hexadecimal digits; the Device UID
             comes from it.
     """

@@ -32,7 +32,8 @@ _REASONS: dict[Sign, tuple[str, str]] = {
     "blank": ("blank", "the image shows nothing but noise or a gradient; expose again"),
     "saturated": (
         "saturated",
-        "most of the image is plain black or plain white; expose again, or correct its window",
+        "most of the image is plain black, plain white or padding; expose again, or correct its window or its "
+        "Pixel Padding Value",
     ),
     "not_chest": (
         "not-a-chest-image",

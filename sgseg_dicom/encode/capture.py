@@ -87,7 +87,15 @@ def _picture(
     of_lungs = [
         words for side in Laterality for words in (language.disagreement(side), language.excess(side))
     ]
-    said = (*title_lines, language.sentence(finding.zones), *of_lungs, language.limits, language.draft)
+    of_sides = language.assumptions(radiograph)
+    said = (
+        *title_lines,
+        language.sentence(finding.zones),
+        *of_lungs,
+        *of_sides,
+        language.limits,
+        language.draft,
+    )
     if missing := undrawable("".join(said)):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"

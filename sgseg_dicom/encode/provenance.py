@@ -6,6 +6,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.valuerep import DT
 
+from sgseg_dicom import __version__
 from sgseg_dicom.encode.source import CHARACTER_SET
 from sgseg_dicom.encode.uids import device_uid, result_uid
 from sgseg_dicom.records import Algorithm, Source
@@ -35,7 +36,10 @@ def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
     item.SoftwareVersions = algorithm.version
     item.DeviceUID = device_uid(algorithm)
     item.ContributionDateTime = DT(made_at)
-    item.ContributionDescription = "Infected lung regions and location report, a draft"
+    # Software Versions is that of the weights' release; which software ran them is told here.
+    item.ContributionDescription = (
+        f"Infected lung regions and location report, a draft; by sgseg-dicom {__version__}"
+    )
     return item
 
 

@@ -48,7 +48,7 @@ def encode_state(
     Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
 
     It shows the radiograph in its own grey: the first window or table that the image states. Where it states
-    none the whole range of values is shown.
+    none, or one under which nothing would be seen, the whole range of values is shown.
 
     Args:
         radiograph: the source image.
@@ -84,7 +84,7 @@ def encode_state(
     )
     state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
     state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
-    state.update(_grey_of(radiograph.header))
+    state.update(_grey_of(radiograph))
     return finish(state, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
@@ -124,6 +124,7 @@ def _words(
         language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,
+        *language.assumptions(radiograph),
     ]
     texts = [
         TextObject(text, units="DISPLAY", bounding_box=box, text_justification="LEFT")
@@ -140,13 +141,14 @@ def _images(radiograph: Radiograph) -> list[Dataset]:
     return [source]
 
 
-def _grey_of(header: Dataset) -> Dataset:
+def _grey_of(radiograph: Radiograph) -> Dataset:
     """
     Take over how the image becomes grey (PS3.3 C.11.1, C.11.8): without, a state shows another grey.
 
-    By hand: highdicom leaves out a Modality LUT Sequence, and raises for an intercept without a slope.
+    A window or table under which the image would be black or white is left out, as it was in reading. By hand:
+    highdicom leaves out a Modality LUT Sequence, and raises for an intercept without a slope.
     """
-    grey = Dataset()
+    grey, header = Dataset(), radiograph.header
     if first_lut(header, "ModalityLUTSequence"):
         grey.ModalityLUTSequence = [deepcopy(header.ModalityLUTSequence[0])]
     else:
@@ -154,6 +156,8 @@ def _grey_of(header: Dataset) -> Dataset:
         intercept = (numbers_of(header, "RescaleIntercept") or [0.0])[0]
         grey.RescaleSlope, grey.RescaleIntercept = _decimal(slope or 1.0), _decimal(intercept)
         grey.RescaleType = "US"
+    if radiograph.stretched:
+        return grey
     if first_lut(header, "VOILUTSequence"):
         voi = Dataset()
         voi.VOILUTSequence = [deepcopy(header.VOILUTSequence[0])]

@@ -27,7 +27,7 @@ SEEN_SIZE = 56
 
 
 class ViewNet(nn.Module):
-    """0.24 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
+    """0.23 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
 
     def __init__(self) -> None:
         super().__init__()

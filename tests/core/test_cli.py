@@ -137,3 +137,10 @@ def test_a_language_that_is_not_there_stops_before_the_first_image(folder, tmp_p
 
     assert result.exit_code == 2
     assert "give one of ['de', 'en', 'es']" in result.output
+
+
+def test_a_device_that_there_is_not_is_refused_by_name(folder, tmp_path):
+    """Not by a traceback of torch."""
+    result = runner.invoke(app, ["predict", str(folder), "--out", str(tmp_path / "out"), "--device", "gpu"])
+    assert result.exit_code == 2
+    assert "cuda" in result.output

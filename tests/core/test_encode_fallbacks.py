@@ -169,12 +169,13 @@ def test_a_state_takes_over_the_images_grey():
     Rescale and the first window: a state without them shows another grey than the image.
     """
     _, state = encoded(
-        "state", read_built(kind="CR", RescaleSlope=2, RescaleIntercept=-5, WindowCenter=900, WindowWidth=700)
+        "state",
+        read_built(kind="CR", RescaleSlope=2, RescaleIntercept=-5, WindowCenter=4000, WindowWidth=3000),
     )
 
     (voi,) = state.SoftcopyVOILUTSequence
     assert (state.RescaleSlope, state.RescaleIntercept) == (2, -5)
-    assert (voi.WindowCenter, voi.WindowWidth) == (900, 700)
+    assert (voi.WindowCenter, voi.WindowWidth) == (4000, 3000)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -211,3 +212,31 @@ def test_a_state_says_the_sentence_and_the_warning():
     ]
     assert texts[0] == german.warning(ALGORITHM)
     assert texts[1].startswith(german.sentence(finding.zones))
+
+
+@pytest.mark.parametrize(("orientation", "said"), [(None, True), ("\\", True), ("L\\F", False)])
+def test_both_say_that_the_sides_are_assumed(orientation, said, monkeypatch):
+    """
+    They name sides as the SR does; where the image states none, neither knows more than the standard display.
+    """
+    radiograph = read_built(PatientOrientation=orientation)
+    drawn = []
+    monkeypatch.setattr("sgseg_dicom.overlay._stack", lambda image, head, foot: drawn.append(foot) or image)
+    encoded("capture", radiograph)
+    _, state = encoded("state", radiograph)
+
+    (foot,) = drawn
+    below = state.GraphicAnnotationSequence[-1].TextObjectSequence[1].UnformattedTextValue
+    for text in (" ".join(line for line, _, _ in foot), below):
+        assert "split" in text or "middle" in text
+        assert ("not stated" in text) is said
+
+
+def test_a_state_leaves_out_a_window_that_shows_nothing():
+    """
+    Reading gave it up; under it the outlines would lie on a black image.
+    """
+    _, useful = encoded("state", read_built(WindowCenter=2000, WindowWidth=3000))
+    _, useless = encoded("state", read_built(WindowCenter=-30000, WindowWidth=10))
+    assert "SoftcopyVOILUTSequence" in useful
+    assert "SoftcopyVOILUTSequence" not in useless

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.infer import load_segmenter
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import (
     MANIFEST_FILE,
@@ -209,3 +210,9 @@ def test_weights_of_eight_bits_are_written_again_the_same(tmp_path):
 
     for name, tensor in load_weights(tmp_path / "twice")[0].state_dict().items():
         torch.testing.assert_close(tensor, once.state_dict()[name], rtol=1e-6, atol=0)
+
+
+def test_weights_that_were_not_calibrated_do_not_judge(folder):
+    """Their thresholds are open: every image would be infected."""
+    with pytest.raises(WeightsError, match="neither calibrated nor measured"):
+        load_segmenter(folder, device="cpu")
