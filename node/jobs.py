@@ -59,6 +59,8 @@ class Outcome:
         destinations: names of those who shall get some; fixed here, so that a change of the configuration
             does not change a job under way.
         sends: for each destination the names of the files that it gets, in the order of delivery.
+        answer: what is said of the image, and by which weights (`node.outcomes.answer_of`); "" where it was not
+            judged, and of versions before 0.2.0.
         again: True where the surroundings were at fault and another attempt may go well.
         started_at, finished_at: POSIX time, in seconds.
         seconds: time of each stage.
@@ -70,6 +72,7 @@ class Outcome:
     files: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     sends: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    answer: str = ""
     again: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0

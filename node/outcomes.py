@@ -1,5 +1,7 @@
 """What was raised -> how a job or a delivery ended, and its line in the log."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Job, Outcome, Sent
@@ -11,6 +13,10 @@ from sgseg_dicom.errors import (
     NotApplicable,
     SgsegError,
 )
+from sgseg_dicom.zones import ZONES
+
+if TYPE_CHECKING:
+    from sgseg_dicom.records import Results
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +25,42 @@ class Defect(SgsegError):
     """Something else than an SgsegError was raised; the message is its class."""
 
 
-class AnotherAnswer(SgsegError):
-    """Judged anew, the image has another answer than the results that are kept."""
+class AnotherAnswer(InvalidResult):
+    """Judged anew by the same weights, the image has another answer than the results that are kept."""
 
 
 class WorkerDied(SgsegError):
     """The worker died in the middle of the image, again and again."""
+
+
+def answer_of(results: "Results") -> str:
+    """
+    Say in a few letters what results say of the image, and whose weights said so: "df16e54c... PAAUAA R".
+
+    Of each zone P, A or U (present, absent, undetermined), of each region its lung. A pixel more or less is the
+    same answer.
+    """
+    finding = results.finding
+    zones = "".join(finding.judgement_of(zone).value[0].upper() for zone in ZONES)
+    lungs = "".join(region.laterality.value for region in finding.regions) or "-"
+    weights = next((ds.get("DeviceSerialNumber") for ds in results.files.values()), None) or "-"
+    return f"{weights} {zones} {lungs}"
+
+
+def require_same_answer(before: str, results: "Results") -> None:
+    """
+    Refuse results that say something else than those of the same weights which went out *before*.
+
+    Raises:
+        AnotherAnswer: with the objects, for a person to compare.
+    """
+    now = answer_of(results)
+    if before and before.split()[0] == now.split()[0] and before != now:
+        raise AnotherAnswer(
+            "judged anew by the same weights the image has another answer than before (another device, or a change "
+            "of the software); nothing new is sent: look at the image. `sgseg-node requeue` sends what was kept",
+            objects=results.files,
+        )
 
 
 def require_processable(job: Job, *, deadly: bool) -> None:

@@ -1,6 +1,6 @@
 """The core as a worker uses it: with one model, one language, and the site's clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,12 +8,10 @@ from pathlib import Path
 from pydicom import Dataset
 
 from sgseg_dicom import pipeline
-from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.forms import Wanted
 from sgseg_dicom.language import Language
 from sgseg_dicom.pipeline import Segmenter, Timed
-from sgseg_dicom.read import read_header
 from sgseg_dicom.records import Results
 
 
@@ -52,7 +50,3 @@ class Pipeline:
             made_at=self.clock(),
             language=self.language,
         )
-
-    def check(self, path: Path, objects: Mapping[str, Dataset]) -> None:
-        """Check results of one stored image against each other and the image (`sgseg_dicom.check`)."""
-        require_valid(objects, read_header(path))

@@ -279,6 +279,18 @@ class Store:
                 _sync(self.results)
                 shutil.rmtree(unfinished)
 
+    def mark(self, job: str, name: str) -> None:
+        """
+        Put an empty file to the results of *job*, if any are kept; durable when this returns.
+
+        Raises:
+            StorageUnavailable: disk full or read-only.
+        """
+        with _storage(self.folder):
+            if (folder := self.kept(job)) is not None:
+                (folder / name).touch()
+                _sync(folder)
+
     def drop(self, job: str, name: str) -> None:
         """
         Delete one file of the results of *job*, if it is there.

@@ -12,17 +12,19 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from node.outcomes import (
     AnotherAnswer,
     Defect,
+    answer_of,
     log_delivery,
     log_outcome,
     outcome_of,
     require_processable,
+    require_same_answer,
     state_of,
 )
 from node.store import Store
@@ -49,6 +51,7 @@ DEVICE_FAILURES = 3
 _OUTCOME = "outcome.json"
 _ANSWER = "answer.dcm"
 _WHY = "why.json"
+_ANEW = "anew"
 
 
 class Process(Protocol):
@@ -60,10 +63,6 @@ class Process(Protocol):
 
     def answer(self, path: Path, error: SgsegError) -> Dataset:
         """Write for one stored image that it was not judged."""
-        ...
-
-    def check(self, path: Path, objects: Mapping[str, Dataset]) -> None:
-        """Raise InvalidResult where results of one stored image break a rule or contradict each other."""
         ...
 
 
@@ -196,6 +195,7 @@ class Worker:
         wanted = [courier.destination.wanted for courier in self._couriers.values()] or [Wanted()]
         path = self._store.folder / job.file
         results = self._process(path, wanted=wanted, timed=_stopwatch(seconds))
+        require_same_answer(self._answer_before(job), results)
         with _stopwatch(seconds)("keep"):
             # Each destination with its names; without one, `wanted` is for the results folder.
             sends = dict(zip(self._couriers, results.names, strict=False))
@@ -204,11 +204,12 @@ class Worker:
                 files=tuple(results.files),
                 destinations=tuple(name for name in sends if sends[name]),
                 sends=sends,
+                answer=answer_of(results),
                 started_at=started_at,
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            kept = self._as_first_kept(job, results.files)
+            kept = {name: self._bytes_of(job, name, ds) for name, ds in results.files.items()}
             self._keep(job, outcome, kept)
             self._store.clear_aside(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
@@ -223,7 +224,8 @@ class Worker:
         # The UID of a quarantined image names another one, of which an answer would seem to speak.
         if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
             return outcome
-        if isinstance(error, AnotherAnswer):  # there is an answer already, the earlier one
+        if isinstance(error, AnotherAnswer):  # there is an answer already: the one that is kept
+            self._attempt(job.id, lambda: self._store.drop(job.id, _ANEW))
             return outcome
         receivers = [name for name, courier in self._couriers.items() if courier.destination.not_judged]
         if self._couriers and not receivers:
@@ -237,7 +239,7 @@ class Worker:
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
         ds = self._process.answer(self._store.folder / job.file, error)
-        content = self._earlier(job, _ANSWER, ds) or _encoded(ds)
+        content = self._bytes_of(job, _ANSWER, ds)
         outcome = replace(
             outcome,
             files=(_ANSWER,),
@@ -261,39 +263,14 @@ class Worker:
         where = f"the objects: {kept}" if isinstance(kept, Path) else f"the objects could not be kept: {kept}"
         return replace(outcome, detail=f"{outcome.detail}; {where}")
 
-    def _as_first_kept(self, job: Job, made: Mapping[str, Dataset]) -> dict[str, bytes]:
-        """
-        Encode the objects, those of an earlier time as they were kept: under one UID nothing else is ever sent.
-
-        Raises:
-            AnotherAnswer: what was kept, and what goes out beside it now, contradict each other.
-        """
-        earlier = {
-            name: content
-            for name, ds in made.items()
-            if (content := self._earlier(job, name, ds)) is not None
-        }
-        if earlier:
-            together = {
-                name: dcmread(BytesIO(earlier[name])) if name in earlier else ds for name, ds in made.items()
-            }
-            try:
-                self._process.check(self._store.folder / job.file, together)
-            except InvalidResult as error:
-                raise AnotherAnswer(
-                    "judged anew the image has another answer than before (another device, or a change of the "
-                    "software); the results that were sent stay, and nothing is sent beside them: look at the image"
-                ) from error
-        return {name: earlier[name] if name in earlier else _encoded(ds) for name, ds in made.items()}
-
-    def _earlier(self, job: Job, name: str, made: Dataset) -> bytes | None:
-        """Give an object as it was kept before, None where it was not, or is another one."""
+    def _bytes_of(self, job: Job, name: str, made: Dataset) -> bytes:
+        """Encode an object; the same one as it was kept before: under one UID nothing else is ever sent."""
         folder = self._store.kept(job.id)
         path = None if folder is None else folder / name
         if path is None or not path.is_file():
-            return None
+            return _encoded(made)
         same = read_file_meta_info(path).MediaStorageSOPInstanceUID == made.SOPInstanceUID
-        return path.read_bytes() if same else None
+        return path.read_bytes() if same else _encoded(made)
 
     def _keep(self, job: Job, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         """Keep objects and outcome, instead of an answer of an earlier time."""
@@ -303,10 +280,17 @@ class Worker:
     def _kept(self, job: Job) -> Outcome | None:
         """Give the outcome that a worker kept before it died; None where there is none of a judged image."""
         folder = self._store.kept(job.id)
-        if folder is None or not (folder / _OUTCOME).is_file():  # see judge_anew
+        if (
+            folder is None or not (folder / _OUTCOME).is_file() or (folder / _ANEW).is_file()
+        ):  # see judge_anew
             return None
         outcome = _read_outcome(folder)
         return outcome if outcome.ending.judged else None
+
+    def _answer_before(self, job: Job) -> str:
+        """Give the answer that is kept; "" where none is."""
+        folder = self._store.kept(job.id)
+        return "" if folder is None or not (folder / _OUTCOME).is_file() else _read_outcome(folder).answer
 
     def _send(self, job_id: str, destination: str) -> None:
         folder, courier = self._store.kept(job_id), self._couriers.get(destination)
@@ -336,7 +320,7 @@ def judge_anew(store: Store, job_id: str) -> None:
     Raises:
         StorageUnavailable: read-only.
     """
-    store.drop(job_id, _OUTCOME)
+    store.mark(job_id, _ANEW)
 
 
 def _read_outcome(folder: Path) -> Outcome:

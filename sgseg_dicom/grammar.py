@@ -19,6 +19,8 @@ from sgseg_dicom.section import Section
 LONG_STRING = 64
 """Characters of a value representation LO (PS3.5 6.2), in which titles and the names of regions are written."""
 
+SHORT_TEXT = 1024
+"""Characters of a value representation ST (PS3.5 6.2), in which a presentation state says all under the image."""
 
 OTHER_REASON = "other"
 """Key of [reason] that stands for every reason that is not listed."""

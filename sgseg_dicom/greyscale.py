@@ -36,7 +36,7 @@ class Rendered(NamedTuple):
     Grey of (rows, columns).
 
     Attributes:
-        grey: float32, 0 = black to 1 = white.
+        grey: float32, 0 = black to 1 = white; padding is black.
         padding: bool, True where there is no image; None where that is nowhere.
         stretched: whether the values that occur were stretched, for want of a usable window or table.
     """
@@ -89,7 +89,10 @@ def render(
     padding = is_padding[codes] if padded else None
     if shown is not None:
         padding = ~shown if padding is None else padding | ~shown
-    return Rendered(grey[codes], padding, stretched)
+    image = grey[codes]
+    if padding is not None:
+        image[padding] = 0  # also what no finite grey was found for
+    return Rendered(image, padding, stretched)
 
 
 def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:

@@ -244,8 +244,9 @@ def load_segmenter(
     """
     network = load_network(weights, device=device)
     if not network.manifest.metrics:
+        folder = weights or packaged_weights()
         raise WeightsError(
-            f"the weights in {weights} are neither calibrated nor measured: `sgseg-train export` does both"
+            f"the weights in {folder} are neither calibrated nor measured: `sgseg-train export` does both"
         )
     return Segmenter(network, viewer=load_viewer() if image_check else None)
 

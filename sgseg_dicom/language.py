@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sgseg_dicom import grammar
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.forms import Kind
-from sgseg_dicom.grammar import LONG_STRING, OTHER_REASON, Grammar, Side, doubts, problems
+from sgseg_dicom.grammar import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
 from sgseg_dicom.header import text_of
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
@@ -129,12 +129,18 @@ class Language:
         """Say that a lung's outlines reach a zone that the sentence leaves out."""
         return self._said(self._side(side).excess)
 
+    @property
+    def possible_assumptions(self) -> list[str]:
+        """All that `assumptions` may say."""
+        remark = self._grammar.remark
+        return [self._said(remark.sides_by_the_middle), self._said(remark.orientation_unknown)]
+
     def assumptions(self, radiograph: Radiograph) -> list[str]:
         """Say what was taken for granted about the sides."""
-        remark = self._grammar.remark
-        said = [self._said(remark.sides_by_the_middle)]
+        by_the_middle, unknown = self.possible_assumptions
+        said = [by_the_middle]
         if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
-            said.append(self._said(remark.orientation_unknown))
+            said.append(unknown)
         return said
 
     @property
@@ -217,6 +223,7 @@ def load_language(name_or_path: str, *, plain_ascii: bool = False) -> Language:
             f'one code would be other results under one UID; give it its own, for example "{language.code}-x-site"'
         )
     _require_distinct(language)
+    _require_short(language)
     if plain_ascii:
         _require_ascii(_grammar_of(path), path)
     return language
@@ -266,6 +273,18 @@ def _require_ascii(words: Grammar, path: Path) -> None:
             raise ConfigError(
                 f"{path}: {spelt!r} has more than {LONG_STRING} characters in ASCII; shorten it"
             )
+
+
+def _require_short(language: Language) -> None:
+    """All that is said under an image stands in one text of a presentation state, at most SHORT_TEXT characters."""
+    sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
+    doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
+    said = " ".join([max(sentences, key=len), *doubts, language.limits, *language.possible_assumptions])
+    if len(said) > SHORT_TEXT:
+        raise ConfigError(
+            f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(said)} "
+            f"characters together; at most {SHORT_TEXT} go out, shorten [remark] or the lungs' doubts"
+        )
 
 
 def _require_distinct(language: Language) -> None:

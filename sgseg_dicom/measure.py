@@ -20,12 +20,14 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence, and a zone that
-    the mask reaches and the sentence does not name is no longer called free (`Finding.judgement_of`).
+    Nothing is marked where there is no image. Neither zones nor mask are corrected by the other: a zone without a
+    mask stays in the sentence, and a zone that the mask reaches and the sentence does not name is no longer called
+    free (`Finding.judgement_of`).
     """
-    halves = split_at_midline(
-        mask_on_display(prediction, radiograph.pixels.shape), only=_only_lung(prediction)
-    )
+    shown = mask_on_display(prediction, radiograph.pixels.shape)
+    if radiograph.padding is not None:
+        shown = shown & ~radiograph.padding
+    halves = split_at_midline(shown, only=_only_lung(prediction))
     regions = [
         _region(side, radiograph.orientation.to_stored(half).astype(np.bool_, copy=False), radiograph)
         for side, half in zip(HALVES, halves, strict=True)

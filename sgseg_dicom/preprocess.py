@@ -15,10 +15,11 @@ _FLAT = 1e-6
 
 def preprocess(radiograph: Radiograph) -> ModelInput:
     """Resize to the network's input and normalise; padding takes the darkest value of the image."""
-    pixels = radiograph.pixels
-    if radiograph.padding is not None and not radiograph.padding.all():
-        pixels = np.where(radiograph.padding, pixels[~radiograph.padding].min(), pixels)
-    return ModelInput(pixels=normalise(shrink(pixels)))
+    pixels, padding = radiograph.pixels, radiograph.padding
+    if padding is None or padding.all():
+        return ModelInput(pixels=normalise(shrink(pixels)))
+    pixels = np.where(padding, pixels[~padding].min(), pixels)
+    return ModelInput(pixels=normalise(shrink(pixels)), padding=shrink(padding.astype(np.float32)) > 0)
 
 
 def shrink(pixels: NDArray[np.float32], size: int = INPUT_SIZE) -> NDArray[np.float32]:

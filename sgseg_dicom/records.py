@@ -116,9 +116,11 @@ class ModelInput:
 
     Attributes:
         pixels: float32 (224, 224), standard display, mean 0 and standard deviation 1 over the image.
+        padding: bool, like *pixels*, True where there is no image; None where that is nowhere. The image check asks.
     """
 
     pixels: NDArray[np.float32]
+    padding: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -7,10 +7,17 @@ from pydicom import Dataset
 
 from sgseg_dicom.header import numbers_of, text_of
 
-LEAST_SHOWN = 0.1
+LEAST_SHOWN = 0.3
 """Share of the image that a shutter leaves open at least; one that hides more is of another image."""
 
-_RECTANGLE = ("Left", "Right", "Upper", "Lower")
+_EDGES = (
+    *("ShutterLeftVerticalEdge", "ShutterRightVerticalEdge"),
+    *("ShutterUpperHorizontalEdge", "ShutterLowerHorizontalEdge"),
+)
+_CIRCLE = ("CenterOfCircularShutter", "RadiusOfCircularShutter")
+_VERTICES = "VerticesOfThePolygonalShutter"
+SHUTTER_KEYWORDS = (*_EDGES, *_CIRCLE, _VERTICES)
+"""Numbers of the shapes, beside Shutter Shape (0018,1600)."""
 
 
 def shown_by_shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
@@ -33,10 +40,7 @@ def _nothing(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | Non
 
 
 def _rectangle(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    kinds = ("Vertical", "Vertical", "Horizontal", "Horizontal")
-    edges = [
-        numbers_of(header, f"Shutter{side}{kind}Edge") for side, kind in zip(_RECTANGLE, kinds, strict=True)
-    ]
+    edges = [numbers_of(header, keyword) for keyword in _EDGES]
     if not all(edges):
         return None
     (left, *_), (right, *_), (upper, *_), (lower, *_) = edges
@@ -45,10 +49,7 @@ def _rectangle(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | N
 
 
 def _circle(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    centre, radius = (
-        numbers_of(header, "CenterOfCircularShutter"),
-        numbers_of(header, "RadiusOfCircularShutter"),
-    )
+    centre, radius = (numbers_of(header, keyword) for keyword in _CIRCLE)
     if len(centre) != 2 or not radius:
         return None
     rows, columns = _places(shape)
@@ -57,7 +58,7 @@ def _circle(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None
 
 
 def _polygon(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    numbers = numbers_of(header, "VerticesOfThePolygonalShutter")
+    numbers = numbers_of(header, _VERTICES)
     if len(numbers) < 6 or len(numbers) % 2:
         return None
     corners = [(column - 1, row - 1) for row, column in zip(numbers[::2], numbers[1::2], strict=True)]

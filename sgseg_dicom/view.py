@@ -32,8 +32,7 @@ _REASONS: dict[Sign, tuple[str, str]] = {
     "blank": ("blank", "the image shows nothing but noise or a gradient; expose again"),
     "saturated": (
         "saturated",
-        "most of the image is plain black, plain white or padding; expose again, or correct its window or its "
-        "Pixel Padding Value",
+        "most of the image is plain black or plain white; expose again, or correct its window",
     ),
     "not_chest": (
         "not-a-chest-image",
@@ -115,18 +114,21 @@ def require_upright_chest(model_input: ModelInput, *, viewer: Viewer) -> None:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
             "upside-down", "cut-off" or "mirrored".
     """
-    sign = worst_sign(signs_of(model_input.pixels, viewer=viewer), viewer.limits)
+    signs = signs_of(model_input.pixels, viewer=viewer, padding=model_input.padding)
+    sign = worst_sign(signs, viewer.limits)
     if sign is not None:
         reason, text = _REASONS[sign]
         raise NotApplicable(text, reason=reason)
 
 
-def signs_of(pixels: NDArray[np.float32], *, viewer: Viewer) -> dict[Sign, float]:
-    """Measure every sign of float32 (224, 224), in the order in which it is asked."""
+def signs_of(
+    pixels: NDArray[np.float32], *, viewer: Viewer, padding: NDArray[np.bool_] | None = None
+) -> dict[Sign, float]:
+    """Measure every sign of float32 (224, 224), in the order in which it is asked; *padding* is no image."""
     seen = viewer(pixels)
     return {
         "blank": shapelessness(pixels),
-        "saturated": saturation(pixels),
+        "saturated": saturation(pixels if padding is None or padding.all() else pixels[~padding]),
         "not_chest": seen.not_chest,
         "inverted": seen.inverted,
         "rotated": seen.rotated,
@@ -158,7 +160,7 @@ def shapelessness(pixels: NDArray[np.float32]) -> float:
 
 
 def saturation(pixels: NDArray[np.float32]) -> float:
-    """Give the share of pixels, 0 to 1, that are as dark or as bright as the image has them."""
+    """Give the share of pixels (of any shape), 0 to 1, that are as dark or as bright as the image has them."""
     darkest, brightest = float(pixels.min()), float(pixels.max())
     margin = _AT_THE_END * (brightest - darkest)
     return float(((pixels <= darkest + margin) | (pixels >= brightest - margin)).mean())

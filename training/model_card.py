@@ -67,7 +67,7 @@ def _origin_of(manifest: Manifest) -> str:
 def _history_of(manifest: Manifest) -> str:
     """Say in how many runs it was trained, and that it had teachers."""
     histories = _histories_of(manifest)
-    averaged = [len(history["averaged"]) for history in histories if "averaged" in history]
+    averaged = [len(runs_of(history)) for history in histories if "averaged" in history]
     if len(histories) > 1:
         said = f"{len(histories)} models in several runs; the manifest has them all"
     elif averaged or histories[0].get("started_from"):
@@ -76,7 +76,8 @@ def _history_of(manifest: Manifest) -> str:
         said = "in one run"
     if averaged:
         said += f"; the weights of {' and '.join(map(str, averaged))} of the runs are averaged"
-    teachers = [len(taught["teachers"]) for history in histories if (taught := history.get("opinions"))]
+    runs = [run for history in histories for run in runs_of(history)]
+    teachers = [len(taught["teachers"]) for run in runs if (taught := run.get("opinions"))]
     if teachers:
         said += f"; also from the opinions of {' and '.join(map(str, teachers))} models"
     return said

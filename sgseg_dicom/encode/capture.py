@@ -87,7 +87,7 @@ def _picture(
     of_lungs = [
         words for side in Laterality for words in (language.disagreement(side), language.excess(side))
     ]
-    of_sides = language.assumptions(radiograph)
+    of_sides = language.possible_assumptions
     said = (
         *title_lines,
         language.sentence(finding.zones),

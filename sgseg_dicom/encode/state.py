@@ -26,6 +26,7 @@ from sgseg_dicom.header import numbers_of
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.overlay import LUNG_COLOURS
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
+from sgseg_dicom.shutter import SHUTTER_KEYWORDS, shown_by_shutter
 from sgseg_dicom.zones import Laterality
 
 SERIES_NUMBER = 9006
@@ -85,6 +86,7 @@ def encode_state(
     state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
     state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
     state.update(_grey_of(radiograph))
+    state.update(_shutter_of(radiograph))
     return finish(state, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
@@ -168,6 +170,18 @@ def _grey_of(radiograph: Radiograph) -> Dataset:
         voi.VOILUTFunction = window.function
         grey.SoftcopyVOILUTSequence = [voi]
     return grey
+
+
+def _shutter_of(radiograph: Radiograph) -> Dataset:
+    """Take over the shutter (PS3.3 C.7.6.11), black (C.11.12): a state without one shows what the image's hides."""
+    shutter, header = Dataset(), radiograph.header
+    if shown_by_shutter(header, radiograph.stored_shape) is None:
+        return shutter
+    for keyword in ("ShutterShape", *SHUTTER_KEYWORDS):
+        if keyword in header:
+            shutter[keyword] = deepcopy(header[keyword])
+    shutter.ShutterPresentationValue = 0
+    return shutter
 
 
 def _decimal(value: float) -> DSfloat:

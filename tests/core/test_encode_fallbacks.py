@@ -32,6 +32,13 @@ SOURCES = {
     **{kind: {"kind": kind} for kind in SOP_CLASSES},
     "CR MONOCHROME1": {"kind": "CR", "PhotometricInterpretation": "MONOCHROME1"},
     "DX MONOCHROME1": {"PhotometricInterpretation": "MONOCHROME1"},
+    "shutter": {
+        "ShutterShape": "RECTANGULAR",
+        "ShutterLeftVerticalEdge": 11,
+        "ShutterRightVerticalEdge": 190,
+        "ShutterUpperHorizontalEdge": 1,
+        "ShutterLowerHorizontalEdge": 200,
+    },
     "odd size": {"pixels": synthetic_chest((301, 203))},
     "bare CR": dict.fromkeys(
         ["PatientOrientation", "ImagerPixelSpacing", "WindowCenter", "WindowWidth", "BodyPartExamined"]

@@ -220,6 +220,7 @@ def test_a_file_under_a_packaged_code_is_refused(tmp_path):
     [
         ('answer = "NOT', 'answers = "NOT', "[title] has no answer; it must be one line of text"),
         ('answer = "NOT', f'answer = "{"x" * 60} NOT', "at most 64 characters"),
+        ('limits = "Only', f'limits = "{"x" * 700} Only', "characters together; at most 1024 go out"),
         ('limits = "Only', 'limit = "Only', "[remark] has no limits; it must be one line of text"),
         (
             "[count]",

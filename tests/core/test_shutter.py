@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
+from sgseg_dicom.encode.state import encode_state
+from sgseg_dicom.measure import measure
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.read import read
+from sgseg_dicom.records import Prediction
 from sgseg_dicom.shutter import shown_by_shutter
+from sgseg_dicom.view import Seen, signs_of
 from tests.builders import chest_radiograph, synthetic_chest, write
+from tests.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, stored_as
 
 SHAPE = (80, 100)
 ROWS, COLUMNS = np.mgrid[1 : SHAPE[0] + 1, 1 : SHAPE[1] + 1]
@@ -49,6 +54,60 @@ def test_a_polygon_hides_what_lies_outside():
     corners = [6, 11, 6, 90, 75, 90, 75, 11]
     shown = shown_by_shutter(header(ShutterShape="POLYGONAL", VerticesOfThePolygonalShutter=corners), SHAPE)
     np.testing.assert_array_equal(shown, IN_RECTANGLE)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_the_shutter_is_of_the_stored_grid(orientation, tmp_path):
+    """However the image is stored, the same corner of the display is hidden, and nothing is marked there."""
+    shown = np.full((60, 80), 1500, np.uint16)
+    shown[:, 40:] = 2500
+    hidden = np.zeros(shown.shape, bool)
+    hidden[:, :25] = hidden[:10] = True
+    stored = ~orientation.to_stored(hidden)
+    rows, columns = (np.flatnonzero(stored.any(axis=axis)) + 1 for axis in (1, 0))
+    edges = dict(zip(RECTANGLE, (columns[0], columns[-1], rows[0], rows[-1]), strict=True))
+    elements = stored_as(orientation, shown) | {"ShutterShape": "RECTANGULAR"}
+    elements |= {keyword: int(place) for keyword, place in edges.items()}
+
+    radiograph = read(write(chest_radiograph(**elements), tmp_path / "a.dcm"))
+    everywhere = Prediction(
+        mask_probability=np.ones((224, 224), np.float32),
+        zone_probabilities=np.ones(6, np.float32),
+        mask=np.ones((224, 224), bool),
+        zones=(True,) * 6,
+        threshold=0.5,
+    )
+    marked = sum(region.mask for region in measure(everywhere, radiograph).regions)
+    state = encode_state(radiograph, measure(everywhere, radiograph), algorithm=ALGORITHM, made_at=MADE_AT)
+
+    np.testing.assert_array_equal(radiograph.padding, hidden)
+    assert (radiograph.pixels[hidden] == 0).all()
+    np.testing.assert_array_equal(marked.astype(bool), stored)
+    assert (state.ShutterShape, state.ShutterLeftVerticalEdge) == ("RECTANGULAR", columns[0])
+    assert state.ShutterPresentationValue == 0
+
+
+def test_what_is_hidden_is_not_taken_for_saturated():
+    """Half of the image lies behind the shutter; the rest is a picture."""
+    pixels = np.random.default_rng(0).normal(size=(224, 224)).astype(np.float32)
+    pixels[:, :130] = pixels.min()
+    hidden = np.zeros((224, 224), bool)
+    hidden[:, :130] = True
+
+    def saturated(**options):
+        return signs_of(pixels, viewer=lambda _: Seen(*[-9.0] * 6), **options)["saturated"]
+
+    assert saturated() > 0.5
+    assert saturated(padding=hidden) < 0.01
+
+
+def test_a_state_of_an_image_without_a_shutter_has_none(tmp_path):
+    """Nor one of a shutter that is not believed."""
+    ds = chest_radiograph(ShutterShape="CIRCULAR", CenterOfCircularShutter=[1, 1], RadiusOfCircularShutter=2)
+    radiograph = read(write(ds, tmp_path / "a.dcm"))
+    state = encode_state(radiograph, measure(both_lungs(), radiograph), algorithm=ALGORITHM, made_at=MADE_AT)
+    assert radiograph.padding is None
+    assert "ShutterShape" not in state
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ that nobody runs.
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ from pydicom.uid import (
 
 from node import app, cli, workflows
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, InvalidDataset, InvalidResult, NotApplicable, SgsegError
+from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.records import Finding, LungRegion, Results
 from sgseg_dicom.zones import Laterality
@@ -70,11 +70,6 @@ class StandIn:
         ds.ContentDate = f"{time.time_ns():x}"  # as the real one, another at each making
         return ds
 
-    def check(self, path: Path, objects: Mapping[str, Dataset]) -> None:
-        """Refuse a SEG beside an SR that was made without one."""
-        if "seg.dcm" in objects and objects["sr.dcm"].get("ContentLabel") == "CLEAR":
-            raise InvalidResult("the SR says that there is nothing")
-
     def begun(self) -> list[str]:
         """Give the SOP Instance UIDs of the images that were begun, in order."""
         file = self._folder / "begun"
@@ -107,8 +102,6 @@ def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind
         "seg.dcm": None if clear else _object(source, SegmentationStorage, "SEG"),
         "sr.dcm": _object(source, ComprehensiveSRStorage, "SR"),
     }
-    if clear:
-        files["sr.dcm"].ContentLabel = "CLEAR"
     made = {name: ds for name, ds in files.items() if ds is not None}
     return Results(
         source_uid=source.SOPInstanceUID,

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
 from node.deliver import Courier
 from node.jobs import Ending, Job, Outcome, Sent
+from node.outcomes import require_same_answer
 from node.store import Store
 from node.worker import DEVICE_FAILURES, Worker, judge_anew
 from sgseg_dicom.errors import (
@@ -205,7 +207,36 @@ def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, a
 
     assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, "AnotherAnswer", ())
     assert "another answer than before" in outcome.detail
+    assert [path.name for path in sorted((store.quarantine / job.id).iterdir())] == [
+        "seg.dcm",
+        "sr.dcm",
+        "why.json",
+    ]
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), courier).answer(job)
+    assert (again.ending, again.files) == (Ending.NO_FINDING, ("sr.dcm",))
     assert (store.kept(job.id) / "sr.dcm").read_bytes() == before
+
+
+@pytest.mark.parametrize("other", ["weights", "pixels"])
+def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, other):
+    """
+    Other weights' results are other objects; a pixel more or less says the same.
+    """
+    job = job_for(store)
+    assert worker(store, StandIn(tmp_path)).answer(job).answer.endswith(" AAPAAA R")
+    results = results_of(dcmread(store.folder / job.file, stop_before_pixels=True))
+    if other == "weights":
+        results.files["seg.dcm"].DeviceSerialNumber = "other"
+        results = replace(results, finding=replace(results.finding, regions=(), zones=(True, *[False] * 5)))
+    else:
+        region = replace(results.finding.regions[0], mask=np.eye(2, dtype=bool))
+        results = replace(results, finding=replace(results.finding, regions=(region,)))
+
+    require_same_answer(_outcome(store, job).answer, results)
+
+
+def _outcome(store, job):
+    return Outcome.from_dict(json.loads((store.kept(job.id) / "outcome.json").read_text()))
 
 
 def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
