@@ -82,8 +82,8 @@ def render(
         raise UndecodablePixels("every pixel has the Pixel Padding Value: there is no image; send it again")
     counts[is_padding] = 0
     with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-        grey, stretched = _grey(values, counts, header)
-    grey = grey.astype(np.float32)
+        of_values, stretched = _grey(values, counts, header)
+    grey = of_values.astype(np.float32)
     if not np.isfinite(grey[counts > 0]).all():
         raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
     padding = is_padding[codes] if padded else None

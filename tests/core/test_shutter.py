@@ -66,10 +66,12 @@ def test_the_shutter_is_of_the_stored_grid(orientation, tmp_path):
     stored = ~orientation.to_stored(hidden)
     rows, columns = (np.flatnonzero(stored.any(axis=axis)) + 1 for axis in (1, 0))
     edges = dict(zip(RECTANGLE, (columns[0], columns[-1], rows[0], rows[-1]), strict=True))
-    elements = stored_as(orientation, shown) | {"ShutterShape": "RECTANGULAR"}
-    elements |= {keyword: int(place) for keyword, place in edges.items()}
+    ds = stored_as(orientation, shown)
+    ds.ShutterShape = "RECTANGULAR"
+    for keyword, place in edges.items():
+        setattr(ds, keyword, int(place))
 
-    radiograph = read(write(chest_radiograph(**elements), tmp_path / "a.dcm"))
+    radiograph = read(write(ds, tmp_path / "a.dcm"))
     everywhere = Prediction(
         mask_probability=np.ones((224, 224), np.float32),
         zone_probabilities=np.ones(6, np.float32),
