@@ -144,17 +144,27 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
     page.start()
 
     def on_ready(ready: "Mapping[str, Ready]") -> None:
-        address = _address(config, ready["receive"]["port"])
-        say(
-            f"Send chest radiographs to {address}; results go to {_receivers(config)}; "
-            f"status on http://{config.page.host}:{page.port}"
-        )
+        say(greeting(config, port=ready["receive"]["port"], page_port=page.port))
 
     try:
         return supervisor.run(stop, on_ready=on_ready)
     finally:
         page.stop()
         jobs.close()
+
+
+def greeting(config: Config, *, port: int, page_port: int) -> str:
+    """Say where images are taken, where results go, and who hears nothing of images that were not judged."""
+    said = (
+        f"Send chest radiographs to {_address(config, port)}; results go to {_receivers(config)}; "
+        f"status on http://{config.page.host}:{page_port}"
+    )
+    if silent := [destination.name for destination in config.destination if not destination.not_judged]:
+        said += (
+            f"\n{', '.join(silent)}: nothing is sent for an image that was not judged. No result never means normal; "
+            "not_judged = true sends a report that says so."
+        )
+    return said
 
 
 def load_pipeline(config: Config, stack: ExitStack) -> "Process":

@@ -35,7 +35,7 @@ Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 @app.command()
 def start(config: ConfigOption = None) -> None:
-    """Run the receiver and the worker until SIGTERM or Ctrl-C; say in one line where to send."""
+    """Run the receiver and the worker until SIGTERM or Ctrl-C; say where to send, and where results go."""
     from node import app as node
 
     with _plain_errors():

@@ -280,9 +280,9 @@ class Worker:
     def _kept(self, job: Job) -> Outcome | None:
         """Give the outcome that a worker kept before it died; None where there is none of a judged image."""
         folder = self._store.kept(job.id)
-        if (
-            folder is None or not (folder / _OUTCOME).is_file() or (folder / _ANEW).is_file()
-        ):  # see judge_anew
+        if folder is None or not (folder / _OUTCOME).is_file():
+            return None
+        if (folder / _ANEW).is_file():  # see judge_anew
             return None
         outcome = _read_outcome(folder)
         return outcome if outcome.ending.judged else None

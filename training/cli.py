@@ -146,7 +146,9 @@ def fit_command(
 def evaluate_command(
     data: Data,
     split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
-    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of weights, or its model.safetensors; none: those that ship.")
+    ] = None,
     normals: Normals | None = None,
     captions: Annotated[
         Captions, typer.Option(help="Which captions the zones are compared with.")

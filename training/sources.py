@@ -12,7 +12,7 @@ from torch.optim.swa_utils import update_bn
 
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import digest_of_file, load_members
+from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members
 from training.batches import LoadedItems, PlainBatches
 from training.checkout import commit_of_checkout
 from training.data import DataError, Item
@@ -47,7 +47,7 @@ def load_trained(source: Path, train: Sequence[Item]) -> list[Trained]:
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
     """
-    if source.is_dir():
+    if source.is_dir() or source.name == WEIGHTS_FILE:
         return _members_of(source)
     model, facts = load_checkpoint(source)
     if not holds_statistics(facts):

@@ -125,12 +125,15 @@ def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
     """
     Load all members in evaluation mode, float32, on the CPU.
 
+    Args:
+        folder: with manifest and weights file, or that file itself.
+
     Raises:
         WeightsError: a file is missing or damaged, digest, zones or sizes do not fit, or a tensor is missing,
             unknown or of another shape.
     """
     manifest = read_manifest(folder)
-    path = folder / WEIGHTS_FILE
+    path = _folder_of(folder) / WEIGHTS_FILE
     if not path.is_file():
         raise WeightsError(f"{path} is missing; the folder needs {WEIGHTS_FILE} and {MANIFEST_FILE}")
     found = digest_of_file(path)
@@ -160,7 +163,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         WeightsError: missing, damaged, or made for another order of zones or another input size.
     """
-    path = folder / MANIFEST_FILE
+    path = _folder_of(folder) / MANIFEST_FILE
     try:
         manifest = Manifest.model_validate_json(path.read_text())
     except FileNotFoundError:
@@ -176,6 +179,11 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.input_size != INPUT_SIZE:
         raise WeightsError(f"{path} has input_size {manifest.input_size}; this version has {INPUT_SIZE}")
     return manifest
+
+
+def _folder_of(named: Path) -> Path:
+    """Give the folder of weights that are named by it, or by their file."""
+    return named.parent if named.name in (WEIGHTS_FILE, MANIFEST_FILE) else named
 
 
 def save_weights(

@@ -65,6 +65,13 @@ def test_weights_come_back_as_they_were_written(folder):
         )
 
 
+def test_weights_can_be_named_by_their_file(folder):
+    """What people type; the manifest lies beside it."""
+    by_file, by_folder = (load_weights(place)[0].state_dict() for place in (folder / WEIGHTS_FILE, folder))
+    assert all(torch.equal(by_file[name], tensor) for name, tensor in by_folder.items())
+    assert read_manifest(folder / WEIGHTS_FILE) == read_manifest(folder)
+
+
 def test_a_changed_weights_file_is_refused(folder):
     """One flipped byte is another model."""
     path = folder / WEIGHTS_FILE

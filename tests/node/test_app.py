@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from node.app import adopt, open_jobs, open_store, tidy
+from node.app import adopt, greeting, open_jobs, open_store, tidy
+from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
 
@@ -61,3 +62,23 @@ def test_an_image_without_a_job_is_adopted(configure):
     assert (again.job.file, again.job.sop_instance_uid) == (lost.job.file, lost.job.sop_instance_uid)
     assert jobs.get(kept.job.id) == kept
     jobs.close()
+
+
+def test_the_start_says_who_hears_nothing_of_images_that_were_not_judged(configure):
+    """
+    Silence could be taken for a normal image.
+    """
+    told, silent = (
+        Destination(name=name, ae_title="PACS", host="127.0.0.1", port=104, not_judged=name == "told")
+        for name in ("told", "silent")
+    )
+    config = configure()
+
+    def said(*destinations):
+        own = config.model_copy(update={"destination": destinations})
+        return greeting(own, port=11112, page_port=80).splitlines()
+
+    assert len(said()) == len(said(told)) == 1
+    first, second = said(told, silent)
+    assert "results go to told" in first
+    assert second.startswith("silent: nothing is sent for an image that was not judged")
