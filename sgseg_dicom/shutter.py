@@ -28,8 +28,11 @@ def shown_by_shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool
     those on an edge are shown. A shape whose numbers are missing hides nothing, nor does a shutter that leaves open
     less than LEAST_SHOWN.
     """
+    named = text_of(header, "ShutterShape")
+    if not named:
+        return None
     shown = np.ones(shape, dtype=np.bool_)
-    for name in text_of(header, "ShutterShape").split("\\"):
+    for name in named.split("\\"):
         if (one := _SHAPES.get(name, _nothing)(header, shape)) is not None:
             shown &= one
     return None if shown.all() or shown.mean() < LEAST_SHOWN else shown
