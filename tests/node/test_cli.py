@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ from node.cli import app
 from node.supervisor import CANNOT_START
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, receive_here, send_to, settled
+from tests.ports import free_ports
 
 
 def write_settings(folder: Path, **sections: dict[str, Any]) -> Path:
@@ -137,7 +137,7 @@ def test_the_node_starts_answers_and_stops(tmp_path):
     """
     `sgseg-node start` with the model that ships: one line, ready, an answer, and SIGTERM ends all of it.
     """
-    ports = dict(zip(("receive", "page"), _free_ports(), strict=True))
+    ports = dict(zip(("receive", "page"), free_ports(2), strict=True))
     sections: dict[str, dict[str, object]] = {name: {"port": port} for name, port in ports.items()}
     sections["model"] = {"image_check": False}  # a drawn chest does not pass it, and rightly
     file = write_settings(tmp_path, **sections)
@@ -169,8 +169,3 @@ def test_the_node_starts_answers_and_stops(tmp_path):
     assert (tmp_path / "store" / "results" / entry.job.id / "sr.dcm").exists()
     assert (status, len(halves)) == (0, 2)
     assert not any(half.is_running() for half in halves)
-
-
-def _free_ports() -> list[int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return [one.getsockname()[1], other.getsockname()[1]]

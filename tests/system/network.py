@@ -9,7 +9,6 @@ Where a container forbids both, they run in the network of the machine. Orthanc'
 either case, then refuse what is not 127.0.0.1 (tests/system/orthanc.py); only its ports are open.
 """
 
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,12 +47,3 @@ def own_network() -> Iterator[Network]:
         made = holder.stdout is not None and holder.stdout.readline() == "up\n"
         enter = ["nsenter", "--target", str(holder.pid), "--user", "--net", "--preserve-credentials"]
         yield Network(enter if made else ())
-
-
-def free_ports(count: int) -> list[int]:
-    """Give TCP ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -13,7 +13,8 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
 from tests.node.processes import wait_for
-from tests.system.network import Network, free_ports
+from tests.ports import free_ports
+from tests.system.network import Network
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 # By full path: pynetdicom puts programs of the same names into the virtual environment.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.node.processes import ROOT
-from tests.system.network import Network, free_ports
+from tests.ports import free_ports
+from tests.system.network import Network
 from tests.system.orthanc import DCMTK, DICOMWEB, ORTHANC, Orthanc
 from tests.viewers.server import HERE, PACKAGES
 
