@@ -1,4 +1,4 @@
-"""Several runs of one start -> one model, the mean of their weights: the gain of several for the time of one."""
+"""Several runs of one start -> one model, the mean of their weights, which takes the time of one."""
 
 from collections.abc import Sequence
 from pathlib import Path
