@@ -1,4 +1,8 @@
-"""Is this an adult frontal chest radiograph that the model may judge? Header and size; `view` asks the pixels."""
+"""
+Is this an adult frontal chest radiograph that the model may judge?
+
+Header, size, and what is hidden; `view` asks the pixels.
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +12,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.header import text_of
+from sgseg_dicom.hidden import MOST_HIDDEN, hidden_shares
 from sgseg_dicom.orientation import directions_of, is_usable
 from sgseg_dicom.records import Radiograph
 
@@ -121,12 +126,18 @@ def _require_sides(header: Dataset) -> None:
 
 
 def _require_image(radiograph: Radiograph) -> None:
-    rows, columns = radiograph.stored_shape
+    rows, columns = radiograph.stored_extent.shape
     if min(rows, columns) < LEAST_SIDE:
         raise NotApplicable(
             f"the image has {rows} x {columns} pixels, fewer than {LEAST_SIDE} on a side; send the original",
             reason="too-small",
         )
+    for side, share in hidden_shares(radiograph).items():
+        if share > MOST_HIDDEN:
+            raise NotApplicable(
+                f"padding or the display shutter hides the place of the {side.word} lung; send the whole image",
+                reason="cut-off",
+            )
     pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if pixels.min() == pixels.max():
         raise NotApplicable(

@@ -15,7 +15,8 @@ from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgseg_dicom.errors import InvalidDataset, SgsegError
+from sgseg_dicom.errors import InstanceError, InvalidDataset, SgsegError
+from sgseg_dicom.extent import Extent
 from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
@@ -86,7 +87,8 @@ def check(
 
     try:
         objects = {str(path): _read(path) for path in files}
-        broken = violations(objects, read_header(source) if source else None)
+        header, extent = (read_header(source), _extent_of(source)) if source else (None, None)
+        broken = violations(objects, header, extent=extent)
     except SgsegError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -94,6 +96,16 @@ def check(
         typer.echo(str(violation))
     typer.echo(f"{len(objects)} objects, {len(broken)} violations", err=True)
     raise typer.Exit(1 if broken else 0)
+
+
+def _extent_of(source: Path) -> Extent | None:
+    """Where the image lies in its grid; None where its pixels cannot be read: results are checked all the same."""
+    from sgseg_dicom.read import read
+
+    try:
+        return read(source).stored_extent
+    except InstanceError:
+        return None
 
 
 def _read(path: Path) -> Dataset:

@@ -14,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from sgseg_dicom.errors import UndecodablePixels
+from sgseg_dicom.extent import touching_the_edge
 from sgseg_dicom.header import numbers_of, text_of
 from sgseg_dicom.pixels import PixelFormat
 
@@ -37,7 +38,7 @@ class Rendered(NamedTuple):
 
     Attributes:
         grey: float32, 0 = black to 1 = white; padding is black.
-        padding: bool, True where there is no image; None where that is nowhere.
+        padding: bool, True where there is no image, around it; None where that is nowhere.
         stretched: whether the values that occur were stretched, for want of a usable window or table.
     """
 
@@ -86,13 +87,16 @@ def render(
     grey = of_values.astype(np.float32)
     if not np.isfinite(grey[counts > 0]).all():
         raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
-    padding = is_padding[codes] if padded else None
+    image = grey[codes]
+    padding = None
+    if padded:
+        padding = is_padding[codes]
+        image[padding] = 0  # also what no finite grey was found for
+        padding = touching_the_edge(padding)
     if shown is not None:
         padding = ~shown if padding is None else padding | ~shown
-    image = grey[codes]
-    if padding is not None:
-        image[padding] = 0  # also what no finite grey was found for
-    return Rendered(image, padding, stretched)
+        image[~shown] = 0
+    return Rendered(image, padding if padding is not None and padding.any() else None, stretched)
 
 
 def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:

@@ -20,16 +20,18 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Nothing is marked where there is no image. Neither zones nor mask are corrected by the other: a zone without a
+    Where padding surrounds the image, all is told of the image alone: its middle, its heights. Nothing is marked in
+    the padding. Neither zones nor mask are corrected by the other: a zone without a
     mask stays in the sentence, and a zone that the mask reaches and the sentence does not name is no longer called
     free (`Finding.judgement_of`).
     """
-    shown = mask_on_display(prediction, radiograph.pixels.shape)
+    place = radiograph.extent.place
+    shown = mask_on_display(prediction, radiograph.extent.shape)
     if radiograph.padding is not None:
-        shown = shown & ~radiograph.padding
+        shown = shown & ~radiograph.padding[place]
     halves = split_at_midline(shown, only=_only_lung(prediction))
     regions = [
-        _region(side, radiograph.orientation.to_stored(half).astype(np.bool_, copy=False), radiograph)
+        _region(side, _stored(half, radiograph), radiograph)
         for side, half in zip(HALVES, halves, strict=True)
         if half.any()
     ]
@@ -85,6 +87,13 @@ def _only_lung(prediction: Prediction) -> Laterality | None:
     """The lung that the zones name, where they name one."""
     named = {zone.laterality for zone, present in zip(ZONES, prediction.zones, strict=True) if present}
     return named.pop() if len(named) == 1 else None
+
+
+def _stored(half: NDArray[np.bool_], radiograph: Radiograph) -> NDArray[np.bool_]:
+    """Put what was found in the image's extent back on the stored grid."""
+    whole = np.zeros(radiograph.pixels.shape, dtype=np.bool_)
+    whole[radiograph.extent.place] = half
+    return radiograph.orientation.to_stored(whole).astype(np.bool_, copy=False)
 
 
 def _region(side: Laterality, mask: NDArray[np.bool_], radiograph: Radiograph) -> LungRegion:

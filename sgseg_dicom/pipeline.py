@@ -75,7 +75,7 @@ def process(
             radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=language
         )
     with timed("check"):
-        require_valid(files, radiograph.header)
+        require_valid(files, radiograph.header, extent=radiograph.stored_extent)
     return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
 
 

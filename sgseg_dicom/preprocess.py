@@ -14,9 +14,15 @@ _FLAT = 1e-6
 
 
 def preprocess(radiograph: Radiograph) -> ModelInput:
-    """Resize to the network's input and normalise; padding takes the darkest value of the image."""
-    pixels, padding = radiograph.pixels, radiograph.padding
-    if padding is None or padding.all():
+    """
+    Resize the image to the network's input and normalise.
+
+    Padding around it is left out, as in the images that the network learned from; what is left of it in the corners
+    takes the darkest value of the image.
+    """
+    place = radiograph.extent.place
+    pixels = radiograph.pixels[place]
+    if radiograph.padding is None or not (padding := radiograph.padding[place]).any() or padding.all():
         return ModelInput(pixels=normalise(shrink(pixels)))
     pixels = np.where(padding, pixels[~padding].min(), pixels)
     return ModelInput(pixels=normalise(shrink(pixels)), padding=shrink(padding.astype(np.float32)) > 0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits
 
 
@@ -48,8 +49,8 @@ class Radiograph:
         header: the source data set without Pixel Data, in explicit value representations; never changed.
         pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
             and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
-        padding: bool, like *pixels*, True where Pixel Padding Value or the Display Shutter says "no image"; None
-            where neither says so.
+        padding: bool, like *pixels*, True around the image where Pixel Padding Value or the Display Shutter says
+            "no image"; None where neither says so.
         orientation: how the stored grid became *pixels*.
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.
@@ -70,6 +71,21 @@ class Radiograph:
     def sop_instance_uid(self) -> UID:
         """SOP Instance UID (0008,0018) of the source."""
         return UID(self.header.SOPInstanceUID)
+
+    @property
+    def extent(self) -> Extent:
+        """Where the image lies in the standard display."""
+        rows, columns = self.pixels.shape
+        return extent_of(self.padding, (rows, columns))
+
+    @property
+    def stored_extent(self) -> Extent:
+        """Where the image lies in the stored grid."""
+        if self.padding is None:
+            return extent_of(None, self.stored_shape)
+        return extent_of(
+            self.orientation.to_stored(self.padding).astype(np.bool_, copy=False), self.stored_shape
+        )
 
     @property
     def stored_shape(self) -> tuple[int, int]:

@@ -17,22 +17,24 @@ from sgseg_dicom.check.rules import Broken, Rule, Violation
 from sgseg_dicom.check.segmentation import segmentation, segments_of
 from sgseg_dicom.check.words import words
 from sgseg_dicom.errors import InvalidResult
+from sgseg_dicom.extent import Extent
 
 __all__ = ["Rule", "Violation", "require_valid", "violations"]
 
 
-def require_valid(objects: Mapping[str, Dataset], header: Dataset) -> None:
+def require_valid(objects: Mapping[str, Dataset], header: Dataset, *, extent: Extent | None = None) -> None:
     """
     Check the results of one image, each by itself and all together.
 
     Args:
         objects: every object that was made of the image, by name.
         header: of the source image, decoded (`Radiograph.header`).
+        extent: where the image lies in its stored grid; None: all over it.
 
     Raises:
         InvalidResult: with every rule that is broken, and the objects, which must not be sent.
     """
-    broken = violations(objects, header)
+    broken = violations(objects, header, extent=extent)
     if broken:
         raise InvalidResult(
             "\n".join(map(str, broken)),
@@ -41,13 +43,15 @@ def require_valid(objects: Mapping[str, Dataset], header: Dataset) -> None:
         )
 
 
-def violations(objects: Mapping[str, Dataset], header: Dataset | None) -> list[Violation]:
+def violations(
+    objects: Mapping[str, Dataset], header: Dataset | None, *, extent: Extent | None = None
+) -> list[Violation]:
     """
     Give every rule that an object breaks; none where all is well.
 
     Without *header* the objects are compared with each other alone: whose they are, what they say.
     """
-    case = case_of(objects, header)
+    case = case_of(objects, header, extent=extent)
     segments = {
         text(ds, "SOPInstanceUID"): segments_of(ds)
         for ds in objects.values()

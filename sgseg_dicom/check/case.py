@@ -8,6 +8,7 @@ from pydicom import Dataset
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code_of, items, text
 from sgseg_dicom.check.content import Item, content_of
+from sgseg_dicom.extent import Extent
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 REPORTS = (  # Comprehensive SR, Comprehensive 3D SR: what TID 1500 is written in
@@ -43,11 +44,13 @@ class Case:
     Attributes:
         objects: by name, at least one.
         header: of the source image; None where it is not at hand: what needs it is then not checked.
+        extent: where the image lies in its stored grid; None: all over it.
         contents: the content tree of each structured report among the objects, by the object's name.
     """
 
     objects: Mapping[str, Dataset]
     header: Dataset | None
+    extent: Extent | None
     contents: Mapping[str, Item]
 
     @property
@@ -56,10 +59,10 @@ class Case:
         return "" if self.header is None else text(self.header, "SOPInstanceUID")
 
 
-def case_of(objects: Mapping[str, Dataset], header: Dataset | None) -> Case:
+def case_of(objects: Mapping[str, Dataset], header: Dataset | None, *, extent: Extent | None = None) -> Case:
     """Read the objects' content trees, once for all rules."""
     reports = {name: ds for name, ds in objects.items() if text(ds, "SOPClassUID") in (*REPORTS, BASIC_TEXT)}
-    return Case(objects, header, {name: content_of(ds) for name, ds in reports.items()})
+    return Case(objects, header, extent, {name: content_of(ds) for name, ds in reports.items()})
 
 
 def equipment_of(ds: Dataset) -> Equipment:

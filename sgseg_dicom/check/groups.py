@@ -15,6 +15,7 @@ from sgseg_dicom.check.identity import is_derived, names_other_side, references_
 from sgseg_dicom.check.mask import right_half
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality
 
 
@@ -163,12 +164,13 @@ def _place(outline: Item, points: NDArray[np.float32], about: Group, case: Case)
         yield Rule.OUTLINE_SHAPE, outline.path
     if about.side is None:
         return
-    half = right_half(case.header, rows, columns)
-    axis, (start, stop), size = (
-        (0, half.columns, columns) if half.columns != (0, columns) else (1, half.rows, rows)
+    extent = case.extent or Extent((0, rows), (0, columns))
+    half = right_half(case.header, extent)
+    axis, (start, stop), (first, last) = (
+        (0, half.columns, extent.columns) if half.columns != extent.columns else (1, half.rows, extent.rows)
     )
     if about.side is Laterality.LEFT:
-        start, stop = (stop, size) if start == 0 else (0, start)
+        start, stop = (stop, last) if start == first else (first, start)
     if high[axis] <= start or low[axis] >= stop:
         yield Rule.OUTLINE_SIDE, outline.path
 

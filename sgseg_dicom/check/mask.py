@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import number, text, value
+from sgseg_dicom.extent import Extent
 
 _BITS = {"BINARY": 1, "FRACTIONAL": 8}
 
@@ -96,16 +97,21 @@ class Half:
         return (bits & ((1 << height * columns) - 1)) << top * columns
 
 
-def right_half(header: Dataset, rows: int, columns: int) -> Half:
+def right_half(header: Dataset, extent: Extent) -> Half:
     """
-    Find the patient's right half of the stored grid by Patient Orientation (0020,0020), PS3.3 C.7.6.1.1.1.
+    Find the patient's right half of the image by Patient Orientation (0020,0020), PS3.3 C.7.6.1.1.1.
 
     Unstated, it is the lower column numbers, as a radiograph is displayed. The middle of an odd number belongs
     to the other half.
+
+    Args:
+        header: of the image.
+        extent: where the image lies in the stored grid.
     """
     letters = [value.strip()[:1].upper() for value in (text(header, "PatientOrientation") + "\\").split("\\")]
+    (top, bottom), (first, last) = extent.rows, extent.columns
     if letters[0] not in ("L", "R") and letters[1] in ("L", "R"):
-        half = rows // 2
-        return Half((0, half) if letters[1] == "L" else (rows - half, rows), (0, columns))
-    half = columns // 2
-    return Half((0, rows), (columns - half, columns) if letters[0] == "R" else (0, half))
+        half = (bottom - top) // 2
+        return Half((top, top + half) if letters[1] == "L" else (bottom - half, bottom), extent.columns)
+    half = (last - first) // 2
+    return Half(extent.rows, (last - half, last) if letters[0] == "R" else (first, first + half))

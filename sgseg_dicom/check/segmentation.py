@@ -13,6 +13,7 @@ from sgseg_dicom.check.case import Case, Equipment, equipment_of
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
 from sgseg_dicom.check.mask import Mask, expected_length, masks_of, right_half
 from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality
 
 
@@ -209,4 +210,5 @@ def _right(mask: Mask, case: Case) -> int | None:
     """Give the bits of the patient's right half of a mask's grid; None where the source is not at hand."""
     if case.header is None:
         return None
-    return right_half(case.header, mask.rows, mask.columns).area(mask.columns)
+    extent = case.extent or Extent((0, mask.rows), (0, mask.columns))
+    return right_half(case.header, extent).area(mask.columns)

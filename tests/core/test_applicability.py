@@ -277,7 +277,7 @@ def test_an_age_of_zero_may_be_an_unknown_one(tmp_path, age, born, expected):
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_a_blank_image_is_refused(photometric: str, tmp_path: Path) -> None:
     """One value everywhere is no radiograph, and padding beside it makes it none."""
-    blank = np.full((80, 80), 900, np.uint16)
+    blank = np.full((100, 100), 900, np.uint16)
     assert reason(tmp_path, pixels=blank, PhotometricInterpretation=photometric) == "blank"
 
     blank[:20] = 0

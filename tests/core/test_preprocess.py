@@ -110,7 +110,7 @@ def test_padding_takes_the_darkest_value_of_the_image() -> None:
     """What padding pixels hold does not reach the network."""
     pixels = np.random.default_rng(0).uniform(0.2, 0.8, (300, 300)).astype(np.float32)
     padding = np.zeros(pixels.shape, np.bool_)
-    padding[:, :40] = True
+    padding[:40, :40] = True
     dark = np.where(padding, pixels[~padding].min(), pixels)
 
     for value in (0.0, 1.0):
