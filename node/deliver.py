@@ -43,8 +43,8 @@ class Courier:
         Ask with C-ECHO whether the destination is there and knows us.
 
         Raises:
-            PeerUnavailable: it cannot be reached or does not answer.
-            DeliveryRefused: it rejects us for good.
+            PeerUnavailable: it cannot be reached, does not answer, or does not know us.
+            DeliveryRefused: it does not do C-ECHO.
         """
         with self._association([build_context(Verification)]) as association:
             if not association.accepted_contexts:
@@ -138,7 +138,7 @@ class Courier:
             why = "does not answer; check that it runs, its address and its port"
             return PeerUnavailable(f"{self._name} {why}")
         if answer.result == _PERMANENT:
-            return DeliveryRefused(
+            return PeerUnavailable(
                 f"{self._name} rejects the association ({answer.reason_str}); check AE titles on both sides"
             )
         if association.is_rejected:

@@ -25,6 +25,8 @@ _NEVER = (501, 505)  # of the 5xx: the service does not do this at all
 _JSON = ("application/dicom+json", "application/json")
 _ANSWER_BYTES = 1 << 16  # a report on one object has some hundreds
 _LONGEST_PAUSE_SECONDS = 3600.0
+_REFUSED_PAUSE_SECONDS = 900.0
+"""Between two requests to a service that refuses us: a wrong password every few seconds would lock the account."""
 _NOBODYS_STUDY = "1.2.840.10008.1.1"  # a SOP class: the answer to a query for it has no patient in it
 
 _CURES = {
@@ -57,8 +59,8 @@ class WebCourier:
         Ask with a query (QIDO-RS) that finds nothing whether the destination is there and knows us.
 
         Raises:
-            PeerUnavailable: it cannot be reached or does not answer.
-            DeliveryRefused: it rejects us, or is no DICOMweb service.
+            PeerUnavailable: it cannot be reached, does not answer or refuses us.
+            DeliveryRefused: it is no DICOMweb service.
         """
         query = {"StudyInstanceUID": _NOBODYS_STUDY, "limit": "1"}
         with self._session() as session, self._request(session, "GET", params=query) as answer:
@@ -76,11 +78,12 @@ class WebCourier:
         (status 500).
 
         Raises:
-            PeerUnavailable: not reached, no answer in time, busy or out of resources; later may go well.
+            PeerUnavailable: not reached, no answer in time, busy, out of resources, or it refuses us whatever we
+                send (password, token, certificate, address): later, or after a correction, may go well.
             DeliveryRefused: some object was refused for good; the message has each status.
         """
         if (pause := self._silent_until - time.monotonic()) > 0:
-            raise PeerUnavailable(f"{self._name} asked not to be asked for another {pause:.0f} s")
+            raise PeerUnavailable(f"{self._name} is left alone for another {pause:.0f} s")
         refusals, stumbles = [], []
         with self._session() as session:
             for file in files:
@@ -129,21 +132,22 @@ class WebCourier:
         Leave where the status speaks of the service, not of an object: nothing more is sent to it.
 
         Raises:
-            PeerUnavailable: it may do well later.
-            DeliveryRefused: a person must look.
+            PeerUnavailable: it may do well later, some after a person's correction: nothing is lost until then.
         """
         status = answer.status_code
         if status in _LATER and status not in _NEVER:
             self._silent_until = time.monotonic() + _pause_seconds(answer)
             raise PeerUnavailable(f"{self._name} cannot serve now ({_status(answer)})")
         if 300 <= status < 400:
-            raise DeliveryRefused(
+            raise PeerUnavailable(
                 f"{self._name} redirects ({_status(answer)}), and results follow nobody; set url to where it leads"
             )
         if status >= 400 and status != 409:
             cure = _CURES.get(status, "see its log")
-            raise DeliveryRefused(
-                f"{self._name} refuses ({_status(answer)}); {cure}, then `sgseg-node requeue`"
+            self._silent_until = time.monotonic() + _REFUSED_PAUSE_SECONDS
+            minutes = f"{_REFUSED_PAUSE_SECONDS / 60:g}"
+            raise PeerUnavailable(
+                f"{self._name} refuses us ({_status(answer)}); {cure}; it is asked again every {minutes} minutes"
             )
 
     @contextmanager
@@ -197,7 +201,7 @@ class WebCourier:
         if certificate := next(
             (e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None
         ):
-            return DeliveryRefused(
+            return PeerUnavailable(
                 f"{self._name} shows a certificate that we do not trust ({certificate.verify_message}); "
                 "set ca_file to its authority's, and url to the name in it"
             )

@@ -168,13 +168,13 @@ def test_a_destination_that_hangs_in_the_middle_is_given_up_in_time(archive, fil
     hang.set()
 
 
-def test_a_destination_that_does_not_know_us_is_final(archive, files):
+def test_results_wait_for_a_destination_that_does_not_know_us(archive, files):
     """
-    Rejected permanently: the configuration of one side is wrong, and a person must look.
+    Rejected permanently: the configuration of one side is wrong, and the results wait until a person corrects it.
     """
     archive.ae.require_calling_aet = ["SOMEBODY"]
 
-    with pytest.raises(DeliveryRefused, match="AE titles"):
+    with pytest.raises(PeerUnavailable, match="AE titles"):
         courier(archive.destination).send(files)
 
 
