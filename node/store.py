@@ -12,8 +12,6 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
 """
 
 import fcntl
-import hashlib
-import os
 import shutil
 import threading
 import time
@@ -25,11 +23,11 @@ from pathlib import Path
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
+from node.content import content_digest
+from node.durable import storage, sync, write_folder
 from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
-_PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
-_GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 _UNFINISHED = "."
 """First character of the folder of results that are being written."""
 
@@ -72,15 +70,15 @@ class Store:
         Raises:
             StorageUnavailable: the folder cannot be made or written.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in ("incoming", "instances", "quarantine", "results"):
                 (self.folder / part).mkdir(mode=0o700, exist_ok=True)
                 (self.folder / part).chmod(0o700)
             for shard in range(256):
                 (self.folder / "instances" / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
-            _sync(self.folder / "instances")
-            _sync(self.folder)
+            sync(self.folder / "instances")
+            sync(self.folder)
 
     @contextmanager
     def claim(self, role: str) -> Iterator[None]:
@@ -118,7 +116,7 @@ class Store:
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        with _storage(self.folder):
+        with storage(self.folder):
             lock = (self.folder / "jobs.lock").open("w", encoding="ascii")
         with lock:
             fcntl.flock(lock, kind)
@@ -132,7 +130,7 @@ class Store:
             StorageUnavailable: read-only.
         """
         limit = time.time() - older_than_seconds
-        with _storage(self.folder):
+        with storage(self.folder):
             abandoned = [path for path in self.incoming.iterdir() if _changed_at(path) <= limit]
             for path in abandoned:
                 path.unlink(missing_ok=True)
@@ -145,7 +143,7 @@ class Store:
         Raises:
             StorageUnavailable: read-only.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             abandoned = [
                 path
                 for folder in (self.results, self.quarantine)
@@ -167,7 +165,7 @@ class Store:
         Raises:
             StorageUnavailable: less is free than [store] min_free_megabytes.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             free = self.free_bytes()
         if free < self._min_free_bytes:
             raise StorageUnavailable(
@@ -187,8 +185,8 @@ class Store:
             StorageUnavailable: disk full, below the watermark, or read-only.
         """
         self.require_space()
-        with _storage(self.folder):
-            _sync(temporary)
+        with storage(self.folder):
+            sync(temporary)
             digest = content_digest(temporary)
             key = instance_key(sop_instance_uid)
             target = self.folder / "instances" / key[:2] / f"{key}.dcm"
@@ -203,7 +201,7 @@ class Store:
                 else:
                     temporary.unlink()
             # For a repeat too: the first one's rename may not have reached the disk yet.
-            _sync(target.parent)
+            sync(target.parent)
         return Kept(
             id=identifier,
             file=str(target.relative_to(self.folder)),
@@ -218,7 +216,7 @@ class Store:
         Raises:
             StorageUnavailable: unreadable.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             return {str(path.relative_to(self.folder)) for path in self.folder.glob("instances/*/*.dcm")}
 
     def job_of(self, image: str) -> Job | None:
@@ -229,7 +227,7 @@ class Store:
             StorageUnavailable: unreadable.
         """
         path = self.folder / image
-        with _storage(self.folder):
+        with storage(self.folder):
             if not path.is_file():
                 return None
             try:
@@ -256,13 +254,13 @@ class Store:
             StorageUnavailable: disk full or read-only.
         """
         unfinished = self.results / f"{_UNFINISHED}{job}"
-        with _storage(self.folder):
-            _write_folder(unfinished, files)
+        with storage(self.folder):
+            write_folder(unfinished, files)
             if self.kept(job) is None:
                 unfinished.rename(self.results / job)
             else:
                 shutil.rmtree(unfinished)
-            _sync(self.results)
+            sync(self.results)
 
     def withdraw(self, job: str) -> None:
         """
@@ -272,11 +270,11 @@ class Store:
             StorageUnavailable: read-only.
         """
         unfinished = self.results / f"{_UNFINISHED}{job}"
-        with _storage(self.folder):
+        with storage(self.folder):
             shutil.rmtree(unfinished, ignore_errors=True)
             if self.kept(job) is not None:
                 (self.results / job).rename(unfinished)
-                _sync(self.results)
+                sync(self.results)
                 shutil.rmtree(unfinished)
 
     def mark(self, job: str, name: str) -> None:
@@ -286,10 +284,10 @@ class Store:
         Raises:
             StorageUnavailable: disk full or read-only.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             if (folder := self.kept(job)) is not None:
                 (folder / name).touch()
-                _sync(folder)
+                sync(folder)
 
     def drop(self, job: str, name: str) -> None:
         """
@@ -298,7 +296,7 @@ class Store:
         Raises:
             StorageUnavailable: read-only.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             (self.results / job / name).unlink(missing_ok=True)
 
     def set_aside(self, job: str, files: Mapping[str, bytes]) -> Path:
@@ -311,12 +309,12 @@ class Store:
             StorageUnavailable: disk full or read-only.
         """
         folder, unfinished = self.quarantine / job, self.quarantine / f"{_UNFINISHED}{job}"
-        with _storage(self.folder):
-            _write_folder(unfinished, files)
+        with storage(self.folder):
+            write_folder(unfinished, files)
             if folder.is_dir():
                 shutil.rmtree(folder)
             unfinished.rename(folder)
-            _sync(self.quarantine)
+            sync(self.quarantine)
         return folder
 
     def clear_aside(self, job: str) -> None:
@@ -326,7 +324,7 @@ class Store:
         Raises:
             StorageUnavailable: read-only.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             if (self.quarantine / job).is_dir():
                 shutil.rmtree(self.quarantine / job)
 
@@ -337,7 +335,7 @@ class Store:
         Raises:
             StorageUnavailable: the folder cannot be read.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             folders = [path for path in self.quarantine.iterdir() if path.is_dir()]
         return sum(not folder.name.startswith(_UNFINISHED) for folder in folders)
 
@@ -353,68 +351,11 @@ class Store:
         Raises:
             StorageUnavailable: read-only.
         """
-        with _storage(self.folder):
+        with storage(self.folder):
             for folder in (self.results / job, self.quarantine / job):
                 if folder.is_dir():
                     shutil.rmtree(folder)
             (self.folder / file).unlink(missing_ok=True)
-
-
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write *files* into a folder of their own, instead of what it had, and wait until they are on disk."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-        _sync(folder / name)
-    _sync(folder)
-
-
-def content_digest(path: Path) -> str:
-    """
-    Give the sha256 of the data set as encoded; who wrote the file meta information does not count.
-
-    Raises:
-        InvalidDataset: no preamble, no group length.
-    """
-    with path.open("rb") as file:
-        head = file.read(_PREAMBLE + _GROUP_LENGTH)
-        if len(head) < _PREAMBLE + _GROUP_LENGTH or head[128:138] != b"DICM\x02\x00\x00\x00UL":
-            raise InvalidDataset("the file has no DICOM file meta information (PS3.10 7.1)")
-        meta = file.read(int.from_bytes(head[-4:], "little"))
-        digest = hashlib.sha256(_transfer_syntax(meta))
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _transfer_syntax(meta: bytes) -> bytes:
-    """Give the value of (0002,0010): the same bytes in another transfer syntax are other content."""
-    start = meta.find(b"\x02\x00\x10\x00UI")
-    if start < 0:
-        raise InvalidDataset("the file meta information names no transfer syntax (PS3.10 7.1)")
-    length = int.from_bytes(meta[start + 6 : start + 8], "little")
-    return meta[start + 8 : start + 8 + length]
-
-
-@contextmanager
-def _storage(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into StorageUnavailable."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageUnavailable(
-            f"{folder} cannot be used ({error.strerror or error}); check space, rights and [store] folder"
-        ) from error
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file's content or a folder's names are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _changed_at(path: Path) -> float:

@@ -15,9 +15,10 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import SegmentationStorage, Verification
 
 from node import scp
+from node.content import content_digest
 from node.jobs import Ending, Entry, Job, Outcome
 from node.server import Listener, listen
-from node.store import Store, content_digest
+from node.store import Store
 from sgseg_dicom.config import Receive
 from sgseg_dicom.errors import StorageUnavailable
 from tests.builders import SOP_CLASSES, chest_radiograph, write

@@ -8,8 +8,9 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from node.content import content_digest
 from node.queue import prepare
-from node.store import Store, content_digest
+from node.store import Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from tests.builders import chest_radiograph, write
 
