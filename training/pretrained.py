@@ -134,8 +134,12 @@ def _file_at(path: Path) -> Path:
 
 
 def _unflattened(name: str) -> str:
-    """Give timm's own name of a tensor of a feature extractor: "stages_0.blocks.0" -> "stages.0.blocks.0"."""
-    return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name)
+    """
+    Give timm's own name of a tensor of a feature extractor: "stages_0.blocks.0" -> "stages.0.blocks.0".
+
+    A feature extractor that was wrapped whole has "model." before them.
+    """
+    return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name.removeprefix("model."))
 
 
 def _fit(name: str, value: Tensor, like: Tensor) -> Tensor:

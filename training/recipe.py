@@ -64,7 +64,7 @@ class Recipe(BaseModel):
     from random.
     `images_per_patient`: of infected ones, at most so many stand in an epoch (`training.order`); None: all.
     `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
-    `guide_scale`: what the cross-attentions of such a run count at its start (None: what they do in the weights): a
+    `guide_scale`: what the cross-attentions count at the start (None: what they do in the weights, or 0.01): a
     decoder that learned without a report reads none, and hardly learns to from scales near 0 (LOG.md).
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
     earlier ones); the methods of the tables do without.

@@ -1,6 +1,6 @@
-"""The two presets, and the one place where sizes are put together."""
+"""The presets, and the one place where sizes are put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import RTDetrConfig
 
@@ -44,6 +44,22 @@ class Preset:
     refine_boxes: bool
 
 
+_COMPACT = Preset(
+    encoder="tf_efficientnet_lite2",
+    detector_encoder=None,
+    in_channels=1,
+    text_width=384,
+    decoder_widths=(160, 128, 96, 64),
+    head_channels=8,
+    detector_width=128,
+    detector_layers=3,
+    detector_ffn=256,
+    object_queries=64,
+    expansion=0.5,
+    location_queries=6,
+    refine_boxes=False,
+)
+
 PRESETS: dict[str, Preset] = {
     "paper": Preset(
         encoder="convnext_tiny",
@@ -60,21 +76,8 @@ PRESETS: dict[str, Preset] = {
         location_queries=1,
         refine_boxes=True,
     ),
-    "compact": Preset(
-        encoder="tf_efficientnet_lite2",
-        detector_encoder=None,
-        in_channels=1,
-        text_width=384,
-        decoder_widths=(160, 128, 96, 64),
-        head_channels=8,
-        detector_width=128,
-        detector_layers=3,
-        detector_ffn=256,
-        object_queries=64,
-        expansion=0.5,
-        location_queries=6,
-        refine_boxes=False,
-    ),
+    "compact": _COMPACT,
+    "compact-hiera": replace(_COMPACT, encoder="sam2_hiera_tiny"),
 }
 
 

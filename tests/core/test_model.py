@@ -68,6 +68,24 @@ def test_paper_preset_has_the_papers_sizes():
     assert tuple(output.mask_logits.shape) == (1, 1, 64, 64)
 
 
+def test_the_compact_model_can_see_with_sam_2s_encoder():
+    """All else is the compact preset's: its reports, detector and decoder widths."""
+    model = build_sgseg("compact-hiera").eval()
+
+    with torch.inference_mode():
+        output = model(torch.zeros(1, 1, 96, 96))
+        features = model.vision(torch.zeros(1, 1, 96, 96))
+
+    assert count_parameters(model) == pytest.approx(31.0e6, rel=0.01)
+    assert [tuple(map.shape[1:]) for map in features] == [
+        (96, 24, 24),
+        (192, 12, 12),
+        (384, 6, 6),
+        (768, 3, 3),
+    ]
+    assert output.mask_logits.shape == (1, 1, 96, 96)
+
+
 def test_an_unknown_preset_names_the_known_ones():
     """A typing error in a manifest says what would be right."""
     with pytest.raises(WeightsError, match="compact"):

@@ -267,6 +267,19 @@ def test_a_recipe_can_wake_the_guides_of_the_weights_it_begins_with(items, tmp_p
     assert not [name for name in known if name not in scales and not torch.equal(begun[name], known[name])]
 
 
+def test_a_recipe_can_wake_the_guides_of_a_run_from_the_beginning(items, tmp_path, monkeypatch):
+    """Where no weights are named, too."""
+    begun = {}
+    monkeypatch.setattr(
+        "lightning.Trainer.fit", lambda trainer, module, **_: begun.update(module.model.state_dict())
+    )
+
+    fit(load_recipe("smoke").model_copy(update={"guide_scale": 0.2}), *items, Run(out=tmp_path))
+
+    scales = [name for name in begun if name.startswith("decoder.") and name.endswith(".scale")]
+    assert [begun[name].item() for name in scales] == pytest.approx([0.2] * 3)
+
+
 def test_stochastic_depth_acts_in_training_only():
     """Blocks are left out by chance in training; inference and the weights' names are untouched."""
     recipe = load_recipe("smoke").model_copy(update={"drop_path": 0.9})
