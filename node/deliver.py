@@ -62,7 +62,8 @@ class Courier:
         An object that is refused does not keep the others back.
 
         Raises:
-            PeerUnavailable: not reached, aborted, no answer in time, or out of resources; later may go well.
+            PeerUnavailable: not reached, aborted, no answer in time, out of resources, or it does not know us; later,
+                or after a correction, may go well.
             DeliveryRefused: some object was refused for good; the message has each status.
         """
         # The file is sent as it is, without a decoder in between.

@@ -95,7 +95,7 @@ class Sent(StrEnum):
     """How a delivery stands."""
 
     DELIVERED = "delivered"
-    WAITING = "waiting"  # the destination does not answer or is full: tried again
+    WAITING = "waiting"  # the destination does not answer, is full or does not let us in: tried again
     REFUSED = "refused"  # the destination said no: a person must look
     FAILED = "failed"  # attempts used up, or a defect: a person must look
 

@@ -1,10 +1,12 @@
 """STOW-RS of kept bytes to one DICOMweb service: what it said of each object, and whether to ask again."""
 
+import math
 import secrets
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,9 @@ _NEVER = (501, 505)  # of the 5xx: the service does not do this at all
 _JSON = ("application/dicom+json", "application/json")
 _ANSWER_BYTES = 1 << 16  # a report on one object has some hundreds
 _LONGEST_PAUSE_SECONDS = 3600.0
+_UNKNOWN = 401
 _REFUSED_PAUSE_SECONDS = 900.0
-"""Between two requests to a service that refuses us: a wrong password every few seconds would lock the account."""
+"""Between two requests to a service that does not let us in: a wrong password every few seconds locks accounts."""
 _NOBODYS_STUDY = "1.2.840.10008.1.1"  # a SOP class: the answer to a query for it has no patient in it
 
 _CURES = {
@@ -40,7 +43,14 @@ _CURES = {
 class WebCourier:
     """Sends files to one destination, a request for each file; safe to call from many threads."""
 
-    def __init__(self, destination: WebDestination, *, connect_seconds: float, answer_seconds: float) -> None:
+    def __init__(
+        self,
+        destination: WebDestination,
+        *,
+        connect_seconds: float,
+        answer_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
         Read the secret and the authorities once, so that a wrong file's name stops the start.
 
@@ -50,7 +60,10 @@ class WebCourier:
         self.destination = destination
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
-        self._silent_until = 0.0
+        self._clock = clock
+        self._silent_until, self._silent_why = -math.inf, ""
+        self._let_in = False
+        self._knocking = threading.Lock()
         _authentication(destination)
         _require_authorities(destination.ca_file)
 
@@ -59,8 +72,8 @@ class WebCourier:
         Ask with a query (QIDO-RS) that finds nothing whether the destination is there and knows us.
 
         Raises:
-            PeerUnavailable: it cannot be reached, does not answer or refuses us.
-            DeliveryRefused: it is no DICOMweb service.
+            PeerUnavailable: it cannot be reached, does not answer, or does not let us in.
+            DeliveryRefused: it refuses us, or is no DICOMweb service.
         """
         query = {"StudyInstanceUID": _NOBODYS_STUDY, "limit": "1"}
         with self._session() as session, self._request(session, "GET", params=query) as answer:
@@ -78,12 +91,23 @@ class WebCourier:
         (status 500).
 
         Raises:
-            PeerUnavailable: not reached, no answer in time, busy, out of resources, or it refuses us whatever we
-                send (password, token, certificate, address): later, or after a correction, may go well.
+            PeerUnavailable: not reached, no answer in time, busy, out of resources, or it does not let us in
+                whatever we send (password, token, certificate, redirect): later, or after a correction, may go well.
             DeliveryRefused: some object was refused for good; the message has each status.
         """
-        if (pause := self._silent_until - time.monotonic()) > 0:
-            raise PeerUnavailable(f"{self._name} is left alone for another {pause:.0f} s")
+        with self._one_knocks():
+            self._send(files)
+
+    @contextmanager
+    def _one_knocks(self) -> Iterator[None]:
+        """Let only one delivery ask a service that has not let us in yet; leave alone one that asked for it."""
+        alone = nullcontext() if self._let_in else self._knocking
+        with alone:
+            if (pause := self._silent_until - self._clock()) > 0:
+                raise PeerUnavailable(f"{self._silent_why}; it is left alone for another {pause:.0f} s")
+            yield
+
+    def _send(self, files: Sequence[Path]) -> None:
         refusals, stumbles = [], []
         with self._session() as session:
             for file in files:
@@ -132,23 +156,31 @@ class WebCourier:
         Leave where the status speaks of the service, not of an object: nothing more is sent to it.
 
         Raises:
-            PeerUnavailable: it may do well later, some after a person's correction: nothing is lost until then.
+            PeerUnavailable: it may do well later, or after a correction: nothing is lost until then.
+            DeliveryRefused: a person must look.
         """
         status = answer.status_code
         if status in _LATER and status not in _NEVER:
-            self._silent_until = time.monotonic() + _pause_seconds(answer)
-            raise PeerUnavailable(f"{self._name} cannot serve now ({_status(answer)})")
-        if 300 <= status < 400:
-            raise PeerUnavailable(
-                f"{self._name} redirects ({_status(answer)}), and results follow nobody; set url to where it leads"
-            )
+            raise self._silent(f"{self._name} cannot serve now ({_status(answer)})", _pause_seconds(answer))
+        if 300 <= status < 400:  # also what a login page does with a wrong password
+            why = f"{self._name} redirects ({_status(answer)}), and results follow nobody; set url to where it leads"
+            raise self._silent(why, _REFUSED_PAUSE_SECONDS)
+        self._let_in = status != _UNKNOWN
+        if status == _UNKNOWN:
+            why = f"{self._name} does not let us in ({_status(answer)}); {_CURES[status]}"
+            raise self._silent(why, _REFUSED_PAUSE_SECONDS)
         if status >= 400 and status != 409:
             cure = _CURES.get(status, "see its log")
-            self._silent_until = time.monotonic() + _REFUSED_PAUSE_SECONDS
-            minutes = f"{_REFUSED_PAUSE_SECONDS / 60:g}"
-            raise PeerUnavailable(
-                f"{self._name} refuses us ({_status(answer)}); {cure}; it is asked again every {minutes} minutes"
+            raise DeliveryRefused(
+                f"{self._name} refuses ({_status(answer)}); {cure}, then `sgseg-node requeue`"
             )
+
+    def _silent(self, why: str, seconds: float) -> PeerUnavailable:
+        """Leave the service alone for so long, or as long as it is already; give the error to raise."""
+        until = self._clock() + seconds
+        if until >= self._silent_until:
+            self._silent_until, self._silent_why = until, why
+        return PeerUnavailable(why)
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:

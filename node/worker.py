@@ -101,7 +101,7 @@ class Worker:
         self._on_device_lost = on_device_lost
         self._clock = clock
         self._device_failures = 0
-        self._down: set[str] = set()
+        self._down: dict[str, str] = {}  # and why
         self._taken_at: dict[str, float] = {}
         self._running = 0
         self._counting = Lock()
@@ -146,7 +146,7 @@ class Worker:
         """
         at = self._clock()
         if first and destination in self._down:
-            detail = f"{destination} did not answer lately; tried again later"
+            detail = f"tried again later; last time: {self._down[destination]}"
             return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
         error = self._attempt(job_id, lambda: self._send(job_id, destination))
         self._watch_destination(destination, error)
@@ -162,14 +162,16 @@ class Worker:
         return sent
 
     def _watch_destination(self, name: str, error: SgsegError | None) -> None:
-        """Remember whether a destination is down and when it last took something; say when that changes."""
-        if isinstance(error, PeerUnavailable) and name not in self._down:
-            self._down.add(name)
-            log.warning("destination_down", destination=name, detail=str(error))
+        """Remember whether and why a destination is down, and when it last took something; say when that changes."""
+        if isinstance(error, PeerUnavailable):
+            # The same cause may be told with more words: how long it is left alone.
+            if name not in self._down or not str(error).startswith(self._down[name]):
+                log.warning("destination_down", destination=name, detail=str(error))
+                self._down[name] = str(error)
         elif error is None:
             self._taken_at[name] = self._clock()
             if name in self._down:
-                self._down.discard(name)
+                del self._down[name]
                 log.info("destination_up", destination=name)
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:

@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.header import text_of
-from sgseg_dicom.hidden import MOST_HIDDEN, hidden_shares
+from sgseg_dicom.hidden import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
 from sgseg_dicom.orientation import directions_of, is_usable
 from sgseg_dicom.records import Radiograph
 
@@ -105,8 +105,8 @@ def require_applicable(radiograph: Radiograph) -> None:
     Refuse what the model was not made for. What the header does not say is accepted, never refused.
 
     Raises:
-        NotApplicable: the reason is "too-small", "blank", "lateral-view", "oblique-view", "decubitus-view",
-            "orientation", "not-chest" or "child".
+        NotApplicable: the reason is "too-small", "cut-off", "blank", "lateral-view", "oblique-view",
+            "decubitus-view", "orientation", "not-chest" or "child".
     """
     _require_image(radiograph)
     _require_frontal(radiograph.header)
@@ -132,16 +132,26 @@ def _require_image(radiograph: Radiograph) -> None:
             f"the image has {rows} x {columns} pixels, fewer than {LEAST_SIDE} on a side; send the original",
             reason="too-small",
         )
+    _require_shown(radiograph)
+    pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
+    if pixels.min() == pixels.max():
+        raise NotApplicable(
+            "every pixel has the same value: the image is blank; expose again", reason="blank"
+        )
+
+
+def _require_shown(radiograph: Radiograph) -> None:
     for side, share in hidden_shares(radiograph).items():
         if share > MOST_HIDDEN:
             raise NotApplicable(
                 f"padding or the display shutter hides the place of the {side.word} lung; send the whole image",
                 reason="cut-off",
             )
-    pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
-    if pixels.min() == pixels.max():
+    if shutter_is_off_centre(radiograph):
         raise NotApplicable(
-            "every pixel has the same value: the image is blank; expose again", reason="blank"
+            "the display shutter leaves one side of the image and not the other: it may hide a lung, and no middle "
+            "tells the lungs apart; correct the shutter, or send the image without it",
+            reason="cut-off",
         )
 
 

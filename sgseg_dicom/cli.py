@@ -99,12 +99,13 @@ def check(
 
 
 def _extent_of(source: Path) -> Extent | None:
-    """Where the image lies in its grid; None where its pixels cannot be read: results are checked all the same."""
+    """Where the image lies in its grid; None, with a warning, where its pixels cannot be read."""
     from sgseg_dicom.read import read
 
     try:
         return read(source).stored_extent
-    except InstanceError:
+    except InstanceError as error:
+        typer.echo(f"sides are taken by the middle of the whole grid: {error}", err=True)
         return None
 
 

@@ -13,7 +13,7 @@ Every expected failure, named for its cause.
     ├── InferenceError            the device failed on this image
     ├── InvalidResult             an object of ours failed its own check: quarantined, never sent
     ├── StorageUnavailable        disk full or read-only, database locked: later may go well
-    ├── PeerUnavailable           a destination does not answer: later may go well
+    ├── PeerUnavailable           a destination does not answer, or not let us in: later may go well
     └── DeliveryRefused           a destination answered no: a person must look
 """
 
@@ -120,7 +120,7 @@ class StorageUnavailable(SgsegError):
 
 
 class PeerUnavailable(SgsegError):
-    """A destination cannot be reached, aborted, or is out of resources (PS3.4 Table B.2-1: A7xx)."""
+    """A destination does not answer, aborted, is full (PS3.4 Table B.2-1: A7xx), or does not let us in."""
 
     disposition = Disposition.RETRY
 

@@ -6,11 +6,17 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+_BAND = 0.01
+"""Share of a side next to the edge that may be something else than padding: some frame images with a line."""
+
+_LINE = 0.02
+"""Share of a row or column up to which it is such a line, or dust, and not the image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """
-    The least rectangle that holds the whole image.
+    The rectangle that holds the image.
 
     Attributes:
         rows, columns: half-open ranges of the grid; neither is empty.
@@ -34,20 +40,31 @@ def extent_of(padding: NDArray[np.bool_] | None, shape: tuple[int, int]) -> Exte
     """Find the image in a grid of *shape*; all of it where there is no *padding*, or nothing else."""
     if padding is None or padding.all():
         return Extent((0, shape[0]), (0, shape[1]))
-    rows, columns = (np.flatnonzero(~padding.all(axis=axis)) for axis in (1, 0))
-    return Extent((int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1))
+    return Extent(_longest_run(1 - padding.mean(axis=1)), _longest_run(1 - padding.mean(axis=0)))
+
+
+def _longest_run(shares: NDArray[np.float64]) -> tuple[int, int]:
+    """Give the longest range of rows, or columns, of which each has more of the image than a line has."""
+    limit = _LINE if (shares > _LINE).any() else 0.0
+    ends = np.flatnonzero(np.diff(np.concatenate(([0], (shares > limit).astype(np.int8), [0]))))
+    starts, stops = ends[::2], ends[1::2]
+    longest = int((stops - starts).argmax())
+    return int(starts[longest]), int(stops[longest])
 
 
 def touching_the_edge(padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
-    Keep of *padding* (rows, columns) what is connected with an edge of the grid, side by side.
+    Keep of *padding* (rows, columns) what is connected, side by side, with an edge of the grid.
 
     Padding brings an image to a rectangle (PS3.3 C.7.5.1.1.2), so it lies around it: a pixel within that has the
     Pixel Padding Value, as air in a lung can, is image.
     """
     labels = sitk.ConnectedComponent(sitk.GetImageFromArray(padding.astype(np.uint8)))
     grid = sitk.GetArrayViewFromImage(labels)
-    at_edge = np.unique(np.concatenate((grid[0], grid[-1], grid[:, 0], grid[:, -1])))
+    high, wide = (1 + int(_BAND * side) for side in padding.shape)
+    bands = (grid[:high], grid[-high:], grid[:, :wide], grid[:, -wide:])
     kept = np.zeros(int(grid.max()) + 1, dtype=np.bool_)
-    kept[at_edge[at_edge > 0]] = True
+    for band in bands:
+        kept[np.unique(band)] = True
+    kept[0] = False
     return np.asarray(kept[grid])

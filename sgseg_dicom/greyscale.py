@@ -87,16 +87,15 @@ def render(
     grey = of_values.astype(np.float32)
     if not np.isfinite(grey[counts > 0]).all():
         raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
-    image = grey[codes]
-    padding = None
+    image = np.where(np.isfinite(grey), grey, np.float32(0))[codes]
+    padding = None if shown is None else ~shown
     if padded:
-        padding = is_padding[codes]
-        image[padding] = 0  # also what no finite grey was found for
-        padding = touching_the_edge(padding)
-    if shown is not None:
-        padding = ~shown if padding is None else padding | ~shown
-        image[~shown] = 0
-    return Rendered(image, padding if padding is not None and padding.any() else None, stretched)
+        without = is_padding[codes] if padding is None else is_padding[codes] | padding
+        padding = touching_the_edge(without)
+    if padding is None or not padding.any():
+        return Rendered(image, None, stretched)
+    image[padding] = 0
+    return Rendered(image, padding, stretched)
 
 
 def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:

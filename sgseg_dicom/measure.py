@@ -1,5 +1,7 @@
 """Prediction -> Finding: the mask on the source grid, split by the patient's lungs, and its areas."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,6 +104,6 @@ def _region(side: Laterality, mask: NDArray[np.bool_], radiograph: Radiograph) -
     return LungRegion(
         laterality=side,
         mask=np.ascontiguousarray(mask),
-        area_share=count / mask.size,
+        area_share=count / math.prod(radiograph.extent.shape),
         area_mm2=None if spacing is None else count * spacing[0] * spacing[1],
     )

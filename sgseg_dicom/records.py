@@ -168,7 +168,7 @@ class LungRegion:
     Attributes:
         laterality: the PATIENT's side.
         mask: bool (Rows, Columns) on the STORED grid of the source; at least one pixel is True.
-        area_share: infected share of all pixels of the image, 0 to 1.
+        area_share: infected share of all pixels of the image, padding around it left out, 0 to 1.
         area_mm2: area in square millimetres, at the detector where the radiograph's spacing is;
             None where the spacing is unknown.
     """

@@ -7,8 +7,10 @@ transposed, and the two position embeddings are one, added up over 256 x 256 pat
 squares.
 """
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -68,7 +70,13 @@ def read_ort(path: Path) -> dict[str, NDArray[np.float32]]:
         raise DataError(f"{path} cannot be read ({error.strerror}); name the .ort file") from error
     if data[4:8] != b"ORTM":
         raise DataError(f"{path} is no model in ONNX Runtime's format; name the .ort file")
-    graph = InferenceSession.GetRootAs(data, 0).Model().Graph()
+    try:
+        return _tensors(InferenceSession.GetRootAs(data, 0).Model().Graph())
+    except (struct.error, AttributeError, ValueError, TypeError) as error:  # whatever flatbuffers meets
+        raise DataError(f"{path} is cut off or holds no tensors; unpack it again") from error
+
+
+def _tensors(graph: Any) -> dict[str, NDArray[np.float32]]:
     given = (graph.Initializers(place) for place in range(graph.InitializersLength()))
     return {
         tensor.Name().decode(): np.frombuffer(tensor.RawDataAsNumpy().tobytes(), np.float32).reshape(

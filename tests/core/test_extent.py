@@ -1,5 +1,7 @@
 """Padding and shutters lie around the image: all that is judged, measured and told is of the image alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,7 @@ def test_the_lungs_are_told_apart_by_the_middle_of_the_image(orientation):
         shown = orientation.to_display(found.mask)
         np.testing.assert_array_equal(shown[10:250, 150:], orientation.to_display(wanted.mask))
         assert shown.sum() == wanted.mask.sum()
+        assert found.area_share == pytest.approx(wanted.area_share)
 
 
 @pytest.mark.parametrize("side", [IMAGE_LEFT, IMAGE_RIGHT])
@@ -91,6 +94,31 @@ def test_the_checker_asks_for_the_sides_of_the_image(orientation, side):
     assert (Rule.MASK_SIDE in told) == (side is IMAGE_LEFT)
 
 
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_the_checker_finds_swapped_sides_in_a_padded_image(orientation):
+    """As the image's mirror image would have them."""
+    radiograph = padded(orientation)
+    finding = measure(both_lungs(), radiograph)
+    regions = tuple(
+        dataclasses.replace(region, laterality=other.laterality)
+        for region, other in zip(finding.regions, reversed(finding.regions), strict=True)
+    )
+    objects, _ = encode_results(
+        radiograph,
+        dataclasses.replace(finding, regions=regions),
+        [Wanted()],
+        algorithm=ALGORITHM,
+        made_at=MADE_AT,
+        language=ENGLISH,
+    )
+
+    told = {
+        violation.rule
+        for violation in violations(objects, radiograph.header, extent=radiograph.stored_extent)
+    }
+    assert {Rule.MASK_SIDE, Rule.OUTLINE_SIDE} <= told
+
+
 def test_zones_that_a_region_reaches_are_measured_by_the_image():
     """Rows below 27 % of the image are the upper zone, however much padding lies above it."""
     pixels = np.pad(CHEST, ((240, 0), (0, 0)), constant_values=5000)
@@ -105,12 +133,14 @@ def test_zones_that_a_region_reaches_are_measured_by_the_image():
 def test_padding_within_the_image_is_image():
     """Air in a lung may have the Pixel Padding Value: it is marked like the rest."""
     pixels = CHEST.copy()
-    pixels[60:180, 40:80] = 0
-    pixels[:, :5] = 0
-    radiograph = read_built(pixels=pixels, PixelPaddingValue=0)
+    pixels[60:180, 40:80] = 4095
+    pixels[:, :5] = 4095
+    radiograph = read_built(pixels=pixels, PixelPaddingValue=4095)
 
     assert radiograph.padding is not None
     np.testing.assert_array_equal(radiograph.padding, np.indices(CHEST.shape)[1] < 5)
+    assert radiograph.pixels[120, 60] == 1
+    assert radiograph.pixels[120, 2] == 0
     assert measure(prediction(spot(*IMAGE_LEFT), zones=["right middle"]), radiograph).regions[0].mask[120, 60]
 
 
@@ -131,15 +161,77 @@ def round_shutter(row, column, radius):
     }
 
 
-def test_an_image_of_which_a_shutter_hides_a_lung_is_not_judged():
-    """What is hidden would read as "no signs of infection"."""
-    polygon = {
-        "ShutterShape": "POLYGONAL",
-        "VerticesOfThePolygonalShutter": [1, 1, 1, 200, 110, 200, 110, 100, 240, 100, 240, 1],
+def test_a_frame_around_the_padding_does_not_hide_it():
+    """A line of other pixels along the edges is neither image nor the end of the padding."""
+    framed = PADDED.copy()
+    framed[[0, -1]] = framed[:, [0, -1]] = 0
+    radiograph = read_built(pixels=framed, **WIDE)
+
+    assert radiograph.extent == Extent((10, 250), (150, 350))
+    masks = [region.mask for region in measure(both_lungs(), radiograph).regions]
+    assert len(masks) == 2
+    assert not any(mask[:, :150].any() for mask in masks)
+
+
+def test_padding_behind_a_shutters_edge_is_padding():
+    """A bright border that the shutter hides lies between it and the edge of the grid."""
+    bright = np.pad(PADDED, 10, constant_values=4095)
+    rows, columns = bright.shape
+    edges = {
+        "ShutterShape": "RECTANGULAR",
+        "ShutterLeftVerticalEdge": 11,
+        "ShutterRightVerticalEdge": columns - 10,
+        "ShutterUpperHorizontalEdge": 11,
+        "ShutterLowerHorizontalEdge": rows - 10,
     }
-    with pytest.raises(NotApplicable, match="hides the place of the left lung") as told:
-        require_applicable(read_built(pixels=CHEST, **polygon))
+    assert read_built(pixels=bright, **WIDE, **edges).extent == Extent((20, 260), (160, 360))
+
+
+L_SHAPED = [1, 1, 1, 200, 110, 200, 110, 100, 240, 100, 240, 1]
+"""Without the left lung's lower half."""
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("side", list(Laterality))
+def test_an_image_of_which_a_lung_is_hidden_is_not_judged(side, orientation):
+    """What is hidden would read as "no signs of infection"; here padding over the lower half of a lung."""
+    pixels = CHEST.copy()
+    half = np.s_[120:, 100:] if side is Laterality.LEFT else np.s_[120:, :100]
+    pixels[half] = 5000
+    with pytest.raises(NotApplicable, match=f"hides the place of the {side.word} lung") as told:
+        require_applicable(read_built(stored_as(orientation, pixels, **WIDE)))
     assert told.value.reason == "cut-off"
+
+
+def test_a_shutter_that_hides_a_lung_by_a_corner_is_refused():
+    """No straight cut: the image's extent stays whole."""
+    polygon = {"ShutterShape": "POLYGONAL", "VerticesOfThePolygonalShutter": L_SHAPED}
+    with pytest.raises(NotApplicable, match="left lung"):
+        require_applicable(read_built(pixels=CHEST, **polygon))
+
+
+def straight(left=1, right=200, upper=1, lower=240):
+    return {
+        "ShutterShape": "RECTANGULAR",
+        "ShutterLeftVerticalEdge": left,
+        "ShutterRightVerticalEdge": right,
+        "ShutterUpperHorizontalEdge": upper,
+        "ShutterLowerHorizontalEdge": lower,
+    }
+
+
+@pytest.mark.parametrize("cut", [{"right": 100}, {"left": 71}, {"upper": 100}, {"left": 60, "right": 190}])
+def test_a_shutter_that_leaves_one_side_only_is_refused(cut):
+    """Straight cuts leave no trace in what is left: a lung may lie behind them, and no middle tells the sides."""
+    with pytest.raises(NotApplicable, match="leaves one side") as told:
+        require_applicable(read_built(pixels=CHEST, **straight(**cut)))
+    assert told.value.reason == "cut-off"
+
+
+@pytest.mark.parametrize("cut", [{}, {"left": 31, "right": 170}, {"left": 20}, {"upper": 30, "lower": 235}])
+def test_a_shutter_about_the_middle_is_judged(cut):
+    """The beam is centred on the chest."""
+    require_applicable(read_built(pixels=CHEST, **straight(**cut)))
 
 
 def test_a_round_shutter_that_leaves_the_lungs_is_judged():

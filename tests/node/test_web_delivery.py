@@ -6,7 +6,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from tests.builders import chest_radiograph, write
 from tests.node.web_service import JSON, Service, report, running_service, saved, stored
 
 
-def courier(destination: WebDestination, *, answer_seconds: float = 10.0) -> WebCourier:
-    return WebCourier(destination, connect_seconds=2.0, answer_seconds=answer_seconds)
+def courier(
+    destination: WebDestination, *, answer_seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
+) -> WebCourier:
+    return WebCourier(destination, connect_seconds=2.0, answer_seconds=answer_seconds, clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -248,24 +251,70 @@ def test_an_object_that_a_service_stumbles_over_does_not_keep_the_others_back(se
     assert len(service.asked) == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "cure"), [(401, "password_file"), (403, "may do"), (404, "check url"), (501, "check url")]
-)
-def test_results_wait_for_a_service_that_refuses_us_and_it_is_asked_once_in_a_while(
-    service, files, status, cure
-):
+@pytest.mark.parametrize(("status", "cure"), [(403, "may do"), (404, "check url"), (501, "check url")])
+def test_a_service_that_refuses_us_is_final_and_is_asked_once(service, files, status, cure):
     """
-    A token expires at the weekend: nothing is lost. A second wrong password at once would lock the account.
+    It may be this study that is forbidden: the others are not to wait.
     """
     service.answer = lambda asked: Response("Jane Doe", status)
-    sender = courier(service.destination())
 
-    with pytest.raises(PeerUnavailable, match=cure) as caught:
+    with pytest.raises(DeliveryRefused, match=cure) as caught:
+        courier(service.destination()).send(files)
+    assert len(service.asked) == 1
+    assert "Jane" not in str(caught.value)
+
+
+def test_results_wait_for_a_service_that_does_not_let_us_in(service, files):
+    """
+    A token expires at the weekend: nothing is lost. The service is asked every 15 minutes, until it is mended.
+    """
+    service.answer = lambda asked: Response("Jane Doe", 401)
+    passed = 0.0
+    sender = courier(service.destination(), clock=lambda: passed)
+
+    with pytest.raises(PeerUnavailable, match="password_file") as caught:
         sender.send(files)
-    with pytest.raises(PeerUnavailable, match="left alone"):
+    passed = 890.0
+    with pytest.raises(PeerUnavailable, match=r"password_file.*left alone for another 10 s"):
         sender.send(files)
     assert len(service.asked) == 1
     assert "Jane" not in str(caught.value)
+
+    service.answer = stored
+    passed = 901.0
+    sender.send(files)
+    assert len(service.asked) == 3
+
+
+def test_a_wrong_password_is_sent_once_however_many_deliveries_wait(service, files):
+    """
+    Eight at once would lock the account.
+    """
+    service.answer = lambda asked: time.sleep(0.2) or Response(status_code=401)
+    sender = courier(service.destination())
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(sender.send, files) for _ in range(8)]
+    failed = [future.exception() for future in sent]
+    assert {type(error) for error in failed} == {PeerUnavailable}
+    assert len(service.asked) == 1
+
+
+def test_a_service_that_is_busy_too_is_left_alone_no_shorter(service, files):
+    """
+    After 401 its 503 without Retry-After does not end the pause.
+    """
+    passed = 0.0
+    sender = courier(service.destination(), clock=lambda: passed)
+    service.answer = lambda asked: Response(status_code=401)
+    with pytest.raises(PeerUnavailable):
+        sender.send(files)
+    service.answer = lambda asked: Response(status_code=503)
+    with pytest.raises(PeerUnavailable, match="503"):
+        sender.echo()
+
+    with pytest.raises(PeerUnavailable, match="left alone"):
+        sender.send(files)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
