@@ -145,8 +145,8 @@ class Worker:
         queue do, one at a time.
         """
         at = self._clock()
-        if first and destination in self._down:
-            detail = f"tried again later; last time: {self._down[destination]}"
+        if first and (why := self._down.get(destination)):
+            detail = f"tried again later; last time: {why}"
             return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
         error = self._attempt(job_id, lambda: self._send(job_id, destination))
         self._watch_destination(destination, error)
@@ -165,13 +165,13 @@ class Worker:
         """Remember whether and why a destination is down, and when it last took something; say when that changes."""
         if isinstance(error, PeerUnavailable):
             # The same cause may be told with more words: how long it is left alone.
-            if name not in self._down or not str(error).startswith(self._down[name]):
+            known = self._down.get(name)
+            if known is None or not str(error).startswith(known):
                 log.warning("destination_down", destination=name, detail=str(error))
                 self._down[name] = str(error)
         elif error is None:
             self._taken_at[name] = self._clock()
-            if name in self._down:
-                del self._down[name]
+            if self._down.pop(name, None) is not None:
                 log.info("destination_up", destination=name)
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:
