@@ -14,8 +14,8 @@ from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from sgseg_dicom.errors import UndecodablePixels
-from sgseg_dicom.extent import touching_the_edge
 from sgseg_dicom.header import numbers_of, text_of
+from sgseg_dicom.padding import touching_the_edge
 from sgseg_dicom.pixels import PixelFormat
 
 _RAW_SHARES = (0.005, 0.995)

@@ -1,0 +1,26 @@
+"""Which pixels with the Pixel Padding Value are padding."""
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+_BAND = 0.01
+"""Share of a side next to the edge that may be something else than padding: some frame images with a line."""
+
+
+def touching_the_edge(padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """
+    Keep of *padding* (rows, columns) what is connected, side by side, with an edge of the grid.
+
+    Padding brings an image to a rectangle (PS3.3 C.7.5.1.1.2), so it lies around it: a pixel within that has the
+    Pixel Padding Value, as air in a lung can, is image.
+    """
+    labels = sitk.ConnectedComponent(sitk.GetImageFromArray(padding.astype(np.uint8)))
+    grid = sitk.GetArrayViewFromImage(labels)
+    high, wide = (1 + int(_BAND * side) for side in padding.shape)
+    bands = (grid[:high], grid[-high:], grid[:, :wide], grid[:, -wide:])
+    kept = np.zeros(int(grid.max()) + 1, dtype=np.bool_)
+    for band in bands:
+        kept[np.unique(band)] = True
+    kept[0] = False
+    return np.asarray(kept[grid])
