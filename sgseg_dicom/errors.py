@@ -13,7 +13,7 @@ Every expected failure, named for its cause.
     ├── InferenceError            the device failed on this image
     ├── InvalidResult             an object of ours failed its own check: quarantined, never sent
     ├── StorageUnavailable        disk full or read-only, database locked: later may go well
-    ├── PeerUnavailable           a destination does not answer, or not let us in: later may go well
+    ├── PeerUnavailable           a destination does not answer or let us in: later may go well
     └── DeliveryRefused           a destination answered no: a person must look
 """
 
