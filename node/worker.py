@@ -27,13 +27,13 @@ from node.outcomes import (
     require_same_answer,
     state_of,
 )
+from node.peers import Peers
 from node.store import Store
 from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
     DeliveryRefused,
     InferenceError,
     InvalidResult,
-    PeerUnavailable,
     SgsegError,
 )
 from sgseg_dicom.forms import Wanted
@@ -101,8 +101,7 @@ class Worker:
         self._on_device_lost = on_device_lost
         self._clock = clock
         self._device_failures = 0
-        self._down: dict[str, str] = {}  # and why
-        self._taken_at: dict[str, float] = {}
+        self._peers = Peers()
         self._running = 0
         self._counting = Lock()
 
@@ -145,34 +144,22 @@ class Worker:
         queue do, one at a time.
         """
         at = self._clock()
-        if first and (why := self._down.get(destination)):
+        if first and (why := self._peers.why_down(destination)):
             detail = f"tried again later; last time: {why}"
             return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
         error = self._attempt(job_id, lambda: self._send(job_id, destination))
-        self._watch_destination(destination, error)
+        ended_at = self._clock()
+        self._peers.note(destination, error, began_at=at, ended_at=ended_at)
         sent = Delivery(
             destination=destination,
             state=state_of(error),
             detail=str(error or ""),
             at=at,
-            seconds=round(self._clock() - at, 6),
-            taken_at=self._taken_at.get(destination, 0.0),
+            seconds=round(ended_at - at, 6),
+            taken_at=self._peers.taken_at(destination),
         )
         log_delivery(job_id, sent)
         return sent
-
-    def _watch_destination(self, name: str, error: SgsegError | None) -> None:
-        """Remember whether and why a destination is down, and when it last took something; say when that changes."""
-        if isinstance(error, PeerUnavailable):
-            # The same cause may be told with more words: how long it is left alone.
-            known = self._down.get(name)
-            if known is None or not str(error).startswith(known):
-                log.warning("destination_down", destination=name, detail=str(error))
-                self._down[name] = str(error)
-        elif error is None:
-            self._taken_at[name] = self._clock()
-            if self._down.pop(name, None) is not None:
-                log.info("destination_up", destination=name)
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:
         """Count the failures in a row."""
