@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.components import components_of
+from sgseg_dicom.extent import Extent
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.reach import reached
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
@@ -27,13 +28,13 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     mask stays in the sentence, and a zone that the mask reaches and the sentence does not name is no longer called
     free (`Finding.judgement_of`).
     """
-    place = radiograph.extent.place
-    shown = mask_on_display(prediction, radiograph.extent.shape)
+    extent = radiograph.extent
+    shown = mask_on_display(prediction, extent.shape)
     if radiograph.padding is not None:
-        shown = shown & ~radiograph.padding[place]
+        shown = shown & ~radiograph.padding[extent.place]
     halves = split_at_midline(shown, only=_only_lung(prediction))
     regions = [
-        _region(side, _stored(half, radiograph), radiograph)
+        _region(side, half, radiograph, extent)
         for side, half in zip(HALVES, halves, strict=True)
         if half.any()
     ]
@@ -91,19 +92,22 @@ def _only_lung(prediction: Prediction) -> Laterality | None:
     return named.pop() if len(named) == 1 else None
 
 
-def _stored(half: NDArray[np.bool_], radiograph: Radiograph) -> NDArray[np.bool_]:
-    """Put what was found in the image's extent back on the stored grid."""
+def _stored(half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent) -> NDArray[np.bool_]:
+    """Put what was found in the image's *extent* back on the stored grid."""
     whole = np.zeros(radiograph.pixels.shape, dtype=np.bool_)
-    whole[radiograph.extent.place] = half
+    whole[extent.place] = half
     return radiograph.orientation.to_stored(whole).astype(np.bool_, copy=False)
 
 
-def _region(side: Laterality, mask: NDArray[np.bool_], radiograph: Radiograph) -> LungRegion:
+def _region(
+    side: Laterality, half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent
+) -> LungRegion:
+    mask = _stored(half, radiograph, extent)
     count = int(np.count_nonzero(mask))
     spacing = radiograph.spacing_mm
     return LungRegion(
         laterality=side,
         mask=np.ascontiguousarray(mask),
-        area_share=count / math.prod(radiograph.extent.shape),
+        area_share=count / math.prod(extent.shape),
         area_mm2=None if spacing is None else count * spacing[0] * spacing[1],
     )

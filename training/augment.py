@@ -3,7 +3,8 @@ Augmentation of a whole batch at once (two cores: one grid_sample for 32 images 
 
 Paper section 3.3: crops, masks (erased patches), rotations. Added: horizontal flip WITH the zones swapped,
 gamma, blur and noise, which also blur the difference between the scanners that normals and infections came from;
-and images joined of the right lung of one and the left lung of another, whose zones join as exactly.
+and images joined of the right lung of one and the left lung of another, whose zones join as exactly; what other
+hospitals do to an image (`training.appearance`), and a frame over it.
 """
 
 import math
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from sgseg_dicom.zones import MIRROR_ORDER
+from training.appearance import make_foreign
 from training.strength import Strength
 
 _MIRROR = list(MIRROR_ORDER)
@@ -61,6 +63,10 @@ def augment(
         batch, 1, 1, 1
     )
     images = torch.where(draw(batch, 1, 1, 1) < strength.noise, noisy, images)
+    if strength.foreign:
+        images = make_foreign(images, share=strength.foreign, generator=generator)
+    if strength.border:
+        images, masks = _frame(images, masks, draw(batch, 7), strength)
     return _erase(images, draw(batch, 5), strength), masks, zones
 
 
@@ -97,6 +103,19 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
         torch.where(column > 0, masks[partner], masks),
         torch.cat((right, left), dim=-1),
     )
+
+
+def _frame(
+    images: Tensor, masks: Tensor, chance: Tensor, strength: Strength
+) -> tuple[Tensor, Tensor]:
+    """Cover up to a tenth of the image at each side, as blades of a collimator do; nothing is marked there."""
+    place = (torch.arange(images.shape[-1]) + 0.5) / images.shape[-1]
+    near, far = 0.1 * chance[:, 3:5, None], 1 - 0.1 * chance[:, 5:7, None]
+    inside = (place > near) & (place < far)
+    covered = ~(inside[:, :1, :, None] & inside[:, 1:, None, :])
+    covered &= chance[:, 0, None, None, None] < strength.border
+    grey = torch.where(chance[:, 1] < 0.6, 0.0, chance[:, 2])[:, None, None, None]
+    return torch.where(covered, grey, images), torch.where(covered, 0.0, masks)
 
 
 def _erase(images: Tensor, chance: Tensor, strength: Strength) -> Tensor:

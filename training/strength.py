@@ -19,6 +19,8 @@ class Strength:
     log_gamma: float = 0.4
     flip: float = 0.5  # probability, as all that follow but the last two
     join: float = 0.0  # of one lung from another image
+    foreign: float = 0.0  # to look as from another hospital (`training.appearance`)
+    border: float = 0.0  # of a frame over the image
     erase: float = 0.25
     blur: float = 0.2
     noise: float = 0.3
