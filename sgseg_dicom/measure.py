@@ -99,9 +99,7 @@ def _stored(half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent) -> 
     return radiograph.orientation.to_stored(whole).astype(np.bool_, copy=False)
 
 
-def _region(
-    side: Laterality, half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent
-) -> LungRegion:
+def _region(side: Laterality, half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent) -> LungRegion:
     mask = _stored(half, radiograph, extent)
     count = int(np.count_nonzero(mask))
     spacing = radiograph.spacing_mm

@@ -105,9 +105,7 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
     )
 
 
-def _frame(
-    images: Tensor, masks: Tensor, chance: Tensor, strength: Strength
-) -> tuple[Tensor, Tensor]:
+def _frame(images: Tensor, masks: Tensor, chance: Tensor, strength: Strength) -> tuple[Tensor, Tensor]:
     """Cover up to a tenth of the image at each side, as blades of a collimator do; nothing is marked there."""
     place = (torch.arange(images.shape[-1]) + 0.5) / images.shape[-1]
     near, far = 0.1 * chance[:, 3:5, None], 1 - 0.1 * chance[:, 5:7, None]

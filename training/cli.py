@@ -204,6 +204,29 @@ def guidance_gain_command(
     typer.echo(json.dumps(figures, indent=2))
 
 
+@app.command("robustness")
+def robustness_command(
+    data: Data,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    normals: Normals | None = None,
+    every: Annotated[int, typer.Option(min=1, help="Take one image in so many; all take hours.")] = 8,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
+) -> None:
+    """Measure weights on images made to look as if they came from another hospital."""
+    from sgseg_dicom.infer import load_network
+    from training.robustness import robustness, table_of
+
+    with told():
+        items = read_split(data, split)[::every]
+        healthy = [] if normals is None else read_normals(normals, split, undivided=True)[::every]
+        network = load_network(weights)
+        rows = robustness(network, items, healthy)
+        what = {"split": split, "weights": network.manifest.sha256, "every": every}
+        _write_json(json_file, what | {"images": len(items), "normals": len(healthy), "changes": rows})
+    typer.echo(table_of(rows))
+
+
 @app.command("ablate")
 def ablate_command(
     data: Data,

@@ -116,9 +116,17 @@ def predict(
     return predictions
 
 
-def count(items: Sequence[Item], predictions: Sequence[Prediction]) -> Counts:
-    """Compare predictions with the masks and captions of *items*; zones that none names are all False."""
-    masks = [load_mask(item) for item in items]
+def count(
+    items: Sequence[Item],
+    predictions: Sequence[Prediction],
+    masks: Sequence[NDArray[np.bool_]] | None = None,
+) -> Counts:
+    """
+    Compare predictions with the captions of *items* and their masks, or with other *masks*.
+
+    Zones that no caption names are all False.
+    """
+    masks = [load_mask(item) for item in items] if masks is None else masks
     pairs = list(zip(predictions, masks, strict=True))
     return Counts(
         patients=np.array([item.patient for item in items]),

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier, BrokenBarrierError
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,25 +53,20 @@ def test_attempts_that_fail_side_by_side_are_said_once(monkeypatch):
     """
     Both find it down at the same moment: without a lock both would say so.
     """
-    both = Barrier(2)
+    both, said = Barrier(2), []
 
-    class Meeting:
-        lines: list[str] = []
+    def warning(event: str, **_: Any) -> None:
+        said.append(event)
+        with suppress(BrokenBarrierError):  # a second one that says it too would come while the first waits
+            both.wait(timeout=0.5)
 
-        def warning(self, event: str, **_: Any) -> None:
-            self.lines.append(event)
-            try:  # a second one that says it too would come here while the first waits
-                both.wait(timeout=0.5)
-            except BrokenBarrierError:
-                pass
-
-    monkeypatch.setattr(module, "log", Meeting())
+    monkeypatch.setattr(module, "log", SimpleNamespace(warning=warning))
     peers = Peers()
     with ThreadPoolExecutor(2) as threads:
         for _ in range(2):
             threads.submit(peers.note, "archive", BUSY, began_at=1.0, ended_at=2.0)
 
-    assert Meeting.lines == [DOWN]
+    assert said == [DOWN]
     assert peers.why_down("archive") == "busy"
 
 

@@ -85,3 +85,17 @@ def test_joined_lungs_bring_their_own_zones():
     assert not torch.equal(joined_zones, zones)
     torch.testing.assert_close(joined[..., :28], images[..., :28])
     assert not torch.isclose(joined[..., 36:], images[..., 36:]).flatten(1).all(dim=1).all()
+
+
+def test_a_frame_covers_the_mask_too():
+    """Nothing is marked under it; the other images stay."""
+    images, masks, zones = torch.ones(40, 1, 64, 64), torch.ones(40, 1, 64, 64), torch.ones(40, 6)
+    framing = replace(STILL, border=0.5)
+
+    framed, marked, _ = augment(images, masks, zones, size=64, strength=framing, generator=seeded())
+    covered = (marked == 0).flatten(1).any(dim=1)
+
+    assert 10 <= covered.sum() <= 30
+    assert (framed[marked == 1] == 1).all()
+    assert (framed[marked == 0] < 1).all()
+    assert marked[:, :, 7:-7, 7:-7].all()  # a tenth at each side at most
