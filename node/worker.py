@@ -163,9 +163,11 @@ class Worker:
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:
         """Count the failures in a row."""
-        self._device_failures = self._device_failures + 1 if isinstance(result, InferenceError) else 0
-        if self._device_failures >= DEVICE_FAILURES:
-            log.error("device_lost", failures=self._device_failures)
+        with self._counting:
+            failures = self._device_failures + 1 if isinstance(result, InferenceError) else 0
+            self._device_failures = failures
+        if failures >= DEVICE_FAILURES:
+            log.error("device_lost", failures=failures)
             self._on_device_lost()
 
     def _attempt(self, job_id: str, action: Callable[[], T]) -> T | SgsegError:
