@@ -25,16 +25,16 @@ _LOOKED_AT = 224
 
 def make_foreign(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
     """
-    Let a *share* of the images, float32 (B, 1, S, S) from 0 to 1, look as if they came from elsewhere; shape stays.
+    Let a *share* of the images, float32 (B, 1, S, S), look as if they came from elsewhere; the shape stays.
 
-    They lie within 0 to 1 again. The changes follow each other as they do in life: detector and processing,
-    resizing, grain, storage.
+    What lies outside 0 to 1 is cut, here and after each change. The changes follow each other as they do in life:
+    detector and processing, resizing, grain, storage.
     """
 
     def draw(count: int) -> list[float]:
         return torch.rand(count, generator=generator).tolist()
 
-    changed = images.clone()
+    changed = images.clamp(0, 1)
     for image in changed:
         if draw(1)[0] >= share:
             continue
@@ -92,7 +92,7 @@ def grainy(image: Tensor, *, deviation: float, pixels: float, generator: torch.G
 def through_jpeg(image: Tensor, *, quality: int) -> Tensor:
     """Store as JPEG with 8 bits, and read again."""
     stored = BytesIO()
-    values = (image[0].numpy() * 255).round().astype(np.uint8)
+    values = (image[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)  # else below black is white
     Image.fromarray(values).save(stored, "JPEG", quality=quality)
     return torch.from_numpy(np.asarray(Image.open(stored), dtype=np.float32)[None] / 255)
 

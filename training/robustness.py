@@ -116,7 +116,7 @@ def robustness(
     changes: Mapping[str, Change] | None = None,
 ) -> dict[str, dict[str, float]]:
     """
-    Measure infected *items* and *normals* under each change, text-free.
+    Measure infected *items* and *normals* under each change, text-free; items whose region it hides are left out.
 
     Returns:
         for each change dice_micro, dice_mean, sensitivity; zone_accuracy where captions name zones, of these
@@ -126,8 +126,9 @@ def robustness(
     changes = CHANGES if changes is None else changes
     for name in track(changes, description="changes"):
         counts = count(items, *_judged(network, items, changes[name]))
-        row = mask_metrics(counts)
-        told = np.flatnonzero([item.zones is not None for item in items])
+        shown = counts.true > 0
+        row = mask_metrics(counts.take(np.flatnonzero(shown)))
+        told = np.flatnonzero(shown & [item.zones is not None for item in items])
         if len(told):
             row |= zone_metrics(counts.take(told))
         if normals:

@@ -93,6 +93,13 @@ def test_a_lower_quality_loses_more(image):
     assert lost[0] < lost[1]
 
 
+def test_blacker_than_black_is_stored_as_black():
+    """Noise goes below 0, and eight bits would make that white."""
+    image = torch.tensor([-0.02, 1.02]).repeat_interleave(16).expand(1, 32, 32)
+
+    assert through_jpeg(image, quality=95)[0, 0, [0, -1]].tolist() == pytest.approx([0, 1], abs=0.02)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("chance", [0.0, 0.45, 0.99])
 def test_whatever_is_drawn_an_image_comes_out(image, change, chance):
@@ -113,6 +120,7 @@ def test_a_share_of_the_images_looks_foreign(image):
     untouched = (half == images).flatten(1).all(dim=1)
 
     assert 10 <= untouched.sum() <= 30
+    assert make_foreign(images - 0.5, share=0.0, generator=seeded()).min() == 0
     torch.testing.assert_close(half, again)
     torch.testing.assert_close(none, images)
     torch.testing.assert_close(images, image.expand(40, 1, 64, 64))

@@ -59,6 +59,23 @@ def test_as_it_is_gives_what_evaluate_gives(items, tmp_path):
     assert row == {name: pytest.approx(figures[name]) for name in FIGURES}
 
 
+def test_an_item_whose_region_is_hidden_is_left_out(items):
+    """Nothing is to be found there, so nothing is missed."""
+
+    def hide(image, mask):
+        return image, mask & (not torch.equal(mask[0], hidden))
+
+    hidden = torch.from_numpy(load_mask(items[0]))
+    rest = [item for item in items if not np.array_equal(load_mask(item), hidden.numpy())]
+    network = load_network(None)
+
+    rows = robustness(network, items, [], changes={"hidden": hide})
+    others = robustness(network, rest, [], changes={"hidden": hide})
+
+    assert 0 < len(rest) < len(items)
+    assert rows == {"hidden": {name: pytest.approx(value) for name, value in others["hidden"].items()}}
+
+
 def test_what_was_not_measured_is_no_figure():
     """Without captions and normals there is a dash, not a number."""
     assert table_of({"as it is": {"dice_micro": 0.5, "dice_mean": 0.25, "sensitivity": 1.0}}).endswith(
