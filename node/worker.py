@@ -147,9 +147,10 @@ class Worker:
         if first and (why := self._peers.why_down(destination)):
             detail = f"tried again later; last time: {why}"
             return Delivery(destination=destination, state=Sent.WAITING, detail=detail, at=at)
+        takings = self._peers.takings(destination)
         error = self._attempt(job_id, lambda: self._send(job_id, destination))
         ended_at = self._clock()
-        self._peers.note(destination, error, began_at=at, ended_at=ended_at)
+        self._peers.note(destination, error, takings=takings, ended_at=ended_at)
         sent = Delivery(
             destination=destination,
             state=state_of(error),

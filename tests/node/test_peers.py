@@ -17,12 +17,12 @@ from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
 DOWN, UP = "destination_down", "destination_up"
 
 
-def noted(*attempts: tuple[Exception | None, float, float]) -> list[tuple[str, str]]:
-    """Note attempts at "archive" in this order; give what the log says."""
+def noted(*attempts: tuple[Exception | None, int]) -> list[tuple[str, str]]:
+    """Note attempts at "archive" in this order, with its takings when each began; give what the log says."""
     peers = Peers()
     with capture_logs() as lines:
-        for error, began_at, ended_at in attempts:
-            peers.note("archive", error, began_at=began_at, ended_at=ended_at)
+        for error, takings in attempts:
+            peers.note("archive", error, takings=takings, ended_at=1.0)
     return [(line["event"], line.get("detail", "")) for line in lines]
 
 
@@ -32,13 +32,13 @@ BUSY, UNKNOWN = PeerUnavailable("busy"), PeerUnavailable("does not know us")
 @pytest.mark.parametrize(
     ("attempts", "said"),
     [
-        ([(None, 1, 2)], []),
-        ([(BUSY, 1, 2), (BUSY, 2, 3)], [(DOWN, "busy")]),
-        ([(BUSY, 1, 2), (PeerUnavailable("busy; left alone for 5 s"), 2, 3)], [(DOWN, "busy")]),
-        ([(BUSY, 1, 2), (UNKNOWN, 2, 3)], [(DOWN, "busy"), (DOWN, "does not know us")]),
-        ([(BUSY, 1, 2), (None, 2, 3), (BUSY, 3, 4)], [(DOWN, "busy"), (UP, ""), (DOWN, "busy")]),
-        ([(None, 2, 3), (BUSY, 1, 4)], []),
-        ([(DeliveryRefused("not this object"), 1, 2)], []),
+        ([(None, 0)], []),
+        ([(BUSY, 0), (BUSY, 0)], [(DOWN, "busy")]),
+        ([(BUSY, 0), (PeerUnavailable("busy; left alone for 5 s"), 0)], [(DOWN, "busy")]),
+        ([(BUSY, 0), (UNKNOWN, 0)], [(DOWN, "busy"), (DOWN, "does not know us")]),
+        ([(BUSY, 0), (None, 0), (BUSY, 1)], [(DOWN, "busy"), (UP, ""), (DOWN, "busy")]),
+        ([(None, 0), (BUSY, 0)], []),
+        ([(DeliveryRefused("not this object"), 0)], []),
     ],
     ids=["taken", "once", "more words", "another cause", "up again", "an old failure", "refused"],
 )
@@ -64,7 +64,7 @@ def test_attempts_that_fail_side_by_side_are_said_once(monkeypatch):
     peers = Peers()
     with ThreadPoolExecutor(2) as threads:
         for _ in range(2):
-            threads.submit(peers.note, "archive", BUSY, began_at=1.0, ended_at=2.0)
+            threads.submit(peers.note, "archive", BUSY, takings=0, ended_at=2.0)
 
     assert said == [DOWN]
     assert peers.why_down("archive") == "busy"
@@ -77,4 +77,5 @@ def test_what_is_not_known_of_a_destination():
     peers = Peers()
 
     assert peers.why_down("archive") == ""
+    assert peers.takings("archive") == 0
     assert peers.taken_at("archive") == 0.0
