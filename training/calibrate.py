@@ -83,7 +83,8 @@ def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float6
     Args:
         infected, normal: scores from 0 to 1; *normal* may be empty.
     """
-    edges = np.unique(np.concatenate([[0.0], infected, normal]))  # from above one to the next, nothing changes
+    # From above one edge to the next, nothing changes.
+    edges = np.unique(np.concatenate([[0.0], infected, normal]))
     missed = _shares_below(edges, infected) / MOST_MISSED
     marked = (1 - _shares_below(edges, normal)) / MOST_MARKED if len(normal) else np.zeros(len(edges))
     worse = np.maximum(missed, marked)

@@ -33,7 +33,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
 | zone accuracy | {figure("zone_accuracy")} |
-| infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
+| infected images with a finding | {figure("sensitivity")}; the threshold was set on these images and the normal ones, to keep 0.99 of these |
 | normal images with a finding | {of_normals} |
 | licence | Apache-2.0, as the code. The terms of the data (QaTa-COV19, COVID-19 Radiography Database) for a use beyond research are not clarified here: ask their owners |
 | began from | {_origin_of(manifest)} |
