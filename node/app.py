@@ -228,6 +228,18 @@ def lost(config: Config, limit: int) -> "list[Entry]":
         return [entry for entry in reversed(jobs.all()) if entry.lost][:limit]
 
 
+def overdue(config: Config, limit: int, *, minutes: float) -> "list[Entry]":
+    """
+    Give images that came *minutes* ago or earlier and still wait, or whose results do: the last *limit*, the newest first.
+    """
+    if not config.store.folder.exists():
+        return []
+    latest = time.time() - 60 * minutes
+    with closing(open_jobs(config)) as jobs:
+        entries = reversed(jobs.all())
+        return [entry for entry in entries if not entry.settled and entry.job.received_at <= latest][:limit]
+
+
 def requeue(
     config: Config, sop_instance_uids: Sequence[str], *, failed: bool, anew: bool = False
 ) -> "Iterator[Entry]":

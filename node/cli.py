@@ -75,6 +75,15 @@ def status(
             "ends with 1 where there are any, for monitoring.",
         ),
     ] = False,
+    overdue: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="MINUTES",
+            help="Only those that came so long ago and have no answer yet, or whose results still wait for a "
+            "destination; ends with 1 where there are any. Together with --failed: both.",
+        ),
+    ] = None,
 ) -> None:
     """Show what came in and how it ended."""
     from node import app as node
@@ -82,14 +91,27 @@ def status(
 
     with _plain_errors():
         settings = _load(config)
-        entries = node.lost(settings, limit) if failed else node.latest(settings, limit)
+        entries = [] if failed or overdue is not None else node.latest(settings, limit)
+        if failed:
+            entries += node.lost(settings, limit)
+        if overdue is not None:
+            entries += node.overdue(settings, limit, minutes=overdue)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
     else:
-        nothing = "nothing failed" if failed else "nothing came in yet"
+        nothing = _nothing(failed=failed, overdue=overdue is not None)
         print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
-    raise typer.Exit(1 if failed and entries else 0)
+    raise typer.Exit(1 if entries and (failed or overdue is not None) else 0)
+
+
+def _nothing(*, failed: bool, overdue: bool) -> str:
+    """Say what there is none of."""
+    if failed and overdue:
+        return "nothing failed and nothing is overdue"
+    if overdue:
+        return "nothing is overdue"
+    return "nothing failed" if failed else "nothing came in yet"
 
 
 @app.command()

@@ -18,7 +18,7 @@ def model_card(manifest: Manifest) -> str:
     of_normals = "not measured: no normal radiographs were given"
     if normals:
         low, high = normals["any_finding_rate_ci"]
-        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose the score"
+        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose score and threshold"
     return f"""# {manifest.name} {manifest.version}
 
 Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.

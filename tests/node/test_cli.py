@@ -94,6 +94,27 @@ def test_status_of_what_failed_ends_with_0_where_nothing_did(tmp_path):
     assert "nothing failed in" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--overdue", "60"], 0, "nothing is overdue in"),
+        (["--overdue", "60", "--failed"], 0, "nothing failed and nothing is overdue in"),
+        (["--overdue", "0"], 1, "waiting"),
+        (["--overdue", "0", "--failed"], 1, "waiting"),
+    ],
+)
+def test_status_of_what_waits_too_long(tmp_path, options, code, said):
+    """
+    The image came just now: after an hour it would be overdue.
+    """
+    file = write_settings(tmp_path)
+    receive_here(load(file))
+    result = run("status", *options, "--config", str(file))
+
+    assert result.exit_code == code
+    assert said in result.stdout
+
+
 def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
     """
     In another folder the same command looks at another store: that must not go unsaid.

@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.app import forget_old, lost, open_jobs, open_store, requeue
+from node.app import forget_old, lost, open_jobs, open_store, overdue, requeue
 from node.supervisor import CANNOT_START
 from tests.node.processes import (
     RECEIVE,
@@ -290,6 +290,7 @@ def test_a_delivery_that_is_not_taken_while_others_are_is_given_up_and_begun_ane
     with half(STAND_IN, config, tmp_path) as worker:
         wait_for(lambda: len(archive.got) > 3, what="a second attempt")
         assert not entry_of(config, uid).settled
+        assert [entry.job.sop_instance_uid for entry in overdue(config, 9, minutes=0)] == [uid]
         other = receive_here(config, seed=1)
         failed, taken = settled(config, uid, other)
         archive.answers = lambda count: 0x0000
