@@ -230,7 +230,7 @@ def lost(config: Config, limit: int) -> "list[Entry]":
 
 def overdue(config: Config, limit: int, *, minutes: float) -> "list[Entry]":
     """
-    Give images that came *minutes* ago or earlier and still wait, or whose results do: the last *limit*, the newest first.
+    Give the last *limit* images that came *minutes* ago or earlier and wait, or whose results do, the newest first.
     """
     if not config.store.folder.exists():
         return []
