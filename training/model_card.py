@@ -18,7 +18,7 @@ def model_card(manifest: Manifest) -> str:
     of_normals = "not measured: no normal radiographs were given"
     if normals:
         low, high = normals["any_finding_rate_ci"]
-        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose score and threshold"
+        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose the score"
     return f"""# {manifest.name} {manifest.version}
 
 Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
@@ -33,7 +33,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
 | zone accuracy | {figure("zone_accuracy")} |
-| infected images with a finding | {figure("sensitivity")}; the threshold was set on these images and the normal ones, to keep 0.99 of these |
+| infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
 | normal images with a finding | {of_normals} |
 | licence | Apache-2.0, as the code. The terms of the data (QaTa-COV19, COVID-19 Radiography Database) for a use beyond research are not clarified here: ask their owners |
 | began from | {_origin_of(manifest)} |

@@ -15,7 +15,7 @@ def test_the_temperature_of_overconfident_logits_is_found():
 
 
 def test_the_infection_threshold_keeps_99_of_100_infected_images():
-    """Where not both limits can be kept: sensitivity first; specificity as far as it goes."""
+    """Sensitivity first; specificity as far as it goes."""
     infected = np.linspace(0.2, 1, 1000)
     normal = np.linspace(0, 0.5, 100)
 
@@ -28,24 +28,3 @@ def test_the_infection_threshold_keeps_99_of_100_infected_images():
 def test_where_the_groups_part_the_threshold_lies_between():
     """Nothing is gained by going to the edge of the infected."""
     assert 0.49 < infection_threshold(np.linspace(0.8, 1, 100), np.linspace(0, 0.2, 100)) < 0.51
-
-
-def test_the_threshold_is_as_far_from_one_limit_as_from_the_other():
-    """
-    Ten of 1,000 infected may be missed and six of 200 normals marked: five and three leave as much room.
-    """
-    infected = np.concatenate([np.arange(0.31, 0.405, 0.01), np.full(990, 0.9)])
-    normal = np.concatenate([np.arange(0.305, 0.41, 0.02), np.zeros(194)])
-
-    threshold = infection_threshold(infected, normal)
-
-    assert (infected < threshold).sum() == 5
-    assert (normal >= threshold).sum() == 3
-    assert 0.352 < threshold < 0.353  # from 0.345 to 0.36 there is as much room
-
-
-def test_without_normals_no_infected_image_is_missed():
-    """
-    Nothing speaks for a higher threshold.
-    """
-    assert 0 < infection_threshold(np.linspace(0.4, 1, 100), np.array([])) < 0.4
