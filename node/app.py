@@ -1,5 +1,6 @@
 """Builds every object from the settings and wires it; the only file that knows them all."""
 
+import math
 import os
 import socket
 import sys
@@ -220,24 +221,27 @@ def latest(config: Config, limit: int) -> "list[Entry]":
         jobs.close()
 
 
-def lost(config: Config, limit: int) -> "list[Entry]":
-    """Give the last *limit* images whose answer was lost, through our fault or a destination's, the newest first."""
+def wanting(
+    config: Config, limit: int, *, failed: bool = False, overdue_minutes: float | None = None
+) -> "list[Entry]":
+    """
+    Give the last *limit* images that want a look, the newest first; a store that is not there is not made by looking.
+
+    Args:
+        config: whose store is looked at.
+        limit: images at most.
+        failed: those whose answer was lost, through our fault or a destination's.
+        overdue_minutes: those that came so long ago or earlier and wait, or whose results do; None: not these.
+    """
     if not config.store.folder.exists():
         return []
-    with closing(open_jobs(config)) as jobs:
-        return [entry for entry in reversed(jobs.all()) if entry.lost][:limit]
+    latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
 
+    def wants(entry: "Entry") -> bool:
+        return (failed and entry.lost) or (not entry.settled and entry.job.received_at <= latest)
 
-def overdue(config: Config, limit: int, *, minutes: float) -> "list[Entry]":
-    """
-    Give the last *limit* images that came *minutes* ago or earlier and wait, or whose results do, the newest first.
-    """
-    if not config.store.folder.exists():
-        return []
-    latest = time.time() - 60 * minutes
     with closing(open_jobs(config)) as jobs:
-        entries = reversed(jobs.all())
-        return [entry for entry in entries if not entry.settled and entry.job.received_at <= latest][:limit]
+        return [entry for entry in reversed(jobs.all()) if wants(entry)][:limit]
 
 
 def requeue(

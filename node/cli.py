@@ -91,18 +91,18 @@ def status(
 
     with _plain_errors():
         settings = _load(config)
-        entries = [] if failed or overdue is not None else node.latest(settings, limit)
-        if failed:
-            entries += node.lost(settings, limit)
-        if overdue is not None:
-            entries += node.overdue(settings, limit, minutes=overdue)
+        watching = failed or overdue is not None
+        if watching:
+            entries = node.wanting(settings, limit, failed=failed, overdue_minutes=overdue)
+        else:
+            entries = node.latest(settings, limit)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
     else:
         nothing = _nothing(failed=failed, overdue=overdue is not None)
         print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
-    raise typer.Exit(1 if entries and (failed or overdue is not None) else 0)
+    raise typer.Exit(1 if watching and entries else 0)
 
 
 def _nothing(*, failed: bool, overdue: bool) -> str:

@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.app import forget_old, lost, open_jobs, open_store, overdue, requeue
+from node.app import forget_old, open_jobs, open_store, requeue, wanting
 from node.supervisor import CANNOT_START
 from tests.node.processes import (
     RECEIVE,
@@ -250,10 +250,11 @@ def test_what_a_destination_refused_is_found_by_status(node):
     node.archive.answers = lambda count: 0x0000
     taken = node.settled(node.send())
 
-    shown = [entry.job.id for entry in lost(node.config, 1000)]  # and what other tests of this node lost
+    # And what other tests of this node lost.
+    shown = [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
     assert shown[0] == refused.job.id
     assert taken.job.id not in shown
-    assert len(lost(node.config, 1)) == 1
+    assert len(wanting(node.config, 1, failed=True)) == 1
 
 
 def test_judged_anew_an_image_is_processed_once_more(node):
@@ -290,7 +291,7 @@ def test_a_delivery_that_is_not_taken_while_others_are_is_given_up_and_begun_ane
     with half(STAND_IN, config, tmp_path) as worker:
         wait_for(lambda: len(archive.got) > 3, what="a second attempt")
         assert not entry_of(config, uid).settled
-        assert [entry.job.sop_instance_uid for entry in overdue(config, 9, minutes=0)] == [uid]
+        assert [entry.job.sop_instance_uid for entry in wanting(config, 9, overdue_minutes=0)] == [uid]
         other = receive_here(config, seed=1)
         failed, taken = settled(config, uid, other)
         archive.answers = lambda count: 0x0000
