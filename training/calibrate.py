@@ -9,6 +9,7 @@ from sgseg_dicom.infer import infection_score
 from sgseg_dicom.model.weights import Calibration, Thresholds
 from sgseg_dicom.records import Prediction
 from training.data import Item, load_mask
+from training.evaluate import ratio_of
 
 MIN_SENSITIVITY = 0.99
 """Share of infected images that must keep a finding; among thresholds that do, the most specific wins."""
@@ -98,7 +99,7 @@ def _best_mask_cut(probabilities: NDArray[np.float64], masks: NDArray[np.bool_])
             (predicted & masks).sum(axis=(1, 2)),
             predicted.sum(axis=(1, 2)) + masks.sum(axis=(1, 2)),
         )
-        return float(2 * overlap.sum() / total.sum() + (2 * overlap / total).mean())
+        return float(2 * overlap.sum() / max(1, total.sum()) + ratio_of(2 * overlap, total).mean())
 
     return float(max(_CUTS, key=score))
 

@@ -74,17 +74,16 @@ def evaluate(
 
     Returns:
         keys guidance, images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
-        mask_sensitivity, captioned, then of the captioned images zone_accuracy, zone_f1, report_exact_match,
+        mask_sensitivity, empty_masks (how many of the images have one), captioned, then of the captioned images zone_accuracy, zone_f1, report_exact_match,
         bleu_1 to bleu_4 and rouge_l, and as report_ceiling what these are where every zone is right: some captions
-        word the same zones otherwise; ms_per_image; normals: images, any_mask_rate, any_finding_rate, mean_area.
+        word the same zones otherwise; ms_per_image (of the network, its first batch apart); normals: images, any_mask_rate, any_finding_rate, mean_area.
         Where no caption names the zones, `zones` says that their figures are left out.
     """
-    started = time.perf_counter()
-    predictions = predict(network, items, guided_by=guided_by)
-    seconds = time.perf_counter() - started
+    predictions, seconds = _timed(network, items, guided_by)
     results: dict[str, Any] = {"guidance": guided_by, "images": len(items)}
     counts = count(items, predictions)
     results |= _with_intervals(counts, mask_metrics)
+    results["empty_masks"] = int((counts.true == 0).sum())
     told = [place for place, item in enumerate(items) if item.zones is not None]
     results["captioned"] = len(told)
     if told:
@@ -96,7 +95,7 @@ def evaluate(
         results["report_ceiling"] = report_metrics(perfect)
     else:
         results["zones"] = "no caption names them: the figures of zones and report are left out"
-    results["ms_per_image"] = 1000 * seconds / len(items)
+    results |= _with_intervals(_Times(seconds), _time_metrics)
     if normals:
         found = count(normals, predict(network, normals, guided_by=guided_by))
         results["normals"] = {"images": len(normals)} | _with_intervals(found, normal_metrics)
@@ -107,13 +106,23 @@ def predict(
     network: Network, items: Sequence[Item], *, guided_by: GuidedBy = "generated"
 ) -> list[Prediction]:
     """Judge *items* in batches."""
+    return _timed(network, items, guided_by)[0]
+
+
+def _timed(
+    network: Network, items: Sequence[Item], guided_by: GuidedBy
+) -> tuple[list[Prediction], NDArray[np.float64]]:
+    """Judge *items*; give the seconds that the network had for an image as well, batch by batch."""
     predictions: list[Prediction] = []
+    seconds: list[float] = []
     for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
         part = items[start : start + _BATCH]
         inputs = [model_input_of(item) for item in part]
         zones = [item.known_zones for item in part] if guided_by == "ground-truth" else None
+        began = time.perf_counter()
         predictions += network.judge(inputs, guided_by=guided_by, zones=zones)
-    return predictions
+        seconds.append((time.perf_counter() - began) / len(part))
+    return predictions, np.array(seconds[1:] or seconds)  # the first batch compiles and allocates
 
 
 def count(
@@ -143,19 +152,30 @@ def mask_metrics(counts: Counts) -> dict[str, float]:
     """
     Give what needs no caption: "micro" pools all pixels, "mean" averages images.
 
-    `sensitivity` is the share of images with a finding, `mask_sensitivity` of those with any pixel of one.
+    `sensitivity` is the share of the images with a mask that have a finding, `mask_sensitivity` of those with any
+    pixel of one. Where the mask is empty and none is drawn, the image's Dice and Jaccard are 1.
     """
     union = counts.predicted + counts.true - counts.overlap
     total = counts.predicted + counts.true
+    infected = counts.true > 0
     return {
         "dice_micro": float(2 * counts.overlap.sum() / max(1, total.sum())),
-        "dice_mean": float((2 * counts.overlap / np.maximum(1, total)).mean()),
+        "dice_mean": float(ratio_of(2 * counts.overlap, total).mean()),
         "jaccard_micro": float(counts.overlap.sum() / max(1, union.sum())),
-        "jaccard_mean": float((counts.overlap / np.maximum(1, union)).mean()),
+        "jaccard_mean": float(ratio_of(counts.overlap, union).mean()),
         "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
-        "sensitivity": float(counts.zones.any(axis=1).mean()),
-        "mask_sensitivity": float((counts.predicted > 0).mean()),
+        "sensitivity": _share_of(counts.zones.any(axis=1), infected),
+        "mask_sensitivity": _share_of(counts.predicted > 0, infected),
     }
+
+
+def ratio_of(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give part / whole of each image, and 1 where both are 0: nothing was there, and nothing was drawn."""
+    return np.where(whole == 0, 1.0, part / np.maximum(1, whole))
+
+
+def _share_of(found: NDArray[np.bool_], infected: NDArray[np.bool_]) -> float:
+    return float((found & infected).sum() / max(1, infected.sum()))
 
 
 def zone_metrics(counts: Counts) -> dict[str, float]:
@@ -180,6 +200,26 @@ def normal_metrics(counts: Counts) -> dict[str, float]:
         "any_finding_rate": float(counts.zones.any(axis=1).mean()),
         "mean_area": float((counts.predicted / counts.pixels).mean()),
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """Seconds an image, batch by batch."""
+
+    seconds: NDArray[np.float64]
+
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """Batches are drawn again, each for itself."""
+        return np.arange(len(self.seconds)).astype(str)
+
+    def take(self, places: NDArray[np.int64]) -> "_Times":
+        """Give the batches at *places*."""
+        return _Times(self.seconds[places])
+
+
+def _time_metrics(times: _Times) -> dict[str, float]:
+    return {"ms_per_image": 1000 * float(times.seconds.mean())}
 
 
 def interval_of(counts: _C, figures: Callable[[_C], dict[str, float]]) -> dict[str, tuple[float, float]]:

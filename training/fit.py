@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -144,6 +145,8 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
     run.out.mkdir(parents=True, exist_ok=True)
+    if run.devices > 1 and torch.cuda.is_available():
+        share_statistics(module)
     last = run.out / f"{LAST}.ckpt"
     settle_facts(run.out / "run.json", _facts(recipe, train, run), resumes=last.is_file())
     trainer = trainer_of(recipe, run.out, run.epochs or recipe.epochs, devices=run.devices)
@@ -172,14 +175,21 @@ def wake_guides(model: nn.Module, scale: float) -> None:
             nn.init.constant_(part.scale, scale)
 
 
+def share_statistics(module: nn.Module) -> None:
+    """
+    Let every device count the batch statistics of the whole batch; GPUs only.
+
+    By timm's way: torch's own, which lightning calls, drops the activations that timm keeps in its normalisations.
+    """
+    convert_sync_batchnorm(module)
+
+
 def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> lightning.Trainer:
     """Give the trainer of every run: averaging, a checkpoint an epoch, logs in *out*."""
     return lightning.Trainer(
         max_epochs=epochs,
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
-        # Batch statistics of the whole batch; torch has that for GPUs only.
-        sync_batchnorm=devices > 1 and torch.cuda.is_available(),
         precision=recipe.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
@@ -225,18 +235,22 @@ def settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
     """
     Write down what the run depends on, or check that a resumed run still depends on the same.
 
+    The code may have changed meanwhile: `resumed_at` names each other commit that it went on with.
+
     Raises:
         ConfigError: recipe, data, start, opinions or devices are not those that the run began with.
     """
     if not resumes:
         _write(path, facts | {"commit": commit_of_checkout()})
         return
-    begun = {"devices": 1, "opinions": None} | json.loads(
-        path.read_text()
-    )  # runs from before there were such
+    written = json.loads(path.read_text())
+    begun = {"devices": 1, "opinions": None} | written  # runs from before there were such
     begun["recipe"] = Recipe.model_validate(begun["recipe"]).model_dump(mode="json")  # or before some key was
     if changed := [name for name in facts if facts[name] != begun.get(name)]:
         raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
+    before = written.get("resumed_at", [])
+    if (commit := commit_of_checkout()) not in [written.get("commit"), *before]:
+        _write(path, written | {"resumed_at": [*before, commit]})
 
 
 @rank_zero_only

@@ -52,4 +52,13 @@ def is_told(drawn: Tensor, share: Guidance) -> Tensor:
 
 def chance_of_step(recipe: Recipe, step: int, *, device: int = 0) -> torch.Generator:
     """Give the chance of one step on one device: it depends on nothing else, so a resumed run goes the same way."""
-    return torch.Generator().manual_seed(recipe.seed * 100_003 + step + device * 1_000_000_007)
+    return torch.Generator().manual_seed(_seed_of_step(recipe, step, device))
+
+
+def seed_of_layers(recipe: Recipe, step: int, *, device: int = 0) -> int:
+    """Give the seed of what layers draw in one step on one device: another than that of its guidance."""
+    return _seed_of_step(recipe, step, device) + 500_000_003
+
+
+def _seed_of_step(recipe: Recipe, step: int, device: int) -> int:
+    return recipe.seed * 100_003 + step + device * 1_000_000_007

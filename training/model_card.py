@@ -6,15 +6,25 @@ from sgseg_dicom.model.weights import Manifest
 from training.sources import runs_of
 
 
+_KNOWN_DATA = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
+"""Digests of QaTa-COV19 train with the normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
+
+
 def model_card(manifest: Manifest) -> str:
-    """Write what a reader must know before using the weights."""
-    figures, data = manifest.metrics, manifest.training["train"]
+    """
+    Write what a reader must know before using the weights.
+
+    Of data that are not the ones of this project it says no more than how many images, and their digest.
+    """
+    figures = manifest.metrics
     normals = figures.get("normals", {})
 
     def figure(name: str) -> str:
         low, high = figures[f"{name}_ci"]
         return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
 
+    data = _data_of(manifest)
+    known = all(_is_known(part) for part in data)
     of_normals = "not measured: no normal radiographs were given"
     if normals:
         low, high = normals["any_finding_rate_ci"]
@@ -28,23 +38,46 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | | |
 |---|---|
 | made for | frontal (PA, AP) chest radiographs of adults |
-| trained on | {data["infected"]} infected radiographs of QaTa-COV19 (train) and {data["normal"]} normal ones of the COVID-19 Radiography Database (train); data digest `{data["digest"][:16]}`; {_history_of(manifest)} |
-| chosen and calibrated on | QaTa-COV19 valid ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
+| trained on | {"; ".join(map(_described, data))}; {_history_of(manifest)} |
+| chosen and calibrated on | {"QaTa-COV19 valid" if known else "the split valid"} ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
-| zone accuracy | {figure("zone_accuracy")} |
+| zone accuracy, against the original captions | {figure("zone_accuracy")} |
 | infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
 | normal images with a finding | {of_normals} |
-| licence | Apache-2.0, as the code. The terms of the data (QaTa-COV19, COVID-19 Radiography Database) for a use beyond research are not clarified here: ask their owners |
+| licence | Apache-2.0, as the code. The terms of the data{" (QaTa-COV19, COVID-19 Radiography Database)" if known else ""} for a use beyond research are not clarified here: ask their owners |
 | began from | {_origin_of(manifest)} |
 
 Intervals are 95 %, by a bootstrap over patients. The valid split also chose the thresholds: expect less elsewhere.
 
-Limits: every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
-infected images came from different sources. No children, no lateral views. Other hospitals' images were not tried.
-Measured on the network alone: before it the node looks at each image and refuses what is no upright frontal chest; of good images
-it refuses 0.8 %, and 54.5 % of mirrored ones pass (training/LOG.md).
+Limits: {_KNOWN_LIMITS if known else _UNKNOWN_LIMITS}
+Measured on the network alone: before it the node looks at each image and refuses what is no upright frontal chest. The packaged image check
+refuses 0.8 % of good images, and lets 54.5 % of mirrored ones pass (training/LOG.md).
 """
+
+
+_KNOWN_LIMITS = """every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
+infected images came from different sources. No children; lateral views were not meant to be among them. Other hospitals' images were not tried."""
+_UNKNOWN_LIMITS = """this card does not know what these images show and where they come from: whoever trained on them must say. What
+the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on."""
+
+
+def _data_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """Give what each member learned from, each set of images once."""
+    parts = [history.get("train", manifest.training["train"]) for history in _histories_of(manifest)]
+    return list({part["digest"]: part for part in parts}.values())
+
+
+def _is_known(data: dict[str, Any]) -> bool:
+    return data["digest"][:16] in _KNOWN_DATA
+
+
+def _described(data: dict[str, Any]) -> str:
+    infected, normal = f"{data['infected']} infected radiographs", f"{data['normal']} normal ones"
+    if _is_known(data):
+        infected += " of QaTa-COV19 (train)"
+        normal += " of the COVID-19 Radiography Database (train)"
+    return f"{infected} and {normal}; data digest `{data['digest'][:16]}`"
 
 
 def _way_of(manifest: Manifest) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
-from training.guidance import believed, chance_of_step, is_told, mixed_words
+from training.guidance import believed, chance_of_step, is_told, mixed_words, seed_of_layers
 from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
 from training.schedule import optimizer_of
@@ -44,6 +44,8 @@ class SGSegTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Guide each image by its own soft report, the true one or none, and add up the losses."""
+        # What layers draw (stochastic depth) comes from torch's own chance, which no checkpoint keeps.
+        torch.manual_seed(seed_of_layers(self.recipe, self.global_step, device=self.global_rank))
         weights = self.recipe.losses
         images = batch.images.to(memory_format=torch.channels_last)
         features, location = self.model.look(images)

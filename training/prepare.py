@@ -13,6 +13,9 @@ from training.data.items import bits_of
 from training.data.layouts import Survey
 
 
+_UNDIVIDED = "undivided"
+
+
 def manifest_of(
     data: Path, normals: Path | None = None, *, captions: Captions = "original"
 ) -> dict[str, Any]:
@@ -37,10 +40,10 @@ def manifest_of(
     ]
     if normals is not None:
         rows += [
-            _row(item, place.name, normals, normal=True)
-            for place in sorted(path for path in normals.glob("*") if path.is_dir())
+            _row(item, split, normals, normal=True)
+            for split in _splits_of_normals(normals, known=surveys)
             for item in track(
-                read_normals(normals, place.name), description=f"{place.name} of {normals.name}"
+                read_normals(normals, split, undivided=True), description=f"{split} of {normals.name}"
             )
         ]
     return {
@@ -84,6 +87,13 @@ def summary_of(manifest: dict[str, Any]) -> str:
     ):
         lines += [f"{told}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
     return "\n".join(lines)
+
+
+def _splits_of_normals(normals: Path, *, known: Iterable[str]) -> list[str]:
+    """Give the splits that *normals* has folders of; where it has none, one of all its images, for measuring only."""
+    return sorted(name for name in {"train", "valid", "test", *known} if (normals / name).is_dir()) or [
+        _UNDIVIDED
+    ]
 
 
 def _train_digest(surveys: Mapping[str, Survey], normals: Path | None) -> str | None:

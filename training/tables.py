@@ -1,7 +1,7 @@
 """Train and measure the methods of the paper's tables, one after the other; what is measured stays measured."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ PUBLISHED: dict[str, tuple[float, float, float]] = {
 """Accuracy, Dice and Jaccard as the paper's Tables 1 and 2 have them, on its test split at paper scale."""
 
 _BATCH = 16
+_RESULT = "result.json"
 
 
 class MethodTraining(lightning.LightningModule):
@@ -75,7 +76,7 @@ def measure_methods(
     out: Path,
 ) -> list[dict[str, Any]]:
     """
-    Train each method for the recipe's budget and measure it on *valid*; a row a method.
+    Train each method for the recipe's budget and measure it on *valid*; give their rows.
 
     A run that was stopped goes on where it was: a folder a method below *out*, with `result.json` at its end.
 
@@ -84,18 +85,26 @@ def measure_methods(
     """
     data = Epochs(recipe, train, valid)
     facts = {"recipe": recipe.model_dump(mode="json"), "train": facts_of(train), "valid": facts_of(valid)}
-    rows = []
     for name, build in methods.items():
-        folder = out / name.replace(",", "").replace(" ", "-").lower()
+        folder = _folder_of(name, out)
         folder.mkdir(parents=True, exist_ok=True)
         settle_facts(folder / "run.json", facts, resumes=(folder / "run.json").is_file())
-        result = folder / "result.json"
+        result = folder / _RESULT
         if not result.is_file():
             result.write_text(
                 json.dumps({"method": name} | _measure(build, recipe, data, folder), indent=2) + "\n"
             )
-        rows.append(json.loads(result.read_text()))
-    return rows
+    return measured(methods, out=out)
+
+
+def measured(names: Iterable[str], *, out: Path) -> list[dict[str, Any]]:
+    """Give the row of each method of *names* that was measured in *out*, now or before."""
+    results = [_folder_of(name, out) / _RESULT for name in names]
+    return [json.loads(result.read_text()) for result in results if result.is_file()]
+
+
+def _folder_of(name: str, out: Path) -> Path:
+    return out / name.replace(",", "").replace(" ", "-").lower()
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> str:

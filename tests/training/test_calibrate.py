@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.calibrate import best_temperature, infection_threshold
+from training.calibrate import _best_mask_cut, best_temperature, infection_threshold
 
 
 def test_the_temperature_of_overconfident_logits_is_found():
@@ -28,3 +28,12 @@ def test_the_infection_threshold_keeps_99_of_100_infected_images():
 def test_where_the_groups_part_the_threshold_lies_between():
     """Nothing is gained by going to the edge of the infected."""
     assert 0.49 < infection_threshold(np.linspace(0.8, 1, 100), np.linspace(0, 0.2, 100)) < 0.51
+
+
+def test_an_empty_mask_does_not_decide_the_masks_cut():
+    """Its Dice would be no number where nothing is drawn, and the first cut would win whatever the others say."""
+    chances, masks = np.full((2, 4, 4), 0.1), np.zeros((2, 4, 4), dtype=bool)
+    masks[1, :2] = True
+    chances[1], chances[1, :2] = 0.45, 0.9
+
+    assert 0.45 < _best_mask_cut(chances, masks) <= 0.9

@@ -45,6 +45,18 @@ def test_micro_pools_pixels_and_mean_averages_images(items):
     assert figures["accuracy"] == pytest.approx(1 - (total - first) / (224 * 224 * len(items)))
 
 
+def test_an_empty_mask_that_is_left_empty_is_right(items):
+    """It scores 1, is no missed infection, and one that is drawn all the same scores 0."""
+    masks = [np.zeros((224, 224), dtype=np.bool_), load_mask(items[1])]
+    drawn = np.ones((224, 224), dtype=np.bool_)
+    right = count(items[:2], [Said(masks[0], (False,) * 6), Said(masks[1], items[1].zones)], masks)
+    wrong = count(items[:2], [Said(drawn, items[0].zones), Said(masks[1], items[1].zones)], masks)
+
+    assert set(mask_metrics(right).values()) == {1.0}
+    assert mask_metrics(wrong)["dice_mean"] == pytest.approx(0.5)
+    assert mask_metrics(wrong)["sensitivity"] == 1.0
+
+
 def test_intervals_hold_the_figure_and_have_width(items):
     """The bootstrap draws patients again, not the same ones."""
     masks = [load_mask(item) for item in items]
@@ -77,7 +89,9 @@ def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):
         low, high = figures["normals"][f"{name}_ci"]
         assert low <= figures["normals"][name] <= high
     assert figures["report_ceiling"]["bleu_4"] == pytest.approx(1.0)  # these captions are in our own words
-    assert figures["ms_per_image"] > 0
+    low, high = figures["ms_per_image_ci"]
+    assert 0 < low <= figures["ms_per_image"] <= high
+    assert figures["empty_masks"] == 0
 
 
 def test_a_folder_without_captions_is_measured_without_zones(tmp_path):

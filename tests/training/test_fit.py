@@ -17,7 +17,7 @@ from tests.training.builders import STILL, small_data_set, small_normals
 from training.batches import normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
-from training.fit import Epochs, Run, begin_with, fit
+from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
 from training.sources import Trained
@@ -38,8 +38,8 @@ def items(folders):
 
 
 def test_two_epochs_and_two_more_equal_four(items, tmp_path):
-    """A run that was stopped ends with the weights of one that was not."""
-    recipe = load_recipe("smoke").model_copy(update={"phases": (Phase(epochs=4, size=64),)})
+    """A run that was stopped ends with the weights of one that was not, stochastic depth included."""
+    recipe = load_recipe("smoke").model_copy(update={"phases": (Phase(epochs=4, size=64),), "drop_path": 0.5})
     train, valid = items
 
     whole = fit(recipe, train, valid, Run(out=tmp_path / "whole"))
@@ -50,6 +50,32 @@ def test_two_epochs_and_two_more_equal_four(items, tmp_path):
     assert expected["global_step"] == actual["global_step"] == 16
     for name, tensor in expected["state_dict"].items():
         torch.testing.assert_close(actual["state_dict"][name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_a_resumed_run_names_the_code_that_it_went_on_with(tmp_path, monkeypatch):
+    """Else the manifest would name the commit of its first epochs for all of them."""
+    facts, path = {"recipe": load_recipe("smoke").model_dump(mode="json")}, tmp_path / "run.json"
+    for commit in ("one", "one", "two", "two"):
+        monkeypatch.setattr("training.fit.commit_of_checkout", lambda commit=commit: commit)
+        settle_facts(path, facts, resumes=path.is_file())
+
+    told = json.loads(path.read_text())
+    assert (told["commit"], told["resumed_at"]) == ("one", ["two"])
+
+
+def test_shared_statistics_leave_the_network_what_it_is():
+    """timm keeps activations in its normalisations; torch's own conversion loses them, and nothing would say so."""
+    model = build_sgseg("compact").eval()
+    image = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        expected = model.vision(image)
+        share_statistics(model)
+        found = model.vision(image)
+
+    assert any(isinstance(part, torch.nn.SyncBatchNorm) for part in model.vision.modules())
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in model.vision.modules())
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one)
 
 
 def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monkeypatch):
@@ -116,6 +142,10 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert measured["weights"] == manifest.sha256
     assert measured["dice_micro_ci"][0] <= measured["dice_micro"] <= measured["dice_micro_ci"][1]
     assert (weights / "MODEL_CARD.md").is_file()
+    card = (weights / "MODEL_CARD.md").read_text()
+    assert manifest.training["train"]["digest"][:16] in card
+    assert "QaTa" not in card  # generated images: the card does not say what it does not know
+    assert "QaTa-COV19 (train)" in (packaged_weights() / "MODEL_CARD.md").read_text()
     assert load_network(weights).algorithm.weights_digest == manifest.identity
 
     again = [

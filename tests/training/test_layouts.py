@@ -157,3 +157,58 @@ def test_a_split_of_normals_is_preferred_to_the_folder_around_it(tmp_path):
     folder = small_normals(tmp_path, train=2, valid=3)
 
     assert len(read_normals(folder, "valid", undivided=True)) == 3
+
+
+def test_an_image_of_twelve_bits_is_not_cut_off_at_eight(sgseg):
+    """Pillow's own conversion would leave it white; stretched, it is the same image to the network."""
+    item = read_split(sgseg, "test")[0]
+    before = load_image(item).astype(float)
+    Image.fromarray((before * 16).astype(np.uint16)).save(item.image)
+
+    after = load_image(item).astype(float)
+
+    assert (after.min(), after.max()) == (0, 255)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.9999
+
+
+def test_a_mask_of_ones_is_a_mask_and_one_of_shades_is_refused(sgseg):
+    """Read against 127, both would be empty, and every region missed."""
+    item = read_split(sgseg, "test")[0]
+    before = load_mask(item)
+    assert before.any()
+    for ones in (np.uint8(1), np.uint16(1), np.uint16(65535)):
+        Image.fromarray(before * ones).save(item.mask)
+        assert np.array_equal(load_mask(item), before)
+
+    Image.fromarray((before * 100).astype(np.uint8)).save(item.mask)
+    with pytest.raises(DataError, match="0 to 100"):
+        load_mask(item)
+
+
+def test_what_no_caption_names_belongs_to_the_split_all_the_same(sgseg):
+    """An image with its mask is measured, its zones unknown: captions of a part do not shrink the split."""
+    path = sgseg / "prompts" / "annotation.json"
+    rows = json.loads(path.read_text())
+    (sgseg / "prompts" / "original_captions.json").unlink()
+    kept = {**rows, "test": rows["test"][1:]}
+    path.write_text(json.dumps(kept))
+
+    survey = survey_split(sgseg, "test")
+
+    assert len(survey.items) == 3
+    assert len(survey.without_zones) == 1
+    assert not survey.dropped
+
+
+@pytest.mark.parametrize(("lost", "why"), [("images", "it has no image"), ("masks", "it has no mask")])
+def test_what_is_no_pair_is_left_out_and_warned_of(sgseg, caplog, lost, why):
+    """Nothing is measured of it, and nobody believes that all were."""
+    shutil.rmtree(sgseg / "prompts")
+    place = sgseg / "images" / "test" / lost
+    next(place.glob("*.png")).unlink()
+
+    survey, items = survey_split(sgseg, "test"), read_split(sgseg, "test")
+
+    assert len(items) == 2
+    assert list(survey.dropped.values()) == [why]
+    assert "left out 1" in caplog.text

@@ -62,10 +62,23 @@ def test_what_is_dropped_is_told_with_its_reason(folders):
 
     assert {row["name"]: row["why"] for row in manifest["dropped"]} == {
         name: "stands again, nearly the same, in another split",
-        "alone": "it has no mask or no image",
+        "alone": "it has no mask",
     }
     assert {row["zones"] for row in manifest["images"]} == {None}
     assert f"dropped from train: {name}: stands again" in summary_of(manifest)
+
+
+def test_normals_are_told_as_far_as_their_folders_say_what_they_are(folders):
+    """Splits where there are some, else all images as one; other folders beside them are no radiographs."""
+    data, normals = folders
+    (normals / "masks").mkdir()
+    shutil.copy(next((normals / "train").glob("*.png")), normals / "masks" / "lung.png")
+
+    def splits_of_normals(folder):
+        return {row["split"] for row in manifest_of(data, folder)["images"] if row["normal"]}
+
+    assert splits_of_normals(normals) == {"train", "valid"}
+    assert splits_of_normals(normals / "valid") == {"undivided"}
 
 
 def test_a_patient_in_two_splits_is_reported(folders):

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from sgseg_dicom.zones import zones_of
 from tests.data_folder import DATA, needs_data
+from tests.training.builders import small_data_set
+from training.cli import app
 from training.data import DataError, Item, read_split
 from training.pretrained import load_text_encoder
 from training.pseudo_labels import embed, location_phrase, pseudo_label, with_labels, write_labels
@@ -101,3 +104,14 @@ def test_a_file_that_holds_no_labels_is_named(tmp_path):
             (tmp_path / "labels.json").write_text(content)
         with pytest.raises(DataError, match=r"labels\.json cannot be read"):
             with_labels(items_of("lower left lung"), tmp_path / "labels.json")
+
+
+def test_another_text_encoder_can_be_named(tmp_path):
+    """CXR-BERT lies in a folder of one's own; a wrong one is told by name."""
+    data = small_data_set(tmp_path / "data")
+    command = ["pseudo-label", "--data", str(data), "--out", str(tmp_path / "labels.json")]
+
+    result = CliRunner().invoke(app, [*command, "--text-encoder", str(tmp_path / "nowhere")])
+
+    assert result.exit_code == 2
+    assert str(tmp_path / "nowhere") in result.output

@@ -11,7 +11,7 @@ from training.batches import LoadedItems, PlainBatches
 from training.data import read_split
 from training.methods import CONTRASTIVE_SHARE, methods_of
 from training.recipe import load_recipe
-from training.tables import measure_methods, table_of
+from training.tables import measure_methods, measured, table_of
 
 NAMES = [*methods_of("1", load_recipe("smoke")), *methods_of("2", load_recipe("smoke"))]
 
@@ -83,6 +83,9 @@ def test_a_measured_method_is_not_run_again(folder, tmp_path, monkeypatch):
     assert first == again
     assert first[0]["images"] == len(valid)
     assert name in table_of(first)
+    assert (
+        measured(["U-Net", name], out=tmp_path) == first
+    )  # what was not run has no row, what was run keeps its own
     with pytest.raises(ConfigError, match="another recipe"):
         measure_methods(methods, recipe.model_copy(update={"seed": 8}), train, valid, out=tmp_path)
 

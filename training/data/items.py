@@ -25,8 +25,8 @@ class Item:
 
     Attributes:
         name: of the file, without ending.
-        image: path of the 8-bit grey image.
-        mask: path of the 0/255 PNG; None where the radiograph is normal.
+        image: path of the image: 8-bit, or of more bits, which are stretched to the range that it uses.
+        mask: path of the mask, 0 and 255 or 0 and 1; None where the radiograph is normal.
         zones: from the caption, in PATIENT laterality; None where no caption says.
         caption: as written, but in PATIENT laterality; "" where there is none.
     """
@@ -60,14 +60,26 @@ class Item:
 
 def load_image(item: Item) -> NDArray[np.uint8]:
     """Load the pixels, uint8 (224, 224)."""
-    return _load(item.image, Image.Resampling.BILINEAR)
+    grey = _grey(item.image)
+    if grey.mode != "L":
+        grey = _stretched(grey)
+    return np.asarray(_resized(grey, Image.Resampling.BILINEAR))
 
 
 def load_mask(item: Item) -> NDArray[np.bool_]:
-    """Load the mask, bool (224, 224); all False where the radiograph is normal."""
+    """
+    Load the mask, bool (224, 224); all False where the radiograph is normal.
+
+    Raises:
+        DataError: its values are neither 0 and 1 nor reach 128.
+    """
     if item.mask is None:
         return np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.bool_)
-    return _load(item.mask, Image.Resampling.NEAREST) > 127
+    values = np.asarray(_resized(_grey(item.mask), Image.Resampling.NEAREST))
+    highest = int(values.max())
+    if 1 < highest < 128:
+        raise DataError(f"{item.mask} goes from 0 to {highest}; a mask has 0 and 255, or 0 and 1")
+    return values == 1 if highest == 1 else values > 127
 
 
 def digest_of(items: Sequence[Item]) -> str:
@@ -85,9 +97,19 @@ def bits_of(zones: ZoneBits | None) -> str:
     return "" if zones is None else "".join("01"[zone] for zone in zones)
 
 
-def _load(path: Path, resampling: Image.Resampling) -> NDArray[np.uint8]:
+def _grey(path: Path) -> Image.Image:
+    """Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: Pillow would cut these off at 255."""
     with Image.open(path) as image:
-        grey = image.convert("L")
-        if grey.size != (INPUT_SIZE, INPUT_SIZE):
-            grey = grey.resize((INPUT_SIZE, INPUT_SIZE), resampling)
-        return np.asarray(grey)
+        return image.convert("I" if image.mode.startswith("I") else "L")
+
+
+def _stretched(grey: Image.Image) -> Image.Image:
+    """Turn integers into 8 bits, from the lowest to the highest value that is there: 12 bits in 16 keep their detail."""
+    values = np.asarray(grey, dtype=np.float64)
+    share = (values - values.min()) / max(1.0, np.ptp(values))
+    return Image.fromarray((share * 255).round().astype(np.uint8))
+
+
+def _resized(grey: Image.Image, resampling: Image.Resampling) -> Image.Image:
+    size = (INPUT_SIZE, INPUT_SIZE)
+    return grey if grey.size == size else grey.resize(size, resampling)

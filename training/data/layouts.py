@@ -50,14 +50,14 @@ class _Source:
     """
     Where a split lies.
 
-    Captions go by kind and lower-case image name. Names are None where all that have a mask are meant; `shared`
-    says that the folders hold other splits too.
+    Captions go by kind and lower-case image name. `names` come first and must be there; whatever else has an image and
+    a mask belongs to the split too, where its folders are `shared` with other splits only if a caption names it.
     """
 
     images: Path
     masks: Path
     captions: Mapping[Captions, Mapping[str, str | None]]
-    names: tuple[str, ...] | None = None
+    names: tuple[str, ...] = ()
     shared: bool = False
 
 
@@ -71,10 +71,16 @@ def read_split(folder: Path, split: str, *, captions: Captions = "original") -> 
         captions: "original" (they fit the masks better) or "refined"; where the one is missing or cannot be
             read the other one speaks.
 
+    What is dropped, but for near-duplicates, is warned of, and what other captions or none say.
+
     Raises:
-        DataError: no known layout, no such split, or a file is missing.
+        DataError: no known layout, no such split, or a file that a caption names is missing.
     """
     survey = survey_split(folder, split, captions=captions)
+    if lost := [name for name in survey.dropped if name not in NEAR_DUPLICATES]:
+        log.warning(
+            "%s: left out %d that are no pair of image and mask, %s for one", split, len(lost), lost[0]
+        )
     if survey.other_caption:
         log.warning(
             "%s: %d of %d images have no %s caption that can be read; the other one speaks",
@@ -111,7 +117,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
         ("original", "refined") if captions == "original" else ("refined", "original")
     )
     items, dropped, other = [], {}, []
-    for name in source.names or sorted(masks):
+    for name in _names_of(source, set(images) & set(masks)):
         if split == "train" and name in NEAR_DUPLICATES:
             dropped[name] = "stands again, nearly the same, in another split"
             continue
@@ -124,7 +130,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
         items.append(Item(name=name, image=image, mask=mask, zones=zones, caption=caption))
     if not items:
         raise DataError(
-            f"{source.masks} has no mask; name a folder whose split {split!r} holds images and masks"
+            f"{source.masks} has no mask of an image in {source.images}; name a folder whose split {split!r} holds images and masks"
         )
     return Survey(
         layout=layout.name,
@@ -166,7 +172,10 @@ def _sgseg_splits(root: Path) -> dict[str, Path]:
 def _sgseg_source(root: Path, place: Path, split: str) -> _Source:
     captions = read_prompts(root / "prompts", split)
     return _Source(
-        images=place / "images", masks=place / "masks", captions=captions, names=_captioned(captions)
+        images=place / "images",
+        masks=place / "masks",
+        captions=captions,
+        names=_captioned(captions),
     )
 
 
@@ -186,7 +195,7 @@ def _kaggle_source(root: Path, place: Path, split: str) -> _Source:
         masks=place / "Ground-truths",
         captions=captions,
         names=names,
-        shared=names is not None,
+        shared=bool(names),
     )
 
 
@@ -232,20 +241,22 @@ def _recognise(folder: Path) -> tuple[_Layout, Path]:
     raise DataError(f"{folder} has no layout that is known here; looked for {signs}")
 
 
-def _captioned(captions: Mapping[Captions, Mapping[str, str | None]]) -> tuple[str, ...] | None:
+def _captioned(captions: Mapping[Captions, Mapping[str, str | None]]) -> tuple[str, ...]:
     """Give the names of the refined captions, in their order; without those, of the original ones."""
-    rows = captions.get("refined") or captions.get("original")
-    return tuple(rows) if rows else None
+    return tuple(captions.get("refined") or captions.get("original") or ())
+
+
+def _names_of(source: _Source, pairs: set[str]) -> tuple[str, ...]:
+    """Give the names of the split: those that it must have, then its other pairs of image and mask."""
+    others = pairs - set(source.names)
+    if source.shared:
+        others &= {name for rows in source.captions.values() for name in rows}
+    return (*source.names, *sorted(others))
 
 
 def _left_over(images: Mapping[str, Path], masks: Mapping[str, Path], taken: set[str]) -> dict[str, str]:
     left = (set(images) | set(masks)) - taken - NEAR_DUPLICATES
-    return {
-        name: "the captions do not name it"
-        if name in images and name in masks
-        else "it has no mask or no image"
-        for name in sorted(left)
-    }
+    return {name: "it has no mask" if name in images else "it has no image" for name in sorted(left)}
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
