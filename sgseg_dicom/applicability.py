@@ -30,6 +30,14 @@ _OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHR(AE|Ä)G|\bS
 _FRONTAL = re.compile(r"\b(PA|AP|P\.A\.?|A\.P\.?)(?!\w)|FRONTAL|FACE\b|ПРЯМ|正面|正位|後前|后前")
 """Beside a lateral in a description it says that the description is that of both images."""
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+_DERIVATIONS = ("DerivationDescription", "ImageType", "ImageComments")
+# Companions of a radiograph, as their makers name them: dual energy, bone suppression, lines and tubes lifted.
+# Grid lines are suppressed, and scatter subtracted, in ordinary radiographs.
+_PARTIAL = re.compile(
+    r"\bBONES?\b|\bKNOCHEN|\bHUESOS?\b|RIBS? SUPPRESS|\bSOFT[ -]?TISSUES?\b|\bWEICHTEIL|\bTEJIDOS? BLANDOS?\b"
+    r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]|DUAL[ -]?ENERG|DOPPELENERG|ENERG[IÍ]A DUAL"
+    r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)"
+)
 # View codes of CID 4010 whose meaning may be in another language.
 _LATERAL_CODES = frozenset({"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"})
 _OBLIQUE_CODES = frozenset(
@@ -106,10 +114,11 @@ def require_applicable(radiograph: Radiograph) -> None:
 
     Raises:
         NotApplicable: the reason is "too-small", "cut-off", "blank", "lateral-view", "oblique-view",
-            "decubitus-view", "orientation", "not-chest" or "child".
+            "decubitus-view", "partial-image", "orientation", "not-chest" or "child".
     """
     _require_image(radiograph)
     _require_frontal(radiograph.header)
+    _require_whole(radiograph.header)
     _require_sides(radiograph.header)
     _require_chest(radiograph.header)
     _require_adult(radiograph.header)
@@ -165,6 +174,21 @@ def _require_frontal(header: Dataset) -> None:
             raise _wrong_view("oblique", source)
         if code in _LATERAL_CODES or _LATERAL.search(text):
             raise _wrong_view("lateral", source)
+
+
+def _require_whole(header: Dataset) -> None:
+    """
+    Refuse what was taken out of a radiograph, or lifted in it: where bone alone is left, a clear lung says nothing.
+
+    Being derived is no reason: ordinary DX say that too.
+    """
+    told = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
+    if any(_PARTIAL.search(text) for text in told):
+        raise NotApplicable(
+            "the description, the derivation or Image Type says bone, subtraction, dual energy or enhanced lines: "
+            "only the radiograph itself is judged; send that",
+            reason="partial-image",
+        )
 
 
 def _stated_views(header: Dataset) -> Iterator[tuple[str, str, str]]:

@@ -66,6 +66,12 @@ def predict(
     except SgsegError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+    except OSError as error:  # of writing: what cannot be read is told of each file
+        typer.echo(
+            f"{error.filename or out} cannot be written: {error.strerror}; mend it and predict again",
+            err=True,
+        )
+        raise typer.Exit(2) from None
     raise typer.Exit(1 if failed else 0)
 
 

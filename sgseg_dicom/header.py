@@ -89,6 +89,8 @@ def _parsed(ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = ()) -
             names = [str(name) for name in ([element.value] if element.VM < 2 else element.value)]
             element = DataElement(element.tag, "PN", names if element.VM > 1 else names[0])
         elif element.VR == "OW" and big_endian and element.value:
+            if len(element.value) % 2:
+                continue  # half a word
             element = DataElement(
                 element.tag, "OW", np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
             )

@@ -1,5 +1,6 @@
 """What results say to their readers, in the reader's language. Pure but for the language file, read at first use."""
 
+import math
 import tomllib
 import unicodedata
 from collections.abc import Sequence
@@ -86,11 +87,17 @@ class Language:
         template = (
             words.share_and_area_at_detector if radiograph.spacing_at_detector else words.share_and_area
         )
-        return self._said(template, area=f"{region.area_mm2:.0f}", **said)
+        return self._said(template, area=self._number(region.area_mm2, decimals=0), **said)
 
     def percent(self, share: float) -> str:
-        """Write a share (0 to 1) in percent with one decimal, without the sign."""
-        return f"{100 * share:.1f}".replace(".", self._grammar.decimal_mark)
+        """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
+        return self._number(100 * share, decimals=1)
+
+    def _number(self, number: float, *, decimals: int) -> str:
+        written = f"{number:.{decimals}f}"
+        if number > 0 and not float(written):  # what is marked is never nothing
+            written = f"{number:.{-math.floor(math.log10(number))}f}"
+        return written.replace(".", self._grammar.decimal_mark)
 
     @property
     def whole_image(self) -> str:

@@ -1,5 +1,6 @@
 """One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
 
+import math
 import re
 import struct
 import zlib
@@ -14,6 +15,7 @@ from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
+from sgseg_dicom.compression import state_loss
 from sgseg_dicom.encode.provenance import is_own_result
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
 from sgseg_dicom.greyscale import render
@@ -45,6 +47,9 @@ _OTHER_PHOTOMETRICS = frozenset(
     {"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422"}
     | {"YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"}
 )  # PS3.3 C.7.6.3.1.2
+_ROUNDING = 0.01
+"""What an archive may change of a spacing by writing it anew, as a share of it."""
+
 _UID = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
@@ -69,6 +74,7 @@ def read(path: Path) -> Radiograph:
         _require_foreign(header)
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
+        state_loss(header, ds)
         shown = shown_by_shutter(header, (pixel_format.rows, pixel_format.columns))
         rendered = render(decode(ds, pixel_format), header, pixel_format, shown=shown)
     padding = rendered.padding
@@ -166,7 +172,12 @@ def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
     if spacing is None:
         return at_detector, at_detector is not None
     calibrated = bool(text_of(header, "PixelSpacingCalibrationType"))
-    return spacing, not calibrated and at_detector in (None, spacing)
+    return spacing, not calibrated and (at_detector is None or _is_same(spacing, at_detector))
+
+
+def _is_same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two spacings differ by rounding alone; a correction for magnification is a twentieth or more."""
+    return all(math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(one, other, strict=True))
 
 
 def _frozen(grid: NDArray[Any]) -> NDArray[Any]:

@@ -23,10 +23,9 @@ _BLOCK = 16
 _AT_THE_END = 0.004
 """Share of the range from darkest to brightest that counts as either: one step of 8 bits."""
 
-# An absent Patient Orientation counts as the standard display (`orientation`), so it says the same.
 _TURNED = (
-    "Patient Orientation, or its absence, says that the patient's right is at the image's left and the head at "
-    "the top, but {looks}; correct the image or its Patient Orientation at the modality and send again"
+    "shown as Patient Orientation says, or as it is stored where that is absent, {looks}; correct the image or its "
+    "Patient Orientation at the modality and send again"
 )
 _REASONS: dict[Sign, tuple[str, str]] = {
     "blank": ("blank", "the image shows nothing but noise or a gradient; expose again"),

@@ -145,6 +145,13 @@ def overlap(objects: Objects) -> None:
     )
 
 
+def smaller_seg(objects: Objects) -> None:
+    """Shrink the SEG to a quarter of its rows and columns, pixels included."""
+    seg = objects[SEG]
+    seg.Rows, seg.Columns = seg.Rows // 4, seg.Columns // 4 // 8 * 8
+    seg.PixelData = bytes(seg.NumberOfFrames * seg.Rows * seg.Columns // 8)
+
+
 def empty(objects: Objects) -> None:
     data = objects["seg.dcm"].PixelData
     objects["seg.dcm"].PixelData = bytes(len(data) // 2) + data[len(data) // 2 :]

@@ -74,9 +74,10 @@ def evaluate(
 
     Returns:
         keys guidance, images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
-        mask_sensitivity, empty_masks (how many of the images have one), captioned, then of the captioned images zone_accuracy, zone_f1, report_exact_match,
-        bleu_1 to bleu_4 and rouge_l, and as report_ceiling what these are where every zone is right: some captions
-        word the same zones otherwise; ms_per_image (of the network, its first batch apart); normals: images, any_mask_rate, any_finding_rate, mean_area.
+        mask_sensitivity, empty_masks (how many of the images have one), captioned, then of the captioned images
+        zone_accuracy, zone_f1, report_exact_match, bleu_1 to bleu_4 and rouge_l, and as report_ceiling what these
+        are where every zone is right: some captions word the same zones otherwise; ms_per_image (of the network,
+        its first batch apart); normals: images, any_mask_rate, any_finding_rate, mean_area.
         Where no caption names the zones, `zones` says that their figures are left out.
     """
     predictions, seconds = _timed(network, items, guided_by)
@@ -165,7 +166,7 @@ def mask_metrics(counts: Counts) -> dict[str, float]:
         "jaccard_mean": float(ratio_of(counts.overlap, union).mean()),
         "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
         "sensitivity": _share_of(counts.zones.any(axis=1), infected),
-        "mask_sensitivity": _share_of(counts.predicted > 0, infected),
+        "mask_sensitivity": _share_of(counts.predicted.astype(np.bool_), infected),
     }
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from sgseg_dicom.model.weights import Manifest
 from training.sources import runs_of
 
-
 _KNOWN_DATA = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
 """Digests of QaTa-COV19 train with the normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
 

@@ -12,7 +12,6 @@ from training.data import Captions, Item, digest_of, read_normals, splits_of, su
 from training.data.items import bits_of
 from training.data.layouts import Survey
 
-
 _UNDIVIDED = "undivided"
 
 

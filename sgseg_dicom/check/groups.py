@@ -112,8 +112,20 @@ def _area(area: Item, case: Case) -> Iterator[Broken]:
     method = area.only(v.METHOD)
     if not in_patient and not at_detector:
         yield Rule.AREA_SPACING, area.path
-    elif not in_patient and (method is None or method.code != v.DETECTOR_PLANE):
+    elif not _is_calibrated(case.header) and (method is None or method.code != v.DETECTOR_PLANE):
         yield Rule.AREA_PLANE, area.path
+
+
+def _is_calibrated(header: Dataset) -> bool:
+    """Whether a distance is one in the patient (PS3.3 10.7.1.3): stated, or the detector's and corrected."""
+    if not _is_positive_pair(header, "PixelSpacing"):
+        return False
+    if text(header, "PixelSpacingCalibrationType"):
+        return True
+    if not _is_positive_pair(header, "ImagerPixelSpacing"):
+        return False
+    pairs = [text(header, keyword).split("\\")[:2] for keyword in ("PixelSpacing", "ImagerPixelSpacing")]
+    return any(abs(float(one) / float(other) - 1) > 0.01 for one, other in zip(*pairs, strict=True))
 
 
 def _is_positive_pair(header: Dataset, keyword: str) -> bool:

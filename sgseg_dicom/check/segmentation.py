@@ -208,7 +208,11 @@ def _masks(segments: list[Segment], case: Case) -> Iterator[Broken]:
 
 def _right(mask: Mask, case: Case) -> int | None:
     """Give the bits of the patient's right half of a mask's grid; None where the source is not at hand."""
-    if case.header is None:
-        return None
+    if case.header is None or not _is_on_grid_of(case.header, mask):
+        return None  # another grid has no half in common with it: SEG_SIZE says so
     extent = case.extent or Extent((0, mask.rows), (0, mask.columns))
     return right_half(case.header, extent).area(mask.columns)
+
+
+def _is_on_grid_of(header: Dataset, mask: Mask) -> bool:
+    return (number(header, "Rows"), number(header, "Columns")) == (mask.rows, mask.columns)

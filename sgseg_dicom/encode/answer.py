@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
-from pydicom.uid import UID_dictionary
+from pydicom.uid import UID, UID_dictionary
 
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.basic_text import TextReport, code, image, section, text, write_report
@@ -33,6 +33,7 @@ _DCM = dicom_codes.DCM
 _NOT_SUPPORTED = _DCM.ObjectTypesNotSupported
 _MALFORMED = _DCM.ObjectsIncorrectlyFormatted
 _POOR = _DCM.InsufficientQualityForInterpretation
+_NOT_MEDICAL = ("DICOS", "Eddy Current")  # pydicom lists the security and material testing standards too
 UNSPECIFIED: codes.Code = _DCM.DiscontinuedForUnspecifiedReason
 """The reason that stands for every other one."""
 
@@ -43,6 +44,7 @@ REASONS: Mapping[str, codes.Code] = MappingProxyType(
         "lateral-view": _NOT_SUPPORTED,
         "oblique-view": _NOT_SUPPORTED,
         "decubitus-view": _NOT_SUPPORTED,
+        "partial-image": _NOT_SUPPORTED,
         "orientation": _MALFORMED,
         "not-chest": _NOT_SUPPORTED,
         "child": _DCM.InterpretationRequiresSpecialistExpertise,
@@ -74,6 +76,13 @@ CAUSES: Mapping[type[SgsegError], codes.Code] = MappingProxyType(
 """By the class of any other error, or by the nearest class that it is derived from."""
 
 
+def is_referable(sop_class: UID) -> bool:
+    """Whether a report can refer to objects of a class: one of the standard's current edition that is stored."""
+    name, kind, _, retired, _ = UID_dictionary.get(sop_class, ("",) * 5)
+    stored = kind == "SOP Class" and sop_class.startswith("1.2.840.10008.5.1.4") and "Storage" in name
+    return stored and not retired and not name.startswith(_NOT_MEDICAL)
+
+
 def encode_answer(
     header: Dataset,
     error: SgsegError,
@@ -101,8 +110,10 @@ def encode_answer(
         InvalidDataset: no report can refer to an image of an unknown SOP class.
         InvalidResult: a text did not read back as it was meant.
     """
-    if header.SOPClassUID not in UID_dictionary:
-        raise InvalidDataset("the SOP class is unknown: no report can refer to the image; send CR or DX")
+    if not is_referable(header.SOPClassUID):
+        raise InvalidDataset(
+            "the SOP class is unknown or retired: no report can refer to the image; send CR or DX"
+        )
     unjudged = Unjudged(header=header)
     source = identity_of(unjudged)
     refused = error.disposition is Disposition.REJECT

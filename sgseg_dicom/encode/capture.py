@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 
+from sgseg_dicom.compression import LOSS_KEYWORDS
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.finish import finish
 from sgseg_dicom.encode.provenance import instance_keywords
@@ -24,8 +25,6 @@ from sgseg_dicom.zones import Laterality
 SERIES_NUMBER = 9005
 LONGEST_SIDE = 1024
 """Pixels; the picture is for reading, the radiograph for diagnosis."""
-
-_LOSSY = ("LossyImageCompression", "LossyImageCompressionMethod", "LossyImageCompressionRatio")
 
 
 def encode_capture(
@@ -73,7 +72,7 @@ def encode_capture(
     capture.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
     capture.ImageComments = f"{language.sentence(finding.zones)} {language.warning(algorithm)}"
     capture.SourceImageSequence = [_reference(source)]
-    for keyword in _LOSSY:
+    for keyword in LOSS_KEYWORDS:
         if keyword in source:
             capture[keyword] = source[keyword]
     return finish(capture, radiograph=radiograph, algorithm=algorithm, made_at=made_at)

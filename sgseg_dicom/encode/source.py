@@ -13,6 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 from pydicom.valuerep import DA, TM, VR, validate_value
 
+from sgseg_dicom.compression import LOSS_KEYWORDS
 from sgseg_dicom.records import Radiograph, Source
 
 CHARACTER_SET = "ISO_IR 192"
@@ -37,9 +38,7 @@ _GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)
 _FURTHER = (
     "DeviceSerialNumber",
     "ImagerPixelSpacing",
-    "LossyImageCompression",
-    "LossyImageCompressionMethod",
-    "LossyImageCompressionRatio",
+    *LOSS_KEYWORDS,
     "SoftwareVersions",
 )
 _FORMATTED = (VR.AS, VR.CS, VR.DA, VR.DS, VR.DT, VR.IS, VR.TM)

@@ -126,11 +126,16 @@ def _area(part: Component, radiograph: Radiograph) -> list[Measurement]:
     return [
         Measurement(
             name=codes.AREA,
-            value=round(part.size * rows * columns, 1),
+            value=_rounded(part.size * rows * columns),
             unit=codes.SQUARE_MILLIMETRE,
             method=codes.AT_DETECTOR if radiograph.spacing_at_detector else None,
         )
     ]
+
+
+def _rounded(area: float) -> float:
+    """Keep one decimal, and two digits of what is smaller: one pixel is an area too, and not 0."""
+    return round(area, 1) if area >= 1 else float(f"{area:.2g}")
 
 
 def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
+from pydicom.uid import UID, JPEGBaseline8Bit, JPEGLSNearLossless
 
+from sgseg_dicom.compression import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.forms import Kind, Wanted
 from sgseg_dicom.pipeline import answer, process
@@ -93,6 +96,8 @@ ODDITIES: dict[str, dict[str, Any]] = {
         "SeriesInstanceUID": LONGEST_UID[:-1] + "1",
         "SOPInstanceUID": LONGEST_UID[:-1] + "2",
     },
+    "loss that is stated empty": {"LossyImageCompression": "", "LossyImageCompressionRatio": ""},
+    "loss that is no term": {"LossyImageCompression": "NO"},
     "a name in ideographs alone": {
         "SpecificCharacterSet": "ISO_IR 192",
         "PatientName": "=山田^太郎=やまだ^たろう",
@@ -218,3 +223,28 @@ def test_a_result_that_comes_back_is_neither_judged_nor_answered(tmp_path: Path)
         process(back, segmenter=Looking(), made_at=MADE_AT)
     with pytest.raises(UnsupportedObject, match="result of this software"):
         answer(back, UnsupportedObject("colour"), algorithm=ALGORITHM, made_at=MADE_AT)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "method"), [(JPEGBaseline8Bit, "ISO_10918_1"), (JPEGLSNearLossless, "ISO_14495_1")]
+)
+def test_a_loss_that_only_the_transfer_syntax_tells_is_told_on(
+    syntax: UID, method: str, tmp_path: Path
+) -> None:
+    """PS3.3 C.7.6.1.1.5: "00" would say that no reader of the SEG looks at anything but the original pixels."""
+    cell = next(cell for cell in cells() if len(cell.sides) == 2)
+    path = write(
+        chest_radiograph(pixels=(picture(cell) >> 4).astype(np.uint8)), tmp_path / "source.dcm", syntax
+    )
+    ds = dcmread(path)
+    for keyword in LOSS_KEYWORDS:
+        ds.pop(keyword, None)
+    ds.save_as(path)
+
+    results = process(path, segmenter=Looking(), made_at=MADE_AT, wanted=(ALL,)).files
+
+    told = [result for name, result in results.items() if "LossyImageCompression" in result]
+    assert len(told) == 2
+    for result in told:
+        assert (result.LossyImageCompression, result.LossyImageCompressionMethod) == ("01", method)
+        assert float(result.LossyImageCompressionRatio) > 1

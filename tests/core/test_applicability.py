@@ -121,6 +121,37 @@ def test_a_description_tells_the_view_where_nothing_else_does(
     assert reason(tmp_path, **silent, **{keyword: description}) == expected
 
 
+@pytest.mark.parametrize(
+    ("keyword", "told"),
+    [
+        ("SeriesDescription", "Chest PA Bone"),
+        ("SeriesDescription", "xray bone suppression"),
+        ("SeriesDescription", "Soft_Tissue"),
+        ("SeriesDescription", "Tube and Line Visualization"),
+        ("ProtocolName", "CHEST DUAL ENERGY"),
+        ("DerivationDescription", "Dual-energy subtraction"),
+        ("ImageType", ["DERIVED", "PRIMARY", "", "BONE"]),
+    ],
+)
+def test_a_part_of_a_radiograph_is_not_judged(keyword: str, told: str, tmp_path: Path) -> None:
+    """On a bone image opacities are subtracted: its lungs would read as free of infection."""
+    assert reason(tmp_path, **{keyword: told}) == "partial-image"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "told"),
+    [
+        ("ImageType", ["DERIVED", "PRIMARY"]),
+        ("AcquisitionDeviceProcessingDescription", "GRID LINE SUPPRESSION, SCATTER SUBTRACTION"),
+        ("DerivationDescription", "Noise suppressed, edges enhanced"),
+        ("SeriesDescription", "Bony thorax, PICC line in place?"),
+    ],
+)
+def test_a_processed_radiograph_is_a_radiograph(keyword: str, told: str, tmp_path: Path) -> None:
+    """Every maker processes, and many DX say that they are derived."""
+    assert reason(tmp_path, **{keyword: told}) is None
+
+
 def test_a_stated_view_is_believed_against_a_description(tmp_path: Path) -> None:
     """A series' description may be that of another image; View Position is the image's own."""
     assert reason(tmp_path, ViewPosition="PA", SeriesDescription="Chest LAT") is None

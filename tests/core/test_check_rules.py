@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from sgseg_dicom.check import Rule, require_valid
+from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.encode.answer import encode_answer
 from sgseg_dicom.errors import InvalidResult, NotApplicable
+from sgseg_dicom.extent import extent_of
 from tests.predictions import prediction, read_built
 from tests.spoiling import (
     AREA,
@@ -46,6 +47,7 @@ from tests.spoiling import (
     segment,
     setting,
     shift_outline,
+    smaller_seg,
     sr_group,
     stamp_left_on_the_right_lung,
     swap_frames,
@@ -363,3 +365,13 @@ def test_every_rule_is_tested():
     tested = {rule for _, rule, _ in (*MUTATIONS, *CLEAR, *ANSWERS)}
 
     assert set(Rule) - tested == {Rule.AREA_SPACING}  # its test is its own
+
+
+def test_a_seg_on_a_smaller_grid_is_told_and_no_half_is_looked_for_in_it(made):
+    """The half of a larger image does not fit into it: `sgseg check --source` ended in a traceback."""
+    objects, header = copy.deepcopy(made)
+    smaller_seg(objects)
+
+    broken = violations(objects, header, extent=extent_of(None, (header.Rows, header.Columns)))
+
+    assert Rule.SEG_SIZE in {violation.rule for violation in broken}

@@ -4,13 +4,21 @@ import ast
 from pathlib import Path
 
 import pytest
+from highdicom._standard_utils import get_sop_class_iod_map
 from pydicom.sr.codedict import codes as dicom_codes
-from pydicom.uid import BasicTextSRStorage, CTImageStorage
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    EncapsulatedPDFStorage,
+    UID_dictionary,
+)
 
 import sgseg_dicom
 from sgseg_dicom import errors, pipeline, view
 from sgseg_dicom.encode import codes
-from sgseg_dicom.encode.answer import REASONS, UNSPECIFIED, encode_answer, reason_code
+from sgseg_dicom.encode.answer import REASONS, UNSPECIFIED, encode_answer, is_referable, reason_code
 from sgseg_dicom.encode.provenance import is_own_result
 from sgseg_dicom.errors import (
     InferenceError,
@@ -255,13 +263,22 @@ def test_without_the_images_uids_there_is_no_answer(tmp_path, keyword):
         pipeline.answer(path, LATERAL, **MADE)
 
 
+def test_only_what_a_report_can_refer_to_is_answered():
+    """highdicom knows the stored classes of the current edition; asked for another it raises a KeyError."""
+    referable = {uid for uid in UID_dictionary if is_referable(UID(uid))}
+
+    assert referable <= set(get_sop_class_iod_map())
+    assert {ComputedRadiographyImageStorage, CTImageStorage, EncapsulatedPDFStorage} <= referable
+    assert "1.2.840.10008.5.1.4.1.1.6" not in referable  # Ultrasound Image Storage, retired
+
+
 def test_an_image_of_an_unknown_kind_has_no_answer(tmp_path):
     """
     Nothing tells how to refer to it.
     """
     path = write(chest_radiograph(SOPClassUID="1.2.3.4"), tmp_path / "image.dcm")
 
-    with pytest.raises(InvalidDataset, match="SOP class is unknown"):
+    with pytest.raises(InvalidDataset, match="SOP class is unknown or retired"):
         pipeline.answer(path, LATERAL, **MADE)
 
 

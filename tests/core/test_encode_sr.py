@@ -16,6 +16,7 @@ from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.language import ENGLISH, load_language
 from sgseg_dicom.measure import measure
+from sgseg_dicom.records import LungRegion
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import SOP_CLASSES
 from tests.predictions import (
@@ -242,6 +243,23 @@ def test_an_outlines_area_is_what_it_encloses():
         assert float(value.NumericValue) == pytest.approx(region.mask.sum() * 0.125, abs=0.05)
         assert value.MeasurementUnitsCodeSequence[0].CodeValue == "mm2"
         assert code(items(area, METHOD)[0]) == "detector-plane"
+
+
+def test_a_region_of_one_pixel_is_not_nothing():
+    """Rounded to 0.0 mm2 it would be no area, and the check would refuse the whole image."""
+    radiograph = read_built(ImagerPixelSpacing=[0.1, 0.1])
+    mask = np.zeros(radiograph.stored_shape, dtype=np.bool_)
+    mask[100, 50] = True
+    region = LungRegion(laterality=Laterality.RIGHT, mask=mask, area_share=1 / mask.size, area_mm2=0.01)
+    finding = dataclasses.replace(measure(both_lungs(), radiograph), regions=(region,))
+
+    sr = encode_sr(radiograph, finding, encode_seg(radiograph, finding, **MADE), **MADE)
+
+    (group,) = groups(sr, OUTLINE)
+    assert float(items(group, AREA)[0].MeasuredValueSequence[0].NumericValue) == pytest.approx(0.01)
+    said = ENGLISH.region_extent(region, radiograph)
+    assert "0.01 mm2" in said
+    assert "0.0 %" not in said
 
 
 def test_a_calibrated_spacing_is_not_called_the_detectors():

@@ -252,6 +252,16 @@ def test_an_image_of_padding_alone_is_refused(tmp_path: Path) -> None:
             False,
         ),
         ({"PixelSpacing": [0.2, 0.2], "ImagerPixelSpacing": None}, (0.2, 0.2), True),
+        # Written anew by an archive: no calibration, a rounding.
+        (
+            {
+                "PixelSpacing": ["0.168", "0.168"],
+                "ImagerPixelSpacing": ["0.16799999773502", "0.16799999773502"],
+            },
+            (0.168, 0.168),
+            True,
+        ),
+        ({"PixelSpacing": [0.19, 0.19], "ImagerPixelSpacing": [0.2, 0.2]}, (0.19, 0.19), False),
         ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2), True),
         ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": None}, None, False),
         ({"ImagerPixelSpacing": [-0.1, 0.1]}, None, False),

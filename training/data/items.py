@@ -98,13 +98,13 @@ def bits_of(zones: ZoneBits | None) -> str:
 
 
 def _grey(path: Path) -> Image.Image:
-    """Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: Pillow would cut these off at 255."""
+    """Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: in "L" these end at 255."""
     with Image.open(path) as image:
         return image.convert("I" if image.mode.startswith("I") else "L")
 
 
 def _stretched(grey: Image.Image) -> Image.Image:
-    """Turn integers into 8 bits, from the lowest to the highest value that is there: 12 bits in 16 keep their detail."""
+    """Turn integers into 8 bits, from the lowest to the highest that is there: 12 bits in 16 keep their detail."""
     values = np.asarray(grey, dtype=np.float64)
     share = (values - values.min()) / max(1.0, np.ptp(values))
     return Image.fromarray((share * 255).round().astype(np.uint8))

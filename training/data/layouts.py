@@ -50,8 +50,8 @@ class _Source:
     """
     Where a split lies.
 
-    Captions go by kind and lower-case image name. `names` come first and must be there; whatever else has an image and
-    a mask belongs to the split too, where its folders are `shared` with other splits only if a caption names it.
+    Captions go by kind and lower-case image name. `names` come first and must be there. Whatever else has an image
+    and a mask belongs to the split too; where its folders are `shared` with other splits, only if a caption names it.
     """
 
     images: Path
@@ -130,7 +130,8 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
         items.append(Item(name=name, image=image, mask=mask, zones=zones, caption=caption))
     if not items:
         raise DataError(
-            f"{source.masks} has no mask of an image in {source.images}; name a folder whose split {split!r} holds images and masks"
+            f"{source.masks} has no mask of an image in {source.images}; name a folder whose split {split!r} "
+            "holds images and masks"
         )
     return Survey(
         layout=layout.name,
