@@ -181,7 +181,12 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     stack.callback(segmenter.close)
     segmenter.warm_up()
     warm_up(segmenter, made_at=datetime.now().astimezone())
-    return Pipeline(segmenter=segmenter, language=language, clock=lambda: datetime.now().astimezone())
+    return Pipeline(
+        segmenter=segmenter,
+        language=language,
+        clock=lambda: datetime.now().astimezone(),
+        undeclared=config.receive.undeclared_character_set,
+    )
 
 
 def language_of(config: Config) -> "Language":

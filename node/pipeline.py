@@ -24,11 +24,13 @@ class Pipeline:
         segmenter: the model.
         language: of what readers see.
         clock: gives the site's local time.
+        undeclared: the encoding of texts where an image declares none.
     """
 
     segmenter: Segmenter
     language: Language
     clock: Callable[[], datetime]
+    undeclared: str = ""
 
     def __call__(self, path: Path, *, wanted: Sequence[Wanted], timed: Timed) -> Results:
         """Turn one stored radiograph into the results that are wanted (`sgseg_dicom.pipeline.process`)."""
@@ -38,6 +40,7 @@ class Pipeline:
             made_at=self.clock(),
             wanted=wanted,
             language=self.language,
+            undeclared=self.undeclared,
             timed=timed,
         )
 
@@ -49,4 +52,5 @@ class Pipeline:
             algorithm=self.segmenter.algorithm,
             made_at=self.clock(),
             language=self.language,
+            undeclared=self.undeclared,
         )

@@ -12,10 +12,26 @@ _SPECIFIC_CHARACTER_SET = 0x00080005
 _LATIN = ("iso8859", "latin_1")
 """What pydicom reads where none, ISO_IR 6 or ISO_IR 100 is declared: it decodes any bytes, rightly or not."""
 
+_ASCII = b"A^B=1\\2"
 _ESCAPES = re.compile(b"|".join(re.escape(escape) for escape in CODES_TO_ENCODINGS))
 
 
-def encodings_of(ds: Dataset, inherited: Sequence[str] = ()) -> list[str]:
+def require_text_encoding(name: str) -> str:
+    """
+    Give *name* back if it is "" or one of Python's encodings that reads ASCII, as DICOM's separators are written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        if name and _ASCII.decode(name) != _ASCII.decode("ascii"):
+            raise ValueError(f"{name} is no superset of ASCII")
+    except LookupError as error:
+        raise ValueError(f"{name} is no text encoding of Python") from error
+    return name
+
+
+def encodings_of(ds: Dataset, inherited: Sequence[str] = (), *, undeclared: str = "") -> list[str]:
     """
     Give the Python encodings of the texts of *ds*, whose values have not been converted yet.
 
@@ -26,12 +42,17 @@ def encodings_of(ds: Dataset, inherited: Sequence[str] = ()) -> list[str]:
     Args:
         ds: a data set, or an item of a sequence.
         inherited: the encodings around an item.
+        undeclared: Python's name of what the site's devices mean where they declare nothing; "": Latin-1.
     """
     declared = _declared(ds, inherited)
+    site_decides = (
+        bool(undeclared) and declared == [default_encoding] and not inherited and not _is_stated(ds)
+    )
     texts = [text for text in _texts(ds) if ESC in text or not text.isascii()]
     escaped = [CODES_TO_ENCODINGS[code] for text in texts for code in _ESCAPES.findall(text)]
     plain = [text for text in texts if ESC not in text]
-    return [_first(declared[0], plain), *dict.fromkeys([*declared[1:], *escaped])]
+    first = _first_at_site(undeclared, plain) if site_decides else _first(declared[0], plain)
+    return [first, *dict.fromkeys([*declared[1:], *escaped])]
 
 
 def _declared(ds: Dataset, inherited: Sequence[str]) -> list[str]:
@@ -42,6 +63,17 @@ def _declared(ds: Dataset, inherited: Sequence[str]) -> list[str]:
     except (LookupError, NotImplementedError, TypeError, ValueError):  # no term at all: a damaged element
         pass
     return list(inherited) or [default_encoding]
+
+
+def _is_stated(ds: Dataset) -> bool:
+    return bool(ds.get(_SPECIFIC_CHARACTER_SET)) and not ds[_SPECIFIC_CHARACTER_SET].is_empty
+
+
+def _first_at_site(undeclared: str, texts: Sequence[bytes]) -> str:
+    """Choose where nothing is declared: UTF-8 first, since the texts of other encodings are hardly ever valid in it."""
+    if all(_is(text, "utf-8") for text in texts):
+        return "utf-8"
+    return undeclared if any(_is(text, undeclared) for text in texts) else "latin_1"
 
 
 def _first(declared: str, texts: Sequence[bytes]) -> str:

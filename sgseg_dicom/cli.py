@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgseg_dicom.characters import require_text_encoding
 from sgseg_dicom.errors import InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language import Language, load_language
@@ -26,6 +27,21 @@ Device = Literal["auto", "cpu", "cuda"]
 app = typer.Typer(
     help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True
 )
+
+
+def _encoding(name: str) -> str:
+    try:
+        return require_text_encoding(name)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; give gb18030, euc_kr or cp1251, for example") from None
+
+
+Undeclared = Annotated[
+    str,
+    typer.Option(
+        help="Encoding of texts where an image declares none, as in config.toml.", callback=_encoding
+    ),
+]
 
 
 @app.callback()
@@ -43,6 +59,7 @@ def predict(
         Device, typer.Option(help="Where the model runs; auto: on a GPU where there is one.")
     ] = "auto",
     language: Annotated[str, typer.Option(help='"en", "es", "de" or a language file ending .toml.')] = "en",
+    undeclared_character_set: Undeclared = "",
 ) -> None:
     """
     Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
@@ -62,6 +79,7 @@ def predict(
             weights=weights,
             device=device,
             language=load_language(language),
+            undeclared=undeclared_character_set,
         )
     except SgsegError as error:
         typer.echo(str(error), err=True)
@@ -81,6 +99,7 @@ def check(
     source: Annotated[
         Path | None, typer.Option(help="The image; without it, results are compared with each other alone.")
     ] = None,
+    undeclared_character_set: Undeclared = "",
 ) -> None:
     """
     Check results against the rules that `sgseg-node` keeps itself: IHE AIR, DICOM, and our own promises.
@@ -93,7 +112,10 @@ def check(
 
     try:
         objects = {str(path): _read(path) for path in files}
-        header, extent = (read_header(source), _extent_of(source)) if source else (None, None)
+        header: Dataset | None = None
+        extent: Extent | None = None
+        if source:
+            header, extent = read_header(source, undeclared=undeclared_character_set), _extent_of(source)
         broken = violations(objects, header, extent=extent)
     except SgsegError as error:
         typer.echo(str(error), err=True)
@@ -143,6 +165,7 @@ def _predict_all(
     weights: Path | None,
     device: str,
     language: Language,
+    undeclared: str,
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.infer import load_segmenter
@@ -154,7 +177,9 @@ def _predict_all(
         for path in progress.track(files, description="radiographs"):
             made_at = datetime.now().astimezone()
             try:
-                results = process(path, segmenter=segmenter, made_at=made_at, language=language)
+                results = process(
+                    path, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
+                )
             except SgsegError as error:  # one image's trouble is not the next one's
                 failed += 1
                 said: dict[str, Any] = {
@@ -164,7 +189,12 @@ def _predict_all(
                 }
                 with suppress(SgsegError):  # the file does not even tell which image it is
                     ds = answer(
-                        path, error, algorithm=segmenter.algorithm, made_at=made_at, language=language
+                        path,
+                        error,
+                        algorithm=segmenter.algorithm,
+                        made_at=made_at,
+                        language=language,
+                        undeclared=undeclared,
                     )
                     said["answer"] = _keep_answer(ds, out)
             else:

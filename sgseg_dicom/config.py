@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from sgseg_dicom.characters import require_text_encoding
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
@@ -51,6 +52,9 @@ class Receive(Section):
     opening_seconds: Seconds = 5.0
     max_silent_connections: Count = 16
     idle_seconds: Seconds = 60.0
+    undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
+        default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
+    )
 
 
 class Store(Section):

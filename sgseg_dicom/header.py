@@ -33,16 +33,16 @@ _ICON_IMAGE_SEQUENCE = 0x00880200
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
 
-def header_of(ds: FileDataset) -> Dataset:
+def header_of(ds: FileDataset, *, undeclared: str = "") -> Dataset:
     """
     Copy *ds* for the stages to come.
 
     Left out are pixels, overlays, the icon, and elements that cannot be parsed. Value representations are
     explicit, OW values little endian. Text is decoded (`sgseg_dicom.characters`), so Specific Character Set says
     ISO_IR 192 (UTF-8), which can write it all: highdicom refuses some character sets and pydicom writes "?" in
-    others.
+    others. *undeclared* is the encoding where none is declared, as of `encodings_of`.
     """
-    header = _parsed(ds, big_endian=ds.original_encoding[1] is False)
+    header = _parsed(ds, big_endian=ds.original_encoding[1] is False, undeclared=undeclared)
     header.SpecificCharacterSet = "ISO_IR 192"
     return header
 
@@ -71,8 +71,10 @@ def numbers_of(header: Dataset, keyword: str) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def _parsed(ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = ()) -> Dataset:
-    encodings = encodings_of(ds, inherited)
+def _parsed(
+    ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = (), undeclared: str = ""
+) -> Dataset:
+    encodings = encodings_of(ds, inherited, undeclared=undeclared)
     implicit_vr, little_endian = ds.original_encoding
     ds.set_original_encoding(implicit_vr, little_endian, encodings)  # pydicom converts texts by it
     parsed = Dataset()

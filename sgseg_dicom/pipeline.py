@@ -46,10 +46,13 @@ def process(
     made_at: datetime,
     wanted: Sequence[Wanted] = (Wanted(),),
     language: Language = ENGLISH,
+    undeclared: str = "",
     timed: Timed = lambda stage: nullcontext(),
 ) -> Results:
     """
     Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
+
+    *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.characters`).
 
     Raises:
         InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
@@ -58,7 +61,7 @@ def process(
     """
     algorithm = segmenter.algorithm
     with timed("read"):
-        radiograph = read(path)
+        radiograph = read(path, undeclared=undeclared)
         require_applicable(radiograph)
     with timed("preprocess"):
         model_input = preprocess(radiograph)
@@ -80,16 +83,24 @@ def process(
 
 
 def answer(
-    path: Path, error: SgsegError, *, algorithm: Algorithm, made_at: datetime, language: Language = ENGLISH
+    path: Path,
+    error: SgsegError,
+    *,
+    algorithm: Algorithm,
+    made_at: datetime,
+    language: Language = ENGLISH,
+    undeclared: str = "",
 ) -> Dataset:
     """
     Write for one stored image that it was not judged, and why; its pixels are not looked at.
+
+    *undeclared*: as of `process`.
 
     Raises:
         InvalidDataset: not even the header tells which image it is.
         InvalidResult: the answer failed its own check.
     """
-    header = read_header(path)
+    header = read_header(path, undeclared=undeclared)
     said = encode_answer(header, error, algorithm=algorithm, made_at=made_at, language=language)
     require_valid({"answer.dcm": said}, header)
     return said

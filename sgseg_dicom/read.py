@@ -54,9 +54,11 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
 
-def read(path: Path) -> Radiograph:
+def read(path: Path, *, undeclared: str = "") -> Radiograph:
     """
     Read one stored chest radiograph as a reader would see it.
+
+    *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.characters`).
 
     Raises:
         InvalidDataset: not DICOM, cut off, an attribute that every image must have is missing, or the file
@@ -68,7 +70,7 @@ def read(path: Path) -> Radiograph:
     # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
     with disable_value_validation():
         ds = _opened(path)
-        header = header_of(ds)
+        header = header_of(ds, undeclared=undeclared)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -91,9 +93,11 @@ def read(path: Path) -> Radiograph:
     )
 
 
-def read_header(path: Path) -> Dataset:
+def read_header(path: Path, *, undeclared: str = "") -> Dataset:
     """
     Read the header of an image that was not judged; its pixels, which may be damaged, are not looked at.
+
+    *undeclared*: as of `read`.
 
     Raises:
         InvalidDataset: not DICOM, a UID by which results refer to the image is missing, or the file meta
@@ -103,7 +107,7 @@ def read_header(path: Path) -> Dataset:
     """
     with disable_value_validation():
         ds = _opened(path, stop_before_pixels=True)
-        header = header_of(ds)
+        header = header_of(ds, undeclared=undeclared)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)

@@ -165,7 +165,7 @@ def mask_metrics(counts: Counts) -> dict[str, float]:
         "jaccard_micro": float(counts.overlap.sum() / max(1, union.sum())),
         "jaccard_mean": float(ratio_of(counts.overlap, union).mean()),
         "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
-        "sensitivity": _share_of(counts.zones.any(axis=1), infected),
+        "sensitivity": _share_of(np.asarray(counts.zones.any(axis=1)), infected),
         "mask_sensitivity": _share_of(counts.predicted.astype(np.bool_), infected),
     }
 

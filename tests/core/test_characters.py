@@ -3,7 +3,7 @@
 import pytest
 from pydicom import Dataset
 
-from sgseg_dicom.read import read
+from sgseg_dicom.read import read, read_header
 from tests.builders import chest_radiograph, write
 
 ESCAPED = "山田^太郎".encode("iso2022_jp").decode("latin-1")
@@ -86,3 +86,46 @@ def test_ascii_has_no_say(tmp_path):
     """A plain name under any declaration is that name."""
     for declared in ("ISO_IR 100", "ISO_IR 192", "GB18030", "ISO_IR 13", None):
         assert str(name_read(tmp_path, declared=declared).PatientName) == "Nobody^Anne"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("王^小东", "gb18030"),
+        ("Иванов^Пётр", "cp1251"),
+        ("김^희중", "euc_kr"),
+        ("ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎", "shift_jis"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_declares_nothing_is_read_as_the_site_says(name, encoding, tmp_path):
+    """Archives have such a default; without ours the results would be of another patient than their study's."""
+    path = undeclared_radiograph(tmp_path, name.encode(encoding))
+
+    assert str(read(path, undeclared=encoding).header.PatientName) == name
+    assert str(read_header(path, undeclared=encoding).PatientName) == name
+    assert str(read(path).header.PatientName) != name
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_sites_default_is_for_what_declares_nothing(tmp_path):
+    """UTF-8 tells itself; what is declared is believed, Latin-1 too."""
+    path = undeclared_radiograph(tmp_path, "Müller".encode())
+    assert str(read(path, undeclared="gb18030").header.PatientName) == "Müller"
+
+    declared = write(
+        chest_radiograph(SpecificCharacterSet="ISO_IR 100", PatientName="Müller"), tmp_path / "declared.dcm"
+    )
+    assert str(read(declared, undeclared="gb18030").header.PatientName) == "Müller"
+
+
+def undeclared_radiograph(folder, name: bytes):
+    """Write a radiograph without Specific Character Set, whose patient's name has these bytes."""
+    placed = b"N" * (len(name) + len(name) % 2)
+    path = write(
+        chest_radiograph(SpecificCharacterSet=None, PatientName=placed.decode()), folder / "image.dcm"
+    )
+    data = path.read_bytes()
+    assert data.count(placed) == 1
+    path.write_bytes(data.replace(placed, name.ljust(len(placed))))
+    return path

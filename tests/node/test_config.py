@@ -69,6 +69,16 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         ),
         ("receive = 3", "[receive] must be a table"),
         (
+            "[receive]\nundeclared_character_set = 'GB-1'",
+            "[receive] undeclared_character_set is 'GB-1'; it must be \"\" or one of Python's text encodings, "
+            '"gb18030" or "cp1251" for example',
+        ),
+        (
+            "[receive]\nundeclared_character_set = 'utf-16'",
+            "[receive] undeclared_character_set is 'utf-16'; it must be \"\" or one of Python's text encodings, "
+            '"gb18030" or "cp1251" for example',
+        ),
+        (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
             "known: ['ae_title', 'host', 'name', 'not_judged', 'port', 'protocol', 'results', "
