@@ -70,7 +70,7 @@ def _is_stated(ds: Dataset) -> bool:
 
 
 def _first_at_site(undeclared: str, texts: Sequence[bytes]) -> str:
-    """Choose where nothing is declared: UTF-8 first, since the texts of other encodings are hardly ever valid in it."""
+    """Choose where nothing is declared: UTF-8 first, in which texts of other encodings are hardly ever valid."""
     if all(_is(text, "utf-8") for text in texts):
         return "utf-8"
     return undeclared if any(_is(text, undeclared) for text in texts) else "latin_1"
