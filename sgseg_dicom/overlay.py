@@ -125,8 +125,10 @@ def _shown(radiograph: Radiograph, longer_side: int) -> Image.Image:
 
 def _scaled(radiograph: Radiograph, longer_side: int) -> tuple[int, int]:
     rows, columns = radiograph.pixels.shape
-    scale = longer_side / max(rows, columns)
-    return max(1, round(columns * scale)), max(1, round(rows * scale))
+    aspect = 1 / radiograph.pixel_aspect if radiograph.orientation.transpose else radiograph.pixel_aspect
+    height = rows * aspect  # in pixels' widths
+    scale = longer_side / max(height, columns)
+    return max(1, round(columns * scale)), max(1, round(height * scale))
 
 
 def _paint(image: Image.Image, region: LungRegion, radiograph: Radiograph) -> None:

@@ -19,7 +19,7 @@ from sgseg_dicom.compression import state_loss
 from sgseg_dicom.encode.provenance import is_own_result
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
 from sgseg_dicom.greyscale import render
-from sgseg_dicom.header import UNPARSABLE, header_of, spacing_pair, text_of
+from sgseg_dicom.header import UNPARSABLE, header_of, numbers_of, spacing_pair, text_of
 from sgseg_dicom.orientation import orientation_of
 from sgseg_dicom.pixels import PixelFormat, decode
 from sgseg_dicom.records import Radiograph
@@ -49,6 +49,9 @@ _OTHER_PHOTOMETRICS = frozenset(
 )  # PS3.3 C.7.6.3.1.2
 _ROUNDING = 0.01
 """What an archive may change of a spacing by writing it anew, as a share of it."""
+
+_MOST_OBLONG = 5.0
+"""How many times taller than wide, or the reverse, a pixel can be."""
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
@@ -89,6 +92,7 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         orientation=orientation,
         spacing_mm=spacing_mm,
         spacing_at_detector=spacing_at_detector,
+        pixel_aspect=_pixel_aspect(header, spacing_mm),
         stretched=rendered.stretched,
     )
 
@@ -177,6 +181,15 @@ def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
         return at_detector, at_detector is not None
     calibrated = bool(text_of(header, "PixelSpacingCalibrationType"))
     return spacing, not calibrated and (at_detector is None or _is_same(spacing, at_detector))
+
+
+def _pixel_aspect(header: Dataset, spacing: tuple[float, float] | None) -> float:
+    """Height by width (PS3.3 C.7.6.3.1.7); what no detector has is a slip of the pen, and counts as square."""
+    stated = numbers_of(header, "PixelAspectRatio")
+    rows, columns = spacing or (stated[:2] if len(stated) == 2 and min(stated) > 0 else (1.0, 1.0))
+    aspect = rows / columns
+    oblong = not math.isclose(aspect, 1, rel_tol=_ROUNDING)
+    return aspect if oblong and 1 / _MOST_OBLONG <= aspect <= _MOST_OBLONG else 1.0
 
 
 def _is_same(one: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -55,6 +55,8 @@ class Radiograph:
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.
         spacing_at_detector: True where *spacing_mm* is a distance at the detector and not in the patient.
+        pixel_aspect: height of a pixel of the STORED grid divided by its width, from its spacing or Pixel Aspect
+            Ratio (0028,0034); 1 where neither says.
         stretched: True where *pixels* span the values that occur, because the image states no window or table, or
             one under which hardly a pixel would be neither black nor white.
     """
@@ -65,6 +67,7 @@ class Radiograph:
     orientation: Orientation
     spacing_mm: tuple[float, float] | None
     spacing_at_detector: bool
+    pixel_aspect: float = 1.0
     stretched: bool = False
 
     @property

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import datetime
+from fractions import Fraction
 
 from highdicom import PresentationLUTTransformation
 from highdicom.color import CIELabColor
@@ -85,9 +86,16 @@ def encode_state(
     )
     state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
     state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
+    (area,) = state.DisplayedAreaSelectionSequence
+    area.PresentationPixelAspectRatio = _aspect_of(radiograph)
     state.update(_grey_of(radiograph))
     state.update(_shutter_of(radiograph))
     return finish(state, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
+
+
+def _aspect_of(radiograph: Radiograph) -> list[int]:
+    """Say how tall and how wide a pixel is shown (PS3.3 C.10.4): highdicom says 1 to 1 of any image."""
+    return list(Fraction(radiograph.pixel_aspect).limit_denominator(1000).as_integer_ratio())
 
 
 def _layers(language: Language) -> dict[str, GraphicLayer]:

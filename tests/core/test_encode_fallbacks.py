@@ -14,7 +14,7 @@ from sgseg_dicom.encode.capture import LONGEST_SIDE, encode_capture
 from sgseg_dicom.encode.state import encode_state
 from sgseg_dicom.language import ENGLISH, load_language
 from sgseg_dicom.measure import measure
-from sgseg_dicom.overlay import LUNG_COLOURS
+from sgseg_dicom.overlay import LUNG_COLOURS, _scaled
 from sgseg_dicom.zones import Laterality
 from tests.builders import SOP_CLASSES, synthetic_chest
 from tests.predictions import (
@@ -203,6 +203,35 @@ def test_a_states_outline_encloses_the_finding_in_its_lungs_layer(orientation):
     assert [item.GraphicLayer for item in outlines] == ["RIGHT_LUNG"]
     assert points.min(axis=0).tolist() == [columns.min(), rows.min()]
     assert points.max(axis=0).tolist() == [columns.max() + 1, rows.max() + 1]
+
+
+OBLONG = [
+    ({"PixelSpacing": [0.3, 0.1]}, [3, 1]),
+    ({"PixelSpacing": [0.1, 0.2]}, [1, 2]),
+    ({"ImagerPixelSpacing": None, "PixelAspectRatio": [2, 1]}, [2, 1]),
+    ({"PixelSpacing": [0.168, 0.1679]}, [1, 1]),
+    ({"PixelSpacing": [0.2, 20]}, [1, 1]),
+]
+
+
+@pytest.mark.parametrize(("stated", "expected"), OBLONG)
+def test_a_state_shows_pixels_as_tall_as_they_are(stated, expected):
+    """PS3.3 C.10.4: 1 to 1 of every image would stretch one whose pixels are not square."""
+    _, state = encoded("state", read_built(**stated))
+
+    assert list(state.DisplayedAreaSelectionSequence[0].PresentationPixelAspectRatio) == expected
+
+
+@pytest.mark.parametrize("orientation", [["L", "F"], ["F", "L"]])
+def test_a_picture_shows_pixels_as_tall_as_they_are(orientation):
+    """In the standard display, where a transposed image's pixels lie on their side."""
+    radiograph = read_built(PixelSpacing=[0.2, 0.1], PatientOrientation=orientation)
+    square = read_built(PatientOrientation=orientation)
+
+    tall, plain = (_scaled(one, 1000) for one in (radiograph, square))
+
+    stretched = 2 if orientation == ["L", "F"] else 0.5
+    assert tall[1] / tall[0] == pytest.approx(stretched * plain[1] / plain[0], rel=0.01)
 
 
 def test_a_state_says_the_sentence_and_the_warning():
