@@ -44,29 +44,25 @@ def encodings_of(ds: Dataset, inherited: Sequence[str] = (), *, undeclared: str 
         inherited: the encodings around an item.
         undeclared: Python's name of what the site's devices mean where they declare nothing; "": Latin-1.
     """
-    declared = _declared(ds, inherited)
-    site_decides = (
-        bool(undeclared) and declared == [default_encoding] and not inherited and not _is_stated(ds)
-    )
+    stated = _stated(ds)
+    declared = stated or list(inherited) or [default_encoding]
     texts = [text for text in _texts(ds) if ESC in text or not text.isascii()]
     escaped = [CODES_TO_ENCODINGS[code] for text in texts for code in _ESCAPES.findall(text)]
     plain = [text for text in texts if ESC not in text]
+    site_decides = undeclared and not stated and not inherited
     first = _first_at_site(undeclared, plain) if site_decides else _first(declared[0], plain)
     return [first, *dict.fromkeys([*declared[1:], *escaped])]
 
 
-def _declared(ds: Dataset, inherited: Sequence[str]) -> list[str]:
+def _stated(ds: Dataset) -> list[str]:
+    """Give the encodings that the element declares; none where it is absent, empty, or no term at all."""
     try:
         terms = ds.get(_SPECIFIC_CHARACTER_SET)
         if terms is not None and not terms.is_empty:
             return convert_encodings(terms.value)
-    except (LookupError, NotImplementedError, TypeError, ValueError):  # no term at all: a damaged element
+    except (LookupError, NotImplementedError, TypeError, ValueError):  # a damaged element
         pass
-    return list(inherited) or [default_encoding]
-
-
-def _is_stated(ds: Dataset) -> bool:
-    return bool(ds.get(_SPECIFIC_CHARACTER_SET)) and not ds[_SPECIFIC_CHARACTER_SET].is_empty
+    return []
 
 
 def _first_at_site(undeclared: str, texts: Sequence[bytes]) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sgseg_dicom.characters import require_text_encoding
-from sgseg_dicom.errors import InstanceError, InvalidDataset, SgsegError
+from sgseg_dicom.errors import ConfigError, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
@@ -83,12 +83,6 @@ def predict(
         )
     except SgsegError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    except OSError as error:  # of writing: what cannot be read is told of each file
-        typer.echo(
-            f"{error.filename or out} cannot be written: {error.strerror}; mend it and predict again",
-            err=True,
-        )
         raise typer.Exit(2) from None
     raise typer.Exit(1 if failed else 0)
 
@@ -173,7 +167,8 @@ def _predict_all(
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
-        out.mkdir(parents=True, exist_ok=True)
+        with _written(out):
+            out.mkdir(parents=True, exist_ok=True)
         for path in progress.track(files, description="radiographs"):
             made_at = datetime.now().astimezone()
             try:
@@ -187,6 +182,7 @@ def _predict_all(
                     "result": "none",
                     "why": f"{type(error).__name__}: {error}",
                 }
+                ds: Dataset | None = None
                 with suppress(SgsegError):  # the file does not even tell which image it is
                     ds = answer(
                         path,
@@ -196,11 +192,30 @@ def _predict_all(
                         language=language,
                         undeclared=undeclared,
                     )
-                    said["answer"] = _keep_answer(ds, out)
+                if ds is not None:
+                    with _written(out):
+                        said["answer"] = _keep_answer(ds, out)
             else:
-                said = {"file": str(path), "result": "draft", **_keep(results, out, language)}
+                with _written(out):
+                    said = {"file": str(path), "result": "draft", **_keep(results, out, language)}
             _say(progress.console, said, as_json=as_json)
     return failed
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[None]:
+    """
+    Say of what cannot be written where, why and what to do.
+
+    Raises:
+        ConfigError: not of one image, so no other one is tried.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or out} cannot be written: {error.strerror}; make room, or name another folder"
+        ) from error
 
 
 def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def _pixel_aspect(header: Dataset, spacing: tuple[float, float] | None) -> float
 
 
 def _is_same(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two spacings differ by rounding alone; a correction for magnification is a twentieth or more."""
+    """Whether two spacings differ by rounding alone; a correction for magnification is several times more."""
     return all(math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(one, other, strict=True))
 
 

@@ -108,6 +108,38 @@ def test_nothing_to_do_is_an_error(tmp_path):
     assert "no file" in result.output
 
 
+def test_what_cannot_be_written_stops_and_is_named(folder, tmp_path):
+    """A full disk or a wrong folder is nothing that the next image would cure, and no traceback."""
+    out = tmp_path / "file" / "out"
+    out.parent.write_text("in the way")
+    result = runner.invoke(app, ["predict", str(folder), "--out", str(out)])
+    assert (result.exit_code, result.output.count("cannot be written")) == (2, 1)
+
+    image = folder / "deeper" / "one.dcm"
+    blocked = tmp_path / "out" / f"{dcmread(image).SOPInstanceUID}.sr.dcm"
+    blocked.mkdir(parents=True)
+    result = runner.invoke(app, ["predict", str(image), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert f"{blocked} cannot be written" in result.output.replace("\n", "")
+
+
+def test_an_encoding_that_is_none_is_refused(folder, tmp_path):
+    """Before any image is read, with one that would do."""
+    arguments = [
+        "predict",
+        str(folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--undeclared-character-set",
+        "utf-99",
+    ]
+    result = runner.invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert "utf-99" in result.output
+    assert "gb18030" in result.output
+
+
 def test_weights_that_are_not_there_stop_before_the_first_image(folder, tmp_path):
     """The message names the file that is missing."""
     result = runner.invoke(
