@@ -69,7 +69,8 @@ def render(
         codes: stored bits.
         header: of the image.
         pixel_format: of *codes*.
-        shown: like *codes*, False where a shutter hides the image (`sgseg_dicom.shutter`): that counts as padding.
+        shown: like *codes*, False where a shutter or a frame hides the image (`sgseg_dicom.shutter`, `frame`): that
+            counts as padding.
 
     Raises:
         UndecodablePixels: every pixel is padding, or the header's rescale has no finite result.

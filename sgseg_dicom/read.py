@@ -18,6 +18,7 @@ from pydicom.uid import UID, UID_dictionary
 from sgseg_dicom.compression import state_loss
 from sgseg_dicom.encode.provenance import is_own_result
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.frame import shown_in_frame
 from sgseg_dicom.greyscale import render
 from sgseg_dicom.header import UNPARSABLE, header_of, numbers_of, spacing_pair, text_of
 from sgseg_dicom.orientation import orientation_of
@@ -80,8 +81,11 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
         state_loss(header, ds)
-        shown = shown_by_shutter(header, (pixel_format.rows, pixel_format.columns))
-        rendered = render(decode(ds, pixel_format), header, pixel_format, shown=shown)
+        codes = decode(ds, pixel_format)
+        shown = shown_by_shutter(header, codes.shape)
+        if shown is None:
+            shown = shown_in_frame(codes)
+        rendered = render(codes, header, pixel_format, shown=shown)
     padding = rendered.padding
     orientation = orientation_of(header)
     spacing_mm, spacing_at_detector = _spacing(header)

@@ -49,8 +49,8 @@ class Radiograph:
         header: the source data set without Pixel Data, in explicit value representations; never changed.
         pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
             and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
-        padding: bool, like *pixels*, True around the image where Pixel Padding Value or the Display Shutter says
-            "no image"; None where neither says so.
+        padding: bool, like *pixels*, True around the image where Pixel Padding Value, the Display Shutter or a
+            frame of one value says "no image"; None where none says so.
         orientation: how the stored grid became *pixels*.
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.

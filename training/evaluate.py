@@ -62,7 +62,11 @@ class Counts:
 
 
 def model_input_of(item: Item) -> ModelInput:
-    """Turn an item's 224 x 224 pixels into what the network sees; through DICOM it is the same."""
+    """
+    Turn an item's 224 x 224 pixels into what the network sees.
+
+    Through DICOM it is the same, but for a frame around the image, which reading cuts off (`sgseg_dicom.frame`).
+    """
     return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / np.float32(255)))
 
 

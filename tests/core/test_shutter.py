@@ -140,7 +140,7 @@ def test_bright_edges_behind_the_shutter_do_not_reach_the_model(tmp_path: Path):
         "ShutterLowerHorizontalEdge": 200,
     }
     burnt = chest.copy()
-    burnt[:, :20] = burnt[:, 180:] = 4095
+    burnt[:, :20] = burnt[:, 180:] = np.random.default_rng(0).integers(4000, 4096, (200, 20))
     no_window = {"WindowCenter": None, "WindowWidth": None}
 
     def seen(pixels, **elements):

@@ -1,0 +1,56 @@
+"""
+A frame that nobody declared: rows and columns along the edges that hold one stored value. It is padding.
+
+Exports, film scanners and electronic shutters leave it; 3 % of the valid images of QaTa-COV19 have one. Where it is
+wider at one side, the middle of what it leaves is the patient's, and that of the grid is not (16 were looked at).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_SHOWN = 0.3
+"""Share of the grid that a frame leaves at least; what leaves less is no frame around a radiograph."""
+
+_LEAST_WIDTH = 0.02
+"""Share of a side: what is narrower is an edge, and changes nothing."""
+
+_LEAST_SIDE = 64
+"""Pixels: of a few in a line all may be the same by chance."""
+
+_SAME = 0.98
+"""Share of a row or column that has the value: a letter or a scratch may lie in it."""
+
+
+def shown_in_frame(codes: NDArray[np.uint16]) -> NDArray[np.bool_] | None:
+    """
+    Give bool (rows, columns), like stored *codes*, False in a frame of one value; None where there is none.
+
+    Each side has its own value. Air is no frame: its values differ, if only by noise.
+    """
+    if min(codes.shape) < _LEAST_SIDE:
+        return None
+    left, right = 0, codes.shape[1]
+    for _ in range(2):  # beside a side of another value the upper and lower one are found in what that leaves
+        top, bottom = _ends(codes[:, left:right])
+        if bottom > top:
+            left, right = _ends(codes[top:bottom].T)
+        if (bottom - top) * (right - left) < LEAST_SHOWN * codes.size:
+            return None
+    shown = np.zeros(codes.shape, dtype=np.bool_)
+    shown[top:bottom, left:right] = True
+    return None if shown.all() else shown
+
+
+def _ends(lines: NDArray[np.uint16]) -> tuple[int, int]:
+    """Give where the frame ends and where it begins again, of all *lines* (rows, or columns)."""
+    return _width(lines), len(lines) - _width(lines[::-1])
+
+
+def _width(lines: NDArray[np.uint16]) -> int:
+    value = np.uint16(np.median(lines[0]))
+    width = 0
+    for line in lines:
+        if np.count_nonzero(line == value) < _SAME * line.size:
+            break
+        width += 1
+    return width if width >= _LEAST_WIDTH * len(lines) else 0
