@@ -6,6 +6,8 @@ annotated pixel lies in it. Where it is wider at one side, the middle of what it
 the grid is not (16 were looked at; training/LOG.md).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ _SAME = 0.98
 """Share of a row or column that has the value: a letter or a scratch may lie in it."""
 
 
-def shown_in_frame(codes: NDArray[np.uint16]) -> NDArray[np.bool_] | None:
+def shown_in_frame(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
     """
     Give bool (rows, columns), like stored *codes*, False in a frame of one value; None where there is none.
 
@@ -42,13 +44,13 @@ def shown_in_frame(codes: NDArray[np.uint16]) -> NDArray[np.bool_] | None:
     return None if shown.all() else shown
 
 
-def _ends(lines: NDArray[np.uint16]) -> tuple[int, int]:
+def _ends(lines: NDArray[Any]) -> tuple[int, int]:
     """Give where the frame ends and where it begins again, of all *lines* (rows, or columns)."""
     return _width(lines), len(lines) - _width(lines[::-1])
 
 
-def _width(lines: NDArray[np.uint16]) -> int:
-    value = np.uint16(np.median(lines[0]))
+def _width(lines: NDArray[Any]) -> int:
+    value = np.median(lines[0]).astype(lines.dtype)
     width = 0
     for line in lines:
         if np.count_nonzero(line == value) < _SAME * line.size:

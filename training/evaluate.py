@@ -14,6 +14,7 @@ from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
 from training.report_scores import count_reports, report_metrics
+from training.seen import see
 
 _BATCH = 8
 _RESAMPLES = 1000
@@ -63,9 +64,9 @@ class Counts:
 
 def model_input_of(item: Item) -> ModelInput:
     """
-    Turn an item's 224 x 224 pixels into what the network sees.
+    Turn all of an item's 224 x 224 pixels into a model input, as training does.
 
-    Through DICOM it is the same, but for a frame around the image, which reading cuts off (`sgseg_dicom.frame`).
+    `predict` cuts off a frame first, as reading a DICOM image does (`training.seen`).
     """
     return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / np.float32(255)))
 
@@ -110,7 +111,7 @@ def evaluate(
 def predict(
     network: Network, items: Sequence[Item], *, guided_by: GuidedBy = "generated"
 ) -> list[Prediction]:
-    """Judge *items* in batches."""
+    """Judge *items* in batches, as the node does: without a frame, and the mask laid on the image again."""
     return _timed(network, items, guided_by)[0]
 
 
@@ -122,11 +123,13 @@ def _timed(
     seconds: list[float] = []
     for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
         part = items[start : start + _BATCH]
-        inputs = [model_input_of(item) for item in part]
+        seen = [see(load_image(item)) for item in part]
+        inputs = [one.model_input for one in seen]
         zones = [item.known_zones for item in part] if guided_by == "ground-truth" else None
         began = time.perf_counter()
-        predictions += network.judge(inputs, guided_by=guided_by, zones=zones)
+        judged = network.judge(inputs, guided_by=guided_by, zones=zones)
         seconds.append((time.perf_counter() - began) / len(part))
+        predictions += [one.put_back(prediction) for one, prediction in zip(seen, judged, strict=True)]
     return predictions, np.array(seconds[1:] or seconds)  # the first batch compiles and allocates
 
 

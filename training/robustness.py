@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from sgseg_dicom.infer import Network
-from sgseg_dicom.preprocess import normalise
-from sgseg_dicom.records import ModelInput, Prediction
+from sgseg_dicom.records import Prediction
 from training.appearance import (
     blurred,
     coarsened,
@@ -25,6 +24,7 @@ from training.appearance import (
 )
 from training.data import Item, load_image, load_mask
 from training.evaluate import count, mask_metrics, normal_metrics, zone_metrics
+from training.seen import see
 
 _BATCH = 8
 
@@ -145,13 +145,14 @@ def _judged(
     predictions: list[Prediction] = []
     masks: list[NDArray[np.bool_]] = []
     for start in range(0, len(items), _BATCH):
-        inputs = []
+        seen = []
         for item in items[start : start + _BATCH]:
             image = torch.from_numpy(load_image(item).astype(np.float32) / np.float32(255))[None]
             image, mask = change(image, torch.from_numpy(load_mask(item)).bool()[None])
-            inputs.append(ModelInput(pixels=normalise(image[0].numpy())))
+            seen.append(see(image[0].numpy()))
             masks.append(mask[0].numpy())
-        predictions += network.judge(inputs)
+        judged = network.judge([one.model_input for one in seen])
+        predictions += [one.put_back(prediction) for one, prediction in zip(seen, judged, strict=True)]
     return predictions, masks
 
 

@@ -1,0 +1,70 @@
+"""Evaluation judges what the node judges: a frame is cut off, and the answer laid on the whole image again."""
+
+import numpy as np
+
+from sgseg_dicom.records import Prediction
+from training.seen import see
+
+CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
+
+
+def framed():
+    """A frame of 44 columns at the image's left."""
+    image = CHEST.copy()
+    image[:, :44] = 0
+    return image
+
+
+def said(mask):
+    """Give a prediction with this mask, at chances of 0 and 1."""
+    return Prediction(
+        mask_probability=mask.astype(np.float32),
+        zone_probabilities=np.ones(6, dtype=np.float32),
+        mask=mask,
+        zones=(True,) * 6,
+        threshold=0.5,
+    )
+
+
+def test_an_image_without_a_frame_is_seen_whole():
+    """And its prediction is what it was."""
+    seen, prediction = see(CHEST), said(CHEST > 100)
+
+    assert seen.model_input.pixels.shape == (224, 224)
+    assert seen.put_back(prediction) is prediction
+
+
+def test_an_answer_is_laid_back_beside_the_frame():
+    """The left half of what the network saw is the left half of what the frame leaves."""
+    half = np.zeros((224, 224), dtype=bool)
+    half[:, :112] = True
+
+    laid = see(framed()).put_back(said(half))
+
+    assert not laid.mask[:, :44].any()
+    assert laid.mask[:, 45:133].all()
+    assert not laid.mask[:, 135:].any()
+    assert laid.mask_probability[:, :44].max() == 0
+
+
+def test_bytes_and_shares_are_seen_alike():
+    """Robustness changes floats from 0 to 1, evaluation reads bytes."""
+    seen = [see(pixels).model_input.pixels for pixels in (framed(), framed().astype(np.float32) / 255)]
+
+    np.testing.assert_allclose(*seen, atol=1e-5)
+
+
+def test_where_nothing_was_found_nothing_is_marked():
+    """Chances alone mark nothing: there is no finding."""
+    nothing = said(np.zeros((224, 224), dtype=bool))
+    laid = see(framed()).put_back(
+        Prediction(
+            mask_probability=np.ones((224, 224), dtype=np.float32),
+            zone_probabilities=nothing.zone_probabilities,
+            mask=nothing.mask,
+            zones=(False,) * 6,
+            threshold=0.5,
+        )
+    )
+
+    assert not laid.mask.any()
