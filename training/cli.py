@@ -9,7 +9,7 @@ import typer
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import GuidedBy
 from sgseg_dicom.preprocess import INPUT_SIZE
-from training.data import Captions, read_normals, read_split, survey_split
+from training.data import Captions, read_normals, read_split, survey_split, warn_of
 from training.options import Data, Normals, told
 from training.recipe import load_recipe
 from training.view_cli import app as view_app
@@ -180,13 +180,13 @@ def evaluate_command(
     from training.evaluate import evaluate
 
     with told():
-        items = read_split(data, split, captions=captions)
-        left_out = survey_split(data, split, captions=captions).dropped
+        survey = survey_split(data, split, captions=captions)
+        warn_of(survey, split, captions=captions)
         healthy = [] if normals is None else read_normals(normals, split, undivided=True)
         network = load_network(weights)
-        figures = evaluate(network, items, healthy, guided_by=guidance)
+        figures = evaluate(network, survey.items, healthy, guided_by=guidance)
         figures = {"split": split, "captions": captions, "weights": network.manifest.sha256} | figures
-        figures["left_out"] = len(left_out)
+        figures["left_out"] = len(survey.dropped)
         _write_json(json_file, figures)
     typer.echo(json.dumps(figures, indent=2))
 

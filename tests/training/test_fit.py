@@ -138,7 +138,7 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
         "normal": 2,
         "digest": digest_of(read_split(Path(data), "train") + read_normals(Path(normals), "train")),
     }
-    assert measured["images"] == 6
+    assert (measured["images"], measured["left_out"]) == (6, 0)
     assert measured["weights"] == manifest.sha256
     assert measured["dice_micro_ci"][0] <= measured["dice_micro"] <= measured["dice_micro_ci"][1]
     assert (weights / "MODEL_CARD.md").is_file()

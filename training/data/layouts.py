@@ -77,6 +77,12 @@ def read_split(folder: Path, split: str, *, captions: Captions = "original") -> 
         DataError: no known layout, no such split, or a file that a caption names is missing.
     """
     survey = survey_split(folder, split, captions=captions)
+    warn_of(survey, split, captions=captions)
+    return list(survey.items)
+
+
+def warn_of(survey: Survey, split: str, *, captions: Captions) -> None:
+    """Say in the log what a survey did not find as it was wanted, near-duplicates apart."""
     if lost := [name for name in survey.dropped if name not in NEAR_DUPLICATES]:
         log.warning(
             "%s: left out %d that are no pair of image and mask, %s for one", split, len(lost), lost[0]
@@ -91,7 +97,6 @@ def read_split(folder: Path, split: str, *, captions: Captions = "original") -> 
             "%s: no caption tells the zones of %d of %d images",
             *(split, len(survey.without_zones), len(survey.items)),
         )
-    return list(survey.items)
 
 
 def splits_of(folder: Path) -> list[str]:
