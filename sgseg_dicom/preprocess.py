@@ -10,7 +10,8 @@ from sgseg_dicom.records import ModelInput, Radiograph
 INPUT_SIZE = 224
 """Rows and columns of the network's input (paper section 3.3). The aspect is not kept: the data set's was not."""
 
-_FLAT = 1e-6
+FLAT = 1e-6
+"""Deviation below which an image has one grey value."""
 
 
 def preprocess(radiograph: Radiograph) -> ModelInput:
@@ -40,7 +41,7 @@ def normalise(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bring to mean 0 and standard deviation 1 over the image; a flat image becomes 0."""
     centred = pixels - pixels.mean(dtype=np.float64)
     deviation = centred.std(dtype=np.float64)
-    return np.asarray(centred / deviation if deviation > _FLAT else centred * 0, dtype=np.float32)
+    return np.asarray(centred / deviation if deviation > FLAT else centred * 0, dtype=np.float32)
 
 
 def enlarge(probability: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

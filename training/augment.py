@@ -1,5 +1,6 @@
 """
-Augmentation of a whole batch at once (two cores: one grid_sample for 32 images costs less than 32 transforms).
+Augmentation of a whole batch at once, on the device that holds it (two cores: one grid_sample for 32 images costs
+less than 32 transforms).
 
 Paper section 3.3: crops, masks (erased patches), rotations. Added: horizontal flip WITH the zones swapped,
 gamma, blur and noise, which also blur the difference between the scanners that normals and infections came from;
@@ -32,20 +33,21 @@ def augment(
         zones: float32 (B, ..., 6).
         size: rows and columns of the result.
         strength: how far.
-        generator: the only source of chance.
+        generator: the only source of chance, on the images' device.
 
     Returns:
         images (B, 1, size, size), masks (B, K, size, size), zones (B, ..., 6).
     """
 
     def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator)
+        return torch.rand(shape, generator=generator, device=generator.device)
 
     batch = len(images)
     if strength.join:  # no chance is drawn otherwise: recipes without it go on as they were
-        partner = torch.randperm(batch, generator=generator)
+        partner = torch.randperm(batch, generator=generator, device=generator.device)
+        alone = torch.arange(batch, device=partner.device)
         images, masks, zones = _join(
-            images, masks, zones, torch.where(draw(batch) < strength.join, partner, torch.arange(batch))
+            images, masks, zones, torch.where(draw(batch) < strength.join, partner, alone)
         )
     flip = draw(batch) < strength.flip
     grid = affine_grid(
@@ -59,9 +61,8 @@ def augment(
     images = images.clamp(0, 1) ** gamma
     blurred = avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
     images = torch.where(draw(batch, 1, 1, 1) < strength.blur, blurred, images)
-    noisy = images + torch.randn(images.shape, generator=generator) * strength.noise_deviation * draw(
-        batch, 1, 1, 1
-    )
+    noise = torch.randn(images.shape, generator=generator, device=generator.device)
+    noisy = images + noise * strength.noise_deviation * draw(batch, 1, 1, 1)
     images = torch.where(draw(batch, 1, 1, 1) < strength.noise, noisy, images)
     if strength.foreign:
         images = make_foreign(images, share=strength.foreign, generator=generator)
@@ -77,7 +78,7 @@ def _matrices(chance: Tensor, flip: Tensor, strength: Strength) -> Tensor:
     aspect = torch.exp(chance[:, 2] * strength.log_aspect)
     sign = torch.where(flip, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.zeros(len(chance), 2, 3)
+    matrix = torch.zeros(len(chance), 2, 3, device=chance.device)
     matrix[:, 0, 0], matrix[:, 0, 1] = sign * cos * scale * aspect, -sign * sin * scale
     matrix[:, 1, 0], matrix[:, 1, 1] = sin * scale * aspect, cos * scale
     matrix[:, :, 2] = chance[:, 3:5] * 2 * strength.shift
@@ -92,7 +93,7 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
     of another radiograph beside each lung tells nothing of the scanner or of the other lung's state.
     """
     width = images.shape[-1]
-    column = (torch.arange(width) + 0.5) / width - 0.5
+    column = (torch.arange(width, device=images.device) + 0.5) / width - 0.5
     theirs = (column * 14 + 0.5).clamp(0, 1)  # share of the partner, image left to right
     mean, deviation = images.mean(dim=(2, 3), keepdim=True), images.std(dim=(2, 3), keepdim=True)
     alike = (images - mean) / deviation.clamp(min=1e-3)
@@ -107,7 +108,7 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
 
 def _frame(images: Tensor, masks: Tensor, chance: Tensor, strength: Strength) -> tuple[Tensor, Tensor]:
     """Cover up to a tenth of the image at each side, as blades of a collimator do; nothing is marked there."""
-    place = (torch.arange(images.shape[-1]) + 0.5) / images.shape[-1]
+    place = (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]
     near, far = 0.1 * chance[:, 3:5, None], 1 - 0.1 * chance[:, 5:7, None]
     inside = (place > near) & (place < far)
     covered = ~(inside[:, :1, :, None] & inside[:, 1:, None, :])
@@ -119,7 +120,7 @@ def _frame(images: Tensor, masks: Tensor, chance: Tensor, strength: Strength) ->
 def _erase(images: Tensor, chance: Tensor, strength: Strength) -> Tensor:
     """Erase a rectangle in some images, with the image's mean."""
     size = images.shape[-1]
-    steps = (torch.arange(size) + 0.5) / size
+    steps = (torch.arange(size, device=images.device) + 0.5) / size
     half = 0.05 + strength.erased_half * chance[:, 1:3]
     rows = (steps[None] - chance[:, 3:4]).abs() < half[:, 0:1]
     columns = (steps[None] - chance[:, 4:5]).abs() < half[:, 1:2]

@@ -8,10 +8,14 @@ import torch
 
 from sgseg_dicom import __version__
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, save_weights
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
+from training.checkout import commit_of_checkout
 from training.data import Item
+from training.pretrained import load_pretrained
+from training.recipe import Recipe
 from training.sources import (
     Trained,
     load_trained,
@@ -40,26 +44,42 @@ def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Man
     trained = [_only(source, load_trained(source, train)) for source in sources]
     _check_alike(trained)
     facts = [one.facts for one in trained]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "MODEL_CARD.md").unlink(missing_ok=True)  # of what was there
     models = [one.model for one in trained]
     held = _same_statistics(models)
     mean = mean_of(models)
     if not held:
         settle_batch_statistics(mean, train)  # a mean of statistics is not that of the mean's
-    return save_weights(
-        mean,
-        out,
-        facts={
-            "name": "SGSeg, not calibrated",
-            "version": __version__,
-            "preset": trained[0].preset,
-            "calibration": NEUTRAL_CALIBRATION,
-            "thresholds": OPEN_THRESHOLDS,
-            "training": facts[0] if len(facts) == 1 else {"train": facts[0]["train"], "averaged": facts},
-            "metrics": {},
-        },
-    )
+    history = facts[0] if len(facts) == 1 else {"train": facts[0]["train"], "averaged": facts}
+    return _write_uncalibrated(mean, out, preset=trained[0].preset, history=history)
+
+
+def _write_uncalibrated(model: SGSeg, out: Path, *, preset: str, history: dict[str, Any]) -> Manifest:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "MODEL_CARD.md").unlink(missing_ok=True)  # of what was there
+    described = {
+        "name": "SGSeg, not calibrated",
+        "version": __version__,
+        "preset": preset,
+        "calibration": NEUTRAL_CALIBRATION,
+        "thresholds": OPEN_THRESHOLDS,
+        "training": history,
+        "metrics": {},
+    }
+    return save_weights(model, out, facts=described)
+
+
+def write_start(recipe: Recipe, out: Path) -> Manifest:
+    """
+    Write the model that *recipe* begins with to folder *out*, in half precision: pretrained parts, and drawn ones.
+
+    Raises:
+        DataError: pretrained weights are missing, or have another architecture.
+    """
+    torch.manual_seed(recipe.seed)
+    model = build_sgseg(recipe.preset)
+    load_pretrained(model, recipe)
+    began = {"recipe": recipe.model_dump(mode="json"), "commit": commit_of_checkout(), "steps_done": 0}
+    return _write_uncalibrated(model, out, preset=recipe.preset, history=began)
 
 
 def _only(source: Path, trained: Sequence[Trained]) -> Trained:

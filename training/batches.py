@@ -1,7 +1,7 @@
 """Items in memory -> augmented batches; the chance of a batch depends on seed, epoch and place only."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from sgseg_dicom.preprocess import normalise
+from sgseg_dicom.preprocess import FLAT
 from training.augment import augment
 from training.data import Item, load_image, load_mask
 from training.opinions import Opinions
+from training.seen import without_frame
 from training.strength import Strength
 
 
@@ -42,12 +43,17 @@ class Share(NamedTuple):
 
 
 class LoadedItems:
-    """All pixels of some items in memory: 100 kB each; 50 more with the teachers' opinions."""
+    """
+    All pixels of some items in memory, as the node sees them: without a frame.
+
+    100 kB each; 50 more with the teachers' opinions.
+    """
 
     def __init__(self, items: Sequence[Item], opinions: Opinions | None = None) -> None:
         self.items = tuple(items)
-        self.images: NDArray[np.uint8] = np.stack([load_image(item) for item in items])
-        self.masks: NDArray[np.bool_] = np.stack([load_mask(item) for item in items])
+        seen = [without_frame(load_image(item), load_mask(item)) for item in items]
+        self.images: NDArray[np.uint8] = np.stack([image for image, _ in seen])
+        self.masks: NDArray[np.bool_] = np.stack([mask for _, mask in seen])
         self.zones = torch.tensor([item.known_zones for item in items], dtype=torch.float32)
         self.opinions = None if opinions is None else opinions.of(items)
 
@@ -70,11 +76,14 @@ class AugmentedBatches(IterableDataset[Batch]):
         batch_size: int,
         seed: int,
         strength: Strength = Strength(),  # noqa: B008 - frozen
+        device: torch.device = torch.device("cpu"),  # noqa: B008 - frozen
     ) -> None:
         self.loaded = loaded
         self.order = np.asarray(order)
         self.epoch, self.sizes, self.batch_size, self.seed = epoch, tuple(sizes), batch_size, seed
         self.strength = strength
+        # What makes an image look foreign stores it as JPEG, among others: that is the processor's work.
+        self.device = torch.device("cpu") if strength.foreign else device
         self.share = Share()
 
     def __len__(self) -> int:
@@ -84,7 +93,8 @@ class AugmentedBatches(IterableDataset[Batch]):
         generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
         shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
         sizes = self._drawn_sizes(generator)
-        if self.share.devices > 1:
+        if self.share.devices > 1 or self.device.type != "cpu":
+            generator = torch.Generator(self.device)
             generator.manual_seed((self.seed * 1_000 + self.epoch) * 1_000 + self.share.rank + 1)
         for place, size in enumerate(sizes):
             whole = shuffled[place * self.batch_size : (place + 1) * self.batch_size]
@@ -97,14 +107,13 @@ class AugmentedBatches(IterableDataset[Batch]):
         return [self.sizes[i] for i in torch.randint(len(self.sizes), (len(self),), generator=generator)]
 
     def _batch(self, chosen: NDArray[np.int64], size: int, generator: torch.Generator) -> Batch:
-        masks = torch.from_numpy(self.loaded.masks[chosen]).unsqueeze(1).float()
-        zones = self.loaded.zones[chosen].unsqueeze(1)
+        masks = self._of(self.loaded.masks, chosen).float()
+        zones = self._of(self.loaded.zones.numpy(), chosen)
         if (opinions := self.loaded.opinions) is not None:
-            thought = torch.from_numpy(opinions.masks[chosen]).unsqueeze(1).float() / 255
-            masks = torch.cat((masks, thought), dim=1)
-            zones = torch.cat((zones, torch.from_numpy(opinions.zones[chosen]).unsqueeze(1)), dim=1)
+            masks = torch.cat((masks, self._of(opinions.masks, chosen).float() / 255), dim=1)
+            zones = torch.cat((zones, self._of(opinions.zones, chosen)), dim=1)
         images, masks, zones = augment(
-            torch.from_numpy(self.loaded.images[chosen]).unsqueeze(1).float() / 255,
+            self._of(self.loaded.images, chosen).float() / 255,
             masks,
             zones,
             size=size,
@@ -113,6 +122,10 @@ class AugmentedBatches(IterableDataset[Batch]):
         )
         thoughts = None if opinions is None else (masks[:, 1:], zones[:, 1])
         return Batch(normalised(images), masks[:, :1], zones[:, 0], *(thoughts or ()))
+
+    def _of(self, arrays: NDArray[Any], chosen: NDArray[np.int64]) -> Tensor:
+        """Give the *chosen* of some arrays (N, ...) on the device, as (B, 1, ...)."""
+        return torch.from_numpy(arrays[chosen]).to(self.device).unsqueeze(1)
 
 
 class PlainBatches(IterableDataset[Batch]):
@@ -133,5 +146,8 @@ class PlainBatches(IterableDataset[Batch]):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Normalise each image (B, 1, H, W) as the node does."""
-    return torch.from_numpy(np.stack([normalise(image) for image in images.numpy()]))
+    """Normalise each image (B, 1, H, W) as the node does (`sgseg_dicom.preprocess.normalise`), on any device."""
+    exact = images.double()
+    centred = exact - exact.mean(dim=(2, 3), keepdim=True)
+    deviation = centred.std(dim=(2, 3), keepdim=True, correction=0)
+    return torch.where(deviation > FLAT, centred / deviation, 0.0).float()

@@ -79,14 +79,24 @@ def teach_command(
     ],
     out: Annotated[Path, typer.Option(help="File of opinions to write (npz).")],
     normals: Normals | None = None,
+    unseen: Annotated[
+        bool, typer.Option(help="Ask each only about what it did not learn (`fit --leave-out`).")
+    ] = False,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Pixels that they look at; may be given again.")
+    ] = None,
 ) -> None:
     """Ask trained models what they think of the train images, for `fit --opinions` to learn from."""
-    from training.opinions import ask, together, write_opinions
+    from training.opinions import ask, ask_unseen, together, write_opinions
 
     with told():
         items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_opinions(ask(together(teacher), items), out)
+        if unseen:
+            thought = ask_unseen([together([one], sizes=size) for one in teacher], items)
+        else:
+            thought = ask(together(teacher, sizes=size), items)
+        write_opinions(thought, out)
     typer.echo(f"Opinions on {len(items)} images: {out}")
 
 
@@ -101,6 +111,24 @@ def sam2_command(
     with told():
         path = convert(source, out)
     typer.echo(f"Image encoder in timm's names: {path}")
+
+
+@app.command("begin")
+def begin_command(
+    out: Annotated[Path, typer.Option(help="Folder for the weights, for `fit --start-from`.")],
+    recipe: Annotated[str, typer.Option(help="Name of a packaged recipe, or a TOML file.")] = "compact",
+    image_weights: Annotated[
+        str | None, typer.Option(help="File or folder with timm's tensor names, or 'efficientnet-lite2'.")
+    ] = None,
+) -> None:
+    """Write what a recipe begins with, for a machine that has none of the pretrained weights' packages."""
+    from training.average import write_start
+
+    with told():
+        chosen = load_recipe(recipe)
+        named = {} if image_weights is None else {"image_weights": image_weights}
+        manifest = write_start(chosen.model_copy(update=named), out)
+    typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
 
 
 @app.command("fit")
@@ -122,6 +150,12 @@ def fit_command(
         Path | None, typer.Option(help="File of `teach`, for a recipe that learns from opinions.")
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, that share a batch.")] = 1,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            help='Part of train that it does not learn, "0/4" the first of four: for `teach --unseen`.'
+        ),
+    ] = None,
     image_weights: Annotated[
         str | None, typer.Option(help="File or folder with timm's tensor names, or 'efficientnet-lite2'.")
     ] = None,
@@ -135,6 +169,7 @@ def fit_command(
 ) -> None:
     """Train a model; stopped runs resume."""
     from training.fit import Run, fit
+    from training.folds import fold_at
     from training.opinions import read_opinions
     from training.pseudo_labels import with_labels
 
@@ -154,7 +189,15 @@ def fit_command(
         if normals is not None:
             train += read_normals(normals, "train")
         thought = None if opinions is None else read_opinions(opinions)
-        run = Run(out=out, epochs=epochs, start_from=start_from, opinions=thought, devices=devices)
+        left_out = None if leave_out is None else fold_at(leave_out)
+        run = Run(
+            out=out,
+            epochs=epochs,
+            start_from=start_from,
+            opinions=thought,
+            devices=devices,
+            left_out=left_out,
+        )
         last = fit(chosen, train, valid, run)
     typer.echo(f"Last checkpoint: {last}")
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from sgseg_dicom.infer import GuidedBy, Network
-from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
 from training.report_scores import count_reports, report_metrics
@@ -63,12 +62,8 @@ class Counts:
 
 
 def model_input_of(item: Item) -> ModelInput:
-    """
-    Turn all of an item's 224 x 224 pixels into a model input, as training does.
-
-    `predict` cuts off a frame first, as reading a DICOM image does (`training.seen`).
-    """
-    return ModelInput(pixels=normalise(load_image(item).astype(np.float32) / np.float32(255)))
+    """Turn an item into a model input, as training and reading a DICOM image do: without a frame."""
+    return see(load_image(item)).model_input
 
 
 def evaluate(

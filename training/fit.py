@@ -26,6 +26,7 @@ from sgseg_dicom.model.weights import load_weights, read_manifest
 from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
 from training.checkout import commit_of_checkout
 from training.data import Item, digest_of
+from training.folds import Fold
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.opinions import Opinions
 from training.order import places_of_epoch
@@ -69,6 +70,7 @@ class Epochs(lightning.LightningDataModule):
             batch_size=self.recipe.batch_size,
             seed=self.recipe.seed,
             strength=phase.augmentation,
+            device=self.trainer.strategy.root_device if self.trainer else torch.device("cpu"),
         )
         if self.trainer:
             batches.share = Share(self.trainer.global_rank, self.trainer.world_size)
@@ -101,6 +103,7 @@ class Run:
         start_from: folder of exported weights to begin with; None: the recipe's pretrained weights.
         opinions: of teachers on the train items, for a recipe that asks for them.
         devices: GPUs, or processes on the CPU, that share every batch (DDP); each starts this program again.
+        left_out: part of the train images that it does not learn from; None: it learns from all.
     """
 
     out: Path
@@ -108,6 +111,7 @@ class Run:
     start_from: Path | None = None
     opinions: Opinions | None = None
     devices: int = 1
+    left_out: Fold | None = None
 
 
 def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) -> Path:
@@ -132,6 +136,8 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
             f"the recipe's share of opinions is {recipe.opinions:g}: name the file of `sgseg-train teach` with "
             "--opinions where it is above 0, and only there"
         )
+    if run.left_out is not None:
+        train = run.left_out.without(train)
     lightning.seed_everything(recipe.seed)
     data = Epochs(recipe, train, valid, run.opinions)
     module = SGSegTraining(recipe, steps=data.steps)
@@ -219,6 +225,7 @@ def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
         "started_from": began,
         "opinions": None if run.opinions is None else run.opinions.facts,
         "devices": run.devices,
+        "left_out": None if run.left_out is None else str(run.left_out),
     }
 
 
@@ -244,7 +251,7 @@ def settle_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
         _write(path, facts | {"commit": commit_of_checkout()})
         return
     written = json.loads(path.read_text())
-    begun = {"devices": 1, "opinions": None} | written  # runs from before there were such
+    begun = {"devices": 1, "opinions": None, "left_out": None} | written  # runs from before there were such
     begun["recipe"] = Recipe.model_validate(begun["recipe"]).model_dump(mode="json")  # or before some key was
     if changed := [name for name in facts if facts[name] != begun.get(name)]:
         raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 
 _batch_dice = DiceLoss(sigmoid=True, batch=True)
-_image_dice = DiceLoss(sigmoid=True, batch=False)
+_image_dice = DiceLoss(sigmoid=True, batch=False, reduction="none")
 
 
 def mask_loss(logits: Tensor, masks: Tensor, *, infected: Tensor | None = None) -> Tensor:
@@ -25,9 +25,10 @@ def mask_loss(logits: Tensor, masks: Tensor, *, infected: Tensor | None = None) 
     if infected is None:
         infected = masks.flatten(1).any(dim=1)
     loss: Tensor = binary_cross_entropy_with_logits(logits, masks) + 0.5 * _batch_dice(logits, masks)
-    if infected.any():
-        loss = loss + 0.5 * _image_dice(logits[infected], masks[infected])
-    return loss
+    # No choice by what is in the batch: a GPU would have to be waited for at every step.
+    counted = infected.float()
+    own = (_image_dice(logits, masks).flatten() * counted).sum() / counted.sum().clamp(min=1)
+    return loss + 0.5 * own
 
 
 def coarse_mask_loss(logits: Tensor, masks: Tensor) -> Tensor:

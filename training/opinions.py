@@ -19,12 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import Network
 from sgseg_dicom.model.weights import load_members
 from training.data import DataError, Item
 from training.evaluate import model_input_of
+from training.folds import Fold, fold_at
 
-_BATCH = 16
+_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,9 +69,9 @@ class Opinions:
         return replace(self, names=names, masks=self.masks[rows], zones=self.zones[rows])
 
 
-def together(teachers: Sequence[Path]) -> Network:
+def together(teachers: Sequence[Path], *, sizes: Sequence[int] | None = None) -> Network:
     """
-    Let the weights in these folders judge together, as members of one network, at the sizes of the first.
+    Let the weights in these folders judge together, as members of one network, at *sizes*; None: those of the first.
 
     Raises:
         WeightsError: a folder's weights cannot be loaded.
@@ -78,10 +80,47 @@ def together(teachers: Sequence[Path]) -> Network:
     members = [member for several, _ in loaded for member in several]
     history = {"members": [manifest.training | {"weights": manifest.sha256} for _, manifest in loaded]}
     first = loaded[0][1]
-    return Network(
-        members,
-        first.model_copy(update={"members": len(members), "test_time_flip": True, "training": history}),
+    way = {
+        "members": len(members),
+        "test_time_flip": True,
+        "test_time_sizes": tuple(sizes or first.test_time_sizes),
+        "training": history,
+    }
+    return Network(members, first.model_copy(update=way))
+
+
+def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
+    """
+    Ask each teacher about the *items* that it did not learn from, `left_out` in its history.
+
+    Raises:
+        ConfigError: a teacher learned from all, two left out the same part, or a part was left out by none.
+        DataError, InferenceError: see `ask`.
+    """
+    parts = {_part_of(teacher): teacher for teacher in teachers}
+    counts = {part.count for part in parts}
+    if len(parts) < len(teachers) or len(counts) > 1 or len(parts) != min(counts):
+        found = ", ".join(sorted(map(str, parts)))
+        raise ConfigError(
+            f"the teachers left out {found}; every part once is what is needed (`fit --leave-out`)"
+        )
+    asked = [
+        ask(teacher, held) for part, teacher in parts.items() if (held := [i for i in items if part.holds(i)])
+    ]
+    joined = Opinions(
+        names=tuple(name for one in asked for name in one.names),
+        masks=np.concatenate([one.masks for one in asked]),
+        zones=np.concatenate([one.zones for one in asked]),
+        teachers=tuple(teacher for one in asked for teacher in one.teachers),
     )
+    return joined.of(items)
+
+
+def _part_of(teacher: Network) -> Fold:
+    (history,) = teacher.manifest.training["members"]
+    if (part := history.get("left_out")) is None:
+        raise ConfigError(f"teacher {history['weights'][:8]} learned from all images; ask without --unseen")
+    return fold_at(part)
 
 
 def ask(teachers: Network, items: Sequence[Item]) -> Opinions:

@@ -39,6 +39,18 @@ class Seen:
         return replace(prediction, mask_probability=chances, mask=mask)
 
 
+def without_frame(
+    pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Cut a frame off an image of 224 x 224 pixels and its mask; what is left has that size again."""
+    shown = shown_in_frame(pixels)
+    if shown is None:
+        return pixels, mask
+    place = extent_of(~shown, (pixels.shape[0], pixels.shape[1])).place
+    grey, marked = shrink(pixels[place].astype(np.float32)), shrink(mask[place].astype(np.float32))
+    return grey.round().astype(np.uint8), marked >= 0.5
+
+
 def see(pixels: NDArray[Any]) -> Seen:
     """Look at an image of 224 x 224 pixels, of 8 bits or 0 to 1, in the standard display."""
     rows, columns = pixels.shape

@@ -1,5 +1,6 @@
 """The image encoder: any timm backbone with features at strides 4, 8, 16 and 32."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import timm
@@ -12,14 +13,21 @@ class ImageEncoder(nn.Module):
     """
     A timm feature extractor (paper section 2.2: ConvNeXt-T).
 
+    Args:
+        name: of timm.
+        in_channels: a grey image is repeated.
+        blocks: of each stage, for encoders whose `stages` says so (Hiera); None: all.
+
     Attributes:
         channels: of the four feature maps, stride 4 first.
     """
 
-    def __init__(self, name: str, *, in_channels: int) -> None:
+    def __init__(self, name: str, *, in_channels: int, blocks: Sequence[int] | None = None) -> None:
         super().__init__()
-        places = [_features(name, in_channels).feature_info.reduction().index(stride) for stride in STRIDES]
-        self.backbone = _features(name, in_channels, out_indices=places)
+        own = {} if blocks is None else {"stages": tuple(blocks)}
+        all_places = _features(name, in_channels, **own).feature_info.reduction()
+        places = [all_places.index(stride) for stride in STRIDES]
+        self.backbone = _features(name, in_channels, out_indices=places, **own)
         self.channels: list[int] = self.backbone.feature_info.channels()
         self.in_channels = in_channels
 

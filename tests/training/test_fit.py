@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -13,8 +14,9 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
+from sgseg_dicom.preprocess import normalise
 from tests.training.builders import STILL, small_data_set, small_normals
-from training.batches import normalised
+from training.batches import AugmentedBatches, LoadedItems, normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
 from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
@@ -264,6 +266,30 @@ def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
     kept = normalised(torch.from_numpy(plain.train.images).unsqueeze(1).float() / 255)
     for image in batch.images:
         assert min((image - other).abs().max() for other in kept) < 1e-3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_augments_its_own_batches(items):
+    """Image, mask and zones keep together, and the same seed gives the same batch."""
+    how = {"epoch": 0, "sizes": (96,), "batch_size": 6, "seed": 2, "device": torch.device("cuda")}
+    first, again = (next(iter(AugmentedBatches(LoadedItems(items[0]), range(6), **how))) for _ in range(2))
+
+    assert first.images.device.type == "cuda"
+    torch.testing.assert_close(first.images, again.images, rtol=0, atol=0)
+    assert first.masks.unique().tolist() == [0, 1]
+    marked = first.images[first.masks > 0].mean() - first.images[first.masks == 0].mean()
+    assert marked > 0.5  # of a deviation of 1: the blobs are bright
+
+
+def test_normalising_is_what_the_node_does(items):
+    """In torch for any device; the node has it in numpy."""
+    images = torch.from_numpy(LoadedItems(items[0]).images).unsqueeze(1).float() / 255
+    images[0] = 0.3  # flat
+
+    found = normalised(images)
+
+    for image, expected in zip(found, images.numpy(), strict=True):
+        np.testing.assert_allclose(image.numpy(), normalise(expected), atol=1e-5)
 
 
 def test_batches_take_every_size_of_their_phase(items):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sgseg_dicom.records import Prediction
-from training.seen import see
+from training.seen import see, without_frame
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
 
@@ -45,6 +45,26 @@ def test_an_answer_is_laid_back_beside_the_frame():
     assert laid.mask[:, 45:133].all()
     assert not laid.mask[:, 135:].any()
     assert laid.mask_probability[:, :44].max() == 0
+
+
+def test_training_learns_from_what_the_node_sees():
+    """Image and mask are cut alike, and the image is that of `see`, to half a grey step."""
+    half = np.zeros((224, 224), dtype=bool)
+    half[:, 44:134] = True
+
+    image, mask = without_frame(framed(), half)
+
+    grey = image.astype(np.float32) / 255
+    np.testing.assert_allclose((grey - grey.mean()) / grey.std(), see(framed()).model_input.pixels, atol=0.02)
+    assert mask[:, :111].all()
+    assert not mask[:, 113:].any()
+
+
+def test_an_image_without_a_frame_is_learned_from_as_it_is():
+    """Nothing is resampled."""
+    mask = CHEST > 100
+
+    assert without_frame(CHEST, mask) == (CHEST, mask)
 
 
 def test_bytes_and_shares_are_seen_alike():

@@ -1,0 +1,105 @@
+"""A part of the images is left out of a run, and its model is asked about that part alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.infer import load_network
+from sgseg_dicom.model.weights import packaged_weights
+from tests.training.builders import small_data_set
+from training.data import read_split
+from training.folds import Fold, fold_at
+from training.opinions import ask, ask_unseen, together
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory):
+    return read_split(small_data_set(tmp_path_factory.mktemp("qata"), train=12), "train")
+
+
+def test_every_image_is_in_one_part(items):
+    """And a run that leaves a part out learns from all the others."""
+    parts = [Fold(number, 3) for number in range(3)]
+
+    assert [sum(part.holds(item) for part in parts) for item in items] == [1] * len(items)
+    for part in parts:
+        held = [item for item in items if part.holds(item)]
+        assert 0 < len(held) < len(items)
+        assert sorted(part.without(items) + held, key=str) == sorted(items, key=str)
+
+
+def test_no_patient_is_in_two_parts(items):
+    """Two images of one patient are learned together or not at all."""
+    again = [replace(item, name=f"{item.patient}_another") for item in items]
+
+    assert [Fold(0, 3).holds(item) for item in items] == [Fold(0, 3).holds(item) for item in again]
+
+
+@pytest.mark.parametrize("written", ["4/4", "0/1", "1", "a/b", "-1/4", "0/4 "])
+def test_a_part_that_is_none_is_refused(written):
+    """The message shows how parts are written."""
+    with pytest.raises(ConfigError, match="0/4"):
+        fold_at(written)
+
+
+def test_a_part_is_read_as_it_is_written():
+    """Runs keep it as text."""
+    assert fold_at(str(Fold(2, 4))) == Fold(2, 4)
+
+
+def taught_without(part, *, twice=False):
+    """Give the weights that ship, called a model that left *part* out."""
+    network = together([packaged_weights()])
+    first = network.manifest.training["members"][0]
+    members = [{key: first.get(key) for key in ("train", "weights")} | {"left_out": part}] * (
+        2 if twice else 1
+    )
+    network.manifest = network.manifest.model_copy(update={"training": {"members": members}})
+    return network
+
+
+def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
+    """Everything is said once, and in the order of the items."""
+    asked = {}
+
+    def answers(teacher, held):
+        (history,) = teacher.manifest.training["members"]
+        asked[history["left_out"]] = [item.name for item in held]
+        said = ask(teacher, held)
+        return replace(said, zones=np.full_like(said.zones, int(history["left_out"][0])))
+
+    monkeypatch.setattr("training.opinions.ask", answers)
+
+    opinions = ask_unseen([taught_without("1/2"), taught_without("0/2")], items)
+
+    assert opinions.names == tuple(item.name for item in items)
+    for item, zones in zip(items, opinions.zones, strict=True):
+        number = 0 if Fold(0, 2).holds(item) else 1
+        assert zones.tolist() == [number] * 6
+        assert item.name in asked[f"{number}/2"]
+        assert item.name not in asked[f"{1 - number}/2"]
+    assert [teacher["left_out"] for teacher in opinions.teachers] == ["1/2", "0/2"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["0/2"], "0/2"),
+        (["0/2", "0/2"], "every part once"),
+        (["0/2", "1/3"], "every part once"),
+        ([None, "1/2"], "learned from all"),
+    ],
+    ids=str,
+)
+def test_parts_that_are_not_whole_are_refused(items, parts, said):
+    """Some image would have no opinion, or that of a model that knows it."""
+    with pytest.raises(ConfigError, match=said):
+        ask_unseen([taught_without(part) for part in parts], items)
+
+
+def test_the_weights_that_ship_learned_from_all():
+    """They are no teachers of this kind."""
+    network = load_network(packaged_weights())
+    assert not any(member.get("left_out") for member in network.manifest.training.get("members", []))
