@@ -96,7 +96,7 @@ def zones_of(report: str) -> ZoneBits:
         UnknownReport: the sentence is outside the grammar, for example names a lung without its side.
     """
     text = " ".join(report.lower().split()).rstrip(".")
-    if text == NO_INFECTION.rstrip("."):
+    if text in (NO_INFECTION.rstrip("."), "no infection"):  # the latter in captions of other data sets
         return (False,) * 6
     phrases = re.findall(
         r"((?:all|upper|middle|lower)(?: (?:all|upper|middle|lower))*) (left|right) lung", text
