@@ -293,5 +293,9 @@ def _choose(device: str) -> torch.device:
 def _precision(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16
-    # torch has no public question for this; without AVX512-BF16 bf16 is emulated, and slower than float32.
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    """Say whether the processor computes in bf16; without AVX512-BF16 it is emulated, and slower than float32."""
+    return torch.cpu._is_avx512_bf16_supported()  # torch has no public question for this

@@ -30,6 +30,7 @@ from training.folds import Fold
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.opinions import Opinions
 from training.order import places_of_epoch
+from training.precision import precision_here
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
 
@@ -148,7 +149,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     if recipe.guide_scale is not None:
         wake_guides(module.model, recipe.guide_scale)
     module.to(memory_format=torch.channels_last)
-    if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
+    if not torch.cuda.is_available() and precision_here(recipe) == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
     run.out.mkdir(parents=True, exist_ok=True)
     if run.devices > 1 and torch.cuda.is_available():
@@ -196,7 +197,7 @@ def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> l
         max_epochs=epochs,
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
-        precision=recipe.precision,
+        precision=precision_here(recipe),
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,

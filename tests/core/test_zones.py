@@ -86,6 +86,7 @@ def test_a_sentence_is_a_report_with_a_capital():
     ("caption", "names"),
     [
         ("no pulmonary infection.", ()),
+        ("No infection.", ()),
         (
             "Unilateral pulmonary infection, one infected area, all left lung.",
             ("left upper", "left middle", "left lower"),

