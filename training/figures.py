@@ -22,6 +22,7 @@ from sgseg_dicom.records import Prediction
 from sgseg_dicom.zones import report_of
 from training.data import Item, load_image, load_mask
 from training.evaluate import model_input_of, predict
+from training.seen import without_frame
 
 THUMBNAIL = 72
 """Pixels on a side of a radiograph in a figure: too few to serve as data."""
@@ -110,7 +111,7 @@ def masks_side_by_side(
         masks = [truth, *(guided[name][place].mask for name in ("none", "generated", "ground-truth"))]
         for column, (title, mask) in enumerate(zip(titles, masks, strict=True)):
             axes = figure.add_subplot(len(chosen), len(titles), row * len(titles) + column + 1)
-            _show(axes, items[place], mask, _TRUE if column == 0 else _OURS)
+            _show(axes, load_image(items[place]), mask, _TRUE if column == 0 else _OURS)
             below = "" if column == 0 else f"Dice {_dice(mask, truth):.2f}"
             axes.set_xlabel(below, fontsize=7)
             axes.set_title(title if row == 0 else "", fontsize=8)
@@ -125,7 +126,7 @@ def reports_and_masks(
     for row, place in enumerate(chosen):
         item, prediction = items[place], predictions[place]
         axes = figure.add_axes((0.0, 1 - (row + 1) / len(chosen), 0.19, 0.92 / len(chosen)))
-        _show(axes, item, load_mask(item), _TRUE)
+        _show(axes, load_image(item), load_mask(item), _TRUE)
         axes.contour(_small(prediction.mask), levels=[0.5], colors=_OURS, linewidths=1)
         middle = 1 - (row + 0.5) / len(chosen)
         figure.text(0.2, middle + 0.02, f"true: {report_of(item.known_zones)}", color=_TRUE, fontsize=8)
@@ -144,9 +145,10 @@ def attention_maps(network: Network, items: Sequence[Item]) -> Figure:
             )
         side = image.shape[-1] // 8
         heat = Image.fromarray(places[: side * side].reshape(side, side)).resize((THUMBNAIL, THUMBNAIL))
+        seen, marked = without_frame(load_image(item), load_mask(item))
         for column in range(2):
             axes = figure.add_subplot(len(items), 2, 2 * row + column + 1)
-            _show(axes, item, load_mask(item), _TRUE)
+            _show(axes, seen, marked, _TRUE)
             if column == 1:
                 axes.imshow(np.asarray(heat), cmap="inferno", alpha=0.6)
     return figure
@@ -205,8 +207,8 @@ def dice_by_lesion_size(items: Sequence[Item], guided: dict[str, list[Prediction
     return figure
 
 
-def _show(axes: Any, item: Item, mask: NDArray[np.bool_], colour: str) -> None:
-    small = Image.fromarray(load_image(item)).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+def _show(axes: Any, image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: str) -> None:
+    small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     axes.imshow(np.asarray(small), cmap="gray", vmin=0, vmax=255)
     if mask.any():
         axes.contour(_small(mask), levels=[0.5], colors=colour, linewidths=1)

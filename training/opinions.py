@@ -94,7 +94,8 @@ def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
     Ask each teacher about the *items* that it did not learn from, `left_out` in its history.
 
     Raises:
-        ConfigError: a teacher learned from all, two left out the same part, or a part was left out by none.
+        ConfigError: a teacher, or what it began with, learned from all; two left out the same part, or a part was
+            left out by none.
         DataError, InferenceError: see `ask`.
     """
     parts = {_part_of(teacher): teacher for teacher in teachers}
@@ -118,9 +119,21 @@ def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
 
 def _part_of(teacher: Network) -> Fold:
     (history,) = teacher.manifest.training["members"]
-    if (part := history.get("left_out")) is None:
-        raise ConfigError(f"teacher {history['weights'][:8]} learned from all images; ask without --unseen")
-    return fold_at(part)
+    parts = {run.get("left_out") for run in _learned(history)}
+    if parts == {None} or len(parts) != 1:
+        raise ConfigError(
+            f"teacher {history['weights'][:8]}, or what it began with, learned from all images or left out another "
+            "part of them; ask without --unseen"
+        )
+    return fold_at(parts.pop())
+
+
+def _learned(history: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the runs that made a model: its own, and those of the weights that it began with."""
+    runs = [run for part in history.get("averaged", []) for run in _learned(part)]
+    runs = runs or ([] if history.get("steps_done") == 0 else [history])  # 0: `sgseg-train begin`
+    began = history.get("started_from")
+    return runs + ([] if began is None else _learned(began))
 
 
 def ask(teachers: Network, items: Sequence[Item]) -> Opinions:

@@ -1,17 +1,17 @@
 """A part of the images is left out of a run, and its model is asked about that part alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.weights import packaged_weights
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.folds import Fold, fold_at
-from training.opinions import ask, ask_unseen, together
+from training.opinions import Opinions, ask_unseen, together
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,10 @@ def test_a_part_is_read_as_it_is_written():
     assert fold_at(str(Fold(2, 4))) == Fold(2, 4)
 
 
-def taught_without(part, *, twice=False):
-    """Give the weights that ship, called a model that left *part* out."""
-    network = together([packaged_weights()])
-    first = network.manifest.training["members"][0]
-    members = [{key: first.get(key) for key in ("train", "weights")} | {"left_out": part}] * (
-        2 if twice else 1
-    )
-    network.manifest = network.manifest.model_copy(update={"training": {"members": members}})
-    return network
+def taught_without(part):
+    """Give a teacher that left *part* out, as far as `ask_unseen` looks at it: its history."""
+    members = [{"weights": "a" * 64, "left_out": part}]
+    return SimpleNamespace(manifest=SimpleNamespace(training={"members": members}))
 
 
 def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
@@ -67,7 +62,7 @@ def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
     def answers(teacher, held):
         (history,) = teacher.manifest.training["members"]
         asked[history["left_out"]] = [item.name for item in held]
-        said = ask(teacher, held)
+        said = answers_nothing(teacher, held)
         return replace(said, zones=np.full_like(said.zones, int(history["left_out"][0])))
 
     monkeypatch.setattr("training.opinions.ask", answers)
@@ -99,7 +94,42 @@ def test_parts_that_are_not_whole_are_refused(items, parts, said):
         ask_unseen([taught_without(part) for part in parts], items)
 
 
-def test_the_weights_that_ship_learned_from_all():
+@pytest.mark.parametrize(
+    ("began", "refused"),
+    [
+        (None, False),
+        ({"weights": "b" * 64, "steps_done": 0}, False),  # `sgseg-train begin`: nothing was learned
+        ({"weights": "b" * 64, "steps_done": 9, "left_out": "0/2"}, False),
+        ({"weights": "b" * 64, "steps_done": 9}, True),
+        ({"weights": "b" * 64, "steps_done": 9, "left_out": "1/2"}, True),
+        ({"averaged": [{"left_out": "0/2"}, {"left_out": None}]}, True),
+    ],
+    ids=str,
+)
+def test_what_a_teacher_began_with_counts(items, monkeypatch, began, refused):
+    """A run that went on from weights which know the images knows them too."""
+    monkeypatch.setattr("training.opinions.ask", answers_nothing)
+    first, second = taught_without("0/2"), taught_without("1/2")
+    first.manifest.training["members"][0]["started_from"] = began
+
+    if refused:
+        with pytest.raises(ConfigError, match="began with"):
+            ask_unseen([first, second], items)
+    else:
+        assert ask_unseen([first, second], items).names == tuple(item.name for item in items)
+
+
+def answers_nothing(teacher, held):
+    """Say that all is free, without asking."""
+    return Opinions(
+        names=tuple(item.name for item in held),
+        masks=np.zeros((len(held), 224, 224), dtype=np.uint8),
+        zones=np.zeros((len(held), 6), dtype=np.float32),
+        teachers=tuple(teacher.manifest.training["members"]),
+    )
+
+
+def test_the_weights_that_ship_learned_from_all(items):
     """They are no teachers of this kind."""
-    network = load_network(packaged_weights())
-    assert not any(member.get("left_out") for member in network.manifest.training.get("members", []))
+    with pytest.raises(ConfigError, match="learned from all"):
+        ask_unseen([together([packaged_weights()])], items)
