@@ -120,12 +120,13 @@ def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
 def _part_of(teacher: Network) -> Fold:
     (history,) = teacher.manifest.training["members"]
     parts = {run.get("left_out") for run in _learned(history)}
-    if parts == {None} or len(parts) != 1:
+    part = parts.pop() if len(parts) == 1 else None
+    if part is None:
         raise ConfigError(
             f"teacher {history['weights'][:8]}, or what it began with, learned from all images or left out another "
             "part of them; ask without --unseen"
         )
-    return fold_at(parts.pop())
+    return fold_at(part)
 
 
 def _learned(history: dict[str, Any]) -> list[dict[str, Any]]:
