@@ -17,8 +17,8 @@ def precision_here(recipe: Recipe) -> Precision:
     """
     Give the recipe's precision, or float32 where bf16 would be emulated, with a warning.
 
-    Emulated, a forward pass of the compact model took 21 times as long: 1,749 ms an image at 224 pixels, 84 in float32
-    (two cores with AVX2).
+    Emulated, a forward pass of the compact model took 21 times as long: 1,749 ms an image of 224 pixels, 84 in
+    float32 (two cores with AVX2).
     """
     if recipe.precision == "bf16-mixed" and not _has_bf16():
         log.warning("this machine's hardware has no bf16: float32 instead; the recipe's hours are for bf16")
