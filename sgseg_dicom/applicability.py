@@ -5,6 +5,7 @@ Header, size, and what is hidden; `view` asks the pixels.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 
@@ -23,10 +24,11 @@ LEAST_SIDE = 64
 # View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
 _DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB|SEITENLAGE|側臥|侧卧|ЛАТЕРОПОЗ")
 _LATERAL = re.compile(
-    r"\b(LL|RL|LLAT|RLAT|LAT)\b|(?<!BI)LATERA(L(?!ITY)|AL)|LATERO|PROFIL|PERFIL|SEITL|\bSAGITTAL\b|\bDWARS"
-    r"|\bBOCZN|\bBOČN|БОКОВ|БІЧН|ΠΛ[ΑΆ]ΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
+    r"\b(LL|RL|LLAT|RLAT|(CHEST|THORAX)?LAT)\b|(?<!BI)LATERA(L(?!ITY)|AL)|LATERO|PROFIL|PERFIL|SEITL|\bSAGITTAL\b"
+    r"|\bDWARS|\b2\. ?EBENE\b|\bBOCZN|\bBOCN|SIDOBILD|\bNGHIENG\b"
+    r"|(AKCIGER|GOGUS|TORAKS) YAN\b|\bYAN (AKCIGER|GOGUS|TORAKS)|БОКОВ|БІЧН|ΠΛΑΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
 )
-_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHR(AE|Ä)G|\bSKOŚN|КОСАЯ|ΛΟΞ[ΗΉ]|斜位|사위")
+_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHRAE?G|\bSKOSN|КОСАЯ|ΛΟΞΗ|斜位|사위")
 _FRONTAL = re.compile(r"\b(PA|AP|P\.A\.?|A\.P\.?)(?!\w)|FRONTAL|FACE\b|ПРЯМ|正面|正位|後前|后前")
 """Beside a lateral in a description it says that the description is that of both images."""
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
@@ -38,11 +40,16 @@ _PARTIAL = re.compile(
     r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]|DUAL[ -]?ENERG|DOPPELENERG|ENERG[IÍ]A DUAL"
     r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)"
 )
-# View codes of CID 4010 whose meaning may be in another language.
-_LATERAL_CODES = frozenset({"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"})
+# View codes of CID 4010 whose meaning may be in another language; SNOMED CT, and SNOMED RT as older devices write it.
+_LATERAL_CODES = frozenset(
+    {"399067008", "399173006", "399198007", "399260004", "399352003", "30730003"}
+    | {"R-102CD", "R-10236", "R-10232", "R-10224", "R-10228", "G-A145"}
+)
 _OBLIQUE_CODES = frozenset(
     {"399182000", "399184004", "399236003", "399135007", "399356000", "399006002", "399038007", "399312000"}
     | {"399059000", "260426006", "260427002", "399160007", "399004004"}
+    | {"R-102C1", "R-10238", "R-10234", "R-10220", "R-40985", "R-10212", "R-10210", "R-10208"}
+    | {"R-10216", "R-40782", "R-40783", "R-10204", "R-10246"}
 )
 
 _CHEST = re.compile(
@@ -103,8 +110,13 @@ _OTHER_PARTS = frozenset(
 # Chest, thoracic cavity and lung: SNOMED CT, and SNOMED RT as older devices write it (PS3.16 CID 4, 4031).
 _CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3200", "T-28000"})
 
-_AGE = re.compile(r"(\d{3})([DWMY])")  # value representation AS: PS3.5 6.2
-_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+# Man, as Patient Species is written (PS3.16 CID 7454, SNOMED CT and RT; free text in the description).
+_HUMAN = re.compile(r"|HOMO SAPIENS.*|HUMAN.*|337915000|L-85B00")
+
+_AGE = re.compile(
+    r"(\d{1,3})([DWMY])"
+)  # value representation AS has three digits (PS3.5 6.2); devices do not
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
 _IN_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 
@@ -114,9 +126,10 @@ def require_applicable(radiograph: Radiograph) -> None:
 
     Raises:
         NotApplicable: the reason is "too-small", "cut-off", "blank", "lateral-view", "oblique-view",
-            "decubitus-view", "partial-image", "orientation", "not-chest" or "child".
+            "decubitus-view", "partial-image", "orientation", "not-chest", "not-a-patient" or "child".
     """
     _require_image(radiograph)
+    _require_patient(radiograph.header)
     _require_frontal(radiograph.header)
     _require_whole(radiograph.header)
     _require_sides(radiograph.header)
@@ -164,15 +177,32 @@ def _require_shown(radiograph: Radiograph) -> None:
         )
 
 
+def _require_patient(header: Dataset) -> None:
+    """Refuse phantoms and test images (0028,0300), and animals: what is said of them is true of nobody."""
+    if text_of(header, "QualityControlImage") == "YES":
+        raise NotApplicable(
+            "Quality Control Image says that this is a phantom or a test image; only patients are judged",
+            reason="not-a-patient",
+        )
+    species = [text_of(header, "PatientSpeciesDescription")]
+    coded = list(_coded(header, "PatientSpeciesCodeSequence"))
+    if any(_HUMAN.fullmatch(told) for pair in coded for told in pair if told):
+        return
+    if not all(_HUMAN.fullmatch(told) for told in species + [told for pair in coded for told in pair]):
+        raise NotApplicable(
+            "Patient Species names an animal; only human patients are judged", reason="not-a-patient"
+        )
+
+
 def _require_frontal(header: Dataset) -> None:
     if {"A", "P"} & set(directions_of(header)):
         raise _wrong_view("lateral", "Patient Orientation")
     for source, code, text in _stated_views(header):
         if _DECUBITUS.search(text):
             raise _wrong_view("decubitus", source)
-        if code in _OBLIQUE_CODES or _OBLIQUE.search(text):
+        if code in _OBLIQUE_CODES or _OBLIQUE.search(_without_accents(text)):
             raise _wrong_view("oblique", source)
-        if code in _LATERAL_CODES or _LATERAL.search(text):
+        if code in _LATERAL_CODES or _LATERAL.search(_without_accents(text)):
             raise _wrong_view("lateral", source)
 
 
@@ -200,6 +230,12 @@ def _stated_views(header: Dataset) -> Iterator[tuple[str, str, str]]:
     if not position and not codes:
         described = [text_of(header, keyword).replace("_", " ") for keyword in _DESCRIPTIONS]
         yield from (("the series' description", "", text) for text in described if not _FRONTAL.search(text))
+
+
+def _without_accents(text: str) -> str:
+    """ "LATÉRAL" is "LATERAL"; Hangul, which comes apart as accents do, is put together again."""
+    apart = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
 
 
 def _wrong_view(view: str, source: str) -> NotApplicable:
@@ -241,15 +277,18 @@ def _age(header: Dataset) -> float | None:
 
 def _age_by_dates(header: Dataset, *, otherwise: float | None) -> float | None:
     born = _date(header, "PatientBirthDate")
-    seen = next((day for keyword in _DATES if (day := _date(header, keyword))), None)
-    if born is None or seen is None or seen < born:
+    # Where no date of the image is known, it is at the latest of today: who is no adult today was none then.
+    seen = next((day for keyword in _DATES if (day := _date(header, keyword))), date.today())
+    if born is None or seen < born:
         return otherwise
     return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
 
 
 def _date(header: Dataset, keyword: str) -> date | None:
+    """Give a date, of a date and time its day; a year or month alone (against PS3.5 6.2) is its first day."""
+    digits = text_of(header, keyword).replace(".", "")[:8]
     try:
-        return date.fromisoformat(text_of(header, keyword).replace(".", ""))
+        return date.fromisoformat(digits + {4: "0101", 6: "01"}.get(len(digits), ""))
     except ValueError:
         return None
 

@@ -47,6 +47,7 @@ REASONS: Mapping[str, codes.Code] = MappingProxyType(
         "partial-image": _NOT_SUPPORTED,
         "orientation": _MALFORMED,
         "not-chest": _NOT_SUPPORTED,
+        "not-a-patient": _NOT_SUPPORTED,
         "child": _DCM.InterpretationRequiresSpecialistExpertise,
         # What the image itself shows.
         "not-a-chest-image": _NOT_SUPPORTED,

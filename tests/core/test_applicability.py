@@ -1,5 +1,6 @@
 """What the header says of an image decides whether the model may judge it."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,10 @@ def test_an_empty_value_is_accepted(keyword: str, tmp_path: Path) -> None:
         ("DE PROFIL", "lateral-view"),
         ("PERFIL", "lateral-view"),
         ("seitl.", "lateral-view"),
+        ("incidence latérale", "lateral-view"),
+        ("측면", "lateral-view"),
+        ("schräg", "oblique-view"),
+        ("ΠΛΆΓΙΑ", "lateral-view"),
         ("боковая", "lateral-view"),
         ("側面", "lateral-view"),
         ("側臥位", "decubitus-view"),
@@ -102,6 +107,15 @@ def test_only_frontal_view_positions_are_judged(view: str, expected: str | None,
         ("Chest LAT", "lateral-view"),
         ("TORAX LATERAL", "lateral-view"),
         ("Thorax seitl.", "lateral-view"),
+        ("Thorax latéral", "lateral-view"),
+        ("ThoraxLat", "lateral-view"),
+        ("Thorax 2. Ebene", "lateral-view"),
+        ("Thorax 2 Ebenen", None),
+        ("Hrudník boční", "lateral-view"),
+        ("Lungor sidobild", "lateral-view"),
+        ("Akciğer yan grafi", "lateral-view"),
+        ("Thorax PA Yan Li", None),
+        ("Phổi nghiêng", "lateral-view"),
         ("Chest PA + LAT", None),
         ("CHEST 2 VIEWS, FRONTAL AND LATERAL", None),
         ("Bilateral infiltrates?", None),
@@ -117,6 +131,7 @@ def test_a_description_tells_the_view_where_nothing_else_does(
 ) -> None:
     """The pixels do not tell a lateral from a frontal view reliably, and many CR devices only describe it."""
     silent = {"ViewPosition": None, "ViewCodeSequence": None, "PatientOrientation": None}
+    silent["SpecificCharacterSet"] = "ISO_IR 192"
 
     assert reason(tmp_path, **silent, **{keyword: description}) == expected
 
@@ -166,6 +181,8 @@ def test_a_stated_view_is_believed_against_a_description(tmp_path: Path) -> None
         (codes.SCT.RightLateral, "Röntgenbild von rechts", "lateral-view"),
         (codes.SCT.LeftAnteriorOblique, None, "oblique-view"),
         (codes.SCT.RightOblique, "rechts", "oblique-view"),
+        (Code("R-10236", "SRT", "left side view"), None, "lateral-view"),
+        (Code("R-10234", "SRT", "von schraeg"), "vorn links", "oblique-view"),
     ],
 )
 def test_only_frontal_view_codes_are_judged(
@@ -266,7 +283,9 @@ def test_a_contradiction_about_the_body_part_is_not_clearly_another_part(tmp_pat
         ("017Y", "child"),
         ("011M", "child"),
         ("003D", "child"),
-        ("52W", None),
+        ("52W", "child"),
+        ("12Y", "child"),
+        ("45Y", None),
         ("FORTY", None),
     ],
 )
@@ -277,11 +296,67 @@ def test_only_adults_are_judged(age: str, expected: str | None, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("born", "expected"),
-    [("20060501", None), ("20060502", "child"), ("20240430", "child"), ("20300101", None), ("1960", None)],
+    [
+        *(
+            ("20060501", None),
+            ("20060502", "child"),
+            ("20240430", "child"),
+            ("20300101", None),
+            ("1960", None),
+        ),
+        *(("2018", "child"), ("200605", None), ("200606", "child")),
+    ],
 )
 def test_without_an_age_the_dates_decide(born: str, expected: str | None, tmp_path: Path) -> None:
     """The age is counted to the day of the study, 1 May 2024; a birth after it is no birth date."""
     assert reason(tmp_path, PatientAge=None, PatientBirthDate=born) == expected
+
+
+NO_DATES = dict.fromkeys(("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"))
+
+
+@pytest.mark.parametrize(
+    ("years", "expected"), [(2, "child"), (17.9, "child"), (18.1, None), (-1, None)], ids=str
+)
+def test_who_is_a_child_today_was_one_when_the_image_was_made(tmp_path, years, expected):
+    """Study Date may be empty (type 2); a birth in the future is no birth date."""
+    born = datetime.now() - timedelta(days=365.25 * years)
+
+    found = reason(tmp_path, PatientAge=None, PatientBirthDate=born.strftime("%Y%m%d"), **NO_DATES)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(("born", "expected"), [("20060501", None), ("20060502", "child")])
+def test_the_day_of_a_date_and_time_counts(tmp_path, born, expected):
+    """Acquisition DateTime (0008,002A) may be the only one that says when."""
+    at = "20240501101010.5+0100"
+
+    found = reason(tmp_path, PatientAge=None, PatientBirthDate=born, AcquisitionDateTime=at, **NO_DATES)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"QualityControlImage": "YES"}, "not-a-patient"),
+        ({"QualityControlImage": "NO"}, None),
+        ({"PatientSpeciesDescription": "Canine"}, "not-a-patient"),
+        ({"PatientSpeciesDescription": "Human"}, None),
+        ({"PatientSpeciesDescription": "homo sapiens"}, None),
+        ({"PatientSpeciesCodeSequence": [coded(codes.SCT.HomoSapiens)]}, None),
+        ({"PatientSpeciesCodeSequence": [coded(codes.SCT.HomoSapiens, "Mensch")]}, None),
+        (
+            {"PatientSpeciesCodeSequence": [coded(Code("L-80700", "SRT", "Canis lupus familiaris"))]},
+            "not-a-patient",
+        ),
+    ],
+    ids=str,
+)
+def test_phantoms_and_animals_are_not_judged(tmp_path, told, expected):
+    """A draft about one would be filed as a patient's."""
+    assert reason(tmp_path, **told) == expected
 
 
 def test_a_thumbnail_is_refused(tmp_path: Path) -> None:
