@@ -270,7 +270,7 @@ def requeue(
         for job_id in dict.fromkeys(entry.job.id for entry in named + lost):
             with store.changing():
                 entry = jobs.get(job_id)
-                if entry is None or not entry.settled:
+                if entry is None or not entry.settled or entry.job.conflicting:  # it would conflict again
                     continue
                 if anew:
                     judge_anew(store, job_id)
@@ -364,6 +364,8 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
         counts = jobs.counts()
         if aside := store.aside():
             counts["results in quarantine"] = aside
+        if conflicts := store.conflicts():
+            counts["images in quarantine"] = conflicts
         if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
             problems.append(
                 f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "

@@ -150,7 +150,8 @@ def requeue(
         typer.echo(f"{uid}: queued again")
     missing = [uid for uid in uids or () if uid not in queued]
     for uid in missing:
-        typer.echo(f"{uid}: not known here, or still in work; see `sgseg-node status`", err=True)
+        why = "not known here, still in work, or quarantined for another image of this UID"
+        typer.echo(f"{uid}: {why}; see `sgseg-node status`", err=True)
     raise typer.Exit(1 if missing else 0)
 
 

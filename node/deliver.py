@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
@@ -59,7 +61,8 @@ class Courier:
         """
         Store DICOM *files* at the destination, each as it lies on disk, in this order.
 
-        An object that is refused does not keep the others back.
+        Where a destination takes Implicit VR Little Endian alone, which every one must know
+        (PS3.5 10.1), they are encoded so. An object that is refused does not keep the others back.
 
         Raises:
             PeerUnavailable: not reached, aborted, no answer in time, out of resources, or it does not know us; later,
@@ -69,8 +72,9 @@ class Courier:
         # The file is sent as it is, without a decoder in between.
         _config.STORE_SEND_CHUNKED_DATASET = True
         contexts = [_context_of(file) for file in files]
+        offered = [*contexts, *(default for context in contexts if (default := _by_default(context)))]
         largest = max((file.stat().st_size for file in files), default=0)
-        with self._association(_distinct(contexts), largest=largest) as association:
+        with self._association(_distinct(offered), largest=largest) as association:
             refusals = [
                 refusal
                 for number, (file, context) in enumerate(zip(files, contexts, strict=True), start=1)
@@ -85,10 +89,14 @@ class Courier:
         self, association: Association, file: Path, context: PresentationContext, number: int
     ) -> str | None:
         """Send one file; say what was refused, None where it is stored."""
+        content: Path | Dataset = file
         if not _accepts(association, context):
-            syntax = context.transfer_syntax[0].name
-            return f"{file.name}: it does not accept {context.abstract_syntax.name} in {syntax}"  # type: ignore[union-attr]
-        answer = association.send_c_store(file, msg_id=number) if association.is_established else None
+            default = _by_default(context)
+            if default is None or not _accepts(association, default):
+                syntax = context.transfer_syntax[0].name
+                return f"{file.name}: it does not accept {context.abstract_syntax.name} in {syntax}"  # type: ignore[union-attr]
+            content = dcmread(file)  # pynetdicom encodes it as the accepted context says
+        answer = association.send_c_store(content, msg_id=number) if association.is_established else None
         if answer is None or "Status" not in answer:
             raise PeerUnavailable(f"{self._name} broke off, or did not answer to {file.name} in time")
         status = int(answer.Status)
@@ -144,7 +152,8 @@ class Courier:
             )
         if association.is_rejected:
             return PeerUnavailable(f"{self._name} rejects the association for now ({answer.reason_str})")
-        offered = ", ".join(cx.abstract_syntax.name for cx in association.rejected_contexts)  # type: ignore[union-attr]
+        names = (cx.abstract_syntax.name for cx in association.rejected_contexts)  # type: ignore[union-attr]
+        offered = ", ".join(dict.fromkeys(names))  # each is offered twice
         return DeliveryRefused(f"{self._name} accepts nothing of what we offered ({offered})")
 
     def _tune(self, event: evt.Event) -> None:
@@ -167,6 +176,13 @@ def _connection(event: evt.Event) -> socket.socket:
 def _context_of(file: Path) -> PresentationContext:
     meta = read_file_meta_info(file)
     return build_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
+
+
+def _by_default(context: PresentationContext) -> PresentationContext | None:
+    """Give the same context in the default transfer syntax; None where its pixels are compressed, or it is that."""
+    if context.transfer_syntax != [ExplicitVRLittleEndian]:
+        return None
+    return build_context(context.abstract_syntax, ImplicitVRLittleEndian)  # type: ignore[arg-type]
 
 
 def _distinct(contexts: list[PresentationContext]) -> list[PresentationContext]:

@@ -12,6 +12,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _QUOTING = ("pydicom", "pynetdicom", "highdicom", "urllib3", "py.warnings")
 """Loggers whose messages may quote a data set or an answer: only the place and the error's class are written."""
 
+_TOLD_ALREADY = ("pynetdicom.transport", "pynetdicom.acse")
+"""They call it an error that a peer is down, at every try and without its name; `destination_down` says it once."""
+
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:
     """Send every log line of this process, ours and the libraries', to *stream* (standard error)."""
@@ -32,6 +35,8 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     # dbos writes to the console by itself unless it finds a handler.
     dbos = logging.getLogger("dbos")
     dbos.handlers, dbos.propagate = [handler], False
+    for name in _TOLD_ALREADY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _QUOTING:  # pydicom and pynetdicom bring handlers of their own
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

@@ -1,5 +1,6 @@
 """Tables for people."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from node.jobs import Entry
+
+_WIDE = 240
+"""Columns where nobody says how many there are: a UID has 64 characters."""
 
 _STYLES = {
     "failed": "red",
@@ -23,7 +27,13 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
     if not entries:
         Console().print(nothing, markup=False, highlight=False, soft_wrap=True)
         return
-    table = Table("received", "from", "SOP Instance UID", "state", "why", "delivered to", "seconds")
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe, a mail: rich would cut at 80
+        console = Console(width=_WIDE)
+    table = Table("received", "from")
+    # A UID that is cut off cannot be named to `requeue`.
+    for heading in ("SOP Instance UID", "state", "why", "delivered to", "seconds"):
+        table.add_column(heading, overflow="fold")
     for entry in entries:
         table.add_row(
             datetime.fromtimestamp(entry.job.received_at).isoformat(sep=" ", timespec="seconds"),
@@ -35,10 +45,11 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
             Text(_deliveries(entry)),
             _seconds(entry),
         )
-    Console().print(table)
+    console.print(table)
     for entry in entries:
         for detail in _details(entry):
-            Console().print(f"{entry.job.sop_instance_uid}: {detail}", markup=False, highlight=False)
+            line = f"{entry.job.sop_instance_uid}: {detail}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _deliveries(entry: Entry) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
-from node.content import content_digest
+from node.content import content_digest, same_data_set
 from node.durable import storage, sync, write_folder
 from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
@@ -177,7 +177,7 @@ class Store:
         """
         Keep the DICOM file *temporary* (in `incoming`) for good; durable when this returns.
 
-        The same bytes again are not kept twice. Other bytes under the same SOP Instance UID go to the
+        The same content again is not kept twice. Other content under the same SOP Instance UID goes to the
         quarantine: neither file replaces the other.
 
         Raises:
@@ -192,6 +192,8 @@ class Store:
             target = self.folder / "instances" / key[:2] / f"{key}.dcm"
             with self._naming:
                 conflicting = target.exists() and content_digest(target) != digest
+                if conflicting and same_data_set(target, temporary):
+                    conflicting, digest = False, content_digest(target)
                 identifier = job_id(sop_instance_uid, digest, conflicting=conflicting)
                 if conflicting:
                     target = self.quarantine / f"{identifier}.dcm"
@@ -338,6 +340,16 @@ class Store:
         with storage(self.folder):
             folders = [path for path in self.quarantine.iterdir() if path.is_dir()]
         return sum(not folder.name.startswith(_UNFINISHED) for folder in folders)
+
+    def conflicts(self) -> int:
+        """
+        Count the images whose SOP Instance UID was taken by other content.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.folder):
+            return sum(1 for _ in self.quarantine.glob("*.dcm"))
 
     def kept(self, job: str) -> Path | None:
         """Give the folder with the results of *job*; None where none are kept."""

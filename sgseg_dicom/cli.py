@@ -3,11 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydicom import Dataset, dcmread
@@ -16,11 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sgseg_dicom.characters import require_text_encoding
-from sgseg_dicom.errors import ConfigError, InstanceError, InvalidDataset, SgsegError
+from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
+from sgseg_dicom.kept import KeptResults
 from sgseg_dicom.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
+
+if TYPE_CHECKING:  # torch comes with it
+    from sgseg_dicom.pipeline import Segmenter
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -163,43 +167,84 @@ def _predict_all(
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.infer import load_segmenter
-    from sgseg_dicom.pipeline import answer, process
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
         with _written(out):
             out.mkdir(parents=True, exist_ok=True)
+        kept = KeptResults(out)
         for path in progress.track(files, description="radiographs"):
-            made_at = datetime.now().astimezone()
-            try:
-                results = process(
-                    path, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
-                )
-            except SgsegError as error:  # one image's trouble is not the next one's
-                failed += 1
-                said: dict[str, Any] = {
-                    "file": str(path),
-                    "result": "none",
-                    "why": f"{type(error).__name__}: {error}",
-                }
-                ds: Dataset | None = None
-                with suppress(SgsegError):  # the file does not even tell which image it is
-                    ds = answer(
-                        path,
-                        error,
-                        algorithm=segmenter.algorithm,
-                        made_at=made_at,
-                        language=language,
-                        undeclared=undeclared,
-                    )
-                if ds is not None:
-                    with _written(out):
-                        said["answer"] = _keep_answer(ds, out)
-            else:
-                with _written(out):
-                    said = {"file": str(path), "result": "draft", **_keep(results, out, language)}
+            said = _predict(
+                path, kept, segmenter=segmenter, language=language, undeclared=undeclared, out=out
+            )
+            failed += said["result"] == "none"
             _say(progress.console, said, as_json=as_json)
     return failed
+
+
+def _predict(
+    path: Path, kept: KeptResults, *, segmenter: "Segmenter", language: Language, undeclared: str, out: Path
+) -> dict[str, Any]:
+    """Judge one file and write what is said of it; give what is told."""
+    from sgseg_dicom.pipeline import process
+
+    made_at = datetime.now().astimezone()
+    try:
+        results = process(
+            path, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
+        )
+        kept.claim(results.source_uid, path)
+    except SgsegError as error:  # one image's trouble is not the next one's
+        said: dict[str, Any] = {
+            "file": str(path),
+            "result": "none",
+            "why": f"{type(error).__name__}: {error}",
+        }
+        ds = _answer(
+            path, error, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
+        )
+        if ds is None:
+            return said
+        uid = _image_of(ds)
+        try:
+            kept.claim(uid, path)
+        except ConflictingInstance as conflict:
+            return said if error.args == conflict.args else said | {"why": f"{said['why']}; {conflict}"}
+        with _written(out):
+            return said | {"answer": str(kept.write(uid, {"answer.dcm": ds})["answer.dcm"])}
+    with _written(out):
+        written = kept.write(results.source_uid, results.files)
+    return {"file": str(path), "result": "draft", **_told_of(results, written, language)}
+
+
+def _answer(
+    path: Path,
+    error: SgsegError,
+    *,
+    segmenter: "Segmenter",
+    made_at: datetime,
+    language: Language,
+    undeclared: str,
+) -> Dataset | None:
+    """Give the coded answer for an image that was not judged; None where the file does not tell which image it is."""
+    from sgseg_dicom.pipeline import answer
+
+    with suppress(SgsegError):
+        return answer(
+            path,
+            error,
+            algorithm=segmenter.algorithm,
+            made_at=made_at,
+            language=language,
+            undeclared=undeclared,
+        )
+    return None
+
+
+def _image_of(answer: Dataset) -> str:
+    """Give the SOP Instance UID of the image that an answer is about."""
+    (study,) = answer.CurrentRequestedProcedureEvidenceSequence
+    return str(study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
 
 
 @contextmanager
@@ -218,13 +263,10 @@ def _written(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:
-    """Write the objects; give what is told of them."""
-    written = {}
-    for name, ds in results.files.items():
-        path = out / f"{results.source_uid}.{name}"
-        ds.save_as(path, enforce_file_format=True)
-        written[re.split(r"\W", name)[0]] = str(path)  # "seg", whichever form of it was chosen
+def _told_of(results: Results, written: Mapping[str, Path], language: Language) -> dict[str, Any]:
+    """Give what is told of results, and where they are."""
+    # "seg", whichever form of it was chosen
+    places = {re.split(r"\W", name)[0]: str(path) for name, path in written.items()}
     finding = results.finding
     return {
         "sentence": finding.sentence,
@@ -235,17 +277,8 @@ def _keep(results: Results, out: Path, language: Language) -> dict[str, Any]:
         },
         "doubts": language.doubts(finding),
         "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
-        **written,
+        **places,
     }
-
-
-def _keep_answer(ds: Dataset, out: Path) -> str:
-    """Write the answer for an image that was not judged, named as its results would be; give the file."""
-    (study,) = ds.CurrentRequestedProcedureEvidenceSequence
-    image = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
-    path = out / f"{image.ReferencedSOPInstanceUID}.answer.dcm"
-    ds.save_as(path, enforce_file_format=True)
-    return str(path)
 
 
 def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:

@@ -90,6 +90,46 @@ def test_what_was_not_judged_has_a_coded_answer_beside_the_drafts(folder, tmp_pa
     assert report.SeriesDescription.startswith("NICHT BEURTEILT")
 
 
+def test_two_images_of_one_uid_do_not_share_their_results(folder, tmp_path):
+    """The second is refused by name, whatever is to be said of it; the same file twice is no conflict."""
+    first = chest_radiograph(seed=1)
+    write(chest_radiograph(seed=5, SOPInstanceUID=first.SOPInstanceUID), folder / "other.dcm")
+    lateral = chest_radiograph(seed=1, SOPInstanceUID=first.SOPInstanceUID, ViewPosition="LL")
+    write(lateral, folder / "side.dcm")
+    write(first, folder / "0.dcm")
+    write(first, folder / "copy.dcm")
+    images = [folder / name for name in ("0.dcm", "copy.dcm", "other.dcm", "side.dcm")]
+
+    result = runner.invoke(app, ["predict", *map(str, images), "--out", str(tmp_path / "out"), "--json"])
+
+    assert result.exit_code == 1
+    said = lines(result)
+    assert [line["result"] for line in said] == ["draft", "draft", "none", "none"]
+    assert all(str(folder / "0.dcm") in line["why"] for line in said[2:])
+    assert not any("answer" in line for line in said)
+    names = {path.name.removeprefix(f"{first.SOPInstanceUID}.") for path in (tmp_path / "out").iterdir()}
+    assert names >= {"sr.dcm", "text.dcm"}
+    assert "answer.dcm" not in names
+
+
+def test_an_earlier_answer_gives_way_to_a_later_one(folder, tmp_path):
+    """Nothing lies beside an answer that contradicts it; files of others stay."""
+    out = tmp_path / "out"
+    image = chest_radiograph(seed=1)
+    arguments = ["predict", str(folder / "image.dcm"), "--out", str(out)]
+    write(image, folder / "image.dcm")
+    runner.invoke(app, arguments)
+    assert (out / f"{image.SOPInstanceUID}.sr.dcm").is_file()
+    (out / f"{image.SOPInstanceUID}.note.dcm").write_text("mine")
+
+    image.ViewPosition = "LL"
+    write(image, folder / "image.dcm")
+    runner.invoke(app, arguments)
+
+    names = {path.name.removeprefix(f"{image.SOPInstanceUID}.") for path in out.iterdir()}
+    assert names == {"answer.dcm", "note.dcm"}
+
+
 def test_a_file_that_is_not_there_does_not_stop_the_others(folder, tmp_path):
     """The missing one is named, the others are answered."""
     missing = str(folder / "gone.dcm")

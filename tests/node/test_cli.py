@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from node.app import open_jobs, open_store
 from node.cli import app
+from node.jobs import Job
 from node.supervisor import CANNOT_START
 from sgseg_dicom.config import load
+from tests.builders import chest_radiograph, write
 from tests.node.processes import ROOT, receive_here, send_to, settled
 from tests.ports import free_ports
 
@@ -135,6 +139,46 @@ def test_requeue_says_what_it_could_not_do(tmp_path, arguments):
 
     assert result.exit_code != 0
     assert ("1.2.3: not known here" if arguments else "--failed") in result.stderr
+
+
+def test_an_image_whose_uid_is_taken_is_not_queued_again(tmp_path):
+    """
+    It would conflict again; the page counts it.
+    """
+    file = write_settings(tmp_path)
+    store = open_store(load(file))
+    store.prepare()
+    ds = chest_radiograph()
+    for patient in ("ONE", "OTHER"):
+        ds.PatientID = patient
+        kept = store.put(write(ds, store.incoming / "a.dcm"), ds.SOPInstanceUID)
+    job = Job(
+        id=kept.id,
+        sop_instance_uid=ds.SOPInstanceUID,
+        file=kept.file,
+        conflicting=True,
+        peer="X",
+        received_at=0.0,
+    )
+    with closing(open_jobs(load(file))) as jobs:
+        jobs.enqueue(job)
+
+    result = run("requeue", ds.SOPInstanceUID, "--config", str(file))
+
+    assert store.conflicts() == 1
+    assert result.exit_code == 1
+    assert "quarantined" in result.stderr
+
+
+def test_status_names_whole_uids_where_nobody_says_how_wide(tmp_path, monkeypatch):
+    """
+    A mail of `cron` has 80 columns; `requeue` needs the UID.
+    """
+    monkeypatch.delenv("COLUMNS", raising=False)
+    file = write_settings(tmp_path)
+    uid = receive_here(load(file), SOPInstanceUID="1." + "2" * 62)
+
+    assert uid in run("status", "--config", str(file)).stdout
 
 
 def test_echo_asks_every_destination(tmp_path, archive):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
+from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import AE
 
 from node.deliver import Courier
@@ -200,6 +201,22 @@ def test_a_destination_without_segmentations_gets_the_report(archive, files):
     with pytest.raises(DeliveryRefused, match="does not accept Segmentation Storage"):
         courier(archive.destination).send(files)
     assert [dcmread(DicomBytesIO(content)).Modality for content in archive.got] == ["SR"]
+
+
+def test_a_destination_that_knows_the_default_transfer_syntax_alone_gets_everything(archive, files):
+    """
+    Implicit VR Little Endian is what every one must take (PS3.5 10.1); nothing but the encoding is another.
+    """
+    for context in archive.ae.supported_contexts:
+        context.transfer_syntax = [ImplicitVRLittleEndian]
+    archive.restart()
+
+    courier(archive.destination).send(files)
+
+    arrived = [dcmread(DicomBytesIO(content)) for content in archive.got]
+    assert [ds.file_meta.TransferSyntaxUID for ds in arrived] == [ImplicitVRLittleEndian] * 2
+    for ds, file in zip(arrived, files, strict=True):
+        assert ds.to_json_dict() == dcmread(file).to_json_dict()
 
 
 def test_a_destination_that_takes_nothing_of_ours_is_final(archive, files):

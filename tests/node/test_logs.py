@@ -42,6 +42,16 @@ def test_an_event_is_one_json_line(lines):
     assert line["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize("library", ["pynetdicom.transport", "pynetdicom.acse"])
+def test_a_peer_that_is_down_is_not_told_by_the_library_too(lines, library):
+    """
+    At every attempt, as an error and without its name; `destination_down` says it once.
+    """
+    logging.getLogger(library).error("Association request failed: unable to connect to remote")
+
+    assert lines() == []
+
+
 @pytest.mark.parametrize("library", ["pydicom", "pynetdicom.events", "highdicom.sr"])
 def test_a_dicom_library_may_not_quote_the_patient(lines, library):
     """

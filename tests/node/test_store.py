@@ -120,14 +120,57 @@ def test_what_conflicted_is_another_job_once_the_other_content_is_gone(store):
     assert third.id not in (first.id, second.id)
 
 
-def test_the_same_pixels_in_another_transfer_syntax_are_other_content(store):
+@pytest.mark.parametrize(
+    "first", [ImplicitVRLittleEndian, ExplicitVRLittleEndian], ids=["implicit", "explicit"]
+)
+@pytest.mark.parametrize("lengths", [True, False], ids=["undefined lengths", "defined lengths"])
+def test_an_image_that_comes_over_two_routes_is_one(store, first, lengths):
     """
-    What the sender changed without a new UID is for a person to sort out.
+    Another encoding of the same values is no other content: the modality sends one, the archive the other.
     """
-    ds = chest_radiograph()
-    store.put(incoming(store, ds), ds.SOPInstanceUID)
+    ds, second = image_with_much_in_it(), ExplicitVRLittleEndian
+    kept = store.put(incoming(store, ds, syntax=first), ds.SOPInstanceUID)
+    content = (store.folder / kept.file).read_bytes()
 
-    assert store.put(incoming(store, ds, syntax=ImplicitVRLittleEndian), ds.SOPInstanceUID).conflicting
+    ds["ViewCodeSequence"].is_undefined_length = lengths
+    for item in ds.ViewCodeSequence:
+        item.is_undefined_length_sequence_item = lengths
+
+    again = store.put(incoming(store, ds, syntax=second), ds.SOPInstanceUID)
+
+    assert (again.new, again.conflicting, again.id) == (False, False, kept.id)
+    assert (store.folder / kept.file).read_bytes() == content
+    assert store.conflicts() == 0
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "PixelData", "private", "ViewCodeSequence"])
+def test_one_value_that_differs_is_other_content_in_whatever_encoding(store, keyword):
+    """
+    In the header, the pixels, a private element or an item.
+    """
+    ds = image_with_much_in_it()
+    store.put(incoming(store, ds, syntax=ImplicitVRLittleEndian), ds.SOPInstanceUID)
+    if keyword == "PixelData":
+        ds.PixelData = ds.PixelData[:-1] + bytes([ds.PixelData[-1] ^ 1])
+    elif keyword == "private":
+        ds.private_block(0x0011, "SGSEG TEST")[0x01].value = "other"
+    elif keyword == "ViewCodeSequence":
+        ds.ViewCodeSequence[0].CodeMeaning = "other"
+    else:
+        ds.PatientID = "OTHER"
+
+    assert store.put(incoming(store, ds), ds.SOPInstanceUID).conflicting
+    assert store.conflicts() == 1
+
+
+def image_with_much_in_it():
+    """Give an image with a sequence and a private element."""
+    ds = chest_radiograph()
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "399348003", "SCT", "antero-posterior"
+    ds.ViewCodeSequence = [item]
+    ds.private_block(0x0011, "SGSEG TEST", create=True).add_new(0x01, "LO", "private")
+    return ds
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 128 + b"DICM", b"\0" * 300])
