@@ -157,7 +157,7 @@ def requeue(
 
 @app.command()
 def echo(config: ConfigOption = None) -> None:
-    """Ask every destination, with C-ECHO or with a DICOMweb query, whether it is there and knows us."""
+    """Ask every destination whether it is there, knows us, and (C-STORE) takes what it is to get."""
     from node import app as node
 
     with _plain_errors():

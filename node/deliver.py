@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
@@ -42,20 +42,28 @@ class Courier:
 
     def echo(self) -> None:
         """
-        Ask with C-ECHO whether the destination is there and knows us.
+        Ask with C-ECHO whether the destination is there and knows us; offer what it is to get.
 
         Raises:
             PeerUnavailable: it cannot be reached, does not answer, or does not know us.
-            DeliveryRefused: it does not do C-ECHO.
+            DeliveryRefused: it does not do C-ECHO, or does not take some of our objects.
         """
-        with self._association([build_context(Verification)]) as association:
-            if not association.accepted_contexts:
+        answers = {BasicTextSRStorage} if self.destination.not_judged else set()
+        classes = sorted({*self.destination.wanted.sop_classes, *answers})
+        storage = [build_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]) for one in classes]
+        with self._association([build_context(Verification), *storage]) as association:
+            accepted = {context.abstract_syntax for context in association.accepted_contexts}
+            if Verification not in accepted:
                 raise DeliveryRefused(f"{self._name} accepts no C-ECHO")
             status = association.send_c_echo()
             if "Status" not in status:
                 raise PeerUnavailable(f"{self._name} did not answer a C-ECHO in {self._answer_seconds:g} s")
             if status.Status != 0:
                 raise DeliveryRefused(f"{self._name} answered a C-ECHO with status 0x{status.Status:04X}")
+            if refused := ", ".join(one.name for one in classes if one not in accepted):
+                raise DeliveryRefused(
+                    f"{self._name} answers, but does not accept {refused}; let it, or take them out of `results`"
+                )
 
     def send(self, files: Sequence[Path]) -> None:
         """

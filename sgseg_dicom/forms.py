@@ -4,6 +4,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+
 Segmentation = Literal["auto", "binary", "fractional"]
 SegmentationType = Literal["BINARY", "FRACTIONAL"]
 SrClass = Literal["comprehensive-3d", "comprehensive"]
@@ -29,6 +39,19 @@ class Wanted:
     results: tuple[Kind, ...] = (Kind.SEG, Kind.SR, Kind.TEXT)
     segmentation: Segmentation = "auto"
     sr_class: SrClass = "comprehensive-3d"
+
+    @property
+    def sop_classes(self) -> tuple[UID, ...]:
+        """SOP classes of the objects."""
+        comprehensive = self.sr_class == "comprehensive"
+        of_kind = {
+            Kind.SEG: SegmentationStorage,
+            Kind.SR: ComprehensiveSRStorage if comprehensive else Comprehensive3DSRStorage,
+            Kind.TEXT: BasicTextSRStorage,
+            Kind.CAPTURE: SecondaryCaptureImageStorage,
+            Kind.STATE: GrayscaleSoftcopyPresentationStateStorage,
+        }
+        return tuple(of_kind[kind] for kind in self.results)
 
     def segmentation_type(self, columns: int) -> SegmentationType:
         """

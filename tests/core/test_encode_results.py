@@ -143,3 +143,15 @@ def test_a_comprehensive_sr_says_what_the_3d_one_says():
     usual, plain = files["sr.dcm"], files["sr-comprehensive.dcm"]
     assert (usual.SOPClassUID, plain.SOPClassUID) == (Comprehensive3DSRStorage, ComprehensiveSRStorage)
     assert content(usual) == content(plain)
+
+
+@pytest.mark.parametrize("sr_class", ["comprehensive-3d", "comprehensive"])
+def test_a_destination_is_offered_the_classes_of_what_is_made(sr_class):
+    """
+    `sgseg-node echo` asks for these; one of each kind, as the encoders have them.
+    """
+    every = Wanted(results=tuple(Kind), sr_class=sr_class)
+
+    files, _ = encoded(every)
+
+    assert {ds.SOPClassUID for ds in files.values()} == set(every.sop_classes)

@@ -20,6 +20,7 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (
     BasicTextSRStorage,
+    Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     SegmentationStorage,
     Verification,
@@ -34,6 +35,7 @@ from tests.builders import chest_radiograph, write
 ROOT = Path(__file__).parents[2]
 RECEIVE = ["-m", "node.cli", "receive", "--supervised"]
 STAND_IN = ["-m", "tests.node.stand_in", "--supervised"]
+_REPORTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, BasicTextSRStorage)
 
 
 class Half:
@@ -104,7 +106,7 @@ class Archive:
         self.got: list[bytes] = []
         self.port = 0
         self.ae = AE("ARCHIVE")
-        for sop_class in (Verification, SegmentationStorage, ComprehensiveSRStorage, BasicTextSRStorage):
+        for sop_class in (Verification, SegmentationStorage, *_REPORTS):
             self.ae.add_supported_context(sop_class)
         self.start()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE
 
 from node.deliver import Courier
@@ -239,4 +239,15 @@ def test_an_echo_says_that_a_destination_is_there(archive):
     archive.close()
 
     with pytest.raises(PeerUnavailable):
+        courier(archive.destination).echo()
+
+
+def test_an_echo_says_what_a_destination_does_not_take(archive):
+    """
+    Before going live, not at the first finding.
+    """
+    archive.ae.remove_supported_context(SegmentationStorage)
+    archive.restart()
+
+    with pytest.raises(DeliveryRefused, match="answers, but does not accept Segmentation Storage; let it"):
         courier(archive.destination).echo()
