@@ -51,7 +51,7 @@ def same_data_set(first: Path, second: Path) -> bool:
 
 
 def _plain_bytes(path: Path) -> bytes | None:
-    """Encode as Implicit VR Little Endian, sequences with their lengths, groups without; None if it is compressed."""
+    """Encode as Implicit VR Little Endian, sequences with their lengths, groups without; None if it cannot be."""
     ds = dcmread(path)
     if ds.file_meta.TransferSyntaxUID not in _PLAIN:
         return None

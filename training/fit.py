@@ -30,7 +30,7 @@ from training.folds import Fold
 from training.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.opinions import Opinions
 from training.order import places_of_epoch
-from training.precision import precision_here
+from training.precision import for_this_machine
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
 
@@ -137,6 +137,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
             f"the recipe's share of opinions is {recipe.opinions:g}: name the file of `sgseg-train teach` with "
             "--opinions where it is above 0, and only there"
         )
+    recipe = for_this_machine(recipe)
     if run.left_out is not None:
         train = run.left_out.without(train)
     lightning.seed_everything(recipe.seed)
@@ -149,7 +150,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     if recipe.guide_scale is not None:
         wake_guides(module.model, recipe.guide_scale)
     module.to(memory_format=torch.channels_last)
-    if not torch.cuda.is_available() and precision_here(recipe) == "bf16-mixed":
+    if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module.model)
     run.out.mkdir(parents=True, exist_ok=True)
     if run.devices > 1 and torch.cuda.is_available():
@@ -197,7 +198,7 @@ def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> l
         max_epochs=epochs,
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
-        precision=precision_here(recipe),
+        precision=recipe.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,

@@ -18,7 +18,7 @@ from training.fit import LAST, Epochs, facts_of, settle_facts, trainer_of
 from training.guidance import chance_of_step
 from training.methods import Method
 from training.module import keep_depthwise_in_full_precision
-from training.precision import precision_here
+from training.precision import for_this_machine
 from training.recipe import Recipe
 from training.schedule import optimizer_of
 
@@ -84,6 +84,7 @@ def measure_methods(
     Raises:
         ConfigError: a folder there was begun with another recipe or other data.
     """
+    recipe = for_this_machine(recipe)
     data = Epochs(recipe, train, valid)
     facts = {"recipe": recipe.model_dump(mode="json"), "train": facts_of(train), "valid": facts_of(valid)}
     for name, build in methods.items():
@@ -141,7 +142,7 @@ def _measure(build: Callable[[], Method], recipe: Recipe, data: Epochs, folder: 
     lightning.seed_everything(recipe.seed)
     module = MethodTraining(build(), recipe, steps=data.steps)
     module.to(memory_format=torch.channels_last)
-    if not torch.cuda.is_available() and precision_here(recipe) == "bf16-mixed":
+    if not torch.cuda.is_available() and recipe.precision == "bf16-mixed":
         keep_depthwise_in_full_precision(module)
     last = folder / f"{LAST}.ckpt"
     trainer_of(recipe, folder, recipe.epochs).fit(
@@ -167,7 +168,7 @@ def _count(module: nn.Module, loaded: LoadedItems, recipe: Recipe) -> tuple[Coun
     """Judge at the size that the method learned at last, and compare at the size of the data."""
     masks, zones = [], []
     size = recipe.phases[-1].size
-    precision = torch.bfloat16 if precision_here(recipe) == "bf16-mixed" else torch.float32
+    precision = torch.bfloat16 if recipe.precision == "bf16-mixed" else torch.float32
     for batch in PlainBatches(loaded, batch_size=_BATCH):
         whole = batch.images.shape[-2:]
         seen = batch._replace(images=interpolate(batch.images, (size, size), mode="bilinear", antialias=True))

@@ -19,7 +19,7 @@ from tests.training.builders import STILL, small_data_set, small_normals
 from training.batches import AugmentedBatches, LoadedItems, normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
-from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics, trainer_of
+from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
 from training.module import SGSegTraining
 from training.recipe import Phase, load_recipe
 from training.sources import Trained
@@ -337,15 +337,17 @@ def test_a_recipe_can_wake_the_guides_of_a_run_from_the_beginning(items, tmp_pat
 
 
 @pytest.mark.parametrize(("has_it", "precision"), [(True, "bf16-mixed"), (False, "32-true")], ids=str)
-def test_bf16_is_used_where_the_hardware_has_it(tmp_path, monkeypatch, caplog, has_it, precision):
-    """Emulated it takes many times as long as float32; the change is said."""
+def test_bf16_is_used_where_the_hardware_has_it(items, tmp_path, monkeypatch, caplog, has_it, precision):
+    """Emulated it takes many times as long as float32; the change is said, and the run knows what it was made in."""
     monkeypatch.setattr("training.precision._has_bf16", lambda: has_it)
+    begun = []
+    monkeypatch.setattr("lightning.Trainer.fit", lambda trainer, *_, **__: begun.append(trainer.precision))
 
-    trainer = trainer_of(load_recipe("compact"), tmp_path, 1)
+    fit(load_recipe("smoke").model_copy(update={"precision": "bf16-mixed"}), *items, Run(out=tmp_path))
 
-    assert trainer.precision == precision
+    assert begun == [precision]
     assert ("no bf16" in caplog.text) is not has_it
-    assert trainer_of(load_recipe("smoke"), tmp_path, 1).precision == "32-true"
+    assert json.loads((tmp_path / "run.json").read_text())["recipe"]["precision"] == precision
 
 
 def test_stochastic_depth_acts_in_training_only():
