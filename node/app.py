@@ -1,24 +1,23 @@
 """Builds every object from the settings and wires it; the only file that knows them all."""
 
-import math
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from node.store import Store
+from node.upkeep import SWEEP_SECONDS, adopt, forget_old, tidy
 from sgseg_dicom.config import AnyDestination, Config, WebDestination
-from sgseg_dicom.errors import InferenceError, SgsegError, StorageUnavailable
+from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.jobs import Entry
     from node.queue import Jobs
     from node.supervisor import Ready, Supervisor
     from node.web import Health
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ReportReady = Callable[..., None]
-_SWEEP_SECONDS = 3600.0
 _PATIENCE_SECONDS = 10
 _HANGING_SECONDS = 900.0
 
@@ -61,7 +59,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
-        tidy(stop, lambda: store.sweep_incoming(older_than_seconds=_SWEEP_SECONDS))
+        tidy(stop, lambda: store.sweep_incoming(older_than_seconds=SWEEP_SECONDS))
         listener.stop(patience_seconds=5.0)
         jobs.close()
     log.info("receiver_stopped")
@@ -215,69 +213,6 @@ def open_jobs(config: Config) -> "Jobs":
     return queue.Jobs(queue.prepare(open_store(config).folder))
 
 
-def latest(config: Config, limit: int) -> "list[Entry]":
-    """Give the last *limit* images, the newest first; a store that is not there is not made by looking."""
-    if not config.store.folder.exists():
-        return []
-    jobs = open_jobs(config)
-    try:
-        return jobs.latest(limit)
-    finally:
-        jobs.close()
-
-
-def wanting(
-    config: Config, limit: int, *, failed: bool = False, overdue_minutes: float | None = None
-) -> "list[Entry]":
-    """
-    Give the last *limit* images that want a look, the newest first; a store that is not there is not made by looking.
-
-    Args:
-        config: whose store is looked at.
-        limit: images at most.
-        failed: those whose answer was lost, through our fault or a destination's.
-        overdue_minutes: those that came so long ago or earlier and wait, or whose results do; None: not these.
-    """
-    if not config.store.folder.exists():
-        return []
-    latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
-
-    def wants(entry: "Entry") -> bool:
-        return (failed and entry.lost) or (not entry.settled and entry.job.received_at <= latest)
-
-    with closing(open_jobs(config)) as jobs:
-        return [entry for entry in reversed(jobs.all()) if wants(entry)][:limit]
-
-
-def requeue(
-    config: Config, sop_instance_uids: Sequence[str], *, failed: bool, anew: bool = False
-) -> "Iterator[Entry]":
-    """
-    Queue settled jobs once more: those of the images that are named and, if *failed*, all whose answer was lost.
-
-    What is kept is sent again as it was; with *anew* the image is judged under the settings of now. Gives each job
-    once it is queued.
-
-    Raises:
-        StorageUnavailable: the store or the queue's database cannot be used.
-    """
-    from node.worker import judge_anew
-
-    store = open_store(config)
-    with closing(open_jobs(config)) as jobs:
-        named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
-        lost = [entry for entry in jobs.all() if entry.lost] if failed else []
-        for job_id in dict.fromkeys(entry.job.id for entry in named + lost):
-            with store.changing():
-                entry = jobs.get(job_id)
-                if entry is None or not entry.settled or entry.job.conflicting:  # it would conflict again
-                    continue
-                if anew:
-                    judge_anew(store, job_id)
-                jobs.again(entry.job)
-            yield entry
-
-
 def couriers(config: Config) -> "dict[str, Courier]":
     """
     Give a courier for each destination, by its name.
@@ -303,53 +238,6 @@ def _courier(destination: AnyDestination, config: Config) -> "Courier":
         connect_seconds=patience.connect_seconds,
         answer_seconds=patience.answer_seconds,
     )
-
-
-def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = _SWEEP_SECONDS) -> None:
-    """Do *action* every so many seconds until *stop* is set; a disk that fails now may do well the next time."""
-    while not stop.wait(every):
-        try:
-            action()
-        except SgsegError as error:
-            log.error("not_tidied", detail=str(error))
-
-
-def adopt(store: Store, jobs: "Jobs") -> int:
-    """
-    Queue images that have no job; give their number.
-
-    Killed between the two, a receiver leaves one, and a `requeue`, which takes a job out and puts it in again.
-    """
-    adopted = 0
-    known = jobs.files()
-    for image in store.images():  # asked for last: what comes meanwhile is known, or looked for below
-        if image in known:
-            continue
-        with store.changing():
-            job = store.job_of(image)
-            if job is not None and jobs.get(job.id) is None:
-                jobs.enqueue(job)
-                adopted += 1
-    if adopted:
-        log.warning("adopted", jobs=adopted)
-    return adopted
-
-
-def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
-    """Delete images, results and records of jobs that ended more than *keep_days* ago; give their number."""
-    if keep_days == 0:
-        return 0
-    limit = (now - timedelta(days=keep_days)).isoformat()
-    forgotten = 0
-    for entry in jobs.ended_before(limit):
-        with store.changing():
-            if entry.settled and jobs.get(entry.job.id) == entry:  # it may have been queued again meanwhile
-                store.remove(entry.job.id, entry.job.file)
-                jobs.forget(entry)
-                forgotten += 1
-    if forgotten:
-        log.info("forgotten", jobs=forgotten)
-    return forgotten
 
 
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":

@@ -1,15 +1,15 @@
-"""`sgseg-node`: start, receive, work, status, requeue, echo, demo."""
+"""`sgseg-node`: start, receive, work, status, acknowledge, requeue, echo, demo."""
 
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -71,8 +71,8 @@ def status(
         bool,
         typer.Option(
             "--failed",
-            help="Only those that failed, or whose results a destination refused; "
-            "ends with 1 where there are any, for monitoring.",
+            help="Only those that failed, are quarantined, or whose results a destination refused, until they are "
+            "acknowledged; ends with 1 where there are any, for monitoring.",
         ),
     ] = False,
     overdue: Annotated[
@@ -86,16 +86,16 @@ def status(
     ] = None,
 ) -> None:
     """Show what came in and how it ended."""
-    from node import app as node
+    from node import operate
     from node.report import print_status
 
     with _plain_errors():
         settings = _load(config)
         watching = failed or overdue is not None
         if watching:
-            entries = node.wanting(settings, limit, failed=failed, overdue_minutes=overdue)
+            entries = operate.wanting(settings, limit, failed=failed, overdue_minutes=overdue)
         else:
-            entries = node.latest(settings, limit)
+            entries = operate.latest(settings, limit)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
@@ -137,20 +137,54 @@ def requeue(
 
     Results that are kept are sent again as they are, to the destinations of then.
     """
-    from node import app as node
+    from node import operate
 
-    if not uids and not failed:
-        raise typer.BadParameter("name SOP Instance UIDs, or say --failed")
+    _require_named(uids, failed=failed)
     with _plain_errors():
         queued = [
             entry.job.sop_instance_uid
-            for entry in node.requeue(_load(config), uids or (), failed=failed, anew=anew)
+            for entry in operate.requeue(_load(config), uids or (), failed=failed, anew=anew)
         ]
-    for uid in queued:
-        typer.echo(f"{uid}: queued again")
-    missing = [uid for uid in uids or () if uid not in queued]
+    why = "not known here, still in work, or quarantined for another image of this UID"
+    _print_done(queued, uids or (), said="queued again", why=why)
+
+
+@app.command()
+def acknowledge(
+    uids: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images that were looked at.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All that `status --failed` shows now.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """
+    Say that somebody has looked at images: `status --failed` leaves them out.
+
+    Nothing is deleted, sent or judged; `requeue` takes it back.
+    """
+    from node import operate
+
+    _require_named(uids, failed=failed)
+    with _plain_errors():
+        done = [
+            entry.job.sop_instance_uid
+            for entry in operate.acknowledge(_load(config), uids or (), failed=failed)
+        ]
+    _print_done(done, uids or (), said="acknowledged", why="not known here, or still in work")
+
+
+def _require_named(uids: list[str] | None, *, failed: bool) -> None:
+    """Refuse a command that names no image."""
+    if not uids and not failed:
+        raise typer.BadParameter("name SOP Instance UIDs, or say --failed")
+
+
+def _print_done(done: Sequence[str], named: Sequence[str], *, said: str, why: str) -> NoReturn:
+    """Say what was done to which images, and *why* to others that were named it was not; exit."""
+    for uid in done:
+        typer.echo(f"{uid}: {said}")
+    missing = [uid for uid in named if uid not in done]
     for uid in missing:
-        why = "not known here, still in work, or quarantined for another image of this UID"
         typer.echo(f"{uid}: {why}; see `sgseg-node status`", err=True)
     raise typer.Exit(1 if missing else 0)
 

@@ -137,12 +137,14 @@ class Entry:
         state: "waiting", "working", or the ending.
         outcome: None while the job waits or is in work.
         deliveries: one for each destination of the job.
+        acknowledged: True where somebody has looked at it and said so (`node.acknowledged`).
     """
 
     job: Job
     state: str
     outcome: Outcome | None = None
     deliveries: tuple[Delivery, ...] = ()
+    acknowledged: bool = False
 
     @property
     def settled(self) -> bool:
@@ -154,6 +156,12 @@ class Entry:
         """True where it has settled without a result, or without its delivery, and we or a peer are at fault."""
         refused = any(d.state in (Sent.REFUSED, Sent.FAILED) for d in self.deliveries)
         return self.settled and (self.state == Ending.FAILED or refused)
+
+    @property
+    def needs_look(self) -> bool:
+        """True where a person must look and nobody has: its answer was lost, or it lies in the quarantine."""
+        unseen = self.settled and not self.acknowledged
+        return unseen and (self.lost or self.state == Ending.QUARANTINED)
 
 
 def instance_key(sop_instance_uid: str) -> str:

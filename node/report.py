@@ -41,7 +41,7 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
             Text(entry.job.peer),
             Text(entry.job.sop_instance_uid),
             Text(entry.state, style=_STYLES.get(entry.state, "default")),
-            Text(entry.outcome.reason if entry.outcome else ""),
+            Text(_reason(entry)),
             Text(_deliveries(entry)),
             _seconds(entry),
         )
@@ -50,6 +50,11 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
         for detail in _details(entry):
             line = f"{entry.job.sop_instance_uid}: {detail}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _reason(entry: Entry) -> str:
+    reason = entry.outcome.reason if entry.outcome else ""
+    return f"{reason} (acknowledged)".lstrip() if entry.acknowledged else reason
 
 
 def _deliveries(entry: Entry) -> str:

@@ -6,6 +6,7 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
     <folder>/quarantine/<job>/            results that failed our own check, and why.json; never sent
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
+    <folder>/acknowledged/<job>           somebody has looked at it (node.acknowledged)
     <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job come together, and go together

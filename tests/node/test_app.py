@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from node.app import adopt, greeting, open_jobs, open_store, tidy
+from node.app import greeting, open_jobs, open_store
+from node.upkeep import adopt, tidy
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here

@@ -130,12 +130,13 @@ def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
     assert "sgseg-store" in result.stdout
 
 
+@pytest.mark.parametrize("command", ["requeue", "acknowledge"])
 @pytest.mark.parametrize("arguments", [["1.2.3"], []])
-def test_requeue_says_what_it_could_not_do(tmp_path, arguments):
+def test_a_command_says_what_it_could_not_do(tmp_path, command, arguments):
     """
     An image that is not known, and a call that names none.
     """
-    result = run("requeue", *arguments, "--config", str(write_settings(tmp_path)))
+    result = run(command, *arguments, "--config", str(write_settings(tmp_path)))
 
     assert result.exit_code != 0
     assert ("1.2.3: not known here" if arguments else "--failed") in result.stderr

@@ -14,8 +14,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.app import forget_old, open_jobs, open_store, requeue, wanting
+from node.acknowledged import Acknowledged
+from node.app import open_jobs, open_store
+from node.operate import acknowledge, requeue, wanting
 from node.supervisor import CANNOT_START
+from node.upkeep import forget_old
 from tests.node.processes import (
     RECEIVE,
     ROOT,
@@ -257,6 +260,47 @@ def test_what_a_destination_refused_is_found_by_status(node):
     assert len(wanting(node.config, 1, failed=True)) == 1
 
 
+def test_what_somebody_has_looked_at_is_left_out_until_it_is_queued_again(node):
+    """
+    `acknowledge` quiets the monitoring for this image alone; what happens to it later is news again.
+    """
+    node.archive.answers = lambda count: 0x0110
+    uid, other = node.send(), node.send()
+    seen, unseen = node.settled(uid), node.settled(other)
+
+    assert [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)] == [seen.job.id]
+    shown = [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    assert seen.job.id not in shown
+    assert unseen.job.id in shown
+    again = [entry.job.id for entry in requeue(node.config, [], failed=True)]
+    assert seen.job.id not in again
+    assert unseen.job.id in again
+    assert list(requeue(node.config, [uid], failed=False))
+    node.settled(uid)
+    assert seen.job.id in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+
+
+def test_a_quarantined_image_is_shown_until_somebody_has_looked_at_it(node):
+    """
+    No command judges it, so `requeue` does not clear the alarm; `acknowledge` does, and deletes nothing.
+    """
+    uid = node.send()
+    first = node.settled(uid)
+    receive_here(node.config, SOPInstanceUID=uid, PatientID="OTHER")
+    wait_for(
+        lambda: any(entry.job.conflicting for entry in wanting(node.config, 1, failed=True)),
+        what="the image in quarantine",
+    )
+    (conflict,) = wanting(node.config, 1, failed=True)
+
+    assert conflict.state == "quarantined"
+    assert first.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    acknowledged = [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)]
+    assert conflict.job.id in acknowledged
+    assert conflict.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    assert (node.config.store.folder / conflict.job.file).is_file()
+
+
 def test_judged_anew_an_image_is_processed_once_more(node):
     """
     Unlike a requeue alone, which sends what is kept.
@@ -433,6 +477,7 @@ def test_what_is_old_is_forgotten(node):
     uid = node.send()
     entry = node.settled(uid)
     store, jobs = open_store(node.config), open_jobs(node.config)
+    assert list(acknowledge(node.config, [uid], failed=False))
     later = datetime.now(UTC) + timedelta(days=2)
     counts = [forget_old(store, jobs, days, now=later) for days in (0, 3)]
     kept = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id) is not None]
@@ -443,6 +488,7 @@ def test_what_is_old_is_forgotten(node):
     assert (counts, kept) == ([0, 0], [True, True])
     assert forgotten >= 1
     assert gone == [False, None, None]
+    assert entry.job.id not in Acknowledged(store.folder)
 
 
 def test_a_lost_device_ends_the_worker_and_the_next_one_goes_on(configure, archive, tmp_path):
