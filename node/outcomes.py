@@ -1,5 +1,6 @@
 """What was raised -> how a job or a delivery ended, and its line in the log."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -96,6 +97,22 @@ def outcome_of(error: SgsegError) -> Outcome:
     reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
     again = error.disposition is Disposition.RETRY
     return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
+
+
+def beside_results(outcome: Outcome) -> Outcome:
+    """
+    Say how an image ended that was judged before and, asked anew, was not: its results are kept, and stand.
+
+    Whatever the cause, a person must look: an answer "not judged" beside results that were sent would contradict them.
+    """
+    if outcome.reason == AnotherAnswer.__name__:  # it says so itself
+        return outcome
+    detail = (
+        f"{outcome.detail}; the results of before are kept, and stay where they were sent: nothing new is sent. Look at "
+        "the image; `sgseg-node requeue` sends what was kept"
+    )
+    reason = AnotherAnswer.__name__ if outcome.ending is Ending.REJECTED else outcome.reason
+    return replace(outcome, ending=Ending.FAILED, reason=reason, detail=detail)
 
 
 def state_of(error: SgsegError | None) -> Sent:

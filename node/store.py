@@ -31,6 +31,8 @@ from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 _UNFINISHED = "."
 """First character of the folder of results that are being written."""
+_FORMER = ".former-"
+"""Begins the name of the folder of results that are being replaced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,12 +141,15 @@ class Store:
 
     def sweep_results(self) -> int:
         """
-        Delete results that a crash left half-written; give their number.
+        Delete results that a crash left half-written, and put back those that it left half-replaced; give their number.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self.folder):
+            for former in self.results.glob(f"{_FORMER}*"):
+                if not (place := self.results / former.name.removeprefix(_FORMER)).exists():
+                    former.rename(place)
             abandoned = [
                 path
                 for folder in (self.results, self.quarantine)
@@ -251,34 +256,21 @@ class Store:
 
     def keep(self, job: str, files: Mapping[str, bytes]) -> None:
         """
-        Keep the results of *job*, all or none; durable when this returns. What is already kept stays.
+        Keep the results of *job*, all or none, in the place of what was kept before; durable when this returns.
+
+        What was kept goes when the new is on disk, and not before: a full disk or a crash leaves one or the other.
 
         Raises:
             StorageUnavailable: disk full or read-only.
         """
-        unfinished = self.results / f"{_UNFINISHED}{job}"
+        unfinished, former = self.results / f"{_UNFINISHED}{job}", self.results / f"{_FORMER}{job}"
         with storage(self.folder):
             write_folder(unfinished, files)
-            if self.kept(job) is None:
-                unfinished.rename(self.results / job)
-            else:
-                shutil.rmtree(unfinished)
-            sync(self.results)
-
-    def withdraw(self, job: str) -> None:
-        """
-        Delete the results of *job*, all or none.
-
-        Raises:
-            StorageUnavailable: read-only.
-        """
-        unfinished = self.results / f"{_UNFINISHED}{job}"
-        with storage(self.folder):
-            shutil.rmtree(unfinished, ignore_errors=True)
             if self.kept(job) is not None:
-                (self.results / job).rename(unfinished)
-                sync(self.results)
-                shutil.rmtree(unfinished)
+                (self.results / job).rename(former)
+            unfinished.rename(self.results / job)
+            sync(self.results)
+            shutil.rmtree(former, ignore_errors=True)
 
     def mark(self, job: str, name: str) -> None:
         """

@@ -17,9 +17,9 @@ from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from node.outcomes import (
-    AnotherAnswer,
     Defect,
     answer_of,
+    beside_results,
     log_delivery,
     log_outcome,
     outcome_of,
@@ -216,9 +216,9 @@ class Worker:
         # The UID of a quarantined image names another one, of which an answer would seem to speak.
         if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
             return outcome
-        if isinstance(error, AnotherAnswer):  # there is an answer already: the one that is kept
+        if self._judged_before(job):
             self._attempt(job.id, lambda: self._store.drop(job.id, _ANEW))
-            return outcome
+            return beside_results(outcome)
         receivers = [name for name, courier in self._couriers.items() if courier.destination.not_judged]
         if self._couriers and not receivers:
             return outcome
@@ -266,23 +266,29 @@ class Worker:
 
     def _keep(self, job: Job, outcome: Outcome, files: Mapping[str, bytes]) -> None:
         """Keep objects and outcome, instead of an answer of an earlier time."""
-        self._store.withdraw(job.id)
         self._store.keep(job.id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
 
     def _kept(self, job: Job) -> Outcome | None:
         """Give the outcome that a worker kept before it died; None where there is none of a judged image."""
-        folder = self._store.kept(job.id)
-        if folder is None or not (folder / _OUTCOME).is_file():
+        before = self._outcome_before(job)
+        if before is None or not before.ending.judged:
             return None
-        if (folder / _ANEW).is_file():  # see judge_anew
-            return None
-        outcome = _read_outcome(folder)
-        return outcome if outcome.ending.judged else None
+        anew = (self._store.results / job.id / _ANEW).is_file()  # see judge_anew
+        return None if anew else before
 
     def _answer_before(self, job: Job) -> str:
         """Give the answer that is kept; "" where none is."""
+        before = self._outcome_before(job)
+        return "" if before is None else before.answer
+
+    def _judged_before(self, job: Job) -> bool:
+        """Say whether results are kept, which were or will be sent: an answer beside them would contradict them."""
+        before = self._outcome_before(job)
+        return before is not None and before.ending.judged
+
+    def _outcome_before(self, job: Job) -> Outcome | None:
         folder = self._store.kept(job.id)
-        return "" if folder is None or not (folder / _OUTCOME).is_file() else _read_outcome(folder).answer
+        return None if folder is None or not (folder / _OUTCOME).is_file() else _read_outcome(folder)
 
     def _send(self, job_id: str, destination: str) -> None:
         folder, courier = self._store.kept(job_id), self._couriers.get(destination)

@@ -1,5 +1,6 @@
 """What the store has returned from survives; what it refuses, it names."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -244,13 +245,45 @@ def test_results_are_kept_all_or_none(store):
     ]
 
 
-def test_kept_results_are_never_replaced(store):
+def test_results_that_cannot_be_replaced_stay(store, monkeypatch):
     """
-    A retry delivers the bytes of the first time.
+    A full disk while the new ones are written: what was sent is still kept, byte for byte.
     """
     store.keep("job", {"sr.dcm": b"first"})
-    store.keep("job", {"sr.dcm": b"second"})
 
+    def full(folder, files):
+        folder.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable, match="No space left"):
+        patch.setattr("node.store.write_folder", full)
+        store.keep("job", {"sr.dcm": b"second"})
+    assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
+
+    store.keep("job", {"sr.dcm": b"second"})
+    assert [path.name for path in store.results.iterdir()] == ["job"]
+    assert (store.results / "job" / "sr.dcm").read_bytes() == b"second"
+
+
+def test_results_that_a_crash_left_half_replaced_are_put_back(store, monkeypatch):
+    """
+    Killed between the two renames: the old ones are there again at the next start, and nothing else is.
+    """
+    store.keep("job", {"sr.dcm": b"first"})
+    rename = Path.rename
+
+    def killed(path, target):
+        if path.name == ".job":
+            raise SystemExit
+        return rename(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Path, "rename", killed)
+        store.keep("job", {"sr.dcm": b"second"})
+    assert store.kept("job") is None
+    store.sweep_results()
+
+    assert [path.name for path in store.results.iterdir()] == ["job"]
     assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
 
 

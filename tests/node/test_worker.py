@@ -217,6 +217,34 @@ def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, a
     assert (store.kept(job.id) / "sr.dcm").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotApplicable("mirrored", reason="mirrored"), "AnotherAnswer"),
+        (InferenceError("the device failed"), "InferenceError"),
+        (InvalidResult("wrong", rules=("rule",)), "InvalidResult"),
+    ],
+)
+@pytest.mark.parametrize("with_archive", [True, False])
+def test_not_judged_is_never_said_beside_results(store, tmp_path, archive, error, reason, with_archive):
+    """
+    Judged anew, an image is refused or fails: the finding that was sent stays kept, no answer contradicts it.
+    """
+    job = job_for(store)
+    couriers = [courier_to(archive, not_judged=True)] if with_archive else []
+    first = worker(store, StandIn(tmp_path), *couriers).answer(job)
+    content = {path.name: path.read_bytes() for path in store.kept(job.id).iterdir()}
+
+    judge_anew(store, job.id)
+    outcome = worker(store, Failing(tmp_path, error), *couriers).answer(job, last=True)
+
+    assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, reason, ())
+    assert "nothing new is sent" in outcome.detail
+    assert {path.name: path.read_bytes() for path in store.kept(job.id).iterdir()} == content
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), *couriers).answer(job)
+    assert (again.ending, again.files) == (first.ending, first.files)
+
+
 @pytest.mark.parametrize("other", ["weights", "pixels"])
 def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, other):
     """
