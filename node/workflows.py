@@ -12,6 +12,7 @@ import itertools
 import logging
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -28,8 +29,14 @@ from sgseg_dicom.errors import StorageUnavailable
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.2
-_DELIVERIES_AT_ONCE = 8
-"""Deliveries to one destination that are being repeated; one that sleeps until its next attempt is among them."""
+_ATTEMPTS_AT_ONCE = 8
+"""Repeated deliveries to one destination that knock at the same time."""
+_REPEATED_AT_ONCE = 256
+"""
+Deliveries to one destination that are being repeated, those that sleep until their next attempt among them.
+
+Objects that a destination chokes on sleep most of the time: what waits behind them must not wait for all their attempts.
+"""
 
 
 class Work(Protocol):
@@ -85,7 +92,7 @@ class Workflows:
         # One destination that is down must not hold up another, nor a few objects that it chokes on the others.
         DBOS.register_queue(
             DELIVER,
-            partition_worker_concurrency=_DELIVERIES_AT_ONCE,
+            partition_worker_concurrency=_REPEATED_AT_ONCE,
             polling_interval_sec=1.0,
             on_conflict="always_update",
         )
@@ -159,8 +166,13 @@ def _define(
         deadly = deaths(job["id"]) > queue.max_restarts
         return asdict(work.answer(Job(**job), last=last, deadly=deadly))
 
+    turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(_ATTEMPTS_AT_ONCE))
+
     def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
-        return asdict(work.deliver(job_id, destination, first=first))
+        if first:  # as many as there are jobs in work
+            return asdict(work.deliver(job_id, destination, first=True))
+        with turns[destination]:
+            return asdict(work.deliver(job_id, destination, first=False))
 
     @DBOS.workflow(name=ANSWER, max_recovery_attempts=queue.max_restarts + 1)
     def answer(job: dict[str, Any]) -> dict[str, Any]:

@@ -244,6 +244,21 @@ def test_what_was_refused_is_sent_again_when_it_is_queued_again(node):
     assert node.archive.got[:2] == node.archive.got[2:]
 
 
+def test_what_a_destination_chokes_on_holds_up_nothing_else(configure, archive, tmp_path):
+    """
+    Nine images that it is always "out of resources" for, and sleep until their next attempt: the tenth is delivered.
+    """
+    archive.answers = lambda count: 0xA700 if b"CHOKES" in archive.got[-1] else 0x0000
+    config = configure(archive, deliver={"backoff_seconds": 600.0})
+    for seed in range(9):
+        receive_here(config, seed=seed, PatientID="CHOKES")
+    with half(STAND_IN, config, tmp_path):
+        wait_for(lambda: len(set(archive.uids())) >= 9, what="an attempt at each")
+        (entry,) = settled(config, receive_here(config, seed=10))
+
+    assert [sent.state for sent in entry.deliveries] == ["delivered"]
+
+
 def test_what_a_destination_refused_is_found_by_status(node):
     """
     `status --failed` is for monitoring: it shows what a person must look at, and ends with 1 where there is any.
