@@ -14,6 +14,9 @@ _LATIN = ("iso8859", "latin_1")
 
 _ASCII = b"A^B=1\\2"
 _ESCAPES = re.compile(b"|".join(re.escape(escape) for escape in CODES_TO_ENCODINGS))
+_ESCAPES_LEFT = re.compile(_ESCAPES.pattern.decode("ascii"))
+_LATIN_9 = re.compile(r"ISO(_| 2022 )IR 203")
+"""Latin alphabet No. 9 (PS3.3 C.12.1.1.2, since 2018), which pydicom 3.0 does not know."""
 
 
 def require_text_encoding(name: str) -> str:
@@ -54,15 +57,32 @@ def encodings_of(ds: Dataset, inherited: Sequence[str] = (), *, undeclared: str 
     return [first, *dict.fromkeys([*declared[1:], *escaped])]
 
 
+def without_escapes(text: str) -> str:
+    """
+    Take escape sequences out of a decoded text, where they mean nothing any more (PS3.5 6.1.2.5.3).
+
+    pydicom 3.0 leaves those to GB 2312 (ISO 2022 IR 58) in, to be stripped by Python's codec, which does not.
+    """
+    return _ESCAPES_LEFT.sub("", text)
+
+
 def _stated(ds: Dataset) -> list[str]:
     """Give the encodings that the element declares; none where it is absent, empty, or no term at all."""
     try:
         terms = ds.get(_SPECIFIC_CHARACTER_SET)
         if terms is not None and not terms.is_empty:
-            return convert_encodings(terms.value)
+            return _encodings_named([terms.value] if terms.VM == 1 else list(terms.value))
     except (LookupError, NotImplementedError, TypeError, ValueError):  # a damaged element
         pass
     return []
+
+
+def _encodings_named(terms: list[str]) -> list[str]:
+    """Give Python's names of defined terms; those that are none are Latin-1."""
+    named = convert_encodings(["ISO_IR 100" if _LATIN_9.fullmatch(term) else term for term in terms])
+    if _LATIN_9.fullmatch(terms[0]):  # later ones need an escape sequence, which pydicom does not know
+        named[0] = "iso8859_15"
+    return named
 
 
 def _first_at_site(undeclared: str, texts: Sequence[bytes]) -> str:

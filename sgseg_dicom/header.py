@@ -8,9 +8,9 @@ import numpy as np
 from pydicom import DataElement, Dataset, FileDataset, Sequence
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.errors import BytesLengthException
-from pydicom.valuerep import FLOAT_VR, INT_VR
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, FLOAT_VR, INT_VR
 
-from sgseg_dicom.characters import encodings_of
+from sgseg_dicom.characters import encodings_of, without_escapes
 
 UNPARSABLE = (
     ValueError,
@@ -88,8 +88,9 @@ def _parsed(
             ]
             element = DataElement(element.tag, "SQ", Sequence(items))
         elif element.VR == "PN":
-            names = [str(name) for name in ([element.value] if element.VM < 2 else element.value)]
-            element = DataElement(element.tag, "PN", names if element.VM > 1 else names[0])
+            element = _decoded(element)
+        elif element.VR in CUSTOMIZABLE_CHARSET_VR and "\x1b" in str(element.value):
+            element = _decoded(element)
         elif element.VR == "OW" and big_endian and element.value:
             if len(element.value) % 2:
                 continue  # half a word
@@ -98,6 +99,12 @@ def _parsed(
             )
         parsed.add(element)
     return parsed
+
+
+def _decoded(element: DataElement) -> DataElement:
+    """Give an element of text without what its bytes were written in."""
+    texts = [without_escapes(str(text)) for text in ([element.value] if element.VM < 2 else element.value)]
+    return DataElement(element.tag, element.VR, texts if element.VM > 1 else texts[0])
 
 
 def _parsable(ds: Dataset) -> Iterator[DataElement]:

@@ -46,6 +46,34 @@ def test_escape_sequences_are_followed_though_not_declared(tmp_path):
         assert str(header.PatientName) == "Yamada^Tarou=山田^太郎"
 
 
+def test_escape_sequences_to_chinese_are_no_part_of_the_name(tmp_path):
+    """GB 2312 with code extensions, as PS3.5 annex K writes it: every component group begins with one."""
+    path = write(
+        chest_radiograph(
+            SpecificCharacterSet=["", "ISO 2022 IR 58"], PatientName="N" * 36, StudyDescription="D" * 8
+        ),
+        tmp_path / "image.dcm",
+    )
+    name = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
+    content = path.read_bytes().replace(b"N" * 36, name.ljust(36))
+    path.write_bytes(content.replace(b"D" * 8, b"\x1b$)A\xd0\xd8\xb2\xbf"))
+
+    header = read(path).header
+
+    assert str(header.PatientName) == "Zhang^XiaoDong=张^小东"
+    assert header.StudyDescription == "胸部"
+
+
+def test_latin_9_has_the_euro(tmp_path):
+    """ISO_IR 203, which pydicom takes for Latin-1: also Š, Ž, Œ and Ÿ."""
+    path = write(
+        chest_radiograph(SpecificCharacterSet="ISO_IR 100", PatientName="¦ima^¤uro"), tmp_path / "image.dcm"
+    )
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 203"))
+
+    assert str(read(path).header.PatientName) == "Šima^€uro"
+
+
 def test_a_right_declaration_is_believed_though_one_text_is_cut_off(tmp_path):
     """A description cut in the middle of a character loses that character, and no other text."""
     path = write(
