@@ -103,13 +103,13 @@ def beside_results(outcome: Outcome) -> Outcome:
     """
     Say how an image ended that was judged before and, asked anew, was not: its results are kept, and stand.
 
-    Whatever the cause, a person must look: an answer "not judged" beside results that were sent would contradict them.
+    Whatever the cause, a person must look: an answer "not judged" beside results that were sent contradicts them.
     """
     if outcome.reason == AnotherAnswer.__name__:  # it says so itself
         return outcome
     detail = (
-        f"{outcome.detail}; the results of before are kept, and stay where they were sent: nothing new is sent. Look at "
-        "the image; `sgseg-node requeue` sends what was kept"
+        f"{outcome.detail}; the results of before are kept, and stay where they were sent: nothing new is sent. "
+        "Look at the image; `sgseg-node requeue` sends what was kept"
     )
     reason = AnotherAnswer.__name__ if outcome.ending is Ending.REJECTED else outcome.reason
     return replace(outcome, ending=Ending.FAILED, reason=reason, detail=detail)

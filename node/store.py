@@ -141,7 +141,7 @@ class Store:
 
     def sweep_results(self) -> int:
         """
-        Delete results that a crash left half-written, and put back those that it left half-replaced; give their number.
+        Delete results that a crash left half-written; give their number. Those left half-replaced are put back.
 
         Raises:
             StorageUnavailable: read-only.

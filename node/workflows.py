@@ -35,7 +35,7 @@ _REPEATED_AT_ONCE = 256
 """
 Deliveries to one destination that are being repeated, those that sleep until their next attempt among them.
 
-Objects that a destination chokes on sleep most of the time: what waits behind them must not wait for all their attempts.
+Objects that a destination chokes on sleep most of the time: what waits behind them must not wait for all that.
 """
 
 

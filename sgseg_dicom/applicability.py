@@ -25,6 +25,7 @@ LEAST_SIDE = 64
 _DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB|SEITENLAGE|側臥|侧卧|ЛАТЕРОПОЗ")
 _LATERAL = re.compile(
     r"\b(LL|RL|LLAT|RLAT|(CHEST|THORAX)?LAT)\b|(?<!BI)LATERA(L(?!ITY)|AL)|LATERO|PROFIL|PERFIL|SEITL|\bSAGITTAL\b"
+    r"|\bXTL\b|\bSWIMMER|\bTRANSTHORACI|\bTHORAX SEITE\b(?! ?\d)"
     r"|\bDWARS|\b2\. ?EBENE\b|\bBOCZN|\bBOCN|SIDOBILD|\bNGHIENG\b"
     r"|(AKCIGER|GOGUS|TORAKS) YAN\b|\bYAN (AKCIGER|GOGUS|TORAKS)|БОКОВ|БІЧН|ΠΛΑΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
 )
@@ -34,11 +35,11 @@ _FRONTAL = re.compile(r"\b(PA|AP|P\.A\.?|A\.P\.?)(?!\w)|FRONTAL|FACE\b|ПРЯМ|
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 _DERIVATIONS = ("DerivationDescription", "ImageType", "ImageComments")
 # Companions of a radiograph, as their makers name them: dual energy, bone suppression, lines and tubes lifted.
-# Grid lines are suppressed, and scatter subtracted, in ordinary radiographs.
+# Slices are none either. Grid lines are suppressed, and scatter subtracted, in ordinary radiographs.
 _PARTIAL = re.compile(
     r"\bBONES?\b|\bKNOCHEN|\bHUESOS?\b|RIBS? SUPPRESS|\bSOFT[ -]?TISSUES?\b|\bWEICHTEIL|\bTEJIDOS? BLANDOS?\b"
     r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]|DUAL[ -]?ENERG|DOPPELENERG|ENERG[IÍ]A DUAL"
-    r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)"
+    r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)|\bTOMO|\bVOLUMERAD\b"
 )
 # View codes of CID 4010 whose meaning may be in another language; SNOMED CT, and SNOMED RT as older devices write it.
 _LATERAL_CODES = frozenset(
@@ -113,11 +114,10 @@ _CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3
 # Man, as Patient Species is written (PS3.16 CID 7454, SNOMED CT and RT; free text in the description).
 _HUMAN = re.compile(r"|HOMO SAPIENS.*|HUMAN.*|337915000|L-85B00")
 
-_AGE = re.compile(
-    r"(\d{1,3})([DWMY])"
-)  # value representation AS has three digits (PS3.5 6.2); devices do not
+# Value representation AS has three digits and a unit (PS3.5 6.2); devices write "6Y", "006 Y" and "017".
+_AGE = re.compile(r"(\d{1,3}) *([DWMY]?)")
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
-_IN_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_IN_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
 
 
 def require_applicable(radiograph: Radiograph) -> None:
@@ -215,8 +215,8 @@ def _require_whole(header: Dataset) -> None:
     told = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
     if any(_PARTIAL.search(text) for text in told):
         raise NotApplicable(
-            "the description, the derivation or Image Type says bone, subtraction, dual energy or enhanced lines: "
-            "only the radiograph itself is judged; send that",
+            "the description, the derivation or Image Type says bone, subtraction, dual energy, enhanced lines or "
+            "tomosynthesis: only the radiograph itself is judged; send that",
             reason="partial-image",
         )
 
@@ -276,11 +276,12 @@ def _age(header: Dataset) -> float | None:
 
 
 def _age_by_dates(header: Dataset, *, otherwise: float | None) -> float | None:
-    born = _date(header, "PatientBirthDate")
-    # Where no date of the image is known, it is at the latest of today: who is no adult today was none then.
-    seen = next((day for keyword in _DATES if (day := _date(header, keyword))), date.today())
-    if born is None or seen < born:
+    born, today = _date(header, "PatientBirthDate"), date.today()
+    if born is None or today < born:
         return otherwise
+    # Where no date of the image can be true, it is at the latest of today: who is no adult today was none then.
+    dates = (_date(header, keyword) for keyword in _DATES)
+    seen = next((day for day in dates if day and born <= day), today)
     return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
 
 

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from sgseg_dicom.errors import UndecodablePixels
-from sgseg_dicom.header import numbers_of, text_of
+from sgseg_dicom.header import first_number, numbers_of, text_of
 from sgseg_dicom.padding import touching_the_edge
 from sgseg_dicom.pixels import PixelFormat
 
@@ -135,9 +135,9 @@ def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.fl
     lut = first_lut(header, "ModalityLUTSequence")
     if lut:
         return apply_lut(values, lut.entries, lut.first_mapped).astype(np.float64)
-    slope = (numbers_of(header, "RescaleSlope") or [1.0])[0]
-    intercept = (numbers_of(header, "RescaleIntercept") or [0.0])[0]
-    return np.asarray(values * (slope or 1.0) + intercept, dtype=np.float64)
+    slope = first_number(header, "RescaleSlope") or 1.0
+    intercept = first_number(header, "RescaleIntercept") or 0.0
+    return np.asarray(values * slope + intercept, dtype=np.float64)
 
 
 def _after_voi(measured: NDArray[np.float64], header: Dataset) -> NDArray[np.float64] | None:
@@ -157,12 +157,12 @@ def _after_voi(measured: NDArray[np.float64], header: Dataset) -> NDArray[np.flo
 
 def window_of(header: Dataset) -> Window | None:
     """Give the first window; None where there is none that PS3.3 C.11.2.1.2 and C.11.2.1.3 allow."""
-    centres, widths = numbers_of(header, "WindowCenter"), numbers_of(header, "WindowWidth")
+    centre, width = first_number(header, "WindowCenter"), first_number(header, "WindowWidth")
     stated = text_of(header, "VOILUTFunction")
     function = stated if stated in _VOI_FUNCTIONS else "LINEAR"
-    if not centres or not widths or widths[0] <= (1 if function == "LINEAR" else 0):
+    if centre is None or width is None or width <= (1 if function == "LINEAR" else 0):
         return None
-    return Window(centres[0], widths[0], function)
+    return Window(centre, width, function)
 
 
 def _is_useful(grey: NDArray[np.float64], counts: NDArray[np.int64]) -> bool:
@@ -246,4 +246,16 @@ def first_lut(header: Dataset, keyword: str) -> Lut | None:
         entries = np.atleast_1d(np.asarray(data)) % 2**16
     if first_mapped >= 2**15 and text_of(header, "PixelRepresentation") == "1":
         first_mapped -= 2**16  # written as US where the pixels are signed
-    return Lut(entries[:count].astype(np.int64), first_mapped, 2**bits - 1 if 0 < bits <= 16 else 2**16 - 1)
+    entries = entries[:count].astype(np.int64)
+    return Lut(entries, first_mapped, _most(entries, bits))
+
+
+def _most(entries: NDArray[np.int64], bits: int) -> int:
+    """
+    Give the entry that is white: the greatest of so many bits.
+
+    Some write 16 where their entries have 12: a table that leaves three quarters of the greys unused means fewer.
+    """
+    stated = bits if 0 < bits <= 16 else 16
+    needed = int(entries.max(initial=0)).bit_length()
+    return int(2 ** (needed if 0 < needed <= stated - 2 else stated) - 1)

@@ -71,6 +71,15 @@ def numbers_of(header: Dataset, keyword: str) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
+def first_number(header: Dataset, keyword: str) -> float | None:
+    """Give the first value if it is a finite number, whatever stands behind it; else None."""
+    try:
+        number = float(text_of(header, keyword).split("\\")[0])
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _parsed(
     ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = (), undeclared: str = ""
 ) -> Dataset:
@@ -87,9 +96,7 @@ def _parsed(
                 for item in element.value or ()
             ]
             element = DataElement(element.tag, "SQ", Sequence(items))
-        elif element.VR == "PN":
-            element = _decoded(element)
-        elif element.VR in CUSTOMIZABLE_CHARSET_VR and "\x1b" in str(element.value):
+        elif element.VR == "PN" or (element.VR in CUSTOMIZABLE_CHARSET_VR and "\x1b" in str(element.value)):
             element = _decoded(element)
         elif element.VR == "OW" and big_endian and element.value:
             if len(element.value) % 2:

@@ -172,6 +172,11 @@ def _require_radiograph(header: Dataset) -> None:
     if photometric and photometric not in ("MONOCHROME1", "MONOCHROME2"):
         said = photometric if photometric in _OTHER_PHOTOMETRICS else "unknown"
         raise UnsupportedObject(f"Photometric Interpretation is {said}; send MONOCHROME1 or MONOCHROME2")
+    if not photometric:
+        raise InvalidDataset(
+            "Photometric Interpretation is missing: nothing says whether low values are black or white; correct the "
+            "header and send again"
+        )
     for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
         if text_of(header, keyword) not in ("", "0", "1"):
             raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")

@@ -23,7 +23,7 @@ from sgseg_dicom.encode.source import source_of
 from sgseg_dicom.encode.uids import tracking_uid
 from sgseg_dicom.forms import Kind
 from sgseg_dicom.greyscale import first_lut, is_inverted, window_of
-from sgseg_dicom.header import numbers_of
+from sgseg_dicom.header import first_number
 from sgseg_dicom.language import ENGLISH, Language
 from sgseg_dicom.overlay import LUNG_COLOURS
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
@@ -162,9 +162,8 @@ def _grey_of(radiograph: Radiograph) -> Dataset:
     if first_lut(header, "ModalityLUTSequence"):
         grey.ModalityLUTSequence = [deepcopy(header.ModalityLUTSequence[0])]
     else:
-        slope = (numbers_of(header, "RescaleSlope") or [1.0])[0]
-        intercept = (numbers_of(header, "RescaleIntercept") or [0.0])[0]
-        grey.RescaleSlope, grey.RescaleIntercept = _decimal(slope or 1.0), _decimal(intercept)
+        slope, intercept = first_number(header, "RescaleSlope"), first_number(header, "RescaleIntercept")
+        grey.RescaleSlope, grey.RescaleIntercept = _decimal(slope or 1.0), _decimal(intercept or 0.0)
         grey.RescaleType = "US"
     if radiograph.stretched:
         return grey

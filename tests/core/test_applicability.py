@@ -90,6 +90,8 @@ def test_an_empty_value_is_accepted(keyword: str, tmp_path: Path) -> None:
         ("側臥位", "decubitus-view"),
         ("oblicua", "oblique-view"),
         ("斜位", "oblique-view"),
+        ("XTL", "lateral-view"),
+        ("SWIMMERS", "lateral-view"),
         ("正面", None),
         ("UNKNOWN", None),
     ],
@@ -111,6 +113,8 @@ def test_only_frontal_view_positions_are_judged(view: str, expected: str | None,
         ("ThoraxLat", "lateral-view"),
         ("Thorax 2. Ebene", "lateral-view"),
         ("Thorax 2 Ebenen", None),
+        ("Thorax Seite", "lateral-view"),
+        ("Thorax Seite 1", None),
         ("Hrudník boční", "lateral-view"),
         ("Lungor sidobild", "lateral-view"),
         ("Akciğer yan grafi", "lateral-view"),
@@ -146,6 +150,8 @@ def test_a_description_tells_the_view_where_nothing_else_does(
         ("ProtocolName", "CHEST DUAL ENERGY"),
         ("DerivationDescription", "Dual-energy subtraction"),
         ("ImageType", ["DERIVED", "PRIMARY", "", "BONE"]),
+        ("ImageType", ["DERIVED", "PRIMARY", "TOMOSYNTHESIS"]),
+        ("SeriesDescription", "VolumeRAD chest"),
     ],
 )
 def test_a_part_of_a_radiograph_is_not_judged(keyword: str, told: str, tmp_path: Path) -> None:
@@ -285,6 +291,10 @@ def test_a_contradiction_about_the_body_part_is_not_clearly_another_part(tmp_pat
         ("003D", "child"),
         ("52W", "child"),
         ("12Y", "child"),
+        ("6 Y", "child"),
+        ("006 Y", "child"),
+        ("017", "child"),
+        ("052", None),
         ("45Y", None),
         ("FORTY", None),
     ],
@@ -323,6 +333,21 @@ def test_who_is_a_child_today_was_one_when_the_image_was_made(tmp_path, years, e
     born = datetime.now() - timedelta(days=365.25 * years)
 
     found = reason(tmp_path, PatientAge=None, PatientBirthDate=born.strftime("%Y%m%d"), **NO_DATES)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"StudyDate": "19000101", "SeriesDate": "20240501"},
+        {"StudyDate": "19700101", "SeriesDate": "19700101"},
+    ],
+)
+@pytest.mark.parametrize(("born", "expected"), [("20200101", "child"), ("19500101", None)])
+def test_an_image_was_not_made_before_its_patient_was_born(tmp_path, dates, born, expected):
+    """A clock that was reset writes 1970: such a date says nothing, the others or today do."""
+    found = reason(tmp_path, PatientAge=None, PatientBirthDate=born, **(NO_DATES | dates))
 
     assert found == expected
 

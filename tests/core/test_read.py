@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.uid import (
     CTImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -111,6 +111,33 @@ def test_the_first_of_several_windows_is_applied(tmp_path: Path) -> None:
     )
 
 
+def test_what_stands_behind_the_first_window_does_not_matter(tmp_path: Path) -> None:
+    """Some devices end the list with a backslash: the window before it is a window."""
+    ds = chest_radiograph(pixels=RAMP, WindowCenter=1000, WindowWidth=800)
+    for keyword in ("WindowCenter", "WindowWidth"):
+        ds[keyword] = DataElement(keyword, "DS", f"{ds[keyword].value}\\")
+    first = chest_radiograph(pixels=RAMP, WindowCenter=1000, WindowWidth=800)
+
+    np.testing.assert_array_equal(read_dataset(first, tmp_path).pixels, read_dataset(ds, tmp_path).pixels)
+
+
+@pytest.mark.parametrize(("bits", "white"), [(12, 4095), (16, 4095), (13, 8191)])
+def test_a_table_of_fewer_bits_than_it_says_is_not_dark(bits: int, white: int, tmp_path: Path) -> None:
+    """Entries of 12 bits under a LUT Descriptor of 16 would be nearly black."""
+    ds = chest_radiograph(pixels=RAMP, **NO_WINDOW, VOILUTSequence=[lut(np.arange(4096), 0, bits)])
+
+    np.testing.assert_allclose(read_dataset(ds, tmp_path).pixels, RAMP / white, atol=1e-6)
+
+
+@pytest.mark.parametrize("photometric", [None, ""])
+def test_without_a_polarity_nothing_is_read(photometric: str | None, tmp_path: Path) -> None:
+    """Photometric Interpretation is type 1: guessed wrongly, lungs are white and infection is dark."""
+    ds = chest_radiograph(PhotometricInterpretation=photometric)
+
+    with pytest.raises(InvalidDataset, match="low values are black or white"):
+        read_dataset(ds, tmp_path)
+
+
 @pytest.mark.parametrize("window", [(30000, 100), (2000, 0), (2000, 1), (-9000, 400)])
 def test_a_window_that_shows_nothing_gives_way_to_the_range_of_the_image(
     window: tuple[int, int], tmp_path: Path
@@ -148,12 +175,12 @@ def test_a_window_counts_in_rescaled_units(tmp_path: Path) -> None:
 def test_a_lookup_table_is_applied(keyword: str, syntax: str, tmp_path: Path) -> None:
     """Table entries are looked up from the first mapped value on; values beyond take the end entries."""
     entries = 1000 - np.arange(1001)  # falling, so that a table that was passed over would show
-    ds = chest_radiograph(kind="CR", pixels=RAMP, **NO_WINDOW, **{keyword: [lut(entries, 1500, 16)]})
+    ds = chest_radiograph(kind="CR", pixels=RAMP, **NO_WINDOW, **{keyword: [lut(entries, 1500, 10)]})
     expected = 1000.0 - np.clip(RAMP.astype(int) - 1500, 0, 1000)
 
     pixels = read_dataset(ds, tmp_path, transfer_syntax=syntax).pixels
 
-    whole = 1000.0 if keyword == "ModalityLUTSequence" else 65535.0
+    whole = 1000.0 if keyword == "ModalityLUTSequence" else 1023.0
     np.testing.assert_allclose(pixels, expected / whole, atol=1e-5)
 
 

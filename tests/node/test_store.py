@@ -255,9 +255,10 @@ def test_results_that_cannot_be_replaced_stay(store, monkeypatch):
         folder.mkdir()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable, match="No space left"):
+    with monkeypatch.context() as patch:
         patch.setattr("node.store.write_folder", full)
-        store.keep("job", {"sr.dcm": b"second"})
+        with pytest.raises(StorageUnavailable, match="No space left"):
+            store.keep("job", {"sr.dcm": b"second"})
     assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
 
     store.keep("job", {"sr.dcm": b"second"})
@@ -277,9 +278,10 @@ def test_results_that_a_crash_left_half_replaced_are_put_back(store, monkeypatch
             raise SystemExit
         return rename(path, target)
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", killed)
-        store.keep("job", {"sr.dcm": b"second"})
+        with pytest.raises(SystemExit):
+            store.keep("job", {"sr.dcm": b"second"})
     assert store.kept("job") is None
     store.sweep_results()
 
