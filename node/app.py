@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node.store import Store
-from node.upkeep import SWEEP_SECONDS, adopt, forget_old, tidy
+from node.upkeep import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
 from sgseg_dicom.config import AnyDestination, Config, WebDestination
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
@@ -59,7 +59,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
-        tidy(stop, lambda: store.sweep_incoming(older_than_seconds=SWEEP_SECONDS))
+        # An association on which nothing moves for idle_seconds is aborted: what is older is nobody's any more.
+        abandoned = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
+        tidy(
+            stop,
+            lambda: store.sweep_incoming(older_than_seconds=abandoned),
+            every=TRANSFER_SWEEP_SECONDS,
+        )
         listener.stop(patience_seconds=5.0)
         jobs.close()
     log.info("receiver_stopped")

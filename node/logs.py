@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import threading
+import traceback
 import warnings
 from pathlib import Path
 from typing import TextIO
@@ -41,12 +43,25 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     warnings.showwarning = _show_warning
+    threading.excepthook = lambda given: _tell_of_defect(given.exc_type, given.exc_value)
+    sys.excepthook = lambda kind, error, trace: _tell_of_defect(kind, error)
     structlog.configure(
         processors=[*_STAMPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def places_of(error: BaseException | None) -> list[str]:
+    """Give the innermost places, file and line; never the message, which may quote the patient."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:] if error else []
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _tell_of_defect(kind: type[BaseException], error: BaseException | None) -> None:
+    """Write what nobody has caught, in any thread, in one line and without its message."""
+    structlog.get_logger("node.defects").error("defect", error=kind.__name__, where=places_of(error))
 
 
 def _library_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-SWEEP_SECONDS = 3600.0
+TRANSFER_SWEEP_SECONDS = 60.0
+"""A disk that fills during a transfer leaves a part of it; a sender that tries again must not fill it for an hour."""
+_TIDY_SECONDS = 3600.0
 
 
-def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = SWEEP_SECONDS) -> None:
+def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = _TIDY_SECONDS) -> None:
     """Do *action* every so many seconds until *stop* is set; a disk that fails now may do well the next time."""
     while not stop.wait(every):
         try:

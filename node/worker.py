@@ -2,7 +2,6 @@
 
 import json
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from pydicom import Dataset
 from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
+from node.logs import places_of
 from node.outcomes import (
     Defect,
     answer_of,
@@ -179,7 +179,7 @@ class Worker:
             except SgsegError as error:
                 return error
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the queue
-                log.error("defect", job=job_id, error=type(error).__name__, where=_where(error))
+                log.error("defect", job=job_id, error=type(error).__name__, where=places_of(error))
                 return Defect(type(error).__name__)
 
     def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:
@@ -344,9 +344,3 @@ def _stopwatch(seconds: dict[str, float]) -> "Timed":
             seconds[stage] = round(time.perf_counter() - start, 6)
 
     return timed
-
-
-def _where(error: BaseException) -> list[str]:
-    """Give the innermost places, file and line; never the message, which may quote the patient."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +21,8 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers, root.level
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     logs.configure("debug", stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers = handlers
@@ -50,6 +54,29 @@ def test_a_peer_that_is_down_is_not_told_by_the_library_too(lines, library):
     logging.getLogger(library).error("Association request failed: unable to connect to remote")
 
     assert lines() == []
+
+
+def test_what_nobody_catches_is_told_in_one_line_without_its_message(lines):
+    """
+    A thread of a library that dies would write a traceback among the lines, and what it says may be a name.
+    """
+
+    def die() -> None:
+        raise KeyError("DOE^JANE")
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    thread.join()
+    try:
+        die()
+    except KeyError:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+
+    for line in lines():
+        assert (line["event"], line["error"], line["level"]) == ("defect", "KeyError", "error")
+        assert line["where"][-1].startswith("test_logs.py:")
+        assert "DOE" not in str(line)
+    assert len(lines()) == 2
 
 
 @pytest.mark.parametrize("library", ["pydicom", "pynetdicom.events", "highdicom.sr"])
