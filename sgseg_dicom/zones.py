@@ -60,6 +60,11 @@ NO_INFECTION = "no pulmonary infection."
 _COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
 
+_LEVELS = re.compile(r"\b(?:all|upper|middle|lower)\b")
+_JOINED = re.compile(rf"(?:\s*(?:[,/&+-]|\band\b))+\s*(?={_LEVELS.pattern})")
+_DENIED = re.compile(r"\b(?:no|not|without|free)\b")
+
+
 class UnknownReport(SgsegError):
     """A sentence outside the grammar."""
 
@@ -90,19 +95,24 @@ def zones_of(report: str) -> ZoneBits:
     """
     Read the zones of a *report*; "all left lung" means upper, middle and lower.
 
-    The count word is not read: the captions as first annotated count sides, the refined ones zones.
+    The count word is not read: the captions as first annotated count sides, the refined ones zones. Levels may be
+    joined as people join them: "upper and lower left lung", "upper, middle/lower left lung".
 
     Raises:
-        UnknownReport: the sentence is outside the grammar, for example names a lung without its side.
+        UnknownReport: the sentence is outside the grammar, for example names a lung without its side, a level
+            without its lung, or denies something.
     """
-    text = " ".join(report.lower().split()).rstrip(".")
+    text = _JOINED.sub(" ", " ".join(report.lower().split()).rstrip("."))
     if text in (NO_INFECTION.rstrip("."), "no infection"):  # the latter in captions of other data sets
         return (False,) * 6
     phrases = re.findall(
         r"((?:all|upper|middle|lower)(?: (?:all|upper|middle|lower))*) (left|right) lung", text
     )
-    if not phrases or text.count(" lung") != len(phrases):
+    levels = sum(len(words.split()) for words, _ in phrases)
+    if not phrases or text.count(" lung") != len(phrases) or len(_LEVELS.findall(text)) != levels:
         raise UnknownReport(f"not a location report: {report!r}")
+    if _DENIED.search(text):
+        raise UnknownReport(f"not a location report: {report!r} denies something")
     present = {
         (side, level.value)
         for words, side in phrases

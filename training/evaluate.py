@@ -7,11 +7,11 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
 from sgseg_dicom.infer import GuidedBy, Network
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
+from training.progress import progress
 from training.report_scores import count_reports, report_metrics
 from training.seen import see
 
@@ -116,7 +116,7 @@ def _timed(
     """Judge *items*; give the seconds that the network had for an image as well, batch by batch."""
     predictions: list[Prediction] = []
     seconds: list[float] = []
-    for start in track(range(0, len(items), _BATCH), description=f"{guided_by} guidance"):
+    for start in progress(range(0, len(items), _BATCH), f"{guided_by} guidance"):
         part = items[start : start + _BATCH]
         seen = [see(load_image(item)) for item in part]
         inputs = [one.model_input for one in seen]
@@ -162,9 +162,9 @@ def mask_metrics(counts: Counts) -> dict[str, float]:
     total = counts.predicted + counts.true
     infected = counts.true > 0
     return {
-        "dice_micro": float(2 * counts.overlap.sum() / max(1, total.sum())),
+        "dice_micro": float(ratio_of(2 * counts.overlap.sum(), total.sum())),
         "dice_mean": float(ratio_of(2 * counts.overlap, total).mean()),
-        "jaccard_micro": float(counts.overlap.sum() / max(1, union.sum())),
+        "jaccard_micro": float(ratio_of(counts.overlap.sum(), union.sum())),
         "jaccard_mean": float(ratio_of(counts.overlap, union).mean()),
         "accuracy": float(1 - (union - counts.overlap).sum() / counts.pixels.sum()),
         "sensitivity": _share_of(np.asarray(counts.zones.any(axis=1)), infected),

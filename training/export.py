@@ -11,13 +11,22 @@ from sgseg_dicom import __version__
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import load_network
 from sgseg_dicom.model.storage import Bits
-from sgseg_dicom.model.weights import Manifest, describe_weights, save_weights
+from sgseg_dicom.model.weights import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    Manifest,
+    describe_weights,
+    save_weights,
+)
 from sgseg_dicom.preprocess import INPUT_SIZE
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
 from training.data import Item
 from training.evaluate import evaluate, predict
 from training.model_card import model_card
 from training.sources import load_trained
+
+_CARD = "MODEL_CARD.md"
+_RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, _CARD})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,16 +58,18 @@ class Splits:
         train: images, normal ones included, for the statistics of the batch normalisations.
         valid: infected images to calibrate and measure on.
         valid_normals: normal ones; may be empty.
+        refined: images of *valid* whose original caption cannot be read, so that the refined one speaks.
     """
 
     train: Sequence[Item]
     valid: Sequence[Item]
     valid_normals: Sequence[Item]
+    refined: int = 0
 
 
 def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
-    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; what was there is replaced.
+    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; earlier weights there are replaced.
 
     The weights are written first, as they ship, and calibrated and measured as they are loaded again, so
     that the figures are those of what ships.
@@ -72,16 +83,33 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
 
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
-        ConfigError: models of different presets or guidance cannot judge together.
+        ConfigError: models of different presets or guidance cannot judge together, or *out* holds something else
+            than weights, which would be lost.
     """
+    out = out.absolute()
+    require_weights_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
         manifest = _export(sources, splits, unfinished, release)
-        (unfinished / "MODEL_CARD.md").write_text(model_card(manifest))
+        (unfinished / _CARD).write_text(model_card(manifest))
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     return manifest
+
+
+def require_weights_place(out: Path) -> None:
+    """
+    Refuse a folder in which more would be replaced than weights of before.
+
+    Raises:
+        ConfigError: it is a file, the working directory, or holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; name a folder for the weights")
+    held = {path.name for path in out.glob("*")} if out.is_dir() else set()
+    if out.is_dir() and (out.resolve() == Path.cwd() or held - _RELEASED):
+        raise ConfigError(f"{out} holds other things than weights, and would be replaced; name a new folder")
 
 
 def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release) -> Manifest:
@@ -108,7 +136,8 @@ def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release
     calibration, thresholds = calibrate(valid, predict(raw, valid), predict(raw, normals))
     described |= {"calibration": calibration, "thresholds": thresholds}
     describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
-    described["metrics"] = {"split": "valid"} | evaluate(load_network(out), valid, normals)
+    told = {"split": "valid", "other_caption": splits.refined}
+    described["metrics"] = told | evaluate(load_network(out), valid, normals)
     return describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
 
 

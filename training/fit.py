@@ -55,9 +55,16 @@ class Epochs(lightning.LightningDataModule):
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of the whole run."""
-        images = len(places_of_epoch(self.items, self.recipe, 0))
-        return self.recipe.epochs * (images // self.recipe.batch_size)
+        """
+        Optimizer steps of the whole run.
+
+        Raises:
+            ConfigError: the images do not make one batch.
+        """
+        images, batch = len(places_of_epoch(self.items, self.recipe, 0)), self.recipe.batch_size
+        if images < batch:
+            raise ConfigError(f"{images} images make no batch of {batch}; lower the recipe's batch_size")
+        return self.recipe.epochs * (images // batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give the batches of the trainer's current epoch."""
@@ -126,8 +133,8 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         run: where and how far.
 
     Raises:
-        ConfigError: the batch cannot be shared evenly, the recipe asks for opinions and there are none (or the
-            reverse), or the folder's run depends on something else.
+        ConfigError: the batch cannot be shared evenly, the images make no batch, the recipe has fewer epochs, it
+            asks for opinions and there are none (or the reverse), or the folder's run depends on something else.
         DataError: a caption or an opinion is missing, or pretrained weights are or have another architecture.
     """
     if recipe.batch_size % run.devices:
@@ -136,6 +143,10 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
         raise ConfigError(
             f"the recipe's share of opinions is {recipe.opinions:g}: name the file of `sgseg-train teach` with "
             "--opinions where it is above 0, and only there"
+        )
+    if run.epochs is not None and not 0 < run.epochs <= recipe.epochs:
+        raise ConfigError(
+            f"{run.epochs} epochs: the recipe has {recipe.epochs}; stop early, or change the recipe"
         )
     recipe = for_this_machine(recipe)
     if run.left_out is not None:

@@ -41,7 +41,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | chosen and calibrated on | {"QaTa-COV19 valid" if known else "the split valid"} ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
-| zone accuracy, against the original captions | {figure("zone_accuracy")} |
+| zone accuracy, against {_captions_of(figures)} | {figure("zone_accuracy")} |
 | infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
 | normal images with a finding | {of_normals} |
 | licence | Apache-2.0, as the code. The terms of the data{" (QaTa-COV19, COVID-19 Radiography Database)" if known else ""} for a use beyond research are not clarified here: ask their owners |
@@ -59,6 +59,18 @@ _KNOWN_LIMITS = """every infected image is COVID-19 or suspected COVID-19; other
 infected images came from different sources. No children; lateral views were not meant to be among them. Other hospitals' images were not tried."""
 _UNKNOWN_LIMITS = """this card does not know what these images show and where they come from: whoever trained on them must say. What
 the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on."""
+
+
+def _captions_of(figures: dict[str, Any]) -> str:
+    """Say which captions; manifests of before 0.3.0 were made where all were the original ones."""
+    if not (refined := figures.get("other_caption", 0)):
+        return "the original captions"
+    captioned = figures["captioned"]
+    return (
+        "the refined captions"
+        if refined == captioned
+        else f"the original captions, {refined} of them refined"
+    )
 
 
 def _data_of(manifest: Manifest) -> list[dict[str, Any]]:

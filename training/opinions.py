@@ -17,7 +17,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.infer import Network
@@ -25,6 +24,7 @@ from sgseg_dicom.model.weights import load_members
 from training.data import DataError, Item
 from training.evaluate import model_input_of
 from training.folds import Fold, fold_at
+from training.progress import progress
 
 _BATCH = 32
 
@@ -150,7 +150,7 @@ def ask(teachers: Network, items: Sequence[Item]) -> Opinions:
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"two images are named {twice}; opinions are found by name: rename one")
     masks, zones = [], []
-    for start in track(range(0, len(items), _BATCH), description="teachers"):
+    for start in progress(range(0, len(items), _BATCH), "teachers"):
         inputs = [model_input_of(item) for item in items[start : start + _BATCH]]
         mask_logits, zone_logits = teachers.logits(inputs)
         masks.append((mask_logits.sigmoid()[:, 0] * 255).round().byte().numpy())

@@ -5,12 +5,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from sgseg_dicom.model.weights import digest_of_file
-from training.data import Captions, Item, digest_of, read_normals, splits_of, survey_split
+from training.data import (
+    Captions,
+    Item,
+    digest_of,
+    load_image,
+    load_mask,
+    read_normals,
+    splits_of,
+    survey_split,
+)
 from training.data.items import bits_of
 from training.data.layouts import Survey
+from training.progress import progress
 
 _UNDIVIDED = "undivided"
 
@@ -29,21 +37,19 @@ def manifest_of(
         `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
 
     Raises:
-        DataError: a folder has no known layout, or a file is missing.
+        DataError: a folder has no known layout, or a file cannot be read.
     """
     surveys = {split: survey_split(data, split, captions=captions) for split in splits_of(data)}
     rows = [
         _row(item, split, data, normal=False)
         for split, survey in surveys.items()
-        for item in track(survey.items, description=f"{split} of {data.name}")
+        for item in progress(survey.items, f"{split} of {data.name}")
     ]
     if normals is not None:
         rows += [
             _row(item, split, normals, normal=True)
             for split in _splits_of_normals(normals, known=surveys)
-            for item in track(
-                read_normals(normals, split, undivided=True), description=f"{split} of {normals.name}"
-            )
+            for item in progress(read_normals(normals, split, undivided=True), f"{split} of {normals.name}")
         ]
     return {
         "data": str(data),
@@ -105,6 +111,7 @@ def _train_digest(surveys: Mapping[str, Survey], normals: Path | None) -> str | 
 
 
 def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any]:
+    load_image(item), load_mask(item)  # what cannot be read is told now, not hours into a run
     return {
         "split": split,
         "name": item.name,

@@ -122,7 +122,7 @@ def load_recipe(source: str) -> Recipe:
     path = packaged if packaged.is_file() else Path(source)
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         known = sorted(p.stem for p in packaged.parent.glob("*.toml"))
         raise ConfigError(f"recipe {source!r} is neither a file nor one of {known}") from None
     except (tomllib.TOMLDecodeError, ValidationError) as error:

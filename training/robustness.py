@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -24,6 +23,7 @@ from training.appearance import (
 )
 from training.data import Item, load_image, load_mask
 from training.evaluate import count, mask_metrics, normal_metrics, zone_metrics
+from training.progress import progress
 from training.seen import see
 
 _BATCH = 8
@@ -124,10 +124,10 @@ def robustness(
     """
     rows = {}
     changes = CHANGES if changes is None else changes
-    for name in track(changes, description="changes"):
+    for name in progress(list(changes), "changes"):
         counts = count(items, *_judged(network, items, changes[name]))
         shown = counts.true > 0
-        row = mask_metrics(counts.take(np.flatnonzero(shown)))
+        row = mask_metrics(counts.take(np.flatnonzero(shown))) if shown.any() else {}
         told = np.flatnonzero(shown & [item.zones is not None for item in items])
         if len(told):
             row |= zone_metrics(counts.take(told))

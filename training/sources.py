@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
     Load the averaged (EMA) model of a checkpoint, and the facts of its run.
 
     Raises:
-        DataError: there is no such run.
+        DataError: there is no such run, or its checkpoint is damaged.
     """
     facts_path = path.parent / "run.json"
     if not path.is_file() or not facts_path.is_file():
@@ -104,7 +105,13 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
             f"{path} or run.json beside it is missing; name the last.ckpt of a run of `sgseg-train fit`"
         )
     facts = json.loads(facts_path.read_text())
-    checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own run's file
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own run's file
+    except (RuntimeError, EOFError, UnpicklingError, KeyError) as error:
+        raise DataError(
+            f"{path} is damaged ({type(error).__name__}), and `sgseg-train fit` cannot go on from it either; "
+            "begin a new run"
+        ) from error
     model = build_sgseg(facts["recipe"]["preset"])
     prefix = "model."
     model.load_state_dict(

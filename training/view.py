@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -15,6 +14,7 @@ from sgseg_dicom.preprocess import shrink
 from training.augment import augment
 from training.batches import normalised
 from training.drawn import LEARNED, draw
+from training.progress import progress
 from training.spoiled import CROPS, shuffled
 from training.strength import Strength
 
@@ -66,7 +66,7 @@ def fit_view(radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedu
     )
     pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.learning_rate, total_steps=steps)
     batches = _batches(_small(radiographs), _small(_others(pictures, schedule.seed)), schedule.seed)
-    for _, batch in zip(track(range(steps), description="image check"), batches, strict=False):
+    for _, batch in zip(progress(range(steps), "image check"), batches, strict=False):
         optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(batch.images)

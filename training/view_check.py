@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.view import Limits, Sign, Viewer, signs_of, worst_sign
 from training.data import Item
 from training.drawn import HELD_OUT, LEARNED, draw
+from training.progress import progress
 from training.spoiled import CROPS, burnt_out, shuffled, turned
 
 LATERAL = "sub-s11357_ses-e20443"
@@ -56,7 +56,7 @@ def look_at(images: Sequence[Image], viewer: Viewer, what: str) -> list[Signs]:
     """Measure the signs of uint8 (224, 224) images as the node would."""
     return [
         signs_of(normalise(image.astype(np.float32) / np.float32(255)), viewer=viewer)
-        for image in track(images, description=what)
+        for image in progress(images, what)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from sgseg_dicom.errors import WeightsError
@@ -166,8 +166,12 @@ def read_manifest(folder: Path) -> Manifest:
     path = _folder_of(folder) / MANIFEST_FILE
     try:
         manifest = Manifest.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.suffix == ".ckpt" or any(folder.glob("*.ckpt")):
+            cure = "it is a training run, of which `sgseg-train export` (or `average`) makes weights"
+        else:
+            cure = "weights without their manifest are not loaded; name the folder that has both"
+        raise WeightsError(f"{path} is missing: {cure}") from None
     except ValidationError as error:
         raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
     if manifest.zones != ZONE_NAMES:
@@ -202,7 +206,8 @@ def save_weights(
     folder.mkdir(parents=True, exist_ok=True)
     several = [members] if isinstance(members, SGSeg) else list(members)
     state = several[0].state_dict() if len(several) == 1 else nn.ModuleList(several).state_dict()
-    save_file(packed(state, bits=bits), folder / WEIGHTS_FILE)
+    # Not `save_file`, whose file nobody else may read, whatever the umask.
+    (folder / WEIGHTS_FILE).write_bytes(save(packed(state, bits=bits)))
     return describe_weights(folder, guidance=several[0].guidance, members=len(several), facts=facts)
 
 

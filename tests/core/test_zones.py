@@ -100,6 +100,9 @@ def test_a_sentence_is_a_report_with_a_capital():
             ("left upper", "left lower", "right upper", "right lower"),
         ),
         ("  UNILATERAL pulmonary infection, one infected area, lower right lung. ", ("right lower",)),
+        ("Two areas, upper and lower left lung.", ("left upper", "left lower")),
+        ("upper, middle and lower left lung", ("left upper", "left middle", "left lower")),
+        ("upper/middle right lung, and lower left lung", ("right upper", "right middle", "left lower")),
     ],
 )
 def test_a_caption_of_the_data_set_is_read(caption, names):
@@ -117,6 +120,9 @@ def test_a_caption_of_the_data_set_is_read(caption, names):
         "unilateral pulmonary infection, one infected area, lower lung.",
         "bilateral pulmonary infection, two infected areas, lower left lung and upper lung.",
         "bilateral pulmonary infection, two infected areas, left lung and lower right lung.",
+        "No infection in lower left lung.",
+        "lower left lung, upper lobe free",
+        "upper zone, lower left lung",
     ],
 )
 def test_a_sentence_outside_the_grammar_is_refused(report):

@@ -55,6 +55,8 @@ def test_an_empty_mask_that_is_left_empty_is_right(items):
     assert set(mask_metrics(right).values()) == {1.0}
     assert mask_metrics(wrong)["dice_mean"] == pytest.approx(0.5)
     assert mask_metrics(wrong)["sensitivity"] == 1.0
+    empty = count(items[:1], [Said(masks[0], (False,) * 6)], masks[:1])
+    assert {mask_metrics(empty)[f"{name}_micro"] for name in ("dice", "jaccard")} == {1.0}
 
 
 def test_intervals_hold_the_figure_and_have_width(items):

@@ -183,7 +183,63 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
         assert found.training["train"] == manifest.training["train"]
         assert [member["weights"] for member in found.training["members"]] == [manifest.sha256] * 2
         assert "the mean of 2 models" in (folder / "MODEL_CARD.md").read_text()
+    assert (both / WEIGHTS_FILE).stat().st_mode == (both / "manifest.json").stat().st_mode
     assert (both / WEIGHTS_FILE).stat().st_size < (again_both / WEIGHTS_FILE).stat().st_size
+
+
+@pytest.mark.parametrize("there", ["a run", "a file", "the working directory"])
+def test_an_export_never_replaces_anything_but_weights(folders, tmp_path, monkeypatch, there):
+    """A run, notes, or the folder that one stands in would be lost; it is said before anything is measured."""
+    out = tmp_path / "out"
+    if there == "a file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+    if there == "a run":
+        (out / "last.ckpt").write_text("mine")
+    if there == "the working directory":
+        monkeypatch.chdir(out)
+    before = [path.name for path in tmp_path.rglob("*")]
+    named = "." if there == "the working directory" else str(out)
+
+    command = ["export", str(packaged_weights()), "--data", str(folders[0]), "--out", named]
+    result = CliRunner().invoke(app, command)
+
+    assert result.exit_code == 2
+    assert "name a" in result.output
+    assert [path.name for path in tmp_path.rglob("*")] == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--recipe", "compact"], "make no batch of 32"),
+        (["--recipe", "smoke", "--epochs", "999"], "999 epochs: the recipe has"),
+        (["--recipe", "."], "neither a file nor one of"),
+        (["--recipe", "smoke", "--start-from", "last.ckpt"], "it is a training run"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_in_one_line(folders, tmp_path, monkeypatch, options, told):
+    """Nothing is promised that is not there afterwards."""
+    monkeypatch.chdir(tmp_path)
+    Path("last.ckpt").touch()
+    result = CliRunner().invoke(app, ["fit", *options, "--data", str(folders[0]), "--out", "run"])
+
+    assert result.exit_code == 2
+    assert told in result.output
+    assert "Last checkpoint" not in result.output
+
+
+def test_figures_that_cannot_be_written_are_told_before_they_are_measured(folders, tmp_path):
+    """Hours later they would be lost; where all is well, standard output holds the figures alone."""
+    command = ["evaluate", "--data", str(folders[0]), "--split", "valid", "--json"]
+    refused = CliRunner().invoke(app, [*command, str(tmp_path)])
+    measured = CliRunner().invoke(app, [*command, str(tmp_path / "new" / "figures.json")])
+
+    assert refused.exit_code == 2
+    assert "is a folder; name a file" in refused.output
+    assert json.loads(measured.stdout)["other_caption"] == 0
+    assert json.loads((tmp_path / "new" / "figures.json").read_text()) == json.loads(measured.stdout)
 
 
 def test_a_size_that_the_network_cannot_see_is_refused(folders, tmp_path):

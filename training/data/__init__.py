@@ -6,7 +6,15 @@ Start with layouts.py: `read_split` recognises who laid the folder out, `read_no
 
 from training.data.captions import Captions
 from training.data.items import DataError, Item, digest_of, load_image, load_mask
-from training.data.layouts import NEAR_DUPLICATES, read_normals, read_split, splits_of, survey_split, warn_of
+from training.data.layouts import (
+    NEAR_DUPLICATES,
+    read_captioned,
+    read_normals,
+    read_split,
+    splits_of,
+    survey_split,
+    warn_of,
+)
 
 __all__ = [
     "NEAR_DUPLICATES",
@@ -16,6 +24,7 @@ __all__ = [
     "digest_of",
     "load_image",
     "load_mask",
+    "read_captioned",
     "read_normals",
     "read_split",
     "splits_of",

@@ -59,7 +59,12 @@ class Item:
 
 
 def load_image(item: Item) -> NDArray[np.uint8]:
-    """Load the pixels, uint8 (224, 224)."""
+    """
+    Load the pixels, uint8 (224, 224).
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     grey = _grey(item.image)
     if grey.mode != "L":
         grey = _stretched(grey)
@@ -71,7 +76,7 @@ def load_mask(item: Item) -> NDArray[np.bool_]:
     Load the mask, bool (224, 224); all False where the radiograph is normal.
 
     Raises:
-        DataError: its values are neither 0 and 1 nor reach 128.
+        DataError: the file cannot be read, or its values are neither 0 and 1 nor reach 128.
     """
     if item.mask is None:
         return np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.bool_)
@@ -98,9 +103,19 @@ def bits_of(zones: ZoneBits | None) -> str:
 
 
 def _grey(path: Path) -> Image.Image:
-    """Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: in "L" these end at 255."""
-    with Image.open(path) as image:
-        return image.convert("I" if image.mode.startswith("I") else "L")
+    """
+    Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: in "L" these end at 255.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("I" if image.mode.startswith("I") else "L")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image ({type(error).__name__}); fetch it again, or take it out"
+        ) from error
 
 
 def _stretched(grey: Image.Image) -> Image.Image:

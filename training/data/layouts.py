@@ -9,6 +9,7 @@ Who laid the folder out? The SGSeg release, Kaggle or LViT: `read_split` looks, 
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,9 @@ class _Source:
     """
     Where a split lies.
 
-    Captions go by kind and lower-case image name. `names` come first and must be there. Whatever else has an image
-    and a mask belongs to the split too; where its folders are `shared` with other splits, only if a caption names it.
+    Captions go by kind and lower-case image name. `names` come first, as the captions have them. Whatever else has an
+    image and a mask belongs to the split too; where its folders are `shared` with other splits, only if a caption
+    names it.
     """
 
     images: Path
@@ -74,11 +76,30 @@ def read_split(folder: Path, split: str, *, captions: Captions = "original") -> 
     What is dropped, but for near-duplicates, is warned of, and what other captions or none say.
 
     Raises:
-        DataError: no known layout, no such split, or a file that a caption names is missing.
+        DataError: no known layout, no such split, no pair of image and mask in it, or two files of one name.
     """
     survey = survey_split(folder, split, captions=captions)
     warn_of(survey, split, captions=captions)
     return list(survey.items)
+
+
+def read_captioned(folder: Path, split: str, *, captions: Captions = "original") -> list[Item]:
+    """
+    As `read_split`, without the images whose zones no caption tells: for what learns from zones.
+
+    Raises:
+        DataError: as `read_split`, or no caption tells any zones.
+    """
+    items = read_split(folder, split, captions=captions)
+    captioned = [item for item in items if item.zones is not None]
+    if not captioned:
+        raise DataError(
+            f"no caption tells the zones of any image of {split} in {folder}; name a folder with captions "
+            "(`prompts` of the SGSeg release, or LViT's *_text.xlsx)"
+        )
+    if len(captioned) < len(items):
+        log.warning("%s: %d images without zones are not used", split, len(items) - len(captioned))
+    return captioned
 
 
 def warn_of(survey: Survey, split: str, *, captions: Captions) -> None:
@@ -126,13 +147,14 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
         if split == "train" and name in NEAR_DUPLICATES:
             dropped[name] = "stands again, nearly the same, in another split"
             continue
+        if lacking := [what for what, there in (("image", images), ("mask", masks)) if name not in there]:
+            dropped[name] = f"it has no {' and no '.join(lacking)}, though a caption names it"
+            continue
         wanted, second = (source.captions.get(kind, {}).get(name) for kind in order)
         caption, zones = first_readable((wanted, second)) or ("", None)
         if zones is not None and first_readable((wanted,)) is None:
             other.append(name)
-        image = _named(images, name, source.images / f"{name}.png")
-        mask = _named(masks, name, source.masks / f"mask_{name}.png")
-        items.append(Item(name=name, image=image, mask=mask, zones=zones, caption=caption))
+        items.append(Item(name=name, image=images[name], mask=masks[name], zones=zones, caption=caption))
     if not items:
         raise DataError(
             f"{source.masks} has no mask of an image in {source.images}; name a folder whose split {split!r} "
@@ -141,7 +163,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
     return Survey(
         layout=layout.name,
         items=tuple(items),
-        dropped=dropped | ({} if source.shared else _left_over(images, masks, {item.name for item in items})),
+        dropped=_left_over(source, images, masks, {item.name for item in items}) | dropped,
         other_caption=tuple(other),
         without_zones=tuple(item.name for item in items if item.zones is None),
     )
@@ -164,11 +186,15 @@ def read_normals(folder: Path, split: str, *, undivided: bool = False) -> list[I
     if undivided:
         places += [folder, folder / "images"]
     for place in places:
-        if paths := sorted(path for path in place.glob("*") if path.suffix.lower() in _IMAGE_ENDINGS):
+        if paths := sorted(path for path in place.glob("*") if _is_image(path)):
             return [Item(name=path.stem, image=path, mask=None, zones=(False,) * 6) for path in paths]
-    raise DataError(
-        f"no image in {' or '.join(map(str, places))}; name the folder that holds the splits of normal radiographs"
+    there = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    cure = (
+        f"it has {there}; name one of these"
+        if undivided and there
+        else "name the folder that holds the splits"
     )
+    raise DataError(f"{folder} has no normal radiographs of split {split!r}, nor images itself: {cure}")
 
 
 def _sgseg_splits(root: Path) -> dict[str, Path]:
@@ -215,7 +241,10 @@ def _lvit_splits(root: Path) -> dict[str, Path]:
 
 
 def _lvit_source(root: Path, place: Path, split: str) -> _Source:
-    sheets = sorted(place.glob("*text*.xlsx"))
+    # Not "~$Train_text.xlsx", which lies there while somebody has it open.
+    sheets = sorted(
+        path for path in place.glob("*") if re.fullmatch(r"[^.~]*text.*\.xlsx", path.name, re.IGNORECASE)
+    )
     captions: dict[Captions, dict[str, str | None]] = {"original": read_sheet(sheets[0])} if sheets else {}
     return _Source(images=place / "img", masks=place / "labelcol", captions=captions)
 
@@ -260,21 +289,41 @@ def _names_of(source: _Source, pairs: set[str]) -> tuple[str, ...]:
     return (*source.names, *sorted(others))
 
 
-def _left_over(images: Mapping[str, Path], masks: Mapping[str, Path], taken: set[str]) -> dict[str, str]:
+def _left_over(
+    source: _Source, images: Mapping[str, Path], masks: Mapping[str, Path], taken: set[str]
+) -> dict[str, str]:
+    """Say why files are not taken: other endings, and, in folders that are this split's own, no pair."""
+    strange = {
+        path.name: f"it is none of {', '.join(sorted(_IMAGE_ENDINGS))}"
+        for folder in (source.images, source.masks)
+        for path in sorted(folder.glob("*"))
+        if path.is_file() and not path.name.startswith(".") and not _is_image(path)
+    }
+    if source.shared:
+        return strange
     left = (set(images) | set(masks)) - taken - NEAR_DUPLICATES
-    return {name: "it has no mask" if name in images else "it has no image" for name in sorted(left)}
+    single = {name: "it has no mask" if name in images else "it has no image" for name in sorted(left)}
+    return single | strange
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """Index images by their names in lower case: the releases do not agree about it."""
-    return {
-        path.stem.lower().removeprefix("mask_"): path
-        for path in folder.glob("*")
-        if path.suffix.lower() in _IMAGE_ENDINGS
-    }
+    """
+    Index images by their names in lower case: the releases do not agree about it.
+
+    Raises:
+        DataError: two files have one name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*")):
+        name = path.stem.lower().removeprefix("mask_")
+        if not _is_image(path):
+            continue
+        if name in found:
+            raise DataError(f"{found[name]} and {path.name} have one name; take the wrong one out")
+        found[name] = path
+    return found
 
 
-def _named(paths: Mapping[str, Path], name: str, wanted: Path) -> Path:
-    if name not in paths:
-        raise DataError(f"{wanted} is missing, but a caption or its pair names it")
-    return paths[name]
+def _is_image(path: Path) -> bool:
+    """Say whether it ends as an image does; files that begin with a dot are notes of an operating system."""
+    return path.suffix.lower() in _IMAGE_ENDINGS and not path.name.startswith(".")

@@ -1,8 +1,11 @@
 """The files of captions: JSON of the SGSeg release, and LViT's sheets. Captions are left as written here."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from training.data.captions import Captions
 from training.data.items import DataError
@@ -14,14 +17,19 @@ def read_prompts(folder: Path, split: str) -> dict[Captions, dict[str, str | Non
 
     Returns:
         By kind and lower-case image name; a kind whose file or split is not there is left out.
+
+    Raises:
+        DataError: a file is not as the release has it.
     """
     captions: dict[Captions, dict[str, str | None]] = {}
-    rows = _split_of(folder / "annotation.json", split)
-    if rows is not None:
-        captions["refined"] = {image_name(row["image_path"]): row["caption"] for row in rows}
-    originals = _split_of(folder / "original_captions.json", split)
-    if originals is not None:
-        captions["original"] = {image_name(name): caption for name, caption in originals.items()}
+    refined = folder / "annotation.json"
+    with _as_released(refined, '{split: [{"image_path": ..., "caption": ...}, ...]}'):
+        if (rows := _split_of(refined, split)) is not None:
+            captions["refined"] = {image_name(row["image_path"]): _text(row["caption"]) for row in rows}
+    original = folder / "original_captions.json"
+    with _as_released(original, "{split: {image: caption, ...}}"):
+        if (told := _split_of(original, split)) is not None:
+            captions["original"] = {image_name(name): _text(caption) for name, caption in told.items()}
     return captions
 
 
@@ -30,11 +38,15 @@ def read_sheet(path: Path) -> dict[str, str | None]:
     Read an Excel sheet with the columns Image and Description (LViT).
 
     Raises:
-        DataError: a column is missing.
+        DataError: it is no Excel sheet, or a column is missing.
     """
     from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
 
-    book = load_workbook(path, read_only=True)
+    try:
+        book = load_workbook(path, read_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise DataError(f"{path} is no Excel sheet ({type(error).__name__}); fetch it again") from error
     try:
         rows = [tuple(row) for row in book.worksheets[0].iter_rows(values_only=True)]
     finally:
@@ -45,7 +57,7 @@ def read_sheet(path: Path) -> dict[str, str | None]:
             f"{path} has no column {' and '.join(missing)}; LViT's sheets have Image and Description"
         )
     name, caption = heads.index("image"), heads.index("description")
-    return {image_name(str(row[name])): row[caption] for row in rows[1:] if row[name]}
+    return {image_name(str(row[name])): _text(row[caption]) for row in rows[1:] if row[name]}
 
 
 def image_name(mask_name: str) -> str:
@@ -54,4 +66,19 @@ def image_name(mask_name: str) -> str:
 
 
 def _split_of(path: Path, split: str) -> Any:
-    return json.loads(path.read_text()).get(split) if path.is_file() else None
+    return json.loads(path.read_text("utf-8-sig")).get(split) if path.is_file() else None
+
+
+def _text(caption: object) -> str | None:
+    """Give a caption; a cell that holds something else holds none."""
+    return caption if isinstance(caption, str) else None
+
+
+@contextmanager
+def _as_released(path: Path, shape: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({type(error).__name__}); the SGSeg release has {shape}: fetch it again"
+        ) from error
