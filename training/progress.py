@@ -9,6 +9,6 @@ from rich.progress import track
 T = TypeVar("T")
 
 
-def progress(things: Sequence[T] | range, what: str) -> Iterable[T]:
+def progress(things: Sequence[T], what: str) -> Iterable[T]:
     """Give *things* one by one and show how many are done."""
-    return track(things, description=what, console=Console(stderr=True))  # type: ignore[arg-type]
+    return track(things, description=what, console=Console(stderr=True))
