@@ -15,6 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from node.acknowledged import Acknowledged
 from node.jobs import Entry, Job
 from node.store import Kept, Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
@@ -148,6 +149,7 @@ def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
         entry = jobs.get(job.id)
         if entry is None or not entry.lost:
             return False
+        Acknowledged(store.folder).discard(job.id)  # before: how it ends now, nobody has seen
         jobs.again(job)
         return True
 

@@ -15,6 +15,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import SegmentationStorage, Verification
 
 from node import scp
+from node.acknowledged import Acknowledged
 from node.content import content_digest
 from node.jobs import Ending, Entry, Job, Outcome
 from node.server import Listener, listen
@@ -191,15 +192,21 @@ def test_the_same_image_again_is_a_success_with_the_same_key(start, notebook, tm
 @pytest.mark.parametrize(
     ("ending", "times"), [(None, 0), (Ending.FINDING, 0), (Ending.REJECTED, 0), (Ending.FAILED, 1)]
 )
-def test_an_image_that_failed_is_queued_again_when_it_comes_again(start, notebook, tmp_path, ending, times):
+def test_an_image_that_failed_is_queued_again_when_it_comes_again(
+    start, store, notebook, tmp_path, ending, times
+):
     """
-    What is in work, answered or rejected is not: it would end in the same way.
+    What is in work, answered or rejected is not: it would end in the same way. How it ends now, nobody has seen.
     """
     file = write(chest_radiograph(), tmp_path / "a.dcm")
-    notebook.ending = ending
+    notebook.ending, listener, seen = ending, start(), Acknowledged(store.folder)
 
-    assert send(start(), file, file) == [(0, ""), (0, "")]
+    assert send(listener, file) == [(0, "")]
+    seen.add(notebook.jobs[0].id)
+    assert send(listener, file) == [(0, "")]
+
     assert len(notebook.repeated) == times
+    assert (notebook.jobs[0].id in seen) == (times == 0)
 
 
 def test_other_content_under_the_same_uid_is_told_to_the_sender(start, notebook, tmp_path):
