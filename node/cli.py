@@ -170,7 +170,7 @@ def acknowledge(
             entry.job.sop_instance_uid
             for entry in operate.acknowledge(_load(config), uids or (), failed=failed)
         ]
-    _print_done(done, uids or (), said="acknowledged", why="not known here, or still in work")
+    _print_done(done, uids or (), said="acknowledged", why="not known here, or nothing of it wants a look")
 
 
 def _require_named(uids: list[str] | None, *, failed: bool) -> None:

@@ -49,7 +49,7 @@ def wanting(
 
 def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> "Iterator[Entry]":
     """
-    Remember that somebody has looked at settled images: those that are named and, if *failed*, all that want it.
+    Remember that somebody has looked at images that want it: those that are named or, if *failed*, all.
 
     Nothing is deleted, sent or judged. Gives each image once that is done.
 
@@ -59,12 +59,11 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
     store = open_store(config)
     seen = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
-        named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
-        unseen = [entry for entry in _marked(config, jobs.all()) if entry.needs_look] if failed else []
-        for job_id in dict.fromkeys(entry.job.id for entry in named + unseen):
+        named = jobs.all() if failed else [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
+        for job_id in dict.fromkeys(entry.job.id for entry in _marked(config, named) if entry.needs_look):
             with store.changing():
                 entry = jobs.get(job_id)
-                if entry is None or not entry.settled:
+                if entry is None or not entry.needs_look:  # it may have been queued again meanwhile
                     continue
                 seen.add(job_id)
             yield entry

@@ -24,6 +24,7 @@ from pathlib import Path
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
+from node.acknowledged import Acknowledged
 from node.content import content_digest, same_data_set
 from node.durable import storage, sync, write_folder
 from node.jobs import Job, instance_key, job_id
@@ -63,6 +64,7 @@ class Store:
         self.quarantine = folder / "quarantine"
         self._min_free_bytes = min_free_bytes
         self._naming = threading.Lock()
+        self._seen = Acknowledged(folder)
 
     def prepare(self) -> None:
         """
@@ -325,24 +327,26 @@ class Store:
 
     def aside(self) -> int:
         """
-        Count the jobs whose results are set aside.
+        Count the jobs whose results are set aside, and that nobody has acknowledged.
 
         Raises:
             StorageUnavailable: the folder cannot be read.
         """
         with storage(self.folder):
             folders = [path for path in self.quarantine.iterdir() if path.is_dir()]
-        return sum(not folder.name.startswith(_UNFINISHED) for folder in folders)
+        return sum(
+            not folder.name.startswith(_UNFINISHED) and folder.name not in self._seen for folder in folders
+        )
 
     def conflicts(self) -> int:
         """
-        Count the images whose SOP Instance UID was taken by other content.
+        Count the images whose SOP Instance UID was taken by other content, and that nobody has acknowledged.
 
         Raises:
             StorageUnavailable: the folder cannot be read.
         """
         with storage(self.folder):
-            return sum(1 for _ in self.quarantine.glob("*.dcm"))
+            return sum(path.stem not in self._seen for path in self.quarantine.glob("*.dcm"))
 
     def kept(self, job: str) -> Path | None:
         """Give the folder with the results of *job*; None where none are kept."""

@@ -310,8 +310,10 @@ def test_a_quarantined_image_is_shown_until_somebody_has_looked_at_it(node):
 
     assert conflict.state == "quarantined"
     assert first.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    lying = open_store(node.config).conflicts()
     acknowledged = [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)]
-    assert conflict.job.id in acknowledged
+    assert acknowledged == [conflict.job.id]
+    assert open_store(node.config).conflicts() == lying - 1
     assert conflict.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
     assert (node.config.store.folder / conflict.job.file).is_file()
 
@@ -492,7 +494,7 @@ def test_what_is_old_is_forgotten(node):
     uid = node.send()
     entry = node.settled(uid)
     store, jobs = open_store(node.config), open_jobs(node.config)
-    assert list(acknowledge(node.config, [uid], failed=False))
+    Acknowledged(open_store(node.config).folder).add(entry.job.id)
     later = datetime.now(UTC) + timedelta(days=2)
     counts = [forget_old(store, jobs, days, now=later) for days in (0, 3)]
     kept = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id) is not None]
