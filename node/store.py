@@ -269,6 +269,7 @@ class Store:
         with storage(self.folder):
             write_folder(unfinished, files)
             if self.kept(job) is not None:
+                shutil.rmtree(former, ignore_errors=True)  # where it could not be deleted the last time
                 (self.results / job).rename(former)
             unfinished.rename(self.results / job)
             sync(self.results)

@@ -120,11 +120,14 @@ class Worker:
         """
         started_at, seconds = self._clock(), dict[str, float]()
 
-        def judged() -> Outcome:
+        def answered() -> Outcome:
+            if kept := self._kept(job):
+                self._store.clear_aside(job.id)  # what contradicted it, see AnotherAnswer: this one is sent
+                return kept
             require_processable(job, deadly=deadly)
             return self._made(job, started_at, seconds)
 
-        result = self._attempt(job.id, lambda: self._kept(job) or judged())
+        result = self._attempt(job.id, answered)
         outcome = result if isinstance(result, Outcome) else self._not_judged(job, result, last=last)
         self._watch_device(result)
         outcome = replace(

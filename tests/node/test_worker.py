@@ -214,6 +214,7 @@ def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, a
     ]
     again = worker(store, Failing(tmp_path, AssertionError("not again")), courier).answer(job)
     assert (again.ending, again.files) == (Ending.NO_FINDING, ("sr.dcm",))
+    assert store.aside() == 0  # somebody has compared them, and sends what was kept
     assert (store.kept(job.id) / "sr.dcm").read_bytes() == before
 
 
