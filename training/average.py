@@ -14,12 +14,12 @@ from sgseg_dicom.model.weights import Manifest, save_weights
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.checkout import commit_of_checkout
 from training.data import Item
+from training.history import runs_of
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
 from training.sources import (
     Trained,
     load_trained,
-    runs_of,
     settle_batch_statistics,
 )
 

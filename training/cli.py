@@ -294,17 +294,20 @@ def export_command(
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
     from training.export import Release, Splits, export, require_weights_place
+    from training.sources import captions_of
 
     with told():
         require_weights_place(out.absolute())  # before hours of measuring
         if bits not in (8, 16):
             raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
-        train = read_captioned(data, "train")
+        captions = captions_of(sources[0])
+        train = read_captioned(data, "train", captions=captions)
         splits = Splits(
             train=train + ([] if normals is None else read_normals(normals, "train")),
-            valid=read_captioned(data, "valid"),
+            valid=read_captioned(data, "valid", captions=captions),
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
-            refined=len(survey_split(data, "valid").other_caption),
+            captions=captions,
+            other_caption=len(survey_split(data, "valid", captions=captions).other_caption),
         )
         release = Release(
             name=name,

@@ -184,10 +184,10 @@ def _share_of(found: NDArray[np.bool_], infected: NDArray[np.bool_]) -> float:
 def zone_metrics(counts: Counts) -> dict[str, float]:
     """Compare the zones with those that the captions name."""
     right = counts.zones == counts.true_zones
-    named = (counts.zones & counts.true_zones).sum()
+    named = 2 * (counts.zones & counts.true_zones).sum()
     return {
         "zone_accuracy": float(right.mean()),
-        "zone_f1": float(2 * named / max(1, counts.zones.sum() + counts.true_zones.sum())),
+        "zone_f1": float(ratio_of(named, counts.zones.sum() + counts.true_zones.sum())),
         "report_exact_match": float(right.all(axis=1).mean()),
     }
 

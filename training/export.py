@@ -20,7 +20,7 @@ from sgseg_dicom.model.weights import (
 )
 from sgseg_dicom.preprocess import INPUT_SIZE
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
-from training.data import Item
+from training.data import Captions, Item
 from training.evaluate import evaluate, predict
 from training.model_card import model_card
 from training.sources import load_trained
@@ -58,13 +58,15 @@ class Splits:
         train: images, normal ones included, for the statistics of the batch normalisations.
         valid: infected images to calibrate and measure on.
         valid_normals: normal ones; may be empty.
-        refined: images of *valid* whose original caption cannot be read, so that the refined one speaks.
+        captions: whose zones those of *valid* are.
+        other_caption: images of *valid* that have none of these that can be read, so that the other one speaks.
     """
 
     train: Sequence[Item]
     valid: Sequence[Item]
     valid_normals: Sequence[Item]
-    refined: int = 0
+    captions: Captions = "original"
+    other_caption: int = 0
 
 
 def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Release) -> Manifest:
@@ -136,7 +138,7 @@ def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release
     calibration, thresholds = calibrate(valid, predict(raw, valid), predict(raw, normals))
     described |= {"calibration": calibration, "thresholds": thresholds}
     describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
-    told = {"split": "valid", "other_caption": splits.refined}
+    told = {"split": "valid", "captions": splits.captions, "other_caption": splits.other_caption}
     described["metrics"] = told | evaluate(load_network(out), valid, normals)
     return describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
 

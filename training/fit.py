@@ -96,6 +96,11 @@ class Epochs(lightning.LightningDataModule):
 class Averaging(EMAWeightAveraging):
     """Average of the weights; the checkpoint keeps both, the average as `state_dict`."""
 
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Average where the run computes: lightning copies the model before it has moved it to the GPU."""
+        pl_module.to(trainer.strategy.root_device)
+        super().setup(trainer, pl_module, stage)
+
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Leave the current weights as they are: lightning's copy of the average would end in the last checkpoint."""
 

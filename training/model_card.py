@@ -3,7 +3,7 @@
 from typing import Any
 
 from sgseg_dicom.model.weights import Manifest
-from training.sources import runs_of
+from training.history import learned_runs, root_of, runs_of
 
 _KNOWN_DATA = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
 """Digests of QaTa-COV19 train with the normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
@@ -37,7 +37,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | | |
 |---|---|
 | made for | frontal (PA, AP) chest radiographs of adults |
-| trained on | {"; ".join(map(_described, data))}; {_history_of(manifest)} |
+| trained on | {_described(data)}; {_history_of(manifest)} |
 | chosen and calibrated on | {"QaTa-COV19 valid" if known else "the split valid"} ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
 | micro Dice, valid, text-free | {figure("dice_micro")} |
 | Dice per image | {figure("dice_mean")} |
@@ -63,19 +63,14 @@ the weights were not trained on (other diseases, views, ages, hospitals) they we
 
 def _captions_of(figures: dict[str, Any]) -> str:
     """Say which captions; manifests of before 0.3.0 were made where all were the original ones."""
-    if not (refined := figures.get("other_caption", 0)):
-        return "the original captions"
-    captioned = figures["captioned"]
-    return (
-        "the refined captions"
-        if refined == captioned
-        else f"the original captions, {refined} of them refined"
-    )
+    captions, other = figures.get("captions", "original"), figures.get("other_caption", 0)
+    return f"the {captions} captions" + (f" ({other} images: the other ones)" if other else "")
 
 
 def _data_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """Give what each member learned from, each set of images once."""
-    parts = [history.get("train", manifest.training["train"]) for history in _histories_of(manifest)]
+    """Give what each member, and what it began with, learned from, each set of images once."""
+    runs = [run for history in _histories_of(manifest) for run in learned_runs(history)]
+    parts = [run.get("train", manifest.training["train"]) for run in runs]
     return list({part["digest"]: part for part in parts}.values())
 
 
@@ -83,12 +78,16 @@ def _is_known(data: dict[str, Any]) -> bool:
     return data["digest"][:16] in _KNOWN_DATA
 
 
-def _described(data: dict[str, Any]) -> str:
-    infected, normal = f"{data['infected']} infected radiographs", f"{data['normal']} normal ones"
-    if _is_known(data):
-        infected += " of QaTa-COV19 (train)"
-        normal += " of the COVID-19 Radiography Database (train)"
-    return f"{infected} and {normal}; data digest `{data['digest'][:16]}`"
+def _described(data: list[dict[str, Any]]) -> str:
+    """Say how many images there were; the same under other labels have digests of their own."""
+    digests: dict[str, list[str]] = {}
+    for part in data:
+        infected, normal = f"{part['infected']} infected radiographs", f"{part['normal']} normal ones"
+        if _is_known(part):
+            infected += " of QaTa-COV19 (train)"
+            normal += " of the COVID-19 Radiography Database (train)"
+        digests.setdefault(f"{infected} and {normal}", []).append(f"`{part['digest'][:16]}`")
+    return "; ".join(f"{images}; data digest {' and '.join(named)}" for images, named in digests.items())
 
 
 def _way_of(manifest: Manifest) -> str:
@@ -103,7 +102,7 @@ def _way_of(manifest: Manifest) -> str:
 
 def _origin_of(manifest: Manifest) -> str:
     """Say which weights of others are in it."""
-    recipe = runs_of(_histories_of(manifest)[0])[0]["recipe"]
+    recipe = root_of(manifest.training)["recipe"]
     image, text = recipe.get("image_weights"), recipe.get("text_encoder")
     return f"image encoder: {image or 'random'} (ImageNet where it is a name); words of the reports: {text or 'random'}"
 

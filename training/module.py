@@ -6,7 +6,7 @@ from typing import Any
 import lightning
 import torch
 from timm.layers import DropPath
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.batches import Batch
@@ -14,6 +14,18 @@ from training.guidance import believed, chance_of_step, is_told, mixed_words, se
 from training.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.recipe import Recipe
 from training.schedule import optimizer_of
+
+
+def as_on_the_first(module: nn.Module) -> None:
+    """
+    Give every device the first one's batch statistics.
+
+    DDP hands them out before each step, but not before the first one after a validation: an epoch that holds them
+    would train each device on its own, and a resumed run otherwise.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        for statistics in module.buffers():
+            distributed.broadcast(statistics, 0)
 
 
 class SGSegTraining(lightning.LightningModule):
@@ -41,6 +53,7 @@ class SGSegTraining(lightning.LightningModule):
         for module in self.model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.train(not hold)
+                as_on_the_first(module)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Guide each image by its own soft report, the true one or none, and add up the losses."""

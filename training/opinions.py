@@ -24,6 +24,7 @@ from sgseg_dicom.model.weights import load_members
 from training.data import DataError, Item
 from training.evaluate import model_input_of
 from training.folds import Fold, fold_at
+from training.history import learned_runs
 from training.progress import progress
 
 _BATCH = 32
@@ -119,7 +120,7 @@ def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
 
 def _part_of(teacher: Network) -> Fold:
     (history,) = teacher.manifest.training["members"]
-    parts = {run.get("left_out") for run in _learned(history)}
+    parts = {run.get("left_out") for run in learned_runs(history)}
     part = parts.pop() if len(parts) == 1 else None
     if part is None:
         raise ConfigError(
@@ -127,14 +128,6 @@ def _part_of(teacher: Network) -> Fold:
             "part of them; ask without --unseen"
         )
     return fold_at(part)
-
-
-def _learned(history: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the runs that made a model: its own, and those of the weights that it began with."""
-    runs = [run for part in history.get("averaged", []) for run in _learned(part)]
-    runs = runs or ([] if history.get("steps_done") == 0 else [history])  # 0: `sgseg-train begin`
-    began = history.get("started_from")
-    return runs + ([] if began is None else _learned(began))
 
 
 def ask(teachers: Network, items: Sequence[Item]) -> Opinions:

@@ -2,13 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
+    model_validator,
 )
 
 from sgseg_dicom.errors import ConfigError
@@ -25,6 +26,12 @@ class Guidance(BaseModel):
 
     ground_truth: _Share
     none: _Share
+
+    @model_validator(mode="after")
+    def _one_whole(self) -> Self:
+        if self.ground_truth + self.none > 1:
+            raise ValueError("ground_truth and none are shares of one batch: together at most 1")
+        return self
 
 
 class Losses(BaseModel):

@@ -66,9 +66,10 @@ def report_metrics(counts: ReportCounts) -> dict[str, float]:
     """Give bleu_1 to bleu_4 over all sentences together, and the mean rouge_l."""
     words, true_words = counts.words.sum(), counts.true_words.sum()
     brevity = 0.0 if words >= true_words else 1 - true_words / max(1, words)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_precision = np.log(counts.matched.sum(axis=0) / counts.said.sum(axis=0))
-    bleu = np.exp(brevity + np.cumsum(log_precision) / np.arange(1, _LONGEST + 1))
+    # Where every sentence is shorter than n words, BLEU-n is 0, as torchmetrics has it.
+    precision = counts.matched.sum(axis=0) / np.maximum(1, counts.said.sum(axis=0))
+    with np.errstate(divide="ignore"):
+        bleu = np.exp(brevity + np.cumsum(np.log(precision)) / np.arange(1, _LONGEST + 1))
     return {
         **{f"bleu_{n}": float(score) for n, score in enumerate(bleu, start=1)},
         "rouge_l": float(counts.rouge_l.mean()),

@@ -2,13 +2,16 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch.nn import Parameter
 
 from training.recipe import Recipe
+
+_FLOOR, _LAST_RATE = 5e-4, 5e-7
+"""Of its full rate a run keeps at most this share at its end, and at most this rate."""
 
 
 def optimizer_of(
@@ -33,18 +36,25 @@ def optimizer_of(
         ],
         weight_decay=recipe.weight_decay,
     )
-    rate = functools.partial(_rate, warmup=max(1, round(steps * recipe.warmup_share)), steps=steps)
+    warmup = max(1, round(steps * recipe.warmup_share))
+    rates: list[Callable[[int], float]] = [
+        functools.partial(
+            _rate, warmup=warmup, steps=steps, floor=min(_FLOOR, _LAST_RATE / max(rate, _LAST_RATE))
+        )
+        for rate in (recipe.encoder_learning_rate, recipe.learning_rate)
+    ]
     return {
         "optimizer": optimizer,
         "lr_scheduler": {
-            "scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate),
+            "scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rates),
             "interval": "step",
         },
     }
 
 
-def _rate(step: int, *, warmup: int, steps: int) -> float:
+def _rate(step: int, *, warmup: int, steps: int, floor: float) -> float:
+    """Give the share of the full rate at a step, counted from 0; at the last one it is *floor*."""
     if step < warmup:
         return (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return 5e-4 + (1 - 5e-4) * 0.5 * (1 + math.cos(math.pi * done))
+    done = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))

@@ -13,10 +13,12 @@ from torch.optim.swa_utils import update_bn
 
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members
+from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members, read_manifest
 from training.batches import LoadedItems, PlainBatches
 from training.checkout import commit_of_checkout
-from training.data import DataError, Item
+from training.data import Captions, DataError, Item
+from training.folds import fold_at
+from training.history import first_of, holds_statistics, runs_of
 
 _SETTLING, _SETTLING_BATCH = 1024, 32
 
@@ -52,30 +54,28 @@ def load_trained(source: Path, train: Sequence[Item]) -> list[Trained]:
         return _members_of(source)
     model, facts = load_checkpoint(source)
     if not holds_statistics(facts):
-        settle_batch_statistics(model, train)
+        left_out = facts.get("left_out")  # what it shall not have seen is not counted either
+        settle_batch_statistics(model, train if left_out is None else fold_at(left_out).without(train))
     facts |= {"checkpoint": digest_of_file(source), "exported_from": commit_of_checkout()}
     return [Trained(model=model, preset=facts["recipe"]["preset"], facts=facts)]
 
 
-def runs_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the runs that a model is the mean of (`training.average`), or the one that made it."""
-    return [run for part in facts.get("averaged", []) for run in runs_of(part)] or [facts]
+def captions_of(source: Path) -> Captions:
+    """
+    Say which captions a run, or the first model of a folder of weights, learned from.
 
-
-def holds_statistics(facts: dict[str, Any]) -> bool:
-    """Say whether the last epoch of every run was trained with the batch statistics that its weights have."""
-    return all(_last_phase_of(run).get("hold_statistics", False) for run in runs_of(facts))
-
-
-def _last_phase_of(run: dict[str, Any]) -> dict[str, Any]:
-    """Give the phase that a run ended in, which may have been stopped before the recipe's last."""
-    phases: list[dict[str, Any]] = run["recipe"]["phases"]
-    epochs = run.get("epochs_done", sum(phase["epochs"] for phase in phases))
-    for phase in phases:
-        epochs -= phase["epochs"]
-        if epochs <= 0:
-            return phase
-    return phases[-1]
+    Raises:
+        DataError, WeightsError: there is no such run, or the folder has no manifest.
+    """
+    if source.is_dir() or source.name == WEIGHTS_FILE:
+        history = first_of(read_manifest(source).training)
+    elif (facts := source.parent / "run.json").is_file():
+        history = json.loads(facts.read_text())
+    else:
+        raise DataError(
+            f"{facts} is missing; name the last.ckpt of a run of `sgseg-train fit`, or a folder of weights"
+        )
+    return "refined" if runs_of(history)[0]["recipe"]["captions"] == "refined" else "original"
 
 
 def _members_of(folder: Path) -> list[Trained]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from sgseg_dicom.infer import cpu_has_bf16
 from sgseg_dicom.model.view import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
 from sgseg_dicom.preprocess import shrink
 from training.augment import augment
@@ -68,7 +69,7 @@ def fit_view(radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedu
     batches = _batches(_small(radiographs), _small(_others(pictures, schedule.seed)), schedule.seed)
     for _, batch in zip(progress(range(steps), "image check"), batches, strict=False):
         optimiser.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
             logits = network(batch.images)
         _loss(logits.float(), batch).backward()
         optimiser.step()

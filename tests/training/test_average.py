@@ -11,9 +11,10 @@ from tests.training.builders import small_data_set, small_normals
 from training.average import average
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.cli import app
+from training.history import holds_statistics
 from training.pretrained import load_pretrained
 from training.recipe import load_recipe
-from training.sources import holds_statistics, load_checkpoint
+from training.sources import load_checkpoint
 
 HELD = {"phases": [{"epochs": 1, "hold_statistics": True}], "preset": "compact"}
 

