@@ -14,6 +14,7 @@ from sgseg_dicom.model.weights import Manifest, save_weights
 from training.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.checkout import commit_of_checkout
 from training.data import Item
+from training.folds import fold_at
 from training.history import runs_of
 from training.pretrained import load_pretrained
 from training.recipe import Recipe
@@ -48,9 +49,18 @@ def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Man
     held = _same_statistics(models)
     mean = mean_of(models)
     if not held:
-        settle_batch_statistics(mean, train)  # a mean of statistics is not that of the mean's
+        settle_batch_statistics(
+            mean, _seen_by_all(facts, train)
+        )  # a mean of statistics is not that of the mean's
     history = facts[0] if len(facts) == 1 else {"train": facts[0]["train"], "averaged": facts}
     return _write_uncalibrated(mean, out, preset=trained[0].preset, history=history)
+
+
+def _seen_by_all(facts: Sequence[dict[str, Any]], train: Sequence[Item]) -> Sequence[Item]:
+    """Leave out what the runs left out, each the same part; runs of several parts have together seen all."""
+    parts = {run.get("left_out") for one in facts for run in runs_of(one)}
+    part = parts.pop() if len(parts) == 1 else None
+    return train if part is None else fold_at(part).without(train)
 
 
 def _write_uncalibrated(model: SGSeg, out: Path, *, preset: str, history: dict[str, Any]) -> Manifest:
