@@ -33,10 +33,12 @@ class Acknowledged:
 
     def discard(self, job: str) -> None:
         """
-        Forget it: the job begins anew, or is gone.
+        Forget it: the job begins anew, or is gone. Durable: what comes of the job later must be seen.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self._folder):
-            (self._folder / job).unlink(missing_ok=True)
+            if job in self:
+                (self._folder / job).unlink(missing_ok=True)
+                sync(self._folder)

@@ -39,7 +39,7 @@ _DERIVATIONS = ("DerivationDescription", "ImageType", "ImageComments")
 _PARTIAL = re.compile(
     r"\bBONES?\b|\bKNOCHEN|\bHUESOS?\b|RIBS? SUPPRESS|\bSOFT[ -]?TISSUES?\b|\bWEICHTEIL|\bTEJIDOS? BLANDOS?\b"
     r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]|DUAL[ -]?ENERG|DOPPELENERG|ENERG[IÍ]A DUAL"
-    r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)|\bTOMO|\bVOLUMERAD\b"
+    r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)|\bTOMO(\b|S[YIÍ]NT|GRA)|\bVOLUMERAD\b"
 )
 # View codes of CID 4010 whose meaning may be in another language; SNOMED CT, and SNOMED RT as older devices write it.
 _LATERAL_CODES = frozenset(

@@ -49,9 +49,8 @@ def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Man
     held = _same_statistics(models)
     mean = mean_of(models)
     if not held:
-        settle_batch_statistics(
-            mean, _seen_by_all(facts, train)
-        )  # a mean of statistics is not that of the mean's
+        # A mean of statistics is not that of the mean's.
+        settle_batch_statistics(mean, _seen_by_all(facts, train))
     history = facts[0] if len(facts) == 1 else {"train": facts[0]["train"], "averaged": facts}
     return _write_uncalibrated(mean, out, preset=trained[0].preset, history=history)
 

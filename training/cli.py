@@ -293,11 +293,10 @@ def export_command(
     ] = 16,
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
-    from training.export import Release, Splits, export, require_weights_place
+    from training.export import Release, Splits, export
     from training.sources import captions_of
 
     with told():
-        require_weights_place(out.absolute())  # before hours of measuring
         if bits not in (8, 16):
             raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
         captions = captions_of(sources[0])

@@ -89,7 +89,7 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
             than weights, which would be lost.
     """
     out = out.absolute()
-    require_weights_place(out)
+    _require_weights_place(out)  # before hours of measuring
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
@@ -100,7 +100,7 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
     return manifest
 
 
-def require_weights_place(out: Path) -> None:
+def _require_weights_place(out: Path) -> None:
     """
     Refuse a folder in which more would be replaced than weights of before.
 

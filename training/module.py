@@ -20,8 +20,8 @@ def as_on_the_first(module: nn.Module) -> None:
     """
     Give every device the first one's batch statistics.
 
-    DDP hands them out before each step, but not before the first one after a validation: an epoch that holds them
-    would train each device on its own, and a resumed run otherwise.
+    DDP hands them out before each step, but not before the first one after a validation. Where they are held that
+    step would see each device's own, and in a resumed run, whose devices all load the first one's, others.
     """
     if distributed.is_available() and distributed.is_initialized():
         for statistics in module.buffers():

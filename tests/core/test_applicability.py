@@ -163,6 +163,7 @@ def test_a_part_of_a_radiograph_is_not_judged(keyword: str, told: str, tmp_path:
     ("keyword", "told"),
     [
         ("ImageType", ["DERIVED", "PRIMARY"]),
+        ("ImageComments", "seen by Tomoko"),
         ("AcquisitionDeviceProcessingDescription", "GRID LINE SUPPRESSION, SCATTER SUBTRACTION"),
         ("DerivationDescription", "Noise suppressed, edges enhanced"),
         ("SeriesDescription", "Bony thorax, PICC line in place?"),

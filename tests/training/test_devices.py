@@ -84,9 +84,7 @@ def differ_then_agree(rank, folder):
 
 def test_an_epoch_begins_with_one_set_of_statistics(tmp_path):
     """
-    Held statistics would differ between the devices for the whole epoch, and from those of a resumed run.
-
-    DDP does not hand them out before the first step after a validation.
+    DDP does not hand them out before the first step after a validation: held ones would differ from a resumed run's.
     """
     torch.multiprocessing.spawn(differ_then_agree, args=(str(tmp_path),), nprocs=2)
 
