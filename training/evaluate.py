@@ -73,7 +73,8 @@ def evaluate(
     Measure infected *items* and *normals*; every figure has a patient-level bootstrap interval, `..._ci`, 95 %.
 
     Returns:
-        keys guidance, images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
+        keys guidance, device, precision (of the network: another one can judge an image otherwise that stands at a
+        threshold), images, dice_micro, dice_mean, jaccard_micro, jaccard_mean, accuracy, sensitivity,
         mask_sensitivity, empty_masks (how many of the images have one), captioned, then of the captioned images
         zone_accuracy, zone_f1, report_exact_match, bleu_1 to bleu_4 and rouge_l, and as report_ceiling what these
         are where every zone is right: some captions word the same zones otherwise; ms_per_image (of the network,
@@ -81,7 +82,8 @@ def evaluate(
         Where no caption names the zones, `zones` says that their figures are left out.
     """
     predictions, seconds = _timed(network, items, guided_by)
-    results: dict[str, Any] = {"guidance": guided_by, "images": len(items)}
+    results: dict[str, Any] = {"guidance": guided_by, "device": network.device.type}
+    results |= {"precision": str(network.precision).removeprefix("torch."), "images": len(items)}
     counts = count(items, predictions)
     results |= _with_intervals(counts, mask_metrics)
     results["empty_masks"] = int((counts.true == 0).sum())

@@ -47,7 +47,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 | licence | Apache-2.0, as the code. The terms of the data{" (QaTa-COV19, COVID-19 Radiography Database)" if known else ""} for a use beyond research are not clarified here: ask their owners |
 | began from | {_origin_of(manifest)} |
 
-Intervals are 95 %, by a bootstrap over patients. The valid split also chose the thresholds: expect less elsewhere.
+Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The valid split also chose the thresholds: expect less elsewhere.
 
 Limits: {_KNOWN_LIMITS if known else _UNKNOWN_LIMITS}
 Measured on the network alone: before it the node looks at each image and refuses what is no upright frontal chest. The packaged image check
@@ -59,6 +59,11 @@ _KNOWN_LIMITS = """every infected image is COVID-19 or suspected COVID-19; other
 infected images came from different sources. No children; lateral views were not meant to be among them. Other hospitals' images were not tried."""
 _UNKNOWN_LIMITS = """this card does not know what these images show and where they come from: whoever trained on them must say. What
 the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on."""
+
+
+def _computed_in(figures: dict[str, Any]) -> str:
+    """Say in which precision the figures were computed; manifests of before 0.3.0 do not know."""
+    return f"; computed in {figures['precision']}" if "precision" in figures else ""
 
 
 def _captions_of(figures: dict[str, Any]) -> str:

@@ -39,6 +39,11 @@ def test_the_data_of_earlier_runs_are_named():
     assert "this card does not know what these images show" in card
 
 
+def test_the_precision_is_told():
+    """Images that stand at a threshold are judged otherwise in another one."""
+    assert "; computed in float16. The valid" in card_of(run_of(KNOWN, image_weights=""), precision="float16")
+
+
 def test_the_captions_are_those_that_were_compared():
     """Refined and original captions agree in 94 % of the bits: which they were changes the figure."""
     history = run_of(KNOWN, image_weights="")
