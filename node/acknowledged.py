@@ -17,7 +17,8 @@ class Acknowledged:
         self._folder = store / "acknowledged"
 
     def __contains__(self, job: str) -> bool:
-        return (self._folder / job).exists()
+        with storage(self._folder):
+            return (self._folder / job).exists()
 
     def add(self, job: str) -> None:
         """

@@ -255,6 +255,7 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
     counts: dict[str, int] = {}
     try:
         store.require_space()
+        store.require_writable()
         counts = jobs.counts()
         if aside := store.aside():
             counts["results in quarantine"] = aside

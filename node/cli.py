@@ -145,7 +145,10 @@ def requeue(
             entry.job.sop_instance_uid
             for entry in operate.requeue(_load(config), uids or (), failed=failed, anew=anew)
         ]
-    why = "not known here, still in work, or quarantined for another image of this UID"
+    why = (
+        "not known here, quarantined for another image of this UID, or not ended: it is still in work, or its "
+        "results still wait for a destination (mend that, or take it out of the configuration and start again)"
+    )
     _print_done(queued, uids or (), said="queued again", why=why)
 
 
@@ -170,7 +173,8 @@ def acknowledge(
             entry.job.sop_instance_uid
             for entry in operate.acknowledge(_load(config), uids or (), failed=failed)
         ]
-    _print_done(done, uids or (), said="acknowledged", why="not known here, or nothing of it wants a look")
+    why = "not known here, nothing of it wants a look, or its results still wait for another destination"
+    _print_done(done, uids or (), said="acknowledged", why=why)
 
 
 def _require_named(uids: list[str] | None, *, failed: bool) -> None:
@@ -183,6 +187,10 @@ def _print_done(done: Sequence[str], named: Sequence[str], *, said: str, why: st
     """Say what was done to which images, and *why* to others that were named it was not; exit."""
     for uid in done:
         typer.echo(f"{uid}: {said}")
+    if not done and not named:
+        typer.echo(
+            f"none is {said}: nothing has failed, or it has not ended; see `sgseg-node status --failed`"
+        )
     missing = [uid for uid in named if uid not in done]
     for uid in missing:
         typer.echo(f"{uid}: {why}; see `sgseg-node status`", err=True)
@@ -255,16 +263,16 @@ def _leaving() -> Iterator[None]:
     A delivery that sleeps until its next attempt is a thread that Python would wait for, up to the backoff
     limit: a worker that lost its device would neither work nor be started again.
     """
-    status = 1
+    status, told = 1, False
     try:
         with _plain_errors():
             yield
-        status = 0
+        status, told = 0, True
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
+        status, told = end.code if isinstance(end.code, int) else 1, True
     finally:
         kind, error, trace = sys.exc_info()
-        if kind is not None and error is not None:
+        if not told and kind is not None and error is not None:
             sys.excepthook(kind, error, trace)  # a defect: nobody else will tell of it
         sys.stdout.flush()
         sys.stderr.flush()

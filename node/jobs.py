@@ -109,7 +109,7 @@ class Delivery:
         destination: its name in the configuration.
         state: in one word.
         detail: cause and cure in a sentence; "" where all went well.
-        at: POSIX time of the last attempt, in seconds.
+        at: POSIX time of the last attempt, in seconds; while it waits, that of the first, whose *detail* it has.
         seconds: time that the last attempt took.
         taken_at: POSIX time when the destination last took anything, before the end of this attempt; 0: not known.
     """
@@ -152,16 +152,20 @@ class Entry:
         return self.outcome is not None and all(d.state is not Sent.WAITING for d in self.deliveries)
 
     @property
+    def failed(self) -> bool:
+        """True where the image, or its way to one of the destinations, has failed; others may still wait."""
+        refused = any(d.state in (Sent.REFUSED, Sent.FAILED) for d in self.deliveries)
+        return self.state == Ending.FAILED or refused
+
+    @property
     def lost(self) -> bool:
         """True where it has settled without a result, or without its delivery, and we or a peer are at fault."""
-        refused = any(d.state in (Sent.REFUSED, Sent.FAILED) for d in self.deliveries)
-        return self.settled and (self.state == Ending.FAILED or refused)
+        return self.settled and self.failed
 
     @property
     def needs_look(self) -> bool:
-        """True where a person must look and nobody has: its answer was lost, or it lies in the quarantine."""
-        unseen = self.settled and not self.acknowledged
-        return unseen and (self.lost or self.state == Ending.QUARANTINED)
+        """True where a person must look and nobody has: something of it failed, or it lies in the quarantine."""
+        return not self.acknowledged and (self.failed or self.state == Ending.QUARANTINED)
 
 
 def instance_key(sop_instance_uid: str) -> str:

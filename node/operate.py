@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 
 from node.acknowledged import Acknowledged
 from node.app import open_jobs, open_store
+from node.store import QUEUE_FILE
 from sgseg_dicom.config import Config
+from sgseg_dicom.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from node.jobs import Entry
 
 
 def latest(config: Config, limit: int) -> "list[Entry]":
-    """Give the last *limit* images, the newest first; a store that is not there is not made by looking."""
-    if not config.store.folder.exists():
-        return []
+    """
+    Give the last *limit* images, the newest first.
+
+    Raises:
+        StorageUnavailable: there is no store: none is made by looking.
+    """
+    require_store(config)
     with closing(open_jobs(config)) as jobs:
         return _marked(config, jobs.latest(limit))
 
@@ -27,7 +33,7 @@ def wanting(
     config: Config, limit: int, *, failed: bool = False, overdue_minutes: float | None = None
 ) -> "list[Entry]":
     """
-    Give the last *limit* images that want a look, the newest first; a store that is not there is not made by looking.
+    Give the last *limit* images that want a look, the newest first.
 
     Args:
         config: whose store is looked at.
@@ -35,9 +41,11 @@ def wanting(
         failed: those whose answer was lost, through our fault or a destination's, and those in quarantine, until
             somebody has acknowledged them.
         overdue_minutes: those that came so long ago or earlier and wait, or whose results do; None: not these.
+
+    Raises:
+        StorageUnavailable: there is no store: none is made by looking, and a wrong path must not look well for ever.
     """
-    if not config.store.folder.exists():
-        return []
+    require_store(config)
     latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
 
     def wants(entry: "Entry") -> bool:
@@ -51,7 +59,8 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
     """
     Remember that somebody has looked at images that want it: those that are named or, if *failed*, all.
 
-    Nothing is deleted, sent or judged. Gives each image once that is done.
+    Nothing is deleted, sent or judged. One whose results still wait for a destination is left for later.
+    Gives each image once that is done.
 
     Raises:
         StorageUnavailable: the store or the queue's database cannot be used.
@@ -63,7 +72,9 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
         for job_id in dict.fromkeys(entry.job.id for entry in _marked(config, named) if entry.needs_look):
             with store.changing():
                 entry = jobs.get(job_id)
-                if entry is None or not entry.needs_look:  # it may have been queued again meanwhile
+                # It may have been queued again meanwhile; and where a result still waits for another destination,
+                # how that ends nobody can have seen.
+                if entry is None or not entry.needs_look or not entry.settled:
                     continue
                 seen.add(job_id)
             yield entry
@@ -101,6 +112,21 @@ def requeue(
                 seen.discard(job_id)  # before: how it ends now, nobody has seen
                 jobs.again(entry.job)
             yield entry
+
+
+def require_store(config: Config) -> None:
+    """
+    Refuse a folder in which no node has ever run.
+
+    Raises:
+        StorageUnavailable: there is no queue.
+    """
+    folder = config.store.folder
+    if not (folder / QUEUE_FILE).exists():
+        raise StorageUnavailable(
+            f"no node has run with the store {folder.absolute()}: name the node's own settings with --config, or "
+            "start it first"
+        )
 
 
 def _marked(config: Config, entries: "Iterable[Entry]") -> "list[Entry]":

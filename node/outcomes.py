@@ -115,6 +115,17 @@ def beside_results(outcome: Outcome) -> Outcome:
     return replace(outcome, ending=Ending.FAILED, reason=reason, detail=detail)
 
 
+def without_answer(outcome: Outcome, answer: Outcome) -> Outcome:
+    """
+    Say how an image ended that was not judged, and whose coded answer could not be made, or not be kept, either.
+
+    A person must look: the answer is promised (`not_judged`), and the image may not have what it would need.
+    """
+    why = "that" if answer.detail == outcome.detail else answer.detail
+    detail = f"{outcome.detail}. No answer says so to anyone, because of {why}"
+    return replace(outcome, ending=Ending.FAILED, detail=detail)
+
+
 def state_of(error: SgsegError | None) -> Sent:
     """Translate what a delivery raised."""
     if error is None:
@@ -130,6 +141,7 @@ def log_outcome(job: Job, outcome: Outcome) -> None:
     (log.warning if a_person_must_look else log.info)(
         "answered",
         job=job.id,
+        sop_instance_uid=job.sop_instance_uid,
         ending=outcome.ending.value,
         **_known(reason=outcome.reason, detail=outcome.detail),
         again=outcome.again,

@@ -17,6 +17,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
+from node.store import QUEUE_FILE
 from sgseg_dicom.errors import StorageUnavailable
 
 APPLICATION = "sgseg-node"
@@ -37,7 +38,7 @@ def prepare(folder: Path) -> str:
     Raises:
         StorageUnavailable: the database cannot be made or opened.
     """
-    file = folder / "queue.sqlite"
+    file = folder / QUEUE_FILE
     url = f"sqlite:///{file.absolute()}"
     try:
         file.touch(mode=0o600)

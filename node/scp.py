@@ -117,7 +117,15 @@ def on_c_store(
         log.error("store_failed", peer=peer, detail=str(error))
         return StoreStatus.OUT_OF_RESOURCES
     seconds = round(clock() - received_at, 4)
-    log.info("received", job=job.id, peer=peer, new=kept.new, repeated=repeated, seconds=seconds)
+    log.info(
+        "received",
+        job=job.id,
+        sop_instance_uid=job.sop_instance_uid,
+        peer=peer,
+        new=kept.new,
+        repeated=repeated,
+        seconds=seconds,
+    )
     if kept.conflicting:
         log.warning("conflicting", job=job.id, peer=peer)
         return _with_comment(
@@ -191,7 +199,21 @@ def _on_rejected(event: evt.Event) -> None:
     )
 
 
+def _name_of(sop_class: str) -> str:
+    """Give the name that DICOM has for it; what is no UID is not repeated, it may be anything."""
+    named = uid.UID(sop_class)
+    return named.name if named.is_valid else "no UID"
+
+
 def _on_aborted(event: evt.Event) -> None:
+    asked, taken = event.assoc.requestor.requested_contexts, event.assoc.accepted_contexts
+    why = {}
+    if asked and not taken:
+        names = sorted({_name_of(str(context.abstract_syntax)) for context in asked})
+        why = {"detail": f"nothing that it offers is taken here, in no transfer syntax: {', '.join(names)}"}
     log.warning(
-        "association_aborted", peer=event.assoc.requestor.ae_title, address=event.assoc.requestor.address
+        "association_aborted",
+        peer=event.assoc.requestor.ae_title,
+        address=event.assoc.requestor.address,
+        **why,
     )

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
@@ -29,6 +30,8 @@ from node.content import content_digest, same_data_set
 from node.durable import storage, sync, write_folder
 from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+
+QUEUE_FILE = "queue.sqlite"
 
 _UNFINISHED = "."
 """First character of the folder of results that are being written."""
@@ -77,7 +80,7 @@ class Store:
         """
         with storage(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for part in ("incoming", "instances", "quarantine", "results"):
+            for part in ("acknowledged", "incoming", "instances", "quarantine", "results"):
                 (self.folder / part).mkdir(mode=0o700, exist_ok=True)
                 (self.folder / part).chmod(0o700)
             for shard in range(256):
@@ -180,6 +183,17 @@ class Store:
                 f"{free >> 20} MB are free in {self.folder}, {self._min_free_bytes >> 20} MB must stay free; "
                 "make room, or lower [store] min_free_megabytes"
             )
+
+    def require_writable(self) -> None:
+        """
+        Try to write where images and results go; nothing is left there.
+
+        Raises:
+            StorageUnavailable: read-only, or another user's.
+        """
+        for folder in (self.folder, self.incoming, self.results):
+            with storage(folder), TemporaryFile(dir=folder):
+                pass
 
     def put(self, temporary: Path, sop_instance_uid: str) -> Kept:
         """

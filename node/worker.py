@@ -26,6 +26,7 @@ from node.outcomes import (
     require_processable,
     require_same_answer,
     state_of,
+    without_answer,
 )
 from node.peers import Peers
 from node.store import Store
@@ -228,8 +229,7 @@ class Worker:
         answered = self._attempt(job.id, lambda: self._answered(job, error, outcome, receivers))
         if isinstance(answered, Outcome):
             return answered
-        why = outcome_of(answered).detail
-        return replace(outcome, detail=f"{outcome.detail}; there is no coded answer either: {why}")
+        return without_answer(outcome, outcome_of(answered))
 
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""

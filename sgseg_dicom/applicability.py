@@ -158,7 +158,8 @@ def _require_image(radiograph: Radiograph) -> None:
     pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if pixels.min() == pixels.max():
         raise NotApplicable(
-            "every pixel has the same value: the image is blank; expose again", reason="blank"
+            "every pixel has the same value: the image is blank; look at the original and send that",
+            reason="blank",
         )
 
 

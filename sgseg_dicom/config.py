@@ -38,6 +38,13 @@ Seconds = Annotated[float, _number(0.01, 86400)]
 Count = Annotated[int, _number(1, 1000)]
 
 
+def _own_folder(folder: Path) -> Path:
+    """The settings' own folder would be filled with ours; ~ is a shell's, and would be a folder of this name."""
+    if folder == Path() or folder.parts[0].startswith("~"):
+        raise ValueError
+    return folder
+
+
 class Receive(Section):
     """[receive]: the listening side."""
 
@@ -60,7 +67,9 @@ class Receive(Section):
 class Store(Section):
     """[store]: images, results and the queue on disk."""
 
-    folder: Path = Field(default=Path("sgseg-store"), strict=False, description="be a folder's name")
+    folder: Annotated[Path, AfterValidator(_own_folder)] = Field(
+        default=Path("sgseg-store"), strict=False, description="be a folder's name, of its own and without ~"
+    )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
 

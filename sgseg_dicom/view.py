@@ -28,10 +28,10 @@ _TURNED = (
     "Patient Orientation at the modality and send again"
 )
 _REASONS: dict[Sign, tuple[str, str]] = {
-    "blank": ("blank", "the image shows nothing but noise or a gradient; expose again"),
+    "blank": ("blank", "the image shows nothing but noise or a gradient; look at the original and send that"),
     "saturated": (
         "saturated",
-        "most of the image is plain black or plain white; expose again, or correct its window",
+        "most of the image is plain black or plain white; look at the original, correct its window and send again",
     ),
     "not_chest": (
         "not-a-chest-image",
@@ -46,7 +46,7 @@ _REASONS: dict[Sign, tuple[str, str]] = {
     "upside_down": ("upside-down", _TURNED.format(looks="the image stands on its head")),
     "cut_off": (
         "cut-off",
-        "a part of the lungs seems to be outside the image; send the whole image, or expose again",
+        "a part of the lungs seems to be outside the image; send the whole image, or judge this one by eye alone",
     ),
     "mirrored": (
         "mirrored",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from highdicom.sr import TextContentItem
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.uid import UID, UID_dictionary
@@ -11,6 +12,7 @@ from pydicom.uid import UID, UID_dictionary
 from sgseg_dicom.encode import codes
 from sgseg_dicom.encode.basic_text import TextReport, code, image, section, text, write_report
 from sgseg_dicom.encode.source import identity_of
+from sgseg_dicom.encode.sr_statements import language_of
 from sgseg_dicom.errors import (
     Disposition,
     InferenceError,
@@ -122,7 +124,7 @@ def encode_answer(
         code(codes.STATUS, codes.NOT_ATTEMPTED if refused else codes.FAILED),
         code(codes.WHY_NOT_JUDGED, reason_code(error)),
         text(codes.SECTION_SUMMARY, language.not_judged(reason_of(error)) if refused else language.failed),
-        text(codes.SECTION_SUMMARY, _detail(error, algorithm)),
+        _detail(error, algorithm, language),
     ]
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
@@ -149,12 +151,16 @@ def reason_of(error: SgsegError) -> str:
     return error.reason if isinstance(error, NotApplicable) else type(error).__name__
 
 
-def _detail(error: SgsegError, algorithm: Algorithm) -> str:
-    """Say cause and cure, and by whom the image was not judged."""
+def _detail(error: SgsegError, algorithm: Algorithm, language: Language) -> TextContentItem:
+    """Say cause and cure, and by whom the image was not judged; marked as English among another language."""
     said = (
         f"{reason_of(error)}: {error}." if error.disposition is Disposition.REJECT else f"{reason_of(error)}."
     )
-    return (
+    item = text(
+        codes.SECTION_SUMMARY,
         f"{said} This image was NOT judged by {algorithm.name} {algorithm.version}. "
-        "The absence of a report is no report of absence: read the image as if this software did not exist."
+        "The absence of a report is no report of absence: read the image as if this software did not exist.",
     )
+    if language.code != ENGLISH.code:
+        item.ContentSequence = language_of(ENGLISH)
+    return item

@@ -31,7 +31,7 @@ from sgseg_dicom.errors import (
     UndecodablePixels,
 )
 from sgseg_dicom.grammar import OTHER_REASON
-from sgseg_dicom.language import PACKAGED, Language
+from sgseg_dicom.language import PACKAGED, Language, load_language
 from sgseg_dicom.read import read_header
 from tests.builders import chest_radiograph, write
 from tests.predictions import ALGORITHM, MADE_AT
@@ -107,6 +107,21 @@ def test_it_tells_the_senders_fault_with_its_cure(tmp_path):
     report = encode_answer(header_of(tmp_path), LATERAL, **MADE)
 
     assert any(text.startswith(f"lateral-view: {LATERAL}") for text in texts(report))
+
+
+def test_english_among_german_is_marked_as_english(tmp_path):
+    """
+    TID 1204 says of the root that all below it is German, unless an item says otherwise.
+    """
+    report = encode_answer(header_of(tmp_path), LATERAL, **MADE, language=load_language("de"))
+    (detail,) = [
+        item for item in walk(report) if item.ValueType == "TEXT" and "NOT judged by" in item.TextValue
+    ]
+    (said,) = detail.ContentSequence
+
+    assert said.ConceptNameCodeSequence[0].CodeValue == "121049"
+    assert said.ConceptCodeSequence[0].CodeValue == "en"
+    assert said.RelationshipType == "HAS CONCEPT MOD"
 
 
 def test_it_does_not_tell_an_archive_about_our_machine(tmp_path):

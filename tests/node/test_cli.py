@@ -51,12 +51,26 @@ def test_a_wrong_setting_stops_the_start(tmp_path, command):
     assert result.stderr.strip() == "[receive] port is 70000; it must lie between 1 and 65535"
 
 
+@pytest.mark.parametrize("options", [[], ["--failed"], ["--overdue", "60"]])
+def test_a_store_in_which_no_node_has_run_does_not_look_well(tmp_path, options):
+    """
+    Monitoring with a wrong path would be content for ever; and looking makes no store.
+    """
+    result = run("status", *options, "--config", str(write_settings(tmp_path)))
+
+    assert result.exit_code == CANNOT_START
+    assert f"no node has run with the store {tmp_path / 'store'}" in result.stderr
+    assert not (tmp_path / "store").exists()
+
+
 def test_status_says_that_nothing_came_in(tmp_path):
     """
-    That is no error, and looking makes no store.
+    That is no error.
     """
-    assert "nothing came in yet" in run("status", "--config", str(write_settings(tmp_path))).stdout
-    assert not (tmp_path / "store").exists()
+    file = write_settings(tmp_path)
+    open_jobs(load(file)).close()
+
+    assert "nothing came in yet" in run("status", "--config", str(file)).stdout
 
 
 def test_status_lists_what_came_in(tmp_path):
@@ -127,7 +141,7 @@ def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
     result = run("status")
 
     assert "no config.toml in this folder: the defaults" in result.stderr
-    assert "sgseg-store" in result.stdout
+    assert f"{tmp_path / 'sgseg-store'}" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["requeue", "acknowledge"])

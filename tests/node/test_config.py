@@ -61,7 +61,15 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[model]\ndevice = 'tpu'",
             '[model] device is \'tpu\'; it must be "auto", "cpu" or "cuda"',
         ),
-        ("[store]\nfolder = 5", "[store] folder is 5; it must be a folder's name"),
+        ("[store]\nfolder = 5", "[store] folder is 5; it must be a folder's name, of its own and without ~"),
+        (
+            '[store]\nfolder = ""',
+            "[store] folder is ''; it must be a folder's name, of its own and without ~",
+        ),
+        (
+            '[store]\nfolder = "~/store"',
+            "[store] folder is '~/store'; it must be a folder's name, of its own and without ~",
+        ),
         (
             "[queue]\nmax_retry = 1",
             "[queue] has unknown keys ['max_retry']; known: "

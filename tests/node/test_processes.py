@@ -414,6 +414,28 @@ def test_an_image_that_failed_is_judged_again_when_it_comes_again(node):
     assert begun(node.folder).count(uid) == 2
 
 
+def test_what_one_destination_refuses_is_shown_while_another_is_down(configure, archive, tmp_path):
+    """
+    A destination may be down for a weekend; how it ends there nobody can have seen yet.
+    """
+    archive.answers = lambda count: 0xA900
+    dead = {"name": "dead", "ae_title": "DEAD", "host": "127.0.0.1", "port": 9}
+    config = configure(
+        destination=[dead, archive.destination.model_dump()], deliver={"backoff_seconds": 600.0}
+    )
+    uid = receive_here(config)
+    with half(STAND_IN, config, tmp_path):
+        wait_for(lambda: wanting(config, 1, failed=True), what="the refusal")
+
+    (entry,) = wanting(config, 1, failed=True)
+    assert {sent.destination: sent.state for sent in entry.deliveries} == {
+        "dead": "waiting",
+        "archive": "refused",
+    }
+    assert list(acknowledge(config, [uid], failed=True)) == []
+    assert list(requeue(config, [uid], failed=True)) == []
+
+
 def test_a_dead_destination_does_not_hold_up_another(configure, archive, tmp_path):
     """
     Each destination has a queue of its own: what one takes at the second attempt does not wait for the other.
@@ -585,3 +607,4 @@ def test_a_worker_on_a_store_that_has_one_is_refused(configure, tmp_path):
 
     assert second.returncode == CANNOT_START
     assert "another process already does 'work'" in second.stderr
+    assert '"defect"' not in second.stderr  # what a person can mend is no defect of ours

@@ -13,6 +13,7 @@ from pydicom import uid
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import SegmentationStorage, Verification
+from structlog.testing import capture_logs
 
 from node import scp
 from node.acknowledged import Acknowledged
@@ -168,6 +169,22 @@ def test_segmentations_find_no_presentation_context(start):
     association.release()
 
     assert rejected == [SegmentationStorage]
+
+
+def test_a_sender_of_which_nothing_is_taken_is_named_with_what_it_offers(start):
+    """
+    Else a scanner that was routed to us by mistake looks like a broken network.
+    """
+    with capture_logs() as lines:
+        listener = start()
+        contexts = [build_context(uid.CTImageStorage), build_context("1.2.840.99999.1")]
+        association = AE().associate("127.0.0.1", listener.port, contexts)
+        assert not association.is_established
+        _until(lambda: any(line["event"] == "association_aborted" for line in lines))
+
+    (line,) = [line for line in lines if line["event"] == "association_aborted"]
+    assert "nothing that it offers is taken here" in line["detail"]
+    assert "1.2.840.99999.1, CT Image Storage" in line["detail"]
 
 
 def send(listener: Listener, *files: Path) -> list[tuple[int, str]]:

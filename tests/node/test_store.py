@@ -199,6 +199,26 @@ def test_a_full_disk_is_told_before_it_is_full(tmp_path):
         store.put(incoming(store, ds), ds.SOPInstanceUID)
 
 
+@pytest.mark.parametrize("part", ["incoming", "results"])
+def test_a_store_that_cannot_be_written_is_told_before_an_image_comes(store, part):
+    """
+    A folder that is gone stands for one that is read-only, which is none to the superuser of CI.
+    """
+    store.require_writable()
+    assert list((store.folder / part).iterdir()) == []
+    (store.folder / part).rmdir()
+
+    with pytest.raises(StorageUnavailable, match=f"{part} cannot be used"):
+        store.require_writable()
+
+
+def test_the_folder_of_what_was_acknowledged_is_the_nodes_own(store):
+    """
+    Made by the first command of another user it would be that user's, and nobody else's to read.
+    """
+    assert (store.folder / "acknowledged").is_dir()
+
+
 def test_a_store_that_is_no_folder_is_told(tmp_path):
     """
     The message names the setting.

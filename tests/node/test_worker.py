@@ -451,14 +451,14 @@ def test_an_image_that_is_judged_after_all_loses_its_answer(store, tmp_path):
     assert kept == {"seg.dcm", "sr.dcm", "outcome.json"}
 
 
-def test_an_answer_that_cannot_be_made_is_said(store, tmp_path):
+def test_an_answer_that_cannot_be_made_wants_a_look(store, tmp_path):
     """
-    The header is too poor to carry a report: no object, and the status says so beside the reason.
+    The header is too poor to carry a report: what was promised goes to nobody, so a person must hear of it.
     """
     outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, ImageComments="unanswerable"))
 
-    assert (outcome.ending, outcome.reason, outcome.files) == (Ending.REJECTED, "lateral-view", ())
-    assert "no coded answer" in outcome.detail
+    assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, "lateral-view", ())
+    assert "No answer says so" in outcome.detail
     assert "StudyInstanceUID is missing" in outcome.detail
 
 
