@@ -9,8 +9,12 @@ from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
 import sgseg_dicom.infer
-from sgseg_dicom.cli import app
+from sgseg_dicom.cli import _told_of, app
+from sgseg_dicom.language import ENGLISH
+from sgseg_dicom.measure import measure
+from sgseg_dicom.records import Results
 from tests.builders import chest_radiograph, write
+from tests.predictions import IMAGE_LEFT, prediction, read_built, spot
 
 runner = CliRunner()
 
@@ -216,3 +220,15 @@ def test_a_device_that_there_is_not_is_refused_by_name(folder, tmp_path):
     result = runner.invoke(app, ["predict", str(folder), "--out", str(tmp_path / "out"), "--device", "gpu"])
     assert result.exit_code == 2
     assert "cuda" in result.output
+
+
+def test_json_tells_each_zone_its_own(tmp_path):
+    """
+    At the image's left is the patient's right: one zone is present, and one lung has an area.
+    """
+    finding = measure(prediction(spot(*IMAGE_LEFT), zones=["right middle"]), read_built())
+    told = _told_of(Results(source_uid="1", files={}, names=(), finding=finding), {}, ENGLISH)
+
+    assert told["zones"]["right middle"] == {"judgement": "present", "probability": 0.9}
+    assert [name for name, zone in told["zones"].items() if zone["judgement"] != "absent"] == ["right middle"]
+    assert set(told["area_share"]) == {"right"}

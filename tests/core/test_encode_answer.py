@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from highdicom._standard_utils import get_sop_class_iod_map
+from pydicom import dcmread
 from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.uid import (
     UID,
@@ -305,3 +306,16 @@ def test_what_is_not_dicom_has_no_answer(tmp_path):
 
     with pytest.raises(InvalidDataset, match="not a readable DICOM file"):
         pipeline.answer(tmp_path / "note.txt", LATERAL, **MADE)
+
+
+def test_no_answer_speaks_of_another_images_uid(tmp_path):
+    """
+    A file whose meta information and data set name two images: nobody knows which of them it is.
+    """
+    path = write(chest_radiograph(), tmp_path / "image.dcm")
+    ds = dcmread(path)
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    ds.save_as(path)
+
+    with pytest.raises(InvalidDataset, match="another SOP Instance UID"):
+        pipeline.answer(path, LATERAL, **MADE)

@@ -248,3 +248,18 @@ def test_an_image_that_is_nearly_all_padding_is_too_small():
     pixels[:100, :50] = CHEST[:100, :50]
     with pytest.raises(NotApplicable, match="100 x 50"):
         require_applicable(read_built(pixels=pixels, **WIDE))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_a_part_of_a_third_may_be_hidden_and_not_much_of_it(share):
+    """
+    The lowest third of a lung's place is 78 columns wide here; a fifth is the limit.
+    """
+    pixels = synthetic_chest((240, 200)).copy()
+    pixels[120:, 187 - round(share * 78) :] = 5000
+    radiograph = read_built(pixels=pixels, BitsStored=16, HighBit=15, PixelPaddingValue=5000)
+    if share > 0.2:
+        with pytest.raises(NotApplicable, match="left lung"):
+            require_applicable(radiograph)
+    else:
+        require_applicable(radiograph)

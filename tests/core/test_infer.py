@@ -235,3 +235,17 @@ def test_impossible_sizes_are_refused(network, sizes):
     fields = network.manifest.model_dump(mode="json") | {"test_time_sizes": sizes}
     with pytest.raises(ValidationError, match="test_time_sizes"):
         Manifest.model_validate(fields)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_one_answer_that_is_no_number_is_enough(monkeypatch, part):
+    """
+    NaN in the zones alone would read "no infection".
+    """
+    network = load_network(device="cpu")
+    said = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
+    said[part].view(-1)[0] = float("nan")
+    monkeypatch.setattr("sgseg_dicom.infer.judge_by", lambda *_, **__: tuple(said))
+
+    with pytest.raises(InferenceError, match="not a number"):
+        network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])

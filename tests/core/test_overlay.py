@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from sgseg_dicom.measure import measure
 from sgseg_dicom.overlay import LEAST_WIDTH, LONGER_SIDE, LUNG_COLOURS, draw_overlay, undrawable
@@ -89,3 +90,23 @@ def test_an_image_without_a_finding_is_drawn():
     image = np.asarray(picture(read_built(), prediction(zones=[])))
 
     assert not any((image == colour).all(axis=-1).any() for colour in LUNG_COLOURS.values())
+
+
+def test_the_letters_stand_at_the_patients_sides_and_the_sentence_is_the_findings(monkeypatch):
+    """
+    The standard display has the patient's right at the image's left.
+    """
+    drawn, text = [], ImageDraw.ImageDraw.text
+
+    def watched(self, place, said, **options):
+        drawn.append((said, place[0]))
+        text(self, place, said, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", watched)
+    radiograph = read_built()
+    draw_overlay(radiograph, measure(both_lungs(), radiograph), title_lines=())
+    at, words = dict(drawn), " ".join(said for said, _ in drawn)
+
+    assert at["R"] < 100 < at["L"]
+    assert "bilateral pulmonary infection" in words.lower()
+    assert "DRAFT" in words

@@ -1,5 +1,6 @@
 """The whole core with the weights that ship: from a DICOM file to what both objects say."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import highdicom
@@ -8,14 +9,16 @@ import pytest
 from pydicom import dcmread
 
 from sgseg_dicom.encode import codes
-from sgseg_dicom.errors import UndecodablePixels
+from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.frame import shown_in_frame
 from sgseg_dicom.infer import load_network, load_segmenter
+from sgseg_dicom.measure import measure
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import chest_radiograph, write
 from tests.data_folder import DATA, needs_data
-from tests.predictions import ORIENTATIONS, stored_as
+from tests.matrix import Looking, cells, picture
+from tests.predictions import MADE_AT, ORIENTATIONS, stored_as
 from training.data import load_image, load_mask, read_split
 from training.evaluate import model_input_of
 from training.seen import see
@@ -104,3 +107,23 @@ def test_a_rescale_without_finite_values_is_no_healthy_lung(segmenter, tmp_path)
 
     with pytest.raises(UndecodablePixels, match="Rescale"):
         process(path, segmenter=segmenter, made_at=NOW)
+
+
+def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypatch):
+    """
+    Sides that were swapped between measuring and encoding: every rule is tested, and here that they are asked.
+    """
+
+    def swapped(said, radiograph):
+        finding = measure(said, radiograph)
+        one, other = finding.regions
+        sides = (replace(one, laterality=other.laterality), replace(other, laterality=one.laterality))
+        return replace(finding, regions=sides)
+
+    monkeypatch.setattr("sgseg_dicom.pipeline.measure", swapped)
+    cell = next(cell for cell in cells() if len(cell.sides) == 2)
+    path = write(chest_radiograph(pixels=picture(cell)), tmp_path / "a.dcm")
+
+    with pytest.raises(InvalidResult) as told:
+        process(path, segmenter=Looking(), made_at=MADE_AT)
+    assert "mask-side" in told.value.rules

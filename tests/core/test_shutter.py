@@ -14,7 +14,7 @@ from sgseg_dicom.records import Prediction
 from sgseg_dicom.shutter import shown_by_shutter
 from sgseg_dicom.view import Seen, signs_of
 from tests.builders import chest_radiograph, synthetic_chest, write
-from tests.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, stored_as
+from tests.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, read_built, stored_as
 
 SHAPE = (80, 100)
 ROWS, COLUMNS = np.mgrid[1 : SHAPE[0] + 1, 1 : SHAPE[1] + 1]
@@ -152,3 +152,26 @@ def test_bright_edges_behind_the_shutter_do_not_reach_the_model(tmp_path: Path):
     np.testing.assert_array_equal(bright.padding, np.indices((200, 200))[1] // 20 % 9 == 0)
     np.testing.assert_array_equal(preprocess(bright).pixels, preprocess(plain).pixels)
     assert not np.allclose(preprocess(bright).pixels, preprocess(seen(burnt)).pixels, atol=0.1)
+
+
+def test_nothing_is_marked_in_the_corners_of_a_round_shutter():
+    """
+    Straight shutters are cut off before anything is marked; what a round one hides lies within the image.
+    """
+    radiograph = read_built(
+        pixels=synthetic_chest((200, 200)),
+        ShutterShape="CIRCULAR",
+        CenterOfCircularShutter=[100, 100],
+        RadiusOfCircularShutter=100,
+    )
+    everywhere = Prediction(
+        mask_probability=np.ones((224, 224), np.float32),
+        zone_probabilities=np.ones(6, np.float32),
+        mask=np.ones((224, 224), bool),
+        zones=(True,) * 6,
+        threshold=0.5,
+    )
+    marked = np.logical_or.reduce([region.mask for region in measure(everywhere, radiograph).regions])
+
+    assert marked.mean() > 0.7
+    assert not (marked & radiograph.padding).any()

@@ -2,14 +2,21 @@
 
 import sqlite3
 import threading
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
-from node.app import greeting, open_jobs, open_store
-from node.upkeep import adopt, tidy
+from node import app
+from node.app import greeting, load_pipeline, open_jobs, open_store
+from node.jobs import Delivery, Ending, Outcome, Sent
+from node.upkeep import adopt, forget_old, tidy
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
+from tests.node.stand_in import StandIn
 
 
 def test_tidying_goes_on_after_a_storage_error():
@@ -83,3 +90,67 @@ def test_the_start_says_who_hears_nothing_of_images_that_were_not_judged(configu
     first, second = said(told, silent)
     assert "results go to told" in first
     assert second.startswith("silent: nothing is sent for an image that was not judged")
+
+
+def test_results_that_wait_for_an_archive_are_not_forgotten(configure):
+    """
+    It may be down for longer than [store] keep_days.
+    """
+    config = configure()
+    store, entry = open_store(config), entry_of(config, receive_here(config))
+    store.keep(entry.job.id, {"sr.dcm": b"x"})
+    waiting = Delivery(destination="archive", state=Sent.WAITING)
+    outcome = Outcome(ending=Ending.FINDING)
+    waits = replace(entry, state=Ending.FINDING, outcome=outcome, deliveries=(waiting,))
+    forgotten = []
+    jobs = SimpleNamespace(ended_before=lambda limit: [waits], get=lambda job: waits, forget=forgotten.append)
+
+    assert forget_old(store, jobs, 1, now=datetime.now(UTC)) == 0
+    assert forgotten == []
+    assert store.kept(entry.job.id) is not None
+    assert (store.folder / entry.job.file).exists()
+
+
+def test_the_node_judges_as_its_settings_say(configure):
+    """
+    With the image check, which is the default; in the site's language; undeclared bytes as the site means them.
+    """
+    config = configure(report={"language": "de"}, receive={"undeclared_character_set": "gb18030"})
+    with ExitStack() as stack:
+        made = load_pipeline(config, stack)
+
+    assert made.segmenter.viewer is not None
+    assert made.language.code == "de"
+    assert made.undeclared == "gb18030"
+
+
+def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch):
+    """
+    An image that is kept and not queued, and results that were being replaced.
+    """
+    monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
+    config = configure()
+    uid = receive_here(config)
+    with closing(open_jobs(config)) as jobs:
+        jobs.forget(entry_of(config, uid))
+    store = open_store(config)
+    (store.results / ".former-x").mkdir()
+    (store.results / ".former-x" / "sr.dcm").write_bytes(b"1")
+    stop = threading.Event()
+
+    app.work(config, stop, lambda **_: stop.set(), load=lambda *_: StandIn(tmp_path))
+
+    assert entry_of(config, uid)
+    assert store.kept("x") is not None
+
+
+def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):
+    """
+    A million gigabytes are free nowhere.
+    """
+    config = configure(store={"min_free_megabytes": 10**9})
+    store = open_store(config)
+    with closing(open_jobs(config)) as jobs:
+        told = app._health(config, SimpleNamespace(ready={}, children={}), store, jobs)
+
+    assert any("1000000000 MB must stay free" in problem for problem in told.problems)

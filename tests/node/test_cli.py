@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from typer.testing import CliRunner
 from node.app import open_jobs, open_store
 from node.cli import app
 from node.jobs import Job
+from node.operate import requeue
 from node.supervisor import CANNOT_START
 from sgseg_dicom.config import load
 from tests.builders import chest_radiograph, write
-from tests.node.processes import ROOT, receive_here, send_to, settled
+from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
 from tests.ports import free_ports
 
 
@@ -233,7 +235,11 @@ def test_the_node_starts_answers_and_stops(tmp_path):
         with urllib.request.urlopen(f"http://127.0.0.1:{ports['page']}/ready", timeout=30) as answer:
             ready = json.loads(answer.read())
         halves = psutil.Process(node.pid).children()
-        uid = send_to(ports["receive"], tmp_path)
+        odd = {
+            "PatientName": "Unmistakable",
+            "PatientBirthDate": "19770700",
+        }  # libraries quote what they doubt
+        uid = send_to(ports["receive"], tmp_path, **odd)
         (entry,) = settled(load(file), uid)
         node.send_signal(signal.SIGTERM)
         status = node.wait(60)
@@ -248,4 +254,28 @@ def test_the_node_starts_answers_and_stops(tmp_path):
     assert entry.state in ("finding", "no finding")
     assert (tmp_path / "store" / "results" / entry.job.id / "sr.dcm").exists()
     assert (status, len(halves)) == (0, 2)
+    logged = (tmp_path / "log").read_text()
+    assert entry.job.id in logged
+    assert not any(value in logged for value in odd.values())
     assert not any(half.is_running() for half in halves)
+
+
+def test_status_of_what_failed_ends_with_1_where_something_did(tmp_path, monkeypatch):
+    """
+    That is what monitoring asks.
+    """
+    file = write_settings(tmp_path)
+    entry = replace(entry_of(load(file), receive_here(load(file))), state="failed")
+    monkeypatch.setattr("node.operate.wanting", lambda *_, **__: [entry])
+
+    assert run("status", "--failed", "--config", str(file)).exit_code == 1
+
+
+def test_what_is_in_work_is_not_queued_again(tmp_path):
+    """
+    It would be judged and sent twice.
+    """
+    config = load(write_settings(tmp_path))
+    uid = receive_here(config)
+
+    assert list(requeue(config, [uid], failed=False)) == []

@@ -406,3 +406,23 @@ def test_results_set_aside_go_with_their_job(store):
     store.remove("job", "instances/none.dcm")
 
     assert store.aside() == 0
+
+
+def test_results_are_on_disk_before_keep_returns(store, monkeypatch):
+    """
+    Files, then their folder, then its name, then the folder that has the name.
+    """
+    happened = []
+    fsync, rename = os.fsync, Path.rename
+
+    def watched(descriptor):
+        happened.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(
+        Path, "rename", lambda self, target: (happened.append("rename"), rename(self, target))[1]
+    )
+    store.keep("job", {"seg.dcm": b"1", "outcome.json": b"2"})
+
+    assert happened == ["seg.dcm", "outcome.json", ".job", "rename", "results"]

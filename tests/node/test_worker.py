@@ -623,3 +623,20 @@ def test_the_sr_of_the_stand_in_is_a_report():
     The stand-in gives what the worker expects of the pipeline.
     """
     assert [ds.Modality for ds in results_of(chest_radiograph()).objects] == ["SEG", "SR"]
+
+
+class Unmarked(StandIn):
+    """A pipeline that names a zone, and marks nothing."""
+
+    def __call__(self, path: Path, **_: Any) -> Results:
+        results = results_of(dcmread(path, stop_before_pixels=True))
+        return replace(results, finding=replace(results.finding, regions=()))
+
+
+def test_a_zone_without_a_mark_is_a_finding(store, tmp_path):
+    """
+    Status and log say what the report says.
+    """
+    outcome = worker(store, Unmarked(tmp_path)).answer(job_for(store))
+
+    assert outcome.ending is Ending.FINDING

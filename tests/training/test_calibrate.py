@@ -1,8 +1,13 @@
 """Temperatures and thresholds are chosen for what they are for."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from training.calibrate import _best_mask_cut, best_temperature, infection_threshold
+from sgseg_dicom.infer import infection_score
+from tests.training.builders import small_data_set
+from training.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold
+from training.data import load_mask, read_split
 
 
 def test_the_temperature_of_overconfident_logits_is_found():
@@ -49,3 +54,26 @@ def test_an_empty_mask_does_not_decide_the_masks_cut():
     chances[1], chances[1, :2] = 0.45, 0.9
 
     assert 0.45 < _best_mask_cut(chances, masks) <= 0.9
+
+
+def _said(zones, mask, *, high=0.65, low=0.35):
+    chances = np.where(zones, high, low).astype(np.float32)
+    return SimpleNamespace(
+        mask_probability=np.where(mask, 0.8, 0.1).astype(np.float32), zone_probabilities=chances
+    )
+
+
+def test_what_is_chosen_parts_what_the_captions_part(tmp_path):
+    """Right but timid zones are sharpened as far as it goes, and the normals lie below the threshold."""
+    items = read_split(small_data_set(tmp_path), "train")
+    said = [_said(item.zones, load_mask(item)) for item in items]
+    normals = [_said((False,) * 6, np.zeros((224, 224), bool), low=0.3)] * 3
+
+    calibration, thresholds = calibrate(items, said, normals)
+
+    def sharpened(chance):
+        return 1 / (1 + (1 / chance - 1) ** 2)  # at temperature 0.5
+
+    assert calibration.zone_temperature == 0.5
+    assert sharpened(0.35) < thresholds.zone <= sharpened(0.65)
+    assert infection_score(np.full(6, sharpened(0.3), np.float32)) < thresholds.infection

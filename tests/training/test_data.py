@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.data_folder import DATA, needs_data
-from tests.training.builders import as_lvit, small_data_set, small_normals
+from tests.training.builders import as_lvit, draw, small_data_set, small_normals
 from training.data import (
     NEAR_DUPLICATES,
     DataError,
@@ -192,3 +192,12 @@ def test_the_digest_changes_with_one_zone(tmp_path):
 
     assert digest_of(items) == digest_of(list(reversed(items)))
     assert digest_of(items) != digest_of(flipped)
+
+
+def test_the_digest_changes_with_a_mask(tmp_path):
+    """Two runs on other masks did not learn from the same data."""
+    items = read_split(small_data_set(tmp_path), "train")
+    before = digest_of(items)
+    draw(items[0].mask, 255 - 255 * load_mask(items[0]))
+
+    assert digest_of(items) != before

@@ -1,12 +1,14 @@
 """The figures are what their names say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sgseg_dicom.infer import load_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
-from training.evaluate import count, evaluate, interval_of, mask_metrics, zone_metrics
+from training.evaluate import count, evaluate, interval_of, mask_metrics, normal_metrics, zone_metrics
 
 
 class Said:
@@ -110,3 +112,38 @@ def test_a_folder_without_captions_is_measured_without_zones(tmp_path):
     assert "dice_micro_ci" in figures
     assert not {name for name in figures if name.startswith(("zone_", "bleu", "rouge", "report"))}
     assert "no caption" in figures["zones"]
+
+
+def test_each_figure_is_what_its_name_says(items):
+    """Zones without a mark, and wrong zones: figures that are alike where all is right part here."""
+    pair, empty, one = items[:2], np.zeros((224, 224), bool), (True, *(False,) * 5)
+    named = count(pair, [Said(empty, one)] * 2)
+
+    assert (mask_metrics(named)["sensitivity"], mask_metrics(named)["mask_sensitivity"]) == (1.0, 0.0)
+    assert (normal_metrics(named)["any_finding_rate"], normal_metrics(named)["any_mask_rate"]) == (1.0, 0.0)
+    wrong = [(not item.zones[0], *item.zones[1:]) for item in pair]
+    told = zone_metrics(count(pair, [Said(empty, zones) for zones in wrong]))
+    assert told["report_exact_match"] == 0
+    assert told["zone_accuracy"] == pytest.approx(5 / 6)
+
+
+def test_jaccard_is_that_of_the_dice(items):
+    """Of one image J = D / (2 - D)."""
+    half = load_mask(items[0])
+    half[: int(np.flatnonzero(half.any(axis=1)).mean())] = False
+    figures = mask_metrics(count(items[:1], [Said(half, items[0].zones)]))
+
+    assert 0.1 < figures["dice_micro"] < 0.95
+    for kind in ("micro", "mean"):
+        dice = figures[f"dice_{kind}"]
+        assert figures[f"jaccard_{kind}"] == pytest.approx(dice / (2 - dice))
+
+
+def test_the_bootstrap_draws_patients_and_not_images(items):
+    """One patient's right and wrong image come and go together: nothing is left to vary."""
+    same = [replace(item, name=f"sub-x_{place}") for place, item in enumerate(items[:2])]
+    said = [Said(load_mask(same[0]), same[0].zones), Said(np.zeros((224, 224), bool), same[1].zones)]
+
+    low, high = interval_of(count(same, said), mask_metrics)["dice_mean"]
+
+    assert low == high

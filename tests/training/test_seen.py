@@ -3,6 +3,9 @@
 import numpy as np
 
 from sgseg_dicom.records import Prediction
+from tests.training.builders import draw, small_data_set
+from training.batches import LoadedItems
+from training.data import load_mask, read_split
 from training.seen import see, without_frame
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
@@ -88,3 +91,12 @@ def test_where_nothing_was_found_nothing_is_marked():
     )
 
     assert not laid.mask.any()
+
+
+def test_batches_are_without_frames(tmp_path):
+    """What training loads is what `without_frame` gives."""
+    item = read_split(small_data_set(tmp_path), "train")[0]
+    draw(item.image, framed())
+    grey, _ = without_frame(framed(), load_mask(item))
+
+    np.testing.assert_array_equal(np.asarray(LoadedItems([item]).images[0]).squeeze(), grey)
