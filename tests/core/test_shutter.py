@@ -27,6 +27,13 @@ RECTANGLE = {
 IN_RECTANGLE = (COLUMNS >= 11) & (COLUMNS <= 90) & (ROWS >= 6) & (ROWS <= 75)
 CIRCLE = {"CenterOfCircularShutter": [40, 50], "RadiusOfCircularShutter": 35}
 IN_CIRCLE = (ROWS - 40) ** 2 + (COLUMNS - 50) ** 2 <= 35**2
+EVERYWHERE = Prediction(
+    mask_probability=np.ones((224, 224), np.float32),
+    zone_probabilities=np.ones(6, np.float32),
+    mask=np.ones((224, 224), bool),
+    zones=(True,) * 6,
+    threshold=0.5,
+)
 
 
 def header(**elements: object) -> Dataset:
@@ -72,15 +79,8 @@ def test_the_shutter_is_of_the_stored_grid(orientation, tmp_path):
         setattr(ds, keyword, int(place))
 
     radiograph = read(write(ds, tmp_path / "a.dcm"))
-    everywhere = Prediction(
-        mask_probability=np.ones((224, 224), np.float32),
-        zone_probabilities=np.ones(6, np.float32),
-        mask=np.ones((224, 224), bool),
-        zones=(True,) * 6,
-        threshold=0.5,
-    )
-    marked = sum(region.mask for region in measure(everywhere, radiograph).regions)
-    state = encode_state(radiograph, measure(everywhere, radiograph), algorithm=ALGORITHM, made_at=MADE_AT)
+    marked = sum(region.mask for region in measure(EVERYWHERE, radiograph).regions)
+    state = encode_state(radiograph, measure(EVERYWHERE, radiograph), algorithm=ALGORITHM, made_at=MADE_AT)
 
     np.testing.assert_array_equal(radiograph.padding, hidden)
     assert (radiograph.pixels[hidden] == 0).all()
@@ -164,14 +164,7 @@ def test_nothing_is_marked_in_the_corners_of_a_round_shutter():
         CenterOfCircularShutter=[100, 100],
         RadiusOfCircularShutter=100,
     )
-    everywhere = Prediction(
-        mask_probability=np.ones((224, 224), np.float32),
-        zone_probabilities=np.ones(6, np.float32),
-        mask=np.ones((224, 224), bool),
-        zones=(True,) * 6,
-        threshold=0.5,
-    )
-    marked = np.logical_or.reduce([region.mask for region in measure(everywhere, radiograph).regions])
+    marked = np.logical_or.reduce([region.mask for region in measure(EVERYWHERE, radiograph).regions])
 
     assert marked.mean() > 0.7
     assert not (marked & radiograph.padding).any()
