@@ -24,7 +24,7 @@ def latest(config: Config, limit: int) -> "list[Entry]":
     Raises:
         StorageUnavailable: there is no store: none is made by looking.
     """
-    require_store(config)
+    _require_store(config)
     with closing(open_jobs(config)) as jobs:
         return _marked(config, jobs.latest(limit))
 
@@ -45,7 +45,7 @@ def wanting(
     Raises:
         StorageUnavailable: there is no store: none is made by looking, and a wrong path must not look well for ever.
     """
-    require_store(config)
+    _require_store(config)
     latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
 
     def wants(entry: "Entry") -> bool:
@@ -63,8 +63,9 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
     Gives each image once that is done.
 
     Raises:
-        StorageUnavailable: the store or the queue's database cannot be used.
+        StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
+    _require_store(config)
     store = open_store(config)
     seen = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
@@ -92,10 +93,11 @@ def requeue(
     once it is queued.
 
     Raises:
-        StorageUnavailable: the store or the queue's database cannot be used.
+        StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
     from node.worker import judge_anew
 
+    _require_store(config)
     store = open_store(config)
     seen = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
@@ -114,7 +116,7 @@ def requeue(
             yield entry
 
 
-def require_store(config: Config) -> None:
+def _require_store(config: Config) -> None:
     """
     Refuse a folder in which no node has ever run.
 

@@ -81,7 +81,9 @@ def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float6
     highest_normal = float(normal.max(initial=0.0))
     scores = np.concatenate([infected, normal])
     below = float(scores[scores < kept].max(initial=0.0)) if highest_normal >= kept else highest_normal
-    return round((below + kept) / 2, 6)
+    return round(
+        min((below + kept) / 2, kept - 1e-6), 6
+    )  # never rounded up to it: that would cost sensitivity
 
 
 def _scores(zones: NDArray[np.float64]) -> NDArray[np.float64]:

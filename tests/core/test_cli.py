@@ -222,7 +222,7 @@ def test_a_device_that_there_is_not_is_refused_by_name(folder, tmp_path):
     assert "cuda" in result.output
 
 
-def test_json_tells_each_zone_its_own(tmp_path):
+def test_json_tells_each_zone_its_own():
     """
     At the image's left is the patient's right: one zone is present, and one lung has an area.
     """

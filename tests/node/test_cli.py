@@ -53,12 +53,15 @@ def test_a_wrong_setting_stops_the_start(tmp_path, command):
     assert result.stderr.strip() == "[receive] port is 70000; it must lie between 1 and 65535"
 
 
-@pytest.mark.parametrize("options", [[], ["--failed"], ["--overdue", "60"]])
-def test_a_store_in_which_no_node_has_run_does_not_look_well(tmp_path, options):
+@pytest.mark.parametrize(
+    "command",
+    ["status", "status --failed", "status --overdue 60", "requeue --failed", "acknowledge --failed"],
+)
+def test_a_store_in_which_no_node_has_run_does_not_look_well(tmp_path, command):
     """
-    Monitoring with a wrong path would be content for ever; and looking makes no store.
+    Monitoring with a wrong path would be content for ever; and no command but the node's own makes a store.
     """
-    result = run("status", *options, "--config", str(write_settings(tmp_path)))
+    result = run(*command.split(), "--config", str(write_settings(tmp_path)))
 
     assert result.exit_code == CANNOT_START
     assert f"no node has run with the store {tmp_path / 'store'}" in result.stderr
@@ -152,7 +155,9 @@ def test_a_command_says_what_it_could_not_do(tmp_path, command, arguments):
     """
     An image that is not known, and a call that names none.
     """
-    result = run(command, *arguments, "--config", str(write_settings(tmp_path)))
+    file = write_settings(tmp_path)
+    open_jobs(load(file)).close()
+    result = run(command, *arguments, "--config", str(file))
 
     assert result.exit_code != 0
     assert ("1.2.3: not known here" if arguments else "--failed") in result.stderr
@@ -235,10 +240,8 @@ def test_the_node_starts_answers_and_stops(tmp_path):
         with urllib.request.urlopen(f"http://127.0.0.1:{ports['page']}/ready", timeout=30) as answer:
             ready = json.loads(answer.read())
         halves = psutil.Process(node.pid).children()
-        odd = {
-            "PatientName": "Unmistakable",
-            "PatientBirthDate": "19770700",
-        }  # libraries quote what they doubt
+        # What libraries doubt they quote.
+        odd = {"PatientName": "Unmistakable", "PatientBirthDate": "19770700"}
         uid = send_to(ports["receive"], tmp_path, **odd)
         (entry,) = settled(load(file), uid)
         node.send_signal(signal.SIGTERM)
@@ -279,3 +282,23 @@ def test_what_is_in_work_is_not_queued_again(tmp_path):
     uid = receive_here(config)
 
     assert list(requeue(config, [uid], failed=False)) == []
+
+
+def test_a_half_that_dies_of_a_defect_says_so_in_one_line():
+    """
+    Nobody else would tell of it; and its message may quote the patient.
+    """
+    dying = (
+        "from node import cli, logs\n"
+        "logs.configure('info')\n"
+        "with cli._leaving():\n"
+        "    raise KeyError('Doe^Jane')\n"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", dying], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    (line,) = died.stderr.splitlines()
+
+    assert died.returncode == 1
+    assert (json.loads(line)["event"], json.loads(line)["error"]) == ("defect", "KeyError")
+    assert "Doe" not in line

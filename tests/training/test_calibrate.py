@@ -42,6 +42,14 @@ def test_the_infection_threshold_leaves_room_for_another_precision():
         assert (infected + shift >= threshold).sum() == 100
 
 
+def test_scores_that_lie_close_cost_no_sensitivity():
+    """The middle of a gap of a tenth of a millionth, written with six decimals, may lie above both."""
+    infected = np.linspace(0.5, 1, 101)
+    infected[:2] = 0.3000006, 0.3000007
+
+    assert (infected >= infection_threshold(infected, np.array([0.99]))).mean() >= 0.99
+
+
 def test_where_the_groups_part_the_threshold_lies_between():
     """Nothing is gained by going to the edge of the infected."""
     assert 0.49 < infection_threshold(np.linspace(0.8, 1, 100), np.linspace(0, 0.2, 100)) < 0.51

@@ -82,10 +82,7 @@ def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):
     figures = evaluate(load_network(), items[:2], normals)
 
     assert figures["images"] == figures["captioned"] == 2
-    assert (figures["device"], figures["precision"]) in (
-        *(("cpu", "float32"), ("cpu", "bfloat16")),
-        ("cuda", "float16"),
-    )
+    assert f"{figures['device']} {figures['precision']}" in ("cpu float32", "cpu bfloat16", "cuda float16")
     for name in (
         *("dice_micro", "dice_mean", "jaccard_micro", "jaccard_mean", "accuracy", "sensitivity"),
         *("zone_accuracy", "zone_f1", "report_exact_match", "bleu_1", "bleu_4", "rouge_l"),

