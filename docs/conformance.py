@@ -15,14 +15,15 @@ from pydicom.uid import UID
 
 from docs.attributes import NOTHING, PLAIN, attribute_table, content_tree
 from node import deliver, scp, stow_report, web_delivery
-from sgseg_dicom.applicability import ADULT_YEARS, LEAST_SIDE
+from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
 from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import Destination, WebDestination
-from sgseg_dicom.encode import codes, provenance
-from sgseg_dicom.encode.answer import CAUSES, REASONS, encode_answer
+from sgseg_dicom.results import codes
+from sgseg_dicom.results import provenance
+from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.forms import Kind, Wanted
+from sgseg_dicom.result_kinds import Kind, Wanted
 from tests.pixelmed_complaints import EXPLAINED
 from tests.predictions import read_built
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from node.supervisor import Ready, Supervisor
     from node.web import Health
     from node.worker import Courier, Process
-    from sgseg_dicom.language import Language
+    from sgseg_dicom.language.language import Language
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
 
@@ -176,7 +176,7 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
     from node.pipeline import Pipeline
     from node.warm import warm_up
-    from sgseg_dicom.infer import load_segmenter
+    from sgseg_dicom.inference.segmenter import load_segmenter
 
     language = language_of(config)
     segmenter = load_segmenter(
@@ -200,7 +200,7 @@ def language_of(config: Config) -> "Language":
     Raises:
         ConfigError: there is no such language, or its file is wrong.
     """
-    from sgseg_dicom.language import load_language
+    from sgseg_dicom.language.language import load_language
 
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
 

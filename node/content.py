@@ -10,7 +10,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sgseg_dicom.errors import InvalidDataset
-from sgseg_dicom.header import UNPARSABLE
+from sgseg_dicom.reading.header import UNPARSABLE
 
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 

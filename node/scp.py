@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 # Segmentations and reports are not among them: our own results, sent back to us by an archive's routing rule,
 # find no presentation context. A class that can hold a result of ours must not be added without a check of
-# `sgseg_dicom.encode.provenance.is_own_result`.
+# `sgseg_dicom.results.provenance.is_own_result`.
 SOP_CLASSES = (
     uid.ComputedRadiographyImageStorage,
     uid.DigitalXRayImageStorageForPresentation,
@@ -178,7 +178,7 @@ def keep_in(folder: Path) -> list[Handler]:
 
 
 def _sop_instance_uid(event: evt.Event) -> str:
-    """Give the UID that the command names; `sgseg_dicom.read` refuses an image whose data set has another."""
+    """Give the UID that the command names; `sgseg_dicom.reading.read` refuses an image whose data set has another."""
     request = event.request
     if not isinstance(request, C_STORE) or not request.AffectedSOPInstanceUID or not event.dataset_path:
         raise InvalidDataset("a C-STORE request without SOP Instance UID or data set (PS3.7 9.3.1.1)")

@@ -37,7 +37,7 @@ from sgseg_dicom.errors import (
     InvalidResult,
     SgsegError,
 )
-from sgseg_dicom.forms import Wanted
+from sgseg_dicom.result_kinds import Wanted
 
 if TYPE_CHECKING:
     from sgseg_dicom.pipeline import Timed

@@ -15,11 +15,11 @@ from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgseg_dicom.characters import require_text_encoding
+from sgseg_dicom.reading.character_sets import require_text_encoding
 from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
-from sgseg_dicom.kept import KeptResults
-from sgseg_dicom.language import Language, load_language
+from sgseg_dicom.output_folder import KeptResults
+from sgseg_dicom.language.language import Language, load_language
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 
@@ -106,7 +106,7 @@ def check(
     file cannot be read.
     """
     from sgseg_dicom.check import violations
-    from sgseg_dicom.read import read_header
+    from sgseg_dicom.reading.read import read_header
 
     try:
         objects = {str(path): _read(path) for path in files}
@@ -126,7 +126,7 @@ def check(
 
 def _extent_of(source: Path) -> Extent | None:
     """Where the image lies in its grid; None, with a warning, where its pixels cannot be read."""
-    from sgseg_dicom.read import read
+    from sgseg_dicom.reading.read import read
 
     try:
         return read(source).stored_extent
@@ -166,7 +166,7 @@ def _predict_all(
     undeclared: str,
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
-    from sgseg_dicom.infer import load_segmenter
+    from sgseg_dicom.inference.segmenter import load_segmenter
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:

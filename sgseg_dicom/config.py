@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from sgseg_dicom.characters import require_text_encoding
+from sgseg_dicom.reading.character_sets import require_text_encoding
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,

@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from sgseg_dicom.forms import Kind, Segmentation, SrClass, Wanted
-from sgseg_dicom.section import Section
+from sgseg_dicom.result_kinds import Kind, Segmentation, SrClass, Wanted
+from sgseg_dicom.toml_table import Section
 
 
 def _ae_title(value: str) -> str:

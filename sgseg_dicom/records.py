@@ -200,7 +200,7 @@ class Finding:
         zones: as judged, in the order of `sgseg_dicom.zones.ZONES`.
         zone_probabilities: float32 (6,), calibrated.
         sentence: the generated location report, ASCII, in patient laterality.
-        reached: the zones that the regions reach, as far as that can be told (`sgseg_dicom.reach`).
+        reached: the zones that the regions reach, as far as that can be told (`sgseg_dicom.findings.zone_extent`).
     """
 
     regions: tuple[LungRegion, ...]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.preprocess import INPUT_SIZE, shrink
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Orientation, Prediction, Radiograph
 from sgseg_dicom.zones import ZONES
 from tests.builders import chest_radiograph, write

@@ -12,17 +12,17 @@ HEAVY = {"torch", "torchvision", "timm", "transformers"}
 
 FORBIDDEN = {
     "sgseg_dicom": {"node", "training", "pynetdicom", "dbos", "lightning"},
-    "sgseg_dicom/read.py": HEAVY,
+    "sgseg_dicom/reading/read.py": HEAVY,
     "sgseg_dicom/encode": HEAVY,
-    "sgseg_dicom/check": {*HEAVY, "highdicom", "sgseg_dicom.encode"},  # it must find the encoders' errors
+    "sgseg_dicom/check": {*HEAVY, "highdicom", "sgseg_dicom.results"},  # it must find the encoders' errors
     "sgseg_dicom/model": {"pydicom", "highdicom"},
-    "sgseg_dicom/infer.py": {"pydicom", "highdicom"},
+    "sgseg_dicom/inference/segmenter.py": {"pydicom", "highdicom"},
     "node": {"training"},
     "node/scp.py": HEAVY,
     "node/server.py": HEAVY,
     "node/store.py": HEAVY,
     "node/logs.py": HEAVY,
-    "training": {"node", "sgseg_dicom.encode", "pydicom", "pynetdicom"},
+    "training": {"node", "sgseg_dicom.results", "pydicom", "pynetdicom"},
 }
 ONLY_IN = {
     "pynetdicom": ("node/scp.py", "node/server.py", "node/deliver.py", "node/demo.py", "node/statuses.py"),

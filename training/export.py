@@ -9,8 +9,8 @@ from typing import Any
 
 from sgseg_dicom import __version__
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.infer import load_network
-from sgseg_dicom.model.storage import Bits
+from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.model.quantization import Bits
 from sgseg_dicom.model.weights import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
@@ -78,7 +78,7 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
 
     Args:
         sources: last.ckpt of a run, or a folder of exported weights that are to be judged in another way; several
-            are models that judge together (`sgseg_dicom.looks`).
+            are models that judge together (`sgseg_dicom.inference.ensemble`).
         splits: what to look at.
         out: folder; may be one of *sources*.
         release: name, and the way of judging.

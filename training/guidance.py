@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sgseg_dicom.model.text import ReportTable
+from sgseg_dicom.model.report_table import ReportTable
 from training.batches import Batch
 from training.recipe import Guidance, Recipe
 

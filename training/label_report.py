@@ -19,7 +19,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sgseg_dicom.model.text import TextEncoder
+from sgseg_dicom.model.report_table import TextEncoder
 from training.data import Item
 from training.data.items import bits_of
 from training.pseudo_labels import PseudoLabels, location_phrase, pseudo_label

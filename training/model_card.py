@@ -96,7 +96,7 @@ def _described(data: list[dict[str, Any]]) -> str:
 
 
 def _way_of(manifest: Manifest) -> str:
-    """Say who looks at what (`sgseg_dicom.looks`)."""
+    """Say who looks at what (`sgseg_dicom.inference.ensemble`)."""
     sizes = " and ".join(map(str, manifest.test_time_sizes))
     if manifest.members > 1:
         seen = "in turn the image and its mirror image" if manifest.test_time_flip else "the image"

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BertModel, PretrainedConfig
 
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.text import ReportTable, TextEncoder
+from sgseg_dicom.model.report_table import ReportTable, TextEncoder
 from sgseg_dicom.model.vision import ImageEncoder
 from sgseg_dicom.zones import REPORT_COUNT, report_of, zones_at
 from training.data import DataError

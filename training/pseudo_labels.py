@@ -15,7 +15,7 @@ import hdbscan
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.model.text import TextEncoder
+from sgseg_dicom.model.report_table import TextEncoder
 from sgseg_dicom.zones import ZoneBits
 from training.data import DataError, Item
 from training.data.items import bits_of

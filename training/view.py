@@ -1,4 +1,4 @@
-"""Fit the network of the image check (`sgseg_dicom.model.view`) to good radiographs and made-up bad ones."""
+"""Fit the network of the image check (`sgseg_dicom.model.image_check`) to good radiographs and made-up bad ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from sgseg_dicom.infer import cpu_has_bf16
-from sgseg_dicom.model.view import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
+from sgseg_dicom.inference.segmenter import cpu_has_bf16
+from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
 from sgseg_dicom.preprocess import shrink
 from training.augment import augment
 from training.batches import normalised

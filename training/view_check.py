@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.preprocess import normalise
-from sgseg_dicom.view import Limits, Sign, Viewer, signs_of, worst_sign
+from sgseg_dicom.applicability.image_check import Limits, Sign, Viewer, signs_of, worst_sign
 from training.data import Item
 from training.drawn import HELD_OUT, LEARNED, draw
 from training.progress import progress

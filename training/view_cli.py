@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.options import Data, Normals, told
 
 if TYPE_CHECKING:
-    from sgseg_dicom.model.view import ViewNet
+    from sgseg_dicom.model.image_check import ViewNet
     from training.data import Item
     from training.view_check import Halves
 
@@ -54,7 +54,7 @@ def release(
     out: Path,
 ) -> dict[str, Any]:
     """Choose the limits, measure, and write weights and manifest to *out*; give the figures."""
-    from sgseg_dicom.model.view import Viewer, save_viewer
+    from sgseg_dicom.model.image_check import Viewer, save_viewer
     from training.checkout import commit_of_checkout
     from training.data import digest_of, load_image
     from training.pictures import digest_of_pictures
@@ -86,7 +86,7 @@ def view_check_command(
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
 ) -> None:
     """Measure the image check: how many good images it refuses, how many bad ones it lets through."""
-    from sgseg_dicom.model.view import load_viewer
+    from sgseg_dicom.model.image_check import load_viewer
     from training.data import load_image, read_split
     from training.pictures import load_pictures
     from training.view_check import LATERAL, look_at, measure

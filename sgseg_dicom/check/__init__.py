@@ -11,11 +11,11 @@ from pydicom import Dataset
 from sgseg_dicom.check.attributes import text
 from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, case_of
 from sgseg_dicom.check.identity import identity
-from sgseg_dicom.check.pictures import capture, state
-from sgseg_dicom.check.report import report
+from sgseg_dicom.check.capture_and_state import capture, state
+from sgseg_dicom.check.measurement_report import report
 from sgseg_dicom.check.rules import Broken, Rule, Violation
 from sgseg_dicom.check.segmentation import segmentation, segments_of
-from sgseg_dicom.check.words import words
+from sgseg_dicom.check.text_report import words
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.extent import Extent
 

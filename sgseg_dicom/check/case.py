@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code_of, items, text
-from sgseg_dicom.check.content import Item, content_of
+from sgseg_dicom.check.content_tree import Item, content_of
 from sgseg_dicom.extent import Extent
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"

@@ -11,7 +11,7 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code, code_of, items, number, text, value
 from sgseg_dicom.check.case import Case, Equipment, equipment_of
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
-from sgseg_dicom.check.mask import Mask, expected_length, masks_of, right_half
+from sgseg_dicom.check.masks import Mask, expected_length, masks_of, right_half
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality

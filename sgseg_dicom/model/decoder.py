@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sgseg_dicom.model.text import TOKENS
+from sgseg_dicom.model.report_table import TOKENS
 
 _TEXT_TOKENS = (24, 12, 9)
 """Report tokens at each stage after projection, coarse to fine (published code)."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sgseg_dicom.model.decoder import GuidedDecoder
 from sgseg_dicom.model.detector import Lerg, Location
-from sgseg_dicom.model.text import ReportTable
+from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.vision import ImageEncoder
 
 Guidance = Literal["soft", "hard", "none"]

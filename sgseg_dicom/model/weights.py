@@ -14,7 +14,7 @@ from torch import nn
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import Guidance, SGSeg
-from sgseg_dicom.model.storage import Bits, packed, unpacked
+from sgseg_dicom.model.quantization import Bits, packed, unpacked
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.zones import ZONES
 
@@ -43,7 +43,7 @@ class Thresholds(_Record):
     Probabilities from which something counts; they belong to one version of the weights.
 
     Attributes:
-        infection: `sgseg_dicom.infer.infection_score` must reach it, else there is no finding and no mask.
+        infection: `sgseg_dicom.inference.segmenter.infection_score` must reach it, else there is no finding and no mask.
         zone: a zone of an infected image is named from here on.
         mask: a pixel of an infected image belongs to the mask from here on.
     """
@@ -62,7 +62,7 @@ class Manifest(_Record):
         name, version: of the model, as the results name it.
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
-        members: models in the file, trained apart, that judge together; who looks at what: `sgseg_dicom.looks`.
+        members: models in the file, trained apart, that judge together; who looks at what: `sgseg_dicom.inference.ensemble`.
         test_time_flip: whether the image and its mirror image are judged, and the judgements averaged.
         test_time_sizes: rows and columns at which the image is judged, each a multiple of 32; the judgements are
             averaged.
@@ -201,7 +201,7 @@ def save_weights(
         folder: made where it is not there.
         facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics,
             test_time_flip, test_time_sizes.
-        bits: of a weight in the file, see `sgseg_dicom.model.storage`.
+        bits: of a weight in the file, see `sgseg_dicom.model.quantization`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     several = [members] if isinstance(members, SGSeg) else list(members)

@@ -9,9 +9,9 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from sgseg_dicom.applicability import LEAST_SIDE, require_applicable
+from sgseg_dicom.applicability.header_rules import LEAST_SIDE, require_applicable
 from sgseg_dicom.errors import Disposition, NotApplicable
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.read import read
 from tests.builders import SOP_CLASSES, chest_radiograph, synthetic_chest, write
 
 

@@ -8,10 +8,10 @@ from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
-import sgseg_dicom.infer
+import sgseg_dicom.inference.segmenter
 from sgseg_dicom.cli import _told_of, app
-from sgseg_dicom.language import ENGLISH
-from sgseg_dicom.measure import measure
+from sgseg_dicom.language.language import ENGLISH
+from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.records import Results
 from tests.builders import chest_radiograph, write
 from tests.predictions import IMAGE_LEFT, prediction, read_built, spot
@@ -22,8 +22,8 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def no_image_check(monkeypatch):
     """Drawn chests do not pass the image check, and rightly; it has tests of its own."""
-    load = sgseg_dicom.infer.load_segmenter
-    monkeypatch.setattr(sgseg_dicom.infer, "load_segmenter", partial(load, image_check=False))
+    load = sgseg_dicom.inference.segmenter.load_segmenter
+    monkeypatch.setattr(sgseg_dicom.inference.segmenter, "load_segmenter", partial(load, image_check=False))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pydicom import dcmread
 from typer.testing import CliRunner
 
 from sgseg_dicom.cli import app
-from sgseg_dicom.forms import Wanted
+from sgseg_dicom.result_kinds import Wanted
 from tests.builders import chest_radiograph, write
 from tests.spoiling import results
 

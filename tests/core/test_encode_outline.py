@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sgseg_dicom.components import components_of
-from sgseg_dicom.encode.outline import MAXIMUM_POINTS, outline_of
+from sgseg_dicom.findings.components import components_of
+from sgseg_dicom.results.outline import MAXIMUM_POINTS, outline_of
 
 
 def outline(mask):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgseg_dicom.looks import Look, judge_by, looks_of
+from sgseg_dicom.inference.ensemble import Look, judge_by, looks_of
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.zones import MIRROR_ORDER
 

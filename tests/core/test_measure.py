@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sgseg_dicom.components import components_of
-from sgseg_dicom.measure import measure, split_at_midline
+from sgseg_dicom.findings.components import components_of
+from sgseg_dicom.findings.measure import measure, split_at_midline
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest

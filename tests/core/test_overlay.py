@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import ImageDraw
 
-from sgseg_dicom.measure import measure
-from sgseg_dicom.overlay import LEAST_WIDTH, LONGER_SIDE, LUNG_COLOURS, draw_overlay, undrawable
+from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.results.overlay import LEAST_WIDTH, LONGER_SIDE, LUNG_COLOURS, draw_overlay, undrawable
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest
 from tests.predictions import ORIENTATIONS, both_lungs, prediction, read_built, stored_as

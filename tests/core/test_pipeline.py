@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from sgseg_dicom.encode import codes
+from sgseg_dicom.results import codes
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
-from sgseg_dicom.frame import shown_in_frame
-from sgseg_dicom.infer import load_network, load_segmenter
-from sgseg_dicom.measure import measure
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.inference.segmenter import load_network, load_segmenter
+from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import chest_radiograph, write

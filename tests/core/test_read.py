@@ -14,7 +14,7 @@ from pydicom.uid import (
 )
 
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels, UnsupportedObject
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Radiograph
 from tests.builders import SOP_CLASSES, chest_radiograph, stored_values, synthetic_chest, write
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Orientation
 from tests.builders import chest_radiograph, synthetic_chest, write
 

@@ -12,9 +12,9 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from sgseg_dicom.errors import SgsegError, UndecodablePixels
-from sgseg_dicom.header import header_of
-from sgseg_dicom.pixels import TRANSFER_SYNTAXES, PixelFormat, decode
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.header import header_of
+from sgseg_dicom.reading.pixel_data import TRANSFER_SYNTAXES, PixelFormat, decode
+from sgseg_dicom.reading.read import read
 from tests.builders import (
     LOSSLESS_SYNTAXES,
     LOSSY_SYNTAXES,

@@ -9,10 +9,10 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless
 
-from sgseg_dicom.applicability import require_applicable
+from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.preprocess import normalise, preprocess
-from sgseg_dicom.read import read
+from sgseg_dicom.reading.read import read
 from tests.builders import radiograph_of, write
 
 DATA = Path(os.environ.get("SGSEG_DATA", Path(__file__).parents[3] / "shared" / "data"))

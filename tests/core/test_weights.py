@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.infer import load_segmenter
+from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import (
     MANIFEST_FILE,

@@ -32,7 +32,7 @@ from pydicom.uid import (
 from node import app, cli, workflows
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
-from sgseg_dicom.forms import Kind, Wanted
+from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.records import Finding, LungRegion, Results
 from sgseg_dicom.zones import Laterality
 

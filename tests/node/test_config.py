@@ -7,7 +7,7 @@ import pytest
 
 from sgseg_dicom.config import Config, Destination, Receive, WebDestination, load
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.forms import Kind, Wanted
+from sgseg_dicom.result_kinds import Kind, Wanted
 
 PEER = '[[destination]]\nname = "{name}"\nae_title = "PACS"\nhost = "pacs.example"\nport = 104\n'
 

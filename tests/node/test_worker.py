@@ -22,7 +22,7 @@ from sgseg_dicom.errors import (
     StorageUnavailable,
     UndecodablePixels,
 )
-from sgseg_dicom.forms import Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.records import Results
 from tests.builders import chest_radiograph, write
 from tests.node.stand_in import StandIn, results_of

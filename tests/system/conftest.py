@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sgseg_dicom.infer import Segmenter, load_segmenter
+from sgseg_dicom.inference.segmenter import Segmenter, load_segmenter
 from tests.system.images import ARE_REAL
 
 

@@ -13,7 +13,7 @@ from node.app import open_jobs, open_store
 from node.deliver import Courier
 from node.jobs import Ending, Entry
 from sgseg_dicom.config import Destination
-from sgseg_dicom.encode.uids import derived_uid
+from sgseg_dicom.results.uids import derived_uid
 from sgseg_dicom.records import Algorithm
 from tests.builders import radiograph_of, write
 from tests.node.processes import Archive, wait_for

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from transformers import BertConfig, BertModel, RTDetrConfig, RTDetrForObjectDetection, RTDetrModel
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
-from sgseg_dicom.model.text import ReportTable
+from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.vision import ImageEncoder
 from sgseg_dicom.zones import index_of, report_of, zones_at
 from tests.training.builders import small_data_set

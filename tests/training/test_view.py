@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgseg_dicom.view import Limits, Sign, worst_sign
+from sgseg_dicom.applicability.image_check import Limits, Sign, worst_sign
 from training.data import DataError, Item
 from training.drawn import HELD_OUT, LEARNED, draw
 from training.pictures import load_pictures
@@ -83,7 +83,7 @@ def test_shuffled_tiles_are_never_the_image_itself():
 
 
 def test_turned_images_turn_to_the_left_after_the_mirror():
-    """The poses' definition in `sgseg_dicom.model.view`."""
+    """The poses' definition in `sgseg_dicom.model.image_check`."""
     image = np.array([[1, 2], [3, 4]], np.uint8)
 
     assert turned(image, 1, mirrored=False).tolist() == [[2, 4], [1, 3]]

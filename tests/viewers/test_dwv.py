@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
 
-from sgseg_dicom.overlay import LUNG_COLOURS
+from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.viewers.browser import needs_viewers
 from tests.viewers.colours import painted
 from tests.viewers.studies import DOCUMENTED, EVEN

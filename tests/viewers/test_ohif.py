@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from highdicom.sr import Comprehensive3DSR, ImageRegion
 
-from sgseg_dicom.encode.codes import AREA
-from sgseg_dicom.overlay import LUNG_COLOURS
+from sgseg_dicom.results.codes import AREA
+from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.viewers.browser import needs_viewers
 from tests.viewers.colours import grown, painted
 from tests.viewers.ohif import Ohif, Overlay

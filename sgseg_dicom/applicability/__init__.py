@@ -1,0 +1,1 @@
+"""May the model judge this image?"""

@@ -1,0 +1,133 @@
+"""Rules for reports in words (Basic Text SR, TID 2000): of a finding, and of an image that was not judged."""
+
+import re
+from collections.abc import Iterator
+
+from sgseg_dicom.check import vocabulary as v
+from sgseg_dicom.check.case import Case
+from sgseg_dicom.check.content_tree import Item
+from sgseg_dicom.check.structured_report import document, has_root
+from sgseg_dicom.check.measurement_report import zone_of
+from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.zones import NO_INFECTION, ZONES, Laterality, Level, Zone, zones_of
+
+_JUDGING = (
+    *v.JUDGEMENTS,
+    *(v.NORMAL, v.INFECTION, v.WITHOUT_FINDINGS, v.WITH_FINDINGS, v.NONE_SUCCEEDED),
+)
+_SAID = {True: "signs of infection", False: "no signs of infection"}
+_WORDS = {v.PRESENT: _SAID[True], v.ABSENT: _SAID[False], v.UNDETERMINED: "undetermined"}
+_ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_WORDS.values())})")
+_STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
+_NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
+
+
+def words(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
+    """Check a report in words; one with a status is an answer, any other must have findings."""
+    root = case.contents[name]
+    yield from document(case.objects[name], root, segments, case)
+    if not has_root(root, v.TEXT_REPORT, "2000"):
+        yield Rule.SR_ROOT, "ConceptNameCodeSequence"
+    if any(item.name in _STATUS for item in root.walk()):
+        yield from _answer(root)
+    else:
+        yield from _findings(root, segments, case)
+
+
+def _answer(root: Item) -> Iterator[Broken]:
+    said = [item for item in root.walk() if item.name in _STATUS]
+    states = [item.code for item in said if item.name == v.NOT_JUDGED_STATUS]
+    reasons = [item.code for item in said if item.name == v.NOT_JUDGED_REASON]
+    if states not in ([v.FAILED], [v.NOT_ATTEMPTED]) or len(reasons) != 1 or not all(reasons[0]):
+        yield Rule.ANSWER_CODED, v.NOT_JUDGED_STATUS[0]
+    english = _language(root)[0].startswith("en")
+    for item in root.walk():
+        judging = item.name in (v.FINDINGS_SECTION, v.FINDING, v.SUMMARY, *_JUDGING) or item.code in _JUDGING
+        if judging or (item.type == "TEXT" and _reads_as_judged(item.text, english=english)):
+            yield Rule.ANSWER_SILENT, item.path
+
+
+def _reads_as_judged(said: str, *, english: bool) -> bool:
+    """Whether words say a location report, or "normal" without a "not"; other languages' are not understood."""
+    plain = said.lower()
+    if NO_INFECTION.rstrip(".") in plain:
+        return True
+    if english and _NORMAL.search(plain) and not _NOT.search(plain):
+        return True
+    try:
+        zones_of(said)
+    except SgsegError:
+        return False
+    return True
+
+
+def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
+    sections = root.all(v.FINDINGS_SECTION)
+    said = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
+    if len(said) < 1 + len(ZONES):
+        yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
+        return
+    where = f"{sections[0].path}/{v.FINDINGS_SECTION[0]}"
+    sentences = _sentences(_language(root), case)
+    if sentences and said[0] not in sentences:
+        yield Rule.TEXT_SENTENCE, f"{where}[1]"
+    if _language(root)[0] == "en":  # the words of other languages are not understood
+        yield from _english(said, segments, case, where)
+
+
+def _english(said: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
+    """Check that sentence, zones, mask and the coded report say the same of a lung in words, or undetermined."""
+    try:
+        sentence = dict(zip(ZONES, zones_of(said[0]), strict=True))
+    except SgsegError:
+        yield Rule.TEXT_SENTENCE, f"{where}[1]"
+        return
+    judged = {
+        Zone(Laterality[m[1].upper()], Level(m[2])): m[3] for line in said if (m := _ZONE.fullmatch(line))
+    }
+    if set(judged) != set(ZONES):
+        yield Rule.TEXT_FINDINGS, where
+        return
+    marked = {segment.side for several in segments.values() for segment in several}
+    for side in Laterality:
+        zones = [zone for zone in ZONES if zone.laterality is side]
+        words = [judged[zone] for zone in zones]
+        disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
+        unsure = set(words) == {"undetermined"} and (disagree or not segments)
+        # A region may reach further zones than are named.
+        as_said = (side in marked or not segments) and any(sentence[zone] for zone in zones)
+        fits = [
+            said == _SAID[sentence[zone]] or (as_said and said == "undetermined" and not sentence[zone])
+            for zone, said in zip(zones, words, strict=True)
+        ]
+        as_coded = all(
+            coded.get(zone, judged[zone]) == judged[zone] for coded in _coded(case) for zone in zones
+        )
+        if not as_coded or (not unsure and (disagree or not all(fits))):
+            yield Rule.TEXT_ZONES, f"{where}, {side.word} lung"
+
+
+def _coded(case: Case) -> Iterator[dict[Zone, str]]:
+    """Give what each coded report says of the zones, in the words of the text."""
+    for root in case.contents.values():
+        evaluations = root.only(v.EVALUATIONS)
+        said = evaluations.all(v.INFECTION) if evaluations else []
+        yield {zone: _WORDS[item.code] for item in said if (zone := zone_of(item)) and item.code in _WORDS}
+
+
+def _language(root: Item) -> tuple[str, str]:
+    told = root.only(v.LANGUAGE)
+    return told.code if told else ("", "")
+
+
+def _sentences(language: tuple[str, str], case: Case) -> set[str]:
+    """Give what coded reports for readers of *language* say first."""
+    found = set()
+    for root in case.contents.values():
+        evaluations = root.only(v.EVALUATIONS)
+        said = evaluations.all(v.FINDING) if evaluations else []
+        if said and _language(root) == language:
+            found.add(said[0].text)
+    return found

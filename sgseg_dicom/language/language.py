@@ -1,0 +1,311 @@
+"""What results say to their readers, in the reader's language. Pure but for the language file, read at first use."""
+
+import math
+import tomllib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sgseg_dicom.language import schema as grammar
+from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
+from sgseg_dicom.reading.header import text_of
+from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
+from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
+
+PACKAGED = Path(__file__).parent
+_COUNTS = ("one", "two", "three", "four", "five", "six")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Language:
+    """
+    The words of one language.
+
+    Attributes:
+        path: of the language file, which is read once, when the first word is needed.
+        plain_ascii: write everything in ASCII, for readers that can show nothing else.
+    """
+
+    path: Path
+    plain_ascii: bool = False
+
+    @property
+    def code(self) -> str:
+        """The language's tag (RFC 5646), for example "de"."""
+        return self._grammar.code
+
+    @property
+    def english_name(self) -> str:
+        """The language's name in English, the meaning of its code."""
+        return self._grammar.english_name
+
+    @property
+    def form(self) -> str:
+        """What sets results in this language apart, for their UIDs: "" for English, else for example " de"."""
+        if self.path == ENGLISH.path:
+            return ""
+        return f" {self.code} ascii" if self.plain_ascii else f" {self.code}"
+
+    def sentence(self, zones: Sequence[bool]) -> str:
+        """Write the location report of *zones*, in the order of ZONES (the patient's sides)."""
+        template = self._grammar.sentence
+        lungs = {side: phrase for side in Laterality if (phrase := self._lung(zones, side))}
+        if not lungs:
+            return self._said(template.none)
+        count = getattr(self._grammar.count, _COUNTS[sum(map(bool, zones)) - 1])
+        if len(lungs) == 1:
+            return self._said(template.one_lung, count=count, lung=next(iter(lungs.values())))
+        right, left = lungs[Laterality.RIGHT], lungs[Laterality.LEFT]
+        return self._said(template.both_lungs, count=count, right=right, left=left)
+
+    def zone(self, zone: Zone) -> str:
+        """Name a zone, for example "right upper zone"."""
+        return self._said(getattr(self._table("zone", zone.laterality), zone.level.value))
+
+    def zone_statement(self, zone: Zone, judgement: str) -> str:
+        """Say that a zone is "present" (infected), "absent" or "undetermined"."""
+        words = self._grammar.judgement
+        return self._said(words.statement, zone=self.zone(zone), judgement=getattr(words, judgement))
+
+    def region_name(self, side: Laterality, part: int = 1) -> str:
+        """Name a lung's region, for example "Infected region, right lung"; further parts by their number."""
+        name = self._said(self._side(side).region)
+        return self._said(self._grammar.region.part, region=name, number=part) if part > 1 else name
+
+    def region_extent(self, region: LungRegion, radiograph: Radiograph) -> str:
+        """Say how large a region is: its share of the image, and square millimetres with their plane."""
+        words = self._grammar.region
+        said = {"region": self.region_name(region.laterality), "percent": self.percent(region.area_share)}
+        if region.area_mm2 is None:
+            return self._said(words.share, **said)
+        template = (
+            words.share_and_area_at_detector if radiograph.spacing_at_detector else words.share_and_area
+        )
+        return self._said(template, area=self._number(region.area_mm2, decimals=0), **said)
+
+    def percent(self, share: float) -> str:
+        """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
+        return self._number(100 * share, decimals=1)
+
+    def _number(self, number: float, *, decimals: int) -> str:
+        written = f"{number:.{decimals}f}"
+        if number > 0 and not float(written):  # what is marked is never nothing
+            written = f"{number:.{-math.floor(math.log10(number))}f}"
+        return written.replace(".", self._grammar.decimal_mark)
+
+    @property
+    def whole_image(self) -> str:
+        """Name what a statement is about that concerns no region."""
+        return self._said(self._grammar.region.whole_image)
+
+    @property
+    def draft(self) -> str:
+        """Say "draft, not for diagnosis" as short as a label."""
+        return self._said(self._grammar.remark.draft)
+
+    def warning(self, algorithm: Algorithm) -> str:
+        """Say that this is a draft, whose, and what it is not for."""
+        return self._said(self._grammar.remark.warning, algorithm=algorithm.name, version=algorithm.version)
+
+    @property
+    def limits(self) -> str:
+        """Say what was looked for, and that nothing else was judged."""
+        return self._said(self._grammar.remark.limits)
+
+    def disagreement(self, side: Laterality) -> str:
+        """Say that the sentence and the outlines contradict each other about a lung."""
+        return self._said(self._side(side).disagreement)
+
+    def doubts(self, finding: Finding) -> list[str]:
+        """Say of each lung what sentence and marked region contradict each other in."""
+        said = []
+        for side in Laterality:
+            if finding.disagrees_on(side):
+                said.append(self.disagreement(side))
+            elif finding.exceeds_sentence(side):
+                said.append(self.excess(side))
+        return said
+
+    def excess(self, side: Laterality) -> str:
+        """Say that a lung's outlines reach a zone that the sentence leaves out."""
+        return self._said(self._side(side).excess)
+
+    @property
+    def possible_assumptions(self) -> list[str]:
+        """All that `assumptions` may say."""
+        remark = self._grammar.remark
+        return [self._said(remark.sides_by_the_middle), self._said(remark.orientation_unknown)]
+
+    def assumptions(self, radiograph: Radiograph) -> list[str]:
+        """Say what was taken for granted about the sides."""
+        by_the_middle, unknown = self.possible_assumptions
+        said = [by_the_middle]
+        if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
+            said.append(unknown)
+        return said
+
+    @property
+    def nominal_geometry(self) -> str:
+        """Say that the SEG's geometry is no measurement."""
+        return self._said(self._grammar.remark.nominal_geometry)
+
+    def title(self, kind: Kind) -> str:
+        """Describe the series of one kind of result, at most 64 characters."""
+        return self._said(getattr(self._grammar.title, kind.value.replace("-", "_")))
+
+    @property
+    def seg_content(self) -> str:
+        """Describe the SEG's content, at most 64 characters."""
+        return self._said(self._grammar.title.seg_content)
+
+    @property
+    def answer_title(self) -> str:
+        """Describe the series of the answer for an image that was not judged, at most 64 characters."""
+        return self._said(self._grammar.title.answer)
+
+    def not_judged(self, reason: str) -> str:
+        """Say that an image was not judged and why; *reason* is that of `NotApplicable`, for example "child"."""
+        reasons = self._grammar.reason
+        return self._said(self._grammar.answer.not_judged, reason=reasons.get(reason, reasons[OTHER_REASON]))
+
+    @property
+    def failed(self) -> str:
+        """Say that the software failed on an image."""
+        return self._said(self._grammar.answer.failed)
+
+    @property
+    def _grammar(self) -> Grammar:
+        return _grammar_of(self.path)
+
+    def _side(self, side: Laterality) -> Side:
+        return self._grammar.right if side is Laterality.RIGHT else self._grammar.left
+
+    def _table(self, name: str, side: Laterality) -> grammar.Lung | grammar.Zone:
+        table: grammar.Lung | grammar.Zone = getattr(self._grammar, f"{side.word}_{name}")
+        return table
+
+    def _lung(self, zones: Sequence[bool], side: Laterality) -> str:
+        levels = [
+            zone.level.value
+            for zone, present in zip(ZONES, zones, strict=True)
+            if present and zone.laterality is side
+        ]
+        return getattr(self._table("lung", side), "_".join(levels)) if levels else ""
+
+    def _said(self, template: str, **values: object) -> str:
+        text = template.format(**values)
+        return to_ascii(text, self._grammar.ascii) if self.plain_ascii else text
+
+
+ENGLISH = Language(path=PACKAGED / "en.toml")
+
+
+def load_language(name_or_path: str, *, plain_ascii: bool = False) -> Language:
+    """
+    Give a language that comes with the software ("en", "es", "de"), or that of a language file.
+
+    Args:
+        name_or_path: a name without a dot, or the path of a TOML file.
+        plain_ascii: write everything in ASCII: as the file's [ascii] says, and without accents.
+
+    Raises:
+        ConfigError: there is no such language; or one line for each problem of the file, all at once.
+    """
+    known = sorted(path.stem for path in PACKAGED.glob("*.toml"))
+    if not name_or_path.endswith(".toml") and name_or_path not in known:
+        raise ConfigError(
+            f"there is no language {name_or_path!r}; give one of {known} or the name of a file ending .toml"
+        )
+    path = PACKAGED / f"{name_or_path}.toml" if name_or_path in known else Path(name_or_path)
+    language = Language(path=path, plain_ascii=plain_ascii)
+    if name_or_path not in known and language.code in known:
+        raise ConfigError(
+            f"{path}: code is {language.code!r}, a language that comes with the software, and other words under "
+            f'one code would be other results under one UID; give it its own, for example "{language.code}-x-site"'
+        )
+    _require_distinct(language)
+    _require_short(language)
+    if plain_ascii:
+        _require_ascii(_grammar_of(path), path)
+    return language
+
+
+def to_ascii(text: str, spelling: dict[str, str]) -> str:
+    """
+    Spell *text* in ASCII: first by the language's own *spelling* ("ä" as "ae"), then without accents.
+
+    Raises:
+        ConfigError: a character has no spelling.
+    """
+    spelt = "".join(spelling.get(character, character) for character in unicodedata.normalize("NFC", text))
+    plain = "".join(
+        character
+        for character in unicodedata.normalize("NFKD", spelt)
+        if not unicodedata.combining(character)
+    )
+    if not plain.isascii():
+        strange = sorted({character for character in plain if not character.isascii()})
+        raise ConfigError(f"{strange} cannot be written in ASCII; say how under [ascii] of the language file")
+    return plain
+
+
+@cache
+def _grammar_of(path: Path) -> Grammar:
+    try:
+        read = Grammar.model_validate(tomllib.loads(path.read_text("utf-8")))
+        found = list(doubts(read))
+    except OSError as error:
+        raise ConfigError(f"the language file {path} cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}; see https://toml.io") from error
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in problems(error.errors()))) from error
+    if found:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in found))
+    return read
+
+
+def _require_ascii(words: Grammar, path: Path) -> None:
+    """Spell everything once, so that no letter is met for the first time in a patient's result."""
+    short = [*(text for _, text in words.title), words.remark.draft, words.right.region, words.left.region]
+    for text in (*short, words.model_dump_json(exclude={"ascii"})):
+        spelt = to_ascii(text, words.ascii)
+        if text in short and len(spelt) > LONG_STRING:
+            raise ConfigError(
+                f"{path}: {spelt!r} has more than {LONG_STRING} characters in ASCII; shorten it"
+            )
+
+
+def _require_short(language: Language) -> None:
+    """All that is said under an image stands in one text of a presentation state, at most SHORT_TEXT characters."""
+    sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
+    doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
+    said = " ".join([max(sentences, key=len), *doubts, language.limits, *language.possible_assumptions])
+    if len(said) > SHORT_TEXT:
+        raise ConfigError(
+            f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(said)} "
+            f"characters together; at most {SHORT_TEXT} go out, shorten [remark] or the lungs' doubts"
+        )
+
+
+def _require_distinct(language: Language) -> None:
+    """No two findings may read the same: it would be a phrase that was copied and not changed."""
+    said: dict[str, int] = {}
+    for index in range(REPORT_COUNT):
+        sentence = language.sentence(zones_at(index))
+        if sentence in said:
+            one, other = (
+                ", ".join(zone.name for zone, present in zip(ZONES, zones_at(number), strict=True) if present)
+                for number in (said[sentence], index)
+            )
+            raise ConfigError(
+                f"{language.path}: {sentence!r} is said of {one} and of {other}; give each phrase of "
+                "[count], [right_lung] and [left_lung] its own words"
+            )
+        said[sentence] = index

@@ -1,0 +1,181 @@
+"""The tiny network that tells what an image shows and which way up it is, and its weights on disk."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
+from sgseg_dicom.applicability.image_check import Limits, Seen
+
+POSES = 8
+"""Pose k + 4 m is the standard display, mirrored left to right if m, then turned k times 90 degrees to the left."""
+INVERTED, CHEST, CUT_OFF = 8, 9, 10
+OUTPUTS = 11
+SEEN_SIZE = 56
+"""Rows and columns that the network works on."""
+
+
+class ViewNet(nn.Module):
+    """0.23 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            *_block(1, 16, stride=2, size=5),  # (B, 16, 28, 28)
+            *_block(16, 32, stride=2),  # (B, 32, 14, 14)
+            *_block(32, 48),  # (B, 48, 14, 14)
+            *_block(48, 64, stride=2),  # (B, 64, 7, 7)
+            *_block(64, 64),  # (B, 64, 7, 7)
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.2), nn.Linear(64 * 7 * 7, 48), nn.ReLU(), nn.Linear(48, OUTPUTS)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images (B, 1, S, S), S 224 or 56, mean 0, deviation 1 -> logits (B, 11): poses, then one by one."""
+        small = adaptive_avg_pool2d(images, SEEN_SIZE)  # (B, 1, 56, 56)
+        logits: Tensor = self.head(self.features(small))
+        return logits
+
+
+def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(given, made, size, stride=stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(made),
+        nn.ReLU(),
+    )
+
+
+class ViewManifest(BaseModel):
+    """
+    What the weights are.
+
+    Attributes:
+        format: of this file.
+        sha256: of the weights file.
+        identity: sha256 over what decides an answer: weights and limits.
+        limits: chosen on good valid images; they belong to one version of the weights.
+        training: command, data with digest, commit.
+        metrics: share refused of good images and let through of bad ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    sha256: str
+    identity: str
+    limits: Limits
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+class Viewer:
+    """A loaded network: pixels in, `Seen` out; safe to call from many threads."""
+
+    def __init__(self, network: ViewNet, limits: Limits) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.limits = limits
+
+    def __call__(self, pixels: NDArray[np.float32]) -> Seen:
+        """Look at float32 (224, 224), mean 0 and standard deviation 1."""
+        return self.look(torch.from_numpy(pixels)[None, None])[0]
+
+    @torch.inference_mode()
+    def look(self, images: Tensor) -> list[Seen]:
+        """Look at images (B, 1, 224, 224), each beside its mirror image: what mirrors cannot change is averaged."""
+        plain, mirror = self.network(images), self.network(images.flip(3))
+        return [
+            Seen(
+                not_chest=-float(alone[CHEST]),
+                inverted=float(alone[INVERTED]),
+                cut_off=float(alone[CUT_OFF]),
+                rotated=_odds(alone, (1, 3, 5, 7), (0, 2, 4, 6)),
+                upside_down=_odds(alone, (2, 6), (0, 4)),
+                mirrored=float(((one[4] - one[0]) - (other[4] - other[0])) / 2),
+            )
+            for alone, one, other in zip((plain + _unmirrored(mirror)) / 2, plain, mirror, strict=True)
+        ]
+
+
+def _unmirrored(logits: Tensor) -> Tensor:
+    """Give the logits of mirror images the places that they have for the images themselves."""
+    # A mirror image of pose (k, m) has pose (-k, not m).
+    return logits[:, [4, 7, 6, 5, 0, 3, 2, 1, INVERTED, CHEST, CUT_OFF]]
+
+
+def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> float:
+    return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
+
+
+def packaged_viewer() -> Path:
+    """Give the folder of the weights that ship with the package."""
+    return Path(__file__).parent.parent / "weights" / "view"
+
+
+def load_viewer(folder: Path | None = None) -> Viewer:
+    """
+    Load the weights in *folder*, or those that ship; float32 on the CPU.
+
+    Raises:
+        WeightsError: weights, manifest and code do not belong together.
+    """
+    folder = packaged_viewer() if folder is None else folder
+    manifest = read_view_manifest(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file() or digest_of_file(path) != manifest.sha256:
+        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    network = ViewNet()
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise WeightsError(f"{path} does not fit this version: {error}") from None
+    return Viewer(network, manifest.limits)
+
+
+def read_view_manifest(folder: Path) -> ViewManifest:
+    """
+    Read and check the manifest in *folder*.
+
+    Raises:
+        WeightsError: missing, damaged or changed.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = ViewManifest.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
+    except ValidationError as error:
+        raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
+    if manifest.identity != _identity(manifest.sha256, manifest.limits):
+        raise WeightsError(f"{path} was changed: its limits are not those of its release; restore it")
+    return manifest
+
+
+def save_viewer(viewer: Viewer, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Write weights and manifest to *folder*, which is made where it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(viewer.network.state_dict(), folder / WEIGHTS_FILE)
+    sha256 = digest_of_file(folder / WEIGHTS_FILE)
+    manifest = ViewManifest(
+        sha256=sha256,
+        identity=_identity(sha256, viewer.limits),
+        limits=viewer.limits,
+        training=training,
+        metrics=metrics,
+    )
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
+
+
+def _identity(sha256: str, limits: Limits) -> str:
+    return hashlib.sha256(f"{sha256}|{limits.model_dump_json()}".encode()).hexdigest()

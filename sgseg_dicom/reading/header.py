@@ -1,0 +1,137 @@
+"""The data set of a file -> a header that every later stage can use: parsed, decoded, without pixels."""
+
+import math
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from pydicom import DataElement, Dataset, FileDataset, Sequence
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.errors import BytesLengthException
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, FLOAT_VR, INT_VR
+
+from sgseg_dicom.reading.character_sets import encodings_of, without_escapes
+
+UNPARSABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+    BytesLengthException,
+)
+"""What pydicom raises for a value that breaks its value representation (found by flipping bytes)."""
+
+LEAST_SPACING_MM = 0.01
+"""A pixel spacing below it is none: the finest detectors have 0.05 mm."""
+
+_NUMBERS = frozenset({"DS", "IS", "AT", "SQ", "US or SS"}) | INT_VR | FLOAT_VR
+_ICON_IMAGE_SEQUENCE = 0x00880200
+_SPECIFIC_CHARACTER_SET = 0x00080005
+
+
+def header_of(ds: FileDataset, *, undeclared: str = "") -> Dataset:
+    """
+    Copy *ds* for the stages to come.
+
+    Left out are pixels, overlays, the icon, and elements that cannot be parsed. Value representations are
+    explicit, OW values little endian. Text is decoded (`sgseg_dicom.reading.character_sets`), so Specific Character Set says
+    ISO_IR 192 (UTF-8), which can write it all: highdicom refuses some character sets and pydicom writes "?" in
+    others. *undeclared* is the encoding where none is declared, as of `encodings_of`.
+    """
+    header = _parsed(ds, big_endian=ds.original_encoding[1] is False, undeclared=undeclared)
+    header.SpecificCharacterSet = "ISO_IR 192"
+    return header
+
+
+def text_of(header: Dataset, keyword: str) -> str:
+    """Give a value as trimmed upper-case text, several joined by a backslash; "" where absent."""
+    value = header.get(keyword)
+    if value is None:
+        return ""
+    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
+    return "\\".join(str(one).strip().upper() for one in values)
+
+
+def spacing_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Give the first two values if both are distances that a detector can have between its pixels, else None."""
+    numbers = numbers_of(header, keyword)[:2]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) >= LEAST_SPACING_MM else None
+
+
+def numbers_of(header: Dataset, keyword: str) -> list[float]:
+    """Give the values as finite numbers; none where the element is absent or one value is no number."""
+    try:
+        numbers = [float(text) for text in text_of(header, keyword).split("\\")]
+    except ValueError:
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []
+
+
+def first_number(header: Dataset, keyword: str) -> float | None:
+    """Give the first value if it is a finite number, whatever stands behind it; else None."""
+    try:
+        number = float(text_of(header, keyword).split("\\")[0])
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _parsed(
+    ds: Dataset, *, big_endian: bool, inherited: tuple[str, ...] = (), undeclared: str = ""
+) -> Dataset:
+    encodings = encodings_of(ds, inherited, undeclared=undeclared)
+    implicit_vr, little_endian = ds.original_encoding
+    ds.set_original_encoding(implicit_vr, little_endian, encodings)  # pydicom converts texts by it
+    parsed = Dataset()
+    for element in _parsable(ds):
+        if element.tag in (_ICON_IMAGE_SEQUENCE, _SPECIFIC_CHARACTER_SET) or _holds_pixels(element.tag.group):
+            continue
+        if element.VR == "SQ":
+            items = [
+                _parsed(item, big_endian=big_endian, inherited=tuple(encodings))
+                for item in element.value or ()
+            ]
+            element = DataElement(element.tag, "SQ", Sequence(items))
+        elif element.VR == "PN" or (element.VR in CUSTOMIZABLE_CHARSET_VR and "\x1b" in str(element.value)):
+            element = _decoded(element)
+        elif element.VR == "OW" and big_endian and element.value:
+            if len(element.value) % 2:
+                continue  # half a word
+            element = DataElement(
+                element.tag, "OW", np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
+            )
+        parsed.add(element)
+    return parsed
+
+
+def _decoded(element: DataElement) -> DataElement:
+    """Give an element of text without what its bytes were written in."""
+    texts = [without_escapes(str(text)) for text in ([element.value] if element.VM < 2 else element.value)]
+    return DataElement(element.tag, element.VR, texts if element.VM > 1 else texts[0])
+
+
+def _parsable(ds: Dataset) -> Iterator[DataElement]:
+    for tag in sorted(ds.keys()):
+        try:
+            element = ds[tag]
+        except UNPARSABLE:
+            continue
+        if not _has_fallen_back(element):
+            yield element
+
+
+def _has_fallen_back(element: DataElement) -> bool:
+    """Whether pydicom could not parse a number and gave it out as text or bytes."""
+    if element.VR in ("DS", "IS"):
+        values = element.value if element.VM > 1 else [element.value]
+        return any(isinstance(value, str) and value for value in values)
+    known = dictionary_has_tag(element.tag)
+    return known and element.VR in ("SH", "UN") and dictionary_VR(element.tag) in _NUMBERS
+
+
+def _holds_pixels(group: int) -> bool:
+    return group == 0x7FE0 or group >> 8 in (0x50, 0x60)  # curves and overlays: PS3.5 7.6

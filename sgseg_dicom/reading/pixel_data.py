@@ -1,0 +1,210 @@
+"""Pixel Data (7FE0,0010) in any transfer syntax -> the stored bits of each pixel."""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset, uid
+from pydicom.encaps import get_frame
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID
+
+from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
+from sgseg_dicom.reading.header import numbers_of, text_of
+
+LARGEST = 100_000_000
+"""The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
+
+# HTJ2K by OpenJPEG (jpeg2k_decode), not OpenJPH (htj2k_decode): three times slower, but a damaged stream
+# makes OpenJPH 0.26 crash the process or never come back. gdcm decodes nothing that imagecodecs does not.
+_CODECS: Mapping[UID, Callable[[bytes], NDArray[Any]]] = {
+    uid.JPEGBaseline8Bit: imagecodecs.jpeg8_decode,
+    uid.JPEGExtended12Bit: imagecodecs.jpeg8_decode,
+    uid.JPEGLossless: imagecodecs.jpeg8_decode,
+    uid.JPEGLosslessSV1: imagecodecs.jpeg8_decode,
+    uid.JPEGLSLossless: imagecodecs.jpegls_decode,
+    uid.JPEGLSNearLossless: imagecodecs.jpegls_decode,
+    uid.JPEG2000Lossless: imagecodecs.jpeg2k_decode,
+    uid.JPEG2000: imagecodecs.jpeg2k_decode,
+    uid.HTJ2KLossless: imagecodecs.jpeg2k_decode,
+    uid.HTJ2KLosslessRPCL: imagecodecs.jpeg2k_decode,
+    uid.HTJ2K: imagecodecs.jpeg2k_decode,
+}
+_BY_PYDICOM = (
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.RLELossless,
+)
+_LOSSY = (uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
+TRANSFER_SYNTAXES: tuple[UID, ...] = (*_BY_PYDICOM, *_CODECS)
+"""Every transfer syntax that is decoded; the receiver may offer just these."""
+
+# What imagecodecs (RuntimeError, ValueError), pydicom and gdcm raise for a damaged stream.
+_FAILURES = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    MemoryError,
+    EOFError,
+    struct.error,
+)
+
+_J2K_START = b"\xff\x4f\xff\x51"  # SOC, SIZ: ISO/IEC 15444-1 A.4.1, A.5.1
+_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # SOF: ISO/IEC 10918-1 B.1.1.3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PixelFormat:
+    """The numbers of the Image Pixel module (PS3.3 C.7.6.3), checked."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+
+    @classmethod
+    def of(cls, header: Dataset) -> "PixelFormat":
+        """
+        Read the numbers of *header*.
+
+        Raises:
+            InvalidDataset: one is missing, or is no whole number.
+            UndecodablePixels: they contradict each other, or claim an absurd size.
+        """
+        pixel_format = cls(
+            rows=_whole(header, "Rows"),
+            columns=_whole(header, "Columns"),
+            bits_allocated=_whole(header, "BitsAllocated"),
+            bits_stored=_whole(header, "BitsStored"),
+            high_bit=_whole(header, "HighBit", _whole(header, "BitsStored") - 1),
+            signed=_whole(header, "PixelRepresentation", 0) == 1,
+        )
+        pixel_format._require_sense()
+        return pixel_format
+
+    def _require_sense(self) -> None:
+        if not 0 < self.rows * self.columns <= LARGEST or self.rows < 0:
+            raise UndecodablePixels(
+                f"Rows x Columns is {self.rows} x {self.columns}; it must lie between 1 and {LARGEST} pixels"
+            )
+        if self.bits_allocated not in (8, 16) or not 0 < self.bits_stored <= self.bits_allocated:
+            raise UndecodablePixels(
+                f"Bits Stored is {self.bits_stored} of {self.bits_allocated} allocated; allocate 8 or 16"
+            )
+
+
+def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
+    """
+    Decode the one frame of *ds*.
+
+    Returns:
+        uint16 (rows, columns), the Bits Stored of each pixel as they are, the rest zero: a negative value
+        is its two's complement in Bits Stored. What else lies in the allocated bits (overlays, junk) is gone.
+
+    Raises:
+        UndecodablePixels: missing, damaged, in an unknown transfer syntax, or of another size than stated.
+    """
+    transfer_syntax = UID(str(ds.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian)))
+    # As it lies in the file: parsing it would parse the elements that decide its VR, and they may be damaged.
+    element = ds.get_item("PixelData") if "PixelData" in ds else None
+    if element is None or not element.value:
+        raise UndecodablePixels("Pixel Data (7FE0,0010) is missing or empty; send the image itself")
+    if transfer_syntax not in TRANSFER_SYNTAXES:
+        raise UndecodablePixels(
+            f"no decoder for transfer syntax {transfer_syntax.name}; send it uncompressed"
+        )
+    try:
+        decoded = _decoded(element.value, transfer_syntax, pixel_format, element.VR or "OW")
+    except _FAILURES as error:
+        raise UndecodablePixels(
+            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_told(error)}"
+        ) from error
+    if decoded.shape != (pixel_format.rows, pixel_format.columns):
+        raise _mismatch(decoded.shape, pixel_format)
+    return _stored_bits(decoded, transfer_syntax, pixel_format)
+
+
+def _decoded(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr: str) -> NDArray[Any]:
+    if transfer_syntax not in _CODECS:
+        return _by_pydicom(data, transfer_syntax, pixel_format, vr)
+    frame = get_frame(data, 0, number_of_frames=1)
+    # Before decoding: a codestream of a few bytes can claim a size that no memory holds.
+    claimed = _codestream_shape(frame)
+    if claimed != (pixel_format.rows, pixel_format.columns):
+        raise _mismatch(claimed, pixel_format)
+    return _CODECS[transfer_syntax](frame)
+
+
+def _by_pydicom(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr: str) -> NDArray[Any]:
+    options: dict[str, Any] = {
+        "rows": pixel_format.rows,
+        "columns": pixel_format.columns,
+        "bits_allocated": pixel_format.bits_allocated,
+        "bits_stored": pixel_format.bits_stored,
+        "pixel_representation": int(pixel_format.signed),
+        "photometric_interpretation": "MONOCHROME2",
+        "samples_per_pixel": 1,
+        "number_of_frames": 1,
+        "pixel_keyword": "PixelData",
+        "pixel_vr": vr,
+        "correct_unused_bits": False,  # `_stored_bits` does, and looks at High Bit too
+    }
+    return get_decoder(transfer_syntax).as_array(data, index=0, raw=True, **options)[0]
+
+
+def _stored_bits(
+    decoded: NDArray[Any], transfer_syntax: UID, pixel_format: PixelFormat
+) -> NDArray[np.uint16]:
+    bits = decoded.astype(np.uint16, copy=False)
+    most = np.uint16(2**pixel_format.bits_stored - 1)
+    if transfer_syntax in _LOSSY and not pixel_format.signed:
+        return np.minimum(bits, most)  # an overshoot is white; cut to Bits Stored it would be black
+    shift = pixel_format.high_bit + 1 - pixel_format.bits_stored
+    if transfer_syntax in _BY_PYDICOM and 0 < shift <= pixel_format.bits_allocated - pixel_format.bits_stored:
+        bits = bits >> np.uint16(shift)  # High Bit elsewhere than PS3.5 8.1.1 has it; older editions let it
+    return bits & most if pixel_format.bits_stored < 16 else bits
+
+
+def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
+    """Read (rows, columns) from the start of a JPEG, JPEG-LS or JPEG 2000 codestream; None if none."""
+    start = frame.find(_J2K_START, 0, 1024)  # not always first: some wrap it in a JP2 file
+    if start >= 0:
+        right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
+        return bottom - top, right - left
+    place = 2
+    while place + 9 <= len(frame) and frame[place] == 0xFF:
+        if frame[place + 1] in _JPEG_FRAMES:
+            rows, columns = struct.unpack_from(">2H", frame, place + 5)
+            return rows, columns
+        fill = frame[place + 1] == 0xFF
+        place += 1 if fill else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
+    return None
+
+
+def _mismatch(found: tuple[int, ...] | None, pixel_format: PixelFormat) -> UndecodablePixels:
+    said = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
+    what = "hold no image" if found is None else f"hold {' x '.join(map(str, found))}"
+    return UndecodablePixels(f"{said}, but the pixel data {what}; send the image again from its source")
+
+
+def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
+    if default is not None and not text_of(header, keyword):
+        return default
+    numbers = numbers_of(header, keyword)
+    if len(numbers) != 1 or not numbers[0].is_integer():
+        raise InvalidDataset(f"{keyword} is missing or no whole number; send the image again from its source")
+    return int(numbers[0])
+
+
+def _told(error: Exception) -> str:
+    return " ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

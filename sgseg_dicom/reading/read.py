@@ -1,0 +1,212 @@
+"""One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
+
+import math
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset, dcmread, uid
+from pydicom.config import disable_value_validation
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, UID_dictionary
+
+from sgseg_dicom.reading.lossy_compression import state_loss
+from sgseg_dicom.results.provenance import is_own_result
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.grayscale import render
+from sgseg_dicom.reading.header import UNPARSABLE, header_of, numbers_of, spacing_pair, text_of
+from sgseg_dicom.reading.patient_orientation import orientation_of
+from sgseg_dicom.reading.pixel_data import PixelFormat, decode
+from sgseg_dicom.records import Radiograph
+from sgseg_dicom.reading.display_shutter import shown_by_shutter
+
+SOP_CLASSES: Mapping[UID, str] = {
+    uid.ComputedRadiographyImageStorage: "CR",
+    uid.DigitalXRayImageStorageForPresentation: "DX for presentation",
+    uid.DigitalXRayImageStorageForProcessing: "DX for processing",
+    uid.SecondaryCaptureImageStorage: "secondary capture",
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage: "grayscale byte secondary capture",
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage: "grayscale word secondary capture",
+}
+"""The SOP classes that are read; the receiver may offer just these."""
+
+_MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
+# Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
+_OTHER_MODALITIES = frozenset(
+    {"AR", "AU", "BDUS", "BI", "BMD", "CT", "DG", "DOC", "ECG", "EPS", "ES", "FID", "GM", "HC", "HD", "IO"}
+    | {"IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM", "OPT"}
+    | {"OPV", "OSS", "PLAN", "PR", "PT", "PX", "REG", "RESP", "RF", "RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT"}
+    | {"RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TG", "US", "VA", "XA", "XC"}
+)  # PS3.3 C.7.3.1.1.1
+_OTHER_PHOTOMETRICS = frozenset(
+    {"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422"}
+    | {"YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"}
+)  # PS3.3 C.7.6.3.1.2
+_ROUNDING = 0.01
+"""What an archive may change of a spacing by writing it anew, as a share of it."""
+
+_MOST_OBLONG = 5.0
+"""How many times taller than wide, or the reverse, a pixel can be."""
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
+
+
+def read(path: Path, *, undeclared: str = "") -> Radiograph:
+    """
+    Read one stored chest radiograph as a reader would see it.
+
+    *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.reading.character_sets`).
+
+    Raises:
+        InvalidDataset: not DICOM, cut off, an attribute that every image must have is missing, or the file
+            meta information names another image.
+        UnsupportedObject: SOP class, modality, colour or frames that no chest radiograph has; a result of ours.
+        UndecodablePixels: the pixel data are missing, cut off, or contradict the header.
+        StorageUnavailable: the file cannot be read.
+    """
+    # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
+    with disable_value_validation():
+        ds = _opened(path)
+        header = header_of(ds, undeclared=undeclared)
+        _require_identity(header)
+        _require_one_identity(ds, header)
+        _require_foreign(header)
+        _require_radiograph(header)
+        pixel_format = PixelFormat.of(header)
+        state_loss(header, ds)
+        codes = decode(ds, pixel_format)
+        shown = shown_by_shutter(header, codes.shape)
+        if shown is None:
+            shown = shown_in_frame(codes)
+        rendered = render(codes, header, pixel_format, shown=shown)
+    padding = rendered.padding
+    orientation = orientation_of(header)
+    spacing_mm, spacing_at_detector = _spacing(header)
+    return Radiograph(
+        header=header,
+        pixels=_frozen(orientation.to_display(rendered.grey)),
+        padding=None if padding is None else _frozen(orientation.to_display(padding)),
+        orientation=orientation,
+        spacing_mm=spacing_mm,
+        spacing_at_detector=spacing_at_detector,
+        pixel_aspect=_pixel_aspect(header, spacing_mm),
+        stretched=rendered.stretched,
+    )
+
+
+def read_header(path: Path, *, undeclared: str = "") -> Dataset:
+    """
+    Read the header of an image that was not judged; its pixels, which may be damaged, are not looked at.
+
+    *undeclared*: as of `read`.
+
+    Raises:
+        InvalidDataset: not DICOM, a UID by which results refer to the image is missing, or the file meta
+            information names another image.
+        UnsupportedObject: a result of ours that came back: an answer about it would be the next one.
+        StorageUnavailable: the file cannot be read.
+    """
+    with disable_value_validation():
+        ds = _opened(path, stop_before_pixels=True)
+        header = header_of(ds, undeclared=undeclared)
+        _require_identity(header)
+        _require_one_identity(ds, header)
+        _require_foreign(header)
+    return header
+
+
+def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
+    try:
+        return dcmread(path, stop_before_pixels=stop_before_pixels)
+    except _UNREADABLE as error:
+        raise InvalidDataset(
+            f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
+        ) from error
+    except OSError as error:
+        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+
+
+def _require_identity(header: Dataset) -> None:
+    for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not _UID.fullmatch(str(header.get(keyword) or "")):
+            raise InvalidDataset(
+                f"{keyword} is missing or no UID: results could not refer to the image; resend it"
+            )
+
+
+def _require_one_identity(ds: FileDataset, header: Dataset) -> None:
+    """The receiver names the file by the C-STORE command's UID: what refers to the other one finds nothing."""
+    named = ds.file_meta.get("MediaStorageSOPInstanceUID")
+    if named and named != header.SOPInstanceUID:
+        raise InvalidDataset(
+            "the file meta information or the C-STORE command names another SOP Instance UID than the data set "
+            "(PS3.10 7.1, PS3.7 9.3.1.1); send the image again from its source"
+        )
+
+
+def _require_foreign(header: Dataset) -> None:
+    """A picture of ours that an archive's routing rule sends back is a secondary capture like others."""
+    if is_own_result(header):
+        raise UnsupportedObject(
+            "this is a result of this software, sent back to it; leave results out of the archive's routing rule"
+        )
+
+
+def _require_radiograph(header: Dataset) -> None:
+    sop_class = UID(header.SOPClassUID)
+    if sop_class not in SOP_CLASSES:
+        name = sop_class.name if sop_class in UID_dictionary else "unknown"
+        raise UnsupportedObject(f"SOP class is {name}; send one of: {', '.join(SOP_CLASSES.values())}")
+    modality = text_of(header, "Modality")
+    if modality not in _MODALITIES:
+        said = modality if modality in _OTHER_MODALITIES else "unknown"
+        raise UnsupportedObject(f"Modality is {said}; send chest radiographs only (CR, DX, RG)")
+    photometric = text_of(header, "PhotometricInterpretation")
+    if photometric and photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        said = photometric if photometric in _OTHER_PHOTOMETRICS else "unknown"
+        raise UnsupportedObject(f"Photometric Interpretation is {said}; send MONOCHROME1 or MONOCHROME2")
+    if not photometric:
+        raise InvalidDataset(
+            "Photometric Interpretation is missing: nothing says whether low values are black or white; correct the "
+            "header and send again"
+        )
+    for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
+        if text_of(header, keyword) not in ("", "0", "1"):
+            raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")
+
+
+def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
+    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.3)."""
+    spacing = spacing_pair(header, "PixelSpacing")
+    at_detector = spacing_pair(header, "ImagerPixelSpacing")
+    if spacing is None:
+        return at_detector, at_detector is not None
+    calibrated = bool(text_of(header, "PixelSpacingCalibrationType"))
+    return spacing, not calibrated and (at_detector is None or _is_same(spacing, at_detector))
+
+
+def _pixel_aspect(header: Dataset, spacing: tuple[float, float] | None) -> float:
+    """Height by width (PS3.3 C.7.6.3.1.7); what no detector has is a slip of the pen, and counts as square."""
+    stated = numbers_of(header, "PixelAspectRatio")
+    rows, columns = spacing or (stated[:2] if len(stated) == 2 and min(stated) > 0 else (1.0, 1.0))
+    aspect = rows / columns
+    oblong = not math.isclose(aspect, 1, rel_tol=_ROUNDING)
+    return aspect if oblong and 1 / _MOST_OBLONG <= aspect <= _MOST_OBLONG else 1.0
+
+
+def _is_same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two spacings differ by rounding alone; a correction for magnification is several times more."""
+    return all(math.isclose(a, b, rel_tol=_ROUNDING) for a, b in zip(one, other, strict=True))
+
+
+def _frozen(grid: NDArray[Any]) -> NDArray[Any]:
+    own = np.ascontiguousarray(grid)
+    own.flags.writeable = False
+    return own

@@ -1,0 +1,88 @@
+"""A finding -> the objects that destinations want of it, each form made once."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from pydicom import Dataset
+
+from sgseg_dicom.results.secondary_capture import encode_capture
+from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.measurement_report import encode_sr, referenced_form
+from sgseg_dicom.results.presentation_state import encode_state
+from sgseg_dicom.results.text_report import encode_text
+from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.records import Algorithm, Finding, Radiograph
+
+_PICTURES: Mapping[Kind, Callable[..., Dataset]] = {Kind.CAPTURE: encode_capture, Kind.STATE: encode_state}
+"""Forms that reference the image alone."""
+
+
+def encode_results(
+    radiograph: Radiograph,
+    finding: Finding,
+    wanted: Sequence[Wanted],
+    *,
+    algorithm: Algorithm,
+    made_at: datetime,
+    language: Language = ENGLISH,
+) -> tuple[Mapping[str, Dataset], tuple[tuple[str, ...], ...]]:
+    """
+    Make every form that is wanted, once.
+
+    A report references the SEG that its receiver gets, in that form; a report for a receiver without SEG, none.
+    Where no region was found there is no SEG, and reports are the same for all.
+
+    Returns:
+        The objects by their file-like names ("seg-fractional.dcm"), and for each of *wanted* the names of what
+        it gets, the SEG before what references it.
+
+    Raises:
+        InvalidResult: a text did not read back as it was meant.
+    """
+    made = {"algorithm": algorithm, "made_at": made_at, "language": language}
+    forms = _Forms(radiograph, finding, made)
+    names = tuple(tuple(forms.names(one)) for one in wanted)
+    return forms.files, names
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """What was made so far of one finding, with the keywords that all encoders share."""
+
+    radiograph: Radiograph
+    finding: Finding
+    made: Mapping[str, Any]
+    files: dict[str, Dataset] = field(default_factory=dict)
+
+    def names(self, wanted: Wanted) -> Iterator[str]:
+        """Make what is missing of what is wanted; give the names, in the order of `Kind`."""
+        about, seg = (self.radiograph, self.finding), None
+        if Kind.SEG in wanted.results:
+            form = wanted.segmentation_type(self.radiograph.stored_shape[1])
+            name = "seg.dcm" if form == "BINARY" else "seg-fractional.dcm"
+            seg = self._once(name, lambda: encode_seg(*about, segmentation_type=form, **self.made))
+            if seg is not None:
+                yield name
+        suffix = referenced_form(self.finding, seg).replace(" ", "-").lower() + ".dcm"
+        if Kind.SR in wanted.results:
+            name = ("sr" if wanted.sr_class == "comprehensive-3d" else "sr-comprehensive") + suffix
+            self._once(name, lambda: encode_sr(*about, seg, sr_class=wanted.sr_class, **self.made))
+            yield name
+        if Kind.TEXT in wanted.results:
+            name = "text" + suffix
+            self._once(name, lambda: encode_text(*about, seg, **self.made))
+            yield name
+        for kind, encode in _PICTURES.items():
+            if kind in wanted.results:
+                name = f"{kind}.dcm"
+                self._once(name, partial(encode, *about, **self.made))
+                yield name
+
+    def _once(self, name: str, make: Callable[[], Dataset | None]) -> Dataset | None:
+        if name not in self.files and (ds := make()) is not None:
+            self.files[name] = ds
+        return self.files.get(name)

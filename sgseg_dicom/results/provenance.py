@@ -1,0 +1,85 @@
+"""Who made a result: the Contributing Equipment of every object, and how our own results are recognised."""
+
+from datetime import datetime
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.valuerep import DT
+
+from sgseg_dicom import __version__
+from sgseg_dicom.results.source_header import CHARACTER_SET
+from sgseg_dicom.results.uids import device_uid, result_uid
+from sgseg_dicom.records import Algorithm, Source
+
+MANUFACTURER = "sgseg-dicom"
+"""Manufacturer (0008,0070) of every object of ours, of its device observer and of its algorithm."""
+
+PROCESSING_EQUIPMENT = "109102"
+"""Code value (DCM) of "Processing Equipment" (PS3.16 CID 7005): every algorithm of a result (IHE AIR)."""
+
+
+def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
+    """
+    Build our item of the Contributing Equipment Sequence (0018,A001), PS3.3 C.12.1.
+
+    By hand: highdicom's `ContributingEquipment` knows no Device UID, which IHE AIR demands.
+    """
+    purpose = Dataset()
+    purpose.CodeValue = PROCESSING_EQUIPMENT
+    purpose.CodingSchemeDesignator = "DCM"
+    purpose.CodeMeaning = "Processing Equipment"
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName = algorithm.name
+    item.DeviceSerialNumber = serial_number(algorithm)
+    item.SoftwareVersions = algorithm.version
+    item.DeviceUID = device_uid(algorithm)
+    item.ContributionDateTime = DT(made_at)
+    # Software Versions is that of the weights' release; which software ran them is told here.
+    item.ContributionDescription = (
+        f"Infected lung regions and location report, a draft; by sgseg-dicom {__version__}"
+    )
+    return item
+
+
+def instance_keywords(image: Source, algorithm: Algorithm, form: str) -> dict[str, Any]:
+    """
+    Give what highdicom's constructors all ask for: UIDs of a *form* of result ("SEG fractional"), and who made it.
+
+    Each form of an image's results is an instance in a series of its own; what differs in content differs in form.
+    """
+    return {
+        "series_instance_uid": result_uid(image, algorithm, f"{form} series"),
+        "sop_instance_uid": result_uid(image, algorithm, form),
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": algorithm.name,
+        "software_versions": algorithm.version,
+        "device_serial_number": serial_number(algorithm),
+        "specific_character_set": CHARACTER_SET,
+    }
+
+
+def serial_number(algorithm: Algorithm) -> str:
+    """Give the Device Serial Number (0018,1000): the start of the weights' digest."""
+    return algorithm.weights_digest[:16]
+
+
+def is_own_result(ds: Dataset) -> bool:
+    """
+    Tell whether *ds* is a result of ours that came back, of any version: it must never be processed.
+
+    By the equipment that made it or contributed, never by a description that people edit. Cheap: the data set
+    may have been read without its pixels, and neither torch nor highdicom is imported.
+    """
+    if ds.get("Manufacturer") == MANUFACTURER:
+        return True
+    return any(
+        item.get("Manufacturer") == MANUFACTURER
+        and any(
+            code.get("CodeValue") == PROCESSING_EQUIPMENT
+            for code in item.get("PurposeOfReferenceCodeSequence") or []
+        )
+        for item in ds.get("ContributingEquipmentSequence") or []
+    )
