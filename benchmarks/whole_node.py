@@ -24,7 +24,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
-from node.demo import radiograph_file
+from node.demo.demo import radiograph_file
 from sgseg_dicom.results.uids import derived_uid
 from sgseg_dicom.records import Algorithm
 from tests.system.running_node import RunningNode, running_node, write_config

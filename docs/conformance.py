@@ -14,7 +14,10 @@ from pydantic import BaseModel
 from pydicom.uid import UID
 
 from docs.attributes import NOTHING, PLAIN, attribute_table, content_tree
-from node import deliver, scp, stow_report, web_delivery
+from node.delivery import dimse as deliver
+from node.receive import scp
+from node.delivery import stow_response as stow_report
+from node.delivery import dicomweb as web_delivery
 from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
 from sgseg_dicom.config import Config

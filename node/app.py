@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.store import Store
-from node.upkeep import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
+from node.store.store import Store
+from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
 from sgseg_dicom.config import AnyDestination, Config, WebDestination
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.queue import Jobs
-    from node.supervisor import Ready, Supervisor
-    from node.web import Health
-    from node.worker import Courier, Process
+    from node.work.queue import Jobs
+    from node.service.supervisor import Ready, Supervisor
+    from node.service.status_page import Health
+    from node.work.worker import Courier, Process
     from sgseg_dicom.language.language import Language
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
@@ -40,8 +40,9 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Raises:
         StorageUnavailable: the store cannot be used, the port cannot be had.
     """
-    from node import queue, scp
-    from node.server import listen
+    from node.work import queue
+    from node.receive import scp
+    from node.receive.listener import listen
 
     store = open_store(config)
     with store.claim("receive"):
@@ -93,9 +94,9 @@ def work(
         WeightsError: weights and manifest do not belong together.
         InferenceError: the device is lost to this process; jobs under way are taken up by the next one.
     """
-    from node import queue
-    from node.worker import Worker
-    from node.workflows import Workflows
+    from node.work import queue
+    from node.work.worker import Worker
+    from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
@@ -136,8 +137,8 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
     Raises:
         StorageUnavailable: the store cannot be used, the page's port cannot be had.
     """
-    from node import web
-    from node.supervisor import Supervisor
+    from node.service import status_page as web
+    from node.service.supervisor import Supervisor
 
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
@@ -174,8 +175,8 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 
 def load_pipeline(config: Config, stack: ExitStack) -> "Process":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
-    from node.pipeline import Pipeline
-    from node.warm import warm_up
+    from node.work.pipeline import Pipeline
+    from node.work.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
 
     language = language_of(config)
@@ -214,7 +215,7 @@ def open_store(config: Config) -> Store:
 
 def open_jobs(config: Config) -> "Jobs":
     """Open the queue for reading and enqueueing."""
-    from node import queue
+    from node.work import queue
 
     return queue.Jobs(queue.prepare(open_store(config).folder))
 
@@ -231,7 +232,8 @@ def couriers(config: Config) -> "dict[str, Courier]":
 
 def _courier(destination: AnyDestination, config: Config) -> "Courier":
     """Give the courier that speaks the destination's protocol."""
-    from node import deliver, web_delivery
+    from node.delivery import dimse as deliver
+    from node.delivery import dicomweb as web_delivery
 
     patience = config.deliver
     if isinstance(destination, WebDestination):
@@ -248,7 +250,7 @@ def _courier(destination: AnyDestination, config: Config) -> "Courier":
 
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
     """Look at everything that must go well for an image to be answered."""
-    from node.web import Health
+    from node.service.status_page import Health
 
     ready = supervisor.ready
     problems = [f"'{name}' is starting, or has died" for name in supervisor.children if name not in ready]

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from node.supervisor import CANNOT_START
+from node.service.supervisor import CANNOT_START
 from sgseg_dicom.config import Config, load
 from sgseg_dicom.errors import ConfigError, SgsegError, StorageUnavailable, WeightsError
 
@@ -86,8 +86,8 @@ def status(
     ] = None,
 ) -> None:
     """Show what came in and how it ended."""
-    from node import operate
-    from node.report import print_status
+    from node import operations as operate
+    from node.status_table import print_status
 
     with _plain_errors():
         settings = _load(config)
@@ -137,7 +137,7 @@ def requeue(
 
     Results that are kept are sent again as they are, to the destinations of then.
     """
-    from node import operate
+    from node import operations as operate
 
     _require_named(uids, failed=failed)
     with _plain_errors():
@@ -165,7 +165,7 @@ def acknowledge(
 
     Nothing is deleted, sent or judged; `requeue` takes it back.
     """
-    from node import operate
+    from node import operations as operate
 
     _require_named(uids, failed=failed)
     with _plain_errors():
@@ -225,7 +225,7 @@ def demo(
 ) -> None:
     """Send a chest radiograph through the whole node on this machine, and show what comes back."""
     from node import logs
-    from node.demo import run
+    from node.demo.demo import run
 
     logs.configure("error")
     with _plain_errors():
@@ -233,8 +233,8 @@ def demo(
 
 
 def run_supervised(half: Callable[..., None]) -> None:
-    """Run *half* of the node as a child of `node.supervisor`."""
-    from node.supervisor import receive_settings, report_ready
+    """Run *half* of the node as a child of `node.service.supervisor`."""
+    from node.service.supervisor import receive_settings, report_ready
 
     stop = _told_to_stop()
     with _plain_errors():

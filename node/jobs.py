@@ -59,7 +59,7 @@ class Outcome:
         destinations: names of those who shall get some; fixed here, so that a change of the configuration
             does not change a job under way.
         sends: for each destination the names of the files that it gets, in the order of delivery.
-        answer: what is said of the image, and by which weights (`node.outcomes.answer_of`); "" where it was not
+        answer: what is said of the image, and by which weights (`node.work.outcomes.answer_of`); "" where it was not
             judged, and of versions before 0.2.0.
         again: True where the surroundings were at fault and another attempt may go well.
         started_at, finished_at: POSIX time, in seconds.
@@ -137,7 +137,7 @@ class Entry:
         state: "waiting", "working", or the ending.
         outcome: None while the job waits or is in work.
         deliveries: one for each destination of the job.
-        acknowledged: True where somebody has looked at it and said so (`node.acknowledged`).
+        acknowledged: True where somebody has looked at it and said so (`node.store.acknowledgements`).
     """
 
     job: Job

@@ -18,15 +18,15 @@ FORBIDDEN = {
     "sgseg_dicom/model": {"pydicom", "highdicom"},
     "sgseg_dicom/inference/segmenter.py": {"pydicom", "highdicom"},
     "node": {"training"},
-    "node/scp.py": HEAVY,
-    "node/server.py": HEAVY,
-    "node/store.py": HEAVY,
+    "node/receive/scp.py": HEAVY,
+    "node/receive/listener.py": HEAVY,
+    "node/store/store.py": HEAVY,
     "node/logs.py": HEAVY,
     "training": {"node", "sgseg_dicom.results", "pydicom", "pynetdicom"},
 }
 ONLY_IN = {
-    "pynetdicom": ("node/scp.py", "node/server.py", "node/deliver.py", "node/demo.py", "node/statuses.py"),
-    "dbos": ("node/queue.py", "node/workflows.py"),
+    "pynetdicom": ("node/receive/scp.py", "node/receive/listener.py", "node/delivery/dimse.py", "node/demo/demo.py", "node/statuses.py"),
+    "dbos": ("node/work/queue.py", "node/work/workflows.py"),
 }
 
 

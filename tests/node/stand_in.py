@@ -29,7 +29,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from node import app, cli, workflows
+from node import app, cli
+from node.work import workflows
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.result_kinds import Kind, Wanted

@@ -12,7 +12,7 @@ import pytest
 from node import app
 from node.app import greeting, load_pipeline, open_jobs, open_store
 from node.jobs import Delivery, Ending, Outcome, Sent
-from node.upkeep import adopt, forget_old, tidy
+from node.service.housekeeping import adopt, forget_old, tidy
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here

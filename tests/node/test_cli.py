@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from node.app import open_jobs, open_store
 from node.cli import app
 from node.jobs import Job
-from node.operate import requeue
-from node.supervisor import CANNOT_START
+from node.operations import requeue
+from node.service.supervisor import CANNOT_START
 from sgseg_dicom.config import load
 from tests.builders import chest_radiograph, write
 from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
@@ -269,7 +269,7 @@ def test_status_of_what_failed_ends_with_1_where_something_did(tmp_path, monkeyp
     """
     file = write_settings(tmp_path)
     entry = replace(entry_of(load(file), receive_here(load(file))), state="failed")
-    monkeypatch.setattr("node.operate.wanting", lambda *_, **__: [entry])
+    monkeypatch.setattr("node.operations.wanting", lambda *_, **__: [entry])
 
     assert run("status", "--failed", "--config", str(file)).exit_code == 1
 

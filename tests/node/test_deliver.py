@@ -13,7 +13,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE
 
-from node.deliver import Courier
+from node.delivery.dimse import Courier
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
 from tests.builders import chest_radiograph

@@ -8,7 +8,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import BasicTextSRStorage
 
-from node import demo
+from node.demo import demo
 
 needs_radiograph = pytest.mark.skipif(
     get_testdata_file(demo.RADIOGRAPH, download=False) is None, reason="needs the package pydicom-data"

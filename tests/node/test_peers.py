@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from node import peers as module
-from node.peers import Peers
+from node.delivery import availability as module
+from node.delivery.availability import Peers
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
 
 DOWN, UP = "destination_down", "destination_up"

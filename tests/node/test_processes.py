@@ -14,11 +14,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.acknowledged import Acknowledged
+from node.store.acknowledgements import Acknowledged
 from node.app import open_jobs, open_store
-from node.operate import acknowledge, requeue, wanting
-from node.supervisor import CANNOT_START
-from node.upkeep import forget_old
+from node.operations import acknowledge, requeue, wanting
+from node.service.supervisor import CANNOT_START
+from node.service.housekeeping import forget_old
 from tests.node.processes import (
     RECEIVE,
     ROOT,
@@ -499,13 +499,13 @@ def test_the_log_has_no_patient(node):
     """
     for wish in ("", "defect", "lateral"):
         node.settled(node.send(ImageComments=wish, PatientName="Unmistakable^Name", PatientID="PID4711"))
-    written = node.receiver.log.read_text() + node.worker.log.read_text()
+    written = node.receiver.log.read_text() + node.work.worker.log.read_text()
 
     assert "Unmistakable" not in written
     assert "PID4711" not in written
     assert {"receiving", "received"} <= {event["event"] for event in node.receiver.events()}
     assert {"working", "answered", "delivered", "defect"} <= {
-        event["event"] for event in node.worker.events()
+        event["event"] for event in node.work.worker.events()
     }
 
 

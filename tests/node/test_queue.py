@@ -3,7 +3,7 @@
 import fcntl
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from node import queue
+from node.work import queue
 
 
 def test_the_second_process_waits_while_the_first_makes_the_database(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 from highdicom.seg import segread
 from pydicom import dcmread
 
-from node.readback import finding_of, keep_received
-from node.warm import warm_up
+from node.demo.read_back import finding_of, keep_received
+from node.work.warm_up import warm_up
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.text_report import encode_text

@@ -9,9 +9,9 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from node.content import content_digest
-from node.queue import prepare
-from node.store import Store
+from node.store.content_digest import content_digest
+from node.work.queue import prepare
+from node.store.store import Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from tests.builders import chest_radiograph, write
 
@@ -276,7 +276,7 @@ def test_results_that_cannot_be_replaced_stay(store, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("node.store.write_folder", full)
+        patch.setattr("node.store.store.write_folder", full)
         with pytest.raises(StorageUnavailable, match="No space left"):
             store.keep("job", {"sr.dcm": b"second"})
     assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"

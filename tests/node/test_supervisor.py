@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from node.supervisor import CANNOT_START, Child, Supervisor
+from node.service.supervisor import CANNOT_START, Child, Supervisor
 from sgseg_dicom.config import Config
 from tests.node.processes import ROOT, wait_for
 
 CHILD = (
     "import os, sys, threading\n"
-    "from node.supervisor import receive_settings, report_ready\n"
+    "from node.service.supervisor import receive_settings, report_ready\n"
     "stop = threading.Event()\n"
     "settings = receive_settings(stop)\n"
     "open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n"

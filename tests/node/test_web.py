@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.web import Health, Page, build
+from node.service.status_page import Health, Page, build
 from sgseg_dicom.errors import StorageUnavailable
 
 WELL = Health(

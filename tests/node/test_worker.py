@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from node.deliver import Courier
+from node.delivery.dimse import Courier
 from node.jobs import Ending, Job, Outcome, Sent
-from node.outcomes import require_same_answer
-from node.store import Store
-from node.worker import DEVICE_FAILURES, Worker, judge_anew
+from node.work.outcomes import require_same_answer
+from node.store.store import Store
+from node.work.worker import DEVICE_FAILURES, Worker, judge_anew
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,

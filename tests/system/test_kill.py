@@ -10,7 +10,7 @@ import pytest
 from pydicom.uid import Comprehensive3DSRStorage, generate_uid
 
 from node.app import open_jobs, open_store
-from node.deliver import Courier
+from node.delivery.dimse import Courier
 from node.jobs import Ending, Entry
 from sgseg_dicom.config import Destination
 from sgseg_dicom.results.uids import derived_uid

@@ -6,8 +6,8 @@ Bytes -> temporary -> fsync -> rename: what this module has returned from surviv
     <folder>/quarantine/<job>.dcm         other content under a SOP Instance UID that is already kept
     <folder>/quarantine/<job>/            results that failed our own check, and why.json; never sent
     <folder>/results/<job>/seg.dcm ...    results, kept before their first delivery
-    <folder>/acknowledged/<job>           somebody has looked at it (node.acknowledged)
-    <folder>/queue.sqlite                 the durable queue (node.queue); queue.lock while it is made
+    <folder>/acknowledged/<job>           somebody has looked at it (node.store.acknowledgements)
+    <folder>/queue.sqlite                 the durable queue (node.work.queue); queue.lock while it is made
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job come together, and go together
 """
@@ -25,9 +25,9 @@ from tempfile import TemporaryFile
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
-from node.acknowledged import Acknowledged
-from node.content import content_digest, same_data_set
-from node.durable import storage, sync, write_folder
+from node.store.acknowledgements import Acknowledged
+from node.store.content_digest import content_digest, same_data_set
+from node.store.fsync import storage, sync, write_folder
 from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.acknowledged import Acknowledged
-from node.store import Store
+from node.store.acknowledgements import Acknowledged
+from node.store.store import Store
 from sgseg_dicom.errors import SgsegError
 
 if TYPE_CHECKING:
-    from node.queue import Jobs
+    from node.work.queue import Jobs
 
 log = structlog.get_logger(__name__)
 

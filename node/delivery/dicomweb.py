@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydicom.filereader import read_file_meta_info
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from node.stow_report import DUPLICATES, OUT_OF_RESOURCES, Report
+from node.delivery.stow_response import DUPLICATES, OUT_OF_RESOURCES, Report
 from sgseg_dicom.config import WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable, SgsegError
 

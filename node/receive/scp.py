@@ -15,9 +15,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from node.acknowledged import Acknowledged
+from node.store.acknowledgements import Acknowledged
 from node.jobs import Entry, Job
-from node.store import Kept, Store
+from node.store.store import Kept, Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class StoreStatus(IntEnum):
 
 
 class Jobs(Protocol):
-    """The receiver's half of `node.queue`."""
+    """The receiver's half of `node.work.queue`."""
 
     def enqueue(self, job: Job) -> None:
         """Queue *job* durably; one that is already known stays as it is."""

@@ -1,5 +1,5 @@
 """
-What the worker runs: workflows of DBOS, each step recorded in the queue's database (`node.queue`).
+What the worker runs: workflows of DBOS, each step recorded in the queue's database (`node.work.queue`).
 
     answer     step answer (until it settles) -> step deliver, one a destination
     deliver    the same delivery again, later; a few at a time for each destination
@@ -22,7 +22,7 @@ import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer
 
 from node.jobs import Delivery, Job, Outcome, Sent
-from node.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
+from node.work.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
 from sgseg_dicom.config import Deliver, Queue
 from sgseg_dicom.errors import StorageUnavailable
 

@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from node.acknowledged import Acknowledged
+from node.store.acknowledgements import Acknowledged
 from node.app import open_jobs, open_store
-from node.store import QUEUE_FILE
+from node.store.store import QUEUE_FILE
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -95,7 +95,7 @@ def requeue(
     Raises:
         StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
-    from node.worker import judge_anew
+    from node.work.worker import judge_anew
 
     _require_store(config)
     store = open_store(config)

@@ -2,7 +2,7 @@
 The durable queue: a database of DBOS on SQLite. This half writes jobs into it and reads how they went; it runs none.
 
     receiver   Jobs.enqueue      one row, committed, keyed by the job's id: the same image twice is one job
-    worker     node.workflows    runs them
+    worker     node.work.workflows    runs them
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
-from node.store import QUEUE_FILE
+from node.store.store import QUEUE_FILE
 from sgseg_dicom.errors import StorageUnavailable
 
 APPLICATION = "sgseg-node"

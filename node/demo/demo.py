@@ -18,11 +18,13 @@ from pydicom.data import get_testdata_file
 from rich.console import Console
 from rich.table import Table
 
-from node import app, readback, scp
-from node.deliver import Courier
+from node import app
+from node.demo import read_back as readback
+from node.receive import scp
+from node.delivery.dimse import Courier
 from node.jobs import Entry
-from node.server import listen
-from node.supervisor import Supervisor
+from node.receive.listener import listen
+from node.service.supervisor import Supervisor
 from sgseg_dicom.config import Config, Destination, Receive
 from sgseg_dicom.errors import SgsegError
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from node.durable import storage, sync
+from node.store.fsync import storage, sync
 
 
 class Acknowledged:

@@ -24,7 +24,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from node.scp import Handler
+from node.receive.scp import Handler
 from sgseg_dicom.config import Receive
 
 log = structlog.get_logger(__name__)

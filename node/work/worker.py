@@ -16,7 +16,7 @@ from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from node.logs import places_of
-from node.outcomes import (
+from node.work.outcomes import (
     Defect,
     answer_of,
     beside_results,
@@ -28,8 +28,8 @@ from node.outcomes import (
     state_of,
     without_answer,
 )
-from node.peers import Peers
-from node.store import Store
+from node.delivery.availability import Peers
+from node.store.store import Store
 from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
     DeliveryRefused,
@@ -68,7 +68,7 @@ class Process(Protocol):
 
 
 class Courier(Protocol):
-    """`node.deliver.Courier`, or `node.web_delivery.WebCourier`."""
+    """`node.delivery.dimse.Courier`, or `node.delivery.dicomweb.WebCourier`."""
 
     @property
     def destination(self) -> AnyDestination:

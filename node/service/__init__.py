@@ -1,0 +1,1 @@
+"""The processes, the status page, the upkeep."""

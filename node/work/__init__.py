@@ -1,0 +1,1 @@
+"""The durable queue and what is done with a job."""
