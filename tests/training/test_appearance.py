@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.appearance import (
+from training.augmentation.appearance import (
     CHANGES,
     blurred,
     coarsened,

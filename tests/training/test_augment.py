@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 
 from tests.training.builders import STILL
-from training.augment import augment
-from training.strength import Strength
+from training.augmentation.augment import augment
+from training.augmentation.strength import Strength
 
 
 def batch():

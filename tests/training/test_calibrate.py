@@ -6,7 +6,7 @@ import numpy as np
 
 from sgseg_dicom.inference.segmenter import infection_score
 from tests.training.builders import small_data_set
-from training.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold
+from training.release.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold
 from training.data import load_mask, read_split
 
 

@@ -21,7 +21,7 @@ from training.data import (
     read_split,
     survey_split,
 )
-from training.prepare import manifest_of
+from training.data.inventory import manifest_of
 
 
 @needs_data

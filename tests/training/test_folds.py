@@ -10,8 +10,8 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.weights import packaged_weights
 from tests.training.builders import small_data_set
 from training.data import read_split
-from training.folds import Fold, fold_at
-from training.opinions import Opinions, ask_unseen, together
+from training.data.folds import Fold, fold_at
+from training.teacher_predictions import Opinions, ask_unseen, together
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
         said = answers_nothing(teacher, held)
         return replace(said, zones=np.full_like(said.zones, int(history["left_out"][0])))
 
-    monkeypatch.setattr("training.opinions.ask", answers)
+    monkeypatch.setattr("training.teacher_predictions.ask", answers)
 
     opinions = ask_unseen([taught_without("1/2"), taught_without("0/2")], items)
 
@@ -108,7 +108,7 @@ def test_parts_that_are_not_whole_are_refused(items, parts, said):
 )
 def test_what_a_teacher_began_with_counts(items, monkeypatch, began, refused):
     """A run that went on from weights which know the images knows them too."""
-    monkeypatch.setattr("training.opinions.ask", answers_nothing)
+    monkeypatch.setattr("training.teacher_predictions.ask", answers_nothing)
     first, second = taught_without("0/2"), taught_without("1/2")
     first.manifest.training["members"][0]["started_from"] = began
 

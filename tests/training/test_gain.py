@@ -6,8 +6,8 @@ import pytest
 from tests.training.builders import small_data_set
 from tests.training.test_evaluate import Said
 from training.data import load_mask, read_split
-from training.evaluate import count, interval_of, mask_metrics
-from training.gain import Pair, gain_of
+from training.evaluation.evaluate import count, interval_of, mask_metrics
+from training.evaluation.guidance_gain import Pair, gain_of
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from training.losses import coarse_mask_loss, mask_loss, presence_loss, zone_loss
+from training.loop.losses import coarse_mask_loss, mask_loss, presence_loss, zone_loss
 
 MASK = torch.zeros(2, 1, 32, 32)
 MASK[0, :, :16] = 1

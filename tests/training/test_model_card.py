@@ -1,7 +1,7 @@
 """The card says what the weights came from, through every run on the way."""
 
 from sgseg_dicom.model.weights import packaged_weights, read_manifest
-from training.model_card import model_card
+from training.release.model_card import model_card
 from training.recipe import load_recipe
 
 KNOWN = {"infected": 5712, "normal": 700, "digest": "825dd055926f2231" + "0" * 48}

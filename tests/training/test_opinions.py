@@ -18,16 +18,16 @@ from sgseg_dicom.zones import MIRROR_ORDER
 from tests.builders import synthetic_chest
 from tests.predictions import read_built, spot
 from tests.training.builders import STILL, draw, small_data_set, small_normals
-from training.augment import augment
-from training.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
+from training.augmentation.augment import augment
+from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
 from training.cli import app
 from training.data import DataError, read_split
-from training.evaluate import model_input_of
-from training.fit import settle_facts
-from training.guidance import believed
-from training.losses import mask_loss
-from training.module import SGSegTraining
-from training.opinions import ask, read_opinions, together, write_opinions
+from training.evaluation.evaluate import model_input_of
+from training.loop.fit import settle_facts
+from training.loop.guidance import believed
+from training.loop.losses import mask_loss
+from training.loop.module import SGSegTraining
+from training.teacher_predictions import ask, read_opinions, together, write_opinions
 from training.recipe import Guidance, load_recipe
 
 SMOKE = Path(training.__file__).parent / "recipes" / "smoke.toml"

@@ -16,10 +16,10 @@ from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.vision import ImageEncoder
 from sgseg_dicom.zones import index_of, report_of, zones_at
 from tests.training.builders import small_data_set
-from training.batches import AugmentedBatches, LoadedItems
+from training.loop.batches import AugmentedBatches, LoadedItems
 from training.data import DataError, read_split
-from training.module import SGSegTraining
-from training.pretrained import (
+from training.loop.module import SGSegTraining
+from training.start.pretrained import (
     fill_reports,
     fill_reports_at_random,
     load_image_encoder,
@@ -27,7 +27,7 @@ from training.pretrained import (
     load_text_encoder,
 )
 from training.recipe import Phase, load_recipe
-from training.rt_detr import load_detector
+from training.start.rt_detr import load_detector
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . , no one two three four five six infected area areas and unilateral"
 WORDS += " bilateral pulmonary infection upper middle lower left right lung"

@@ -9,7 +9,7 @@ from torchmetrics.text import BLEUScore
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.data.captions import caption_of
-from training.report_scores import count_reports, report_metrics
+from training.evaluation.report_scores import count_reports, report_metrics
 
 
 @pytest.fixture

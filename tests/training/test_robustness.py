@@ -11,8 +11,8 @@ from sgseg_dicom.inference.segmenter import load_network
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import load_image, load_mask, read_normals, read_split
-from training.evaluate import evaluate
-from training.robustness import CHANGES, FIGURES, robustness, table_of
+from training.evaluation.evaluate import evaluate
+from training.evaluation.robustness import CHANGES, FIGURES, robustness, table_of
 
 MOVING = ("smaller, in black", "larger", "turned by 10 degrees")
 
@@ -87,7 +87,7 @@ def test_the_command_says_what_it_measured(tmp_path, monkeypatch):
     """One image in so many, by which weights."""
     data, normals = small_data_set(tmp_path / "data"), small_normals(tmp_path / "normals")
     monkeypatch.setattr(
-        "training.robustness.CHANGES", {name: CHANGES[name] for name in ("as it is", "gamma 2")}
+        "training.evaluation.robustness.CHANGES", {name: CHANGES[name] for name in ("as it is", "gamma 2")}
     )
     arguments = ["--data", data, "--normals", normals, "--every", 2, "--json", tmp_path / "r.json"]
 

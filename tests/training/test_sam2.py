@@ -11,11 +11,11 @@ from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs import Graph, Inf
 from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs import Tensor as Written
 from safetensors.torch import load_file
 
-import training.sam2
+import training.start.sam2
 from sgseg_dicom.model.vision import ImageEncoder
 from training.data import DataError
-from training.pretrained import load_image_encoder
-from training.sam2 import convert, read_ort, to_timm
+from training.start.pretrained import load_image_encoder
+from training.start.sam2 import convert, read_ort, to_timm
 
 
 def small():
@@ -113,7 +113,7 @@ def test_tensors_are_read_by_their_names(tmp_path):
 
 def test_a_run_starts_from_what_was_converted(trunk, tmp_path, monkeypatch):
     """From the package's file to an image encoder that is filled, one channel instead of three."""
-    monkeypatch.setattr(training.sam2, "_trunk", lambda: tensors_of(trunk))
+    monkeypatch.setattr(training.start.sam2, "_trunk", lambda: tensors_of(trunk))
     path = tmp_path / "encoder.ort"
     path.write_bytes(ort(as_published(trunk)))
 

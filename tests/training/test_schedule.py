@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from training.recipe import load_recipe
-from training.schedule import optimizer_of
+from training.loop.schedule import optimizer_of
 
 
 @pytest.mark.parametrize("steps", [8, 400])

@@ -4,9 +4,9 @@ import numpy as np
 
 from sgseg_dicom.records import Prediction
 from tests.training.builders import draw, small_data_set
-from training.batches import LoadedItems
+from training.loop.batches import LoadedItems
 from training.data import load_mask, read_split
-from training.seen import see, without_frame
+from training.data.borders_removed import see, without_frame
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
 

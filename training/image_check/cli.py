@@ -1,0 +1,117 @@
+"""`sgseg-train view` and `view-check`: fit the image check, and measure it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from training.cli_options import Data, Normals, told
+
+if TYPE_CHECKING:
+    from sgseg_dicom.model.image_check import ViewNet
+    from training.data import Item
+    from training.image_check.measure import Halves
+
+app = typer.Typer()
+
+MEASURED, SEED = 500, 7
+
+
+@app.command("view")
+def view_command(
+    data: Data,
+    normals: Normals,
+    pictures: Annotated[list[Path], typer.Option(help="Folders of PNG, JPEG or DICOM files, none a chest.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights and manifest.")],
+    epochs: Annotated[float, typer.Option(help="Times that every radiograph is seen.")] = 11.0,
+    radiographs: Annotated[int | None, typer.Option(help="Learn from so many only, for a try.")] = None,
+) -> None:
+    """Fit the image check on train, choose its limits on valid, and measure it there on other patients."""
+    from training.data import load_image, read_normals, read_split
+    from training.image_check.pictures import load_pictures
+    from training.image_check.fit import Schedule, fit_view
+
+    with told():
+        train = read_split(data, "train") + read_normals(normals, "train")
+        order = np.random.default_rng(SEED).permutation(len(train))[:radiographs]
+        train = [train[place] for place in order]
+        other, halves = load_pictures(pictures), _halves(data, normals)
+        network = fit_view(np.stack([load_image(item) for item in train]), other, Schedule(epochs=epochs))
+        _show(release(network, train, other, halves, epochs=epochs, out=out))
+
+
+def release(
+    network: "ViewNet",
+    train: Sequence["Item"],
+    pictures: NDArray[np.uint8],
+    halves: "Halves",
+    *,
+    epochs: float,
+    out: Path,
+) -> dict[str, Any]:
+    """Choose the limits, measure, and write weights and manifest to *out*; give the figures."""
+    from sgseg_dicom.model.image_check import Viewer, save_viewer
+    from training.git_commit import commit_of_checkout
+    from training.data import digest_of, load_image
+    from training.image_check.pictures import digest_of_pictures
+    from training.image_check.measure import OPEN, choose_limits, look_at, measure
+
+    settled = [load_image(item) for item in halves.limits]
+    viewer = Viewer(network, choose_limits(look_at(settled, Viewer(network, OPEN), "limits")))
+    figures = measure(viewer, [load_image(item) for item in halves.measured], {})
+    facts: dict[str, Any] = {
+        "command": "sgseg-train view",
+        "commit": commit_of_checkout(),
+        "radiographs": {"images": len(train), "digest": digest_of(train)},
+        "pictures": {"images": len(pictures), "digest": digest_of_pictures(pictures)},
+        "epochs": epochs,
+        "seed": SEED,
+        "limits_from": {"images": len(settled), "digest": digest_of(halves.limits)},
+    }
+    save_viewer(viewer, out, training=facts, metrics=figures)
+    return figures
+
+
+@app.command("view-check")
+def view_check_command(
+    data: Data,
+    normals: Normals,
+    pictures: Annotated[
+        list[Path] | None, typer.Option(help="Folders of pictures, none a chest; each is a kind of its own.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+) -> None:
+    """Measure the image check: how many good images it refuses, how many bad ones it lets through."""
+    from sgseg_dicom.model.image_check import load_viewer
+    from training.data import load_image, read_split
+    from training.image_check.pictures import load_pictures
+    from training.image_check.measure import LATERAL, look_at, measure
+
+    with told():
+        viewer = load_viewer(weights)
+        good = [load_image(item) for item in _halves(data, normals).measured]
+        others = {folder.name: list(load_pictures([folder])) for folder in pictures or ()}
+        others["the lateral of valid"] = [
+            load_image(item) for item in read_split(data, "valid") if item.name.startswith(LATERAL)
+        ]
+        _show(measure(viewer, good, others))
+        typer.echo(f"lateral: {look_at(others['the lateral of valid'], viewer, 'lateral')}", err=True)
+
+
+def _halves(data: Path, normals: Path) -> "Halves":
+    from training.data import read_normals, read_split
+    from training.image_check.measure import halve
+
+    items = read_split(data, "valid") + read_normals(normals, "valid")
+    return halve(items, measured=MEASURED, seed=SEED)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    from training.image_check.measure import table
+
+    typer.echo(table(figures))
+    typer.echo(json.dumps(figures["good"]), err=True)

@@ -1,0 +1,1 @@
+"""Zone labels from captions."""

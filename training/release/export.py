@@ -1,0 +1,150 @@
+"""Checkpoint -> weights, manifest and model card: calibrated and measured on the valid split."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sgseg_dicom import __version__
+from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.model.quantization import Bits
+from sgseg_dicom.model.weights import (
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    Manifest,
+    describe_weights,
+    save_weights,
+)
+from sgseg_dicom.preprocess import INPUT_SIZE
+from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
+from training.data import Captions, Item
+from training.evaluation.evaluate import evaluate, predict
+from training.release.model_card import model_card
+from training.release.checkpoints import load_trained
+
+_CARD = "MODEL_CARD.md"
+_RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, _CARD})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """
+    How the weights are called.
+
+    Attributes:
+        name: of the algorithm, for example "SGSeg compact".
+        version: of the weights' release.
+        test_time_flip: whether the mirror image is judged beside the image: twice the time of one model.
+        test_time_sizes: rows and columns at which the image is judged, and the judgements averaged.
+        bits: of a weight in the file.
+    """
+
+    name: str
+    version: str = __version__
+    test_time_flip: bool = False
+    test_time_sizes: tuple[int, ...] = (INPUT_SIZE,)
+    bits: Bits = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splits:
+    """
+    What an export looks at.
+
+    Attributes:
+        train: images, normal ones included, for the statistics of the batch normalisations.
+        valid: infected images to calibrate and measure on.
+        valid_normals: normal ones; may be empty.
+        captions: whose zones those of *valid* are.
+        other_caption: images of *valid* that have none of these that can be read, so that the other one speaks.
+    """
+
+    train: Sequence[Item]
+    valid: Sequence[Item]
+    valid_normals: Sequence[Item]
+    captions: Captions = "original"
+    other_caption: int = 0
+
+
+def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Release) -> Manifest:
+    """
+    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; earlier weights there are replaced.
+
+    The weights are written first, as they ship, and calibrated and measured as they are loaded again, so
+    that the figures are those of what ships.
+
+    Args:
+        sources: last.ckpt of a run, or a folder of exported weights that are to be judged in another way; several
+            are models that judge together (`sgseg_dicom.inference.ensemble`).
+        splits: what to look at.
+        out: folder; may be one of *sources*.
+        release: name, and the way of judging.
+
+    Raises:
+        DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
+        ConfigError: models of different presets or guidance cannot judge together, or *out* holds something else
+            than weights, which would be lost.
+    """
+    out = out.absolute()
+    _require_weights_place(out)  # before hours of measuring
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        unfinished = Path(folder) / out.name
+        manifest = _export(sources, splits, unfinished, release)
+        (unfinished / _CARD).write_text(model_card(manifest))
+        shutil.rmtree(out, ignore_errors=True)
+        unfinished.rename(out)
+    return manifest
+
+
+def _require_weights_place(out: Path) -> None:
+    """
+    Refuse a folder in which more would be replaced than weights of before.
+
+    Raises:
+        ConfigError: it is a file, the working directory, or holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; name a folder for the weights")
+    held = {path.name for path in out.glob("*")} if out.is_dir() else set()
+    if out.is_dir() and (out.resolve() == Path.cwd() or held - _RELEASED):
+        raise ConfigError(f"{out} holds other things than weights, and would be replaced; name a new folder")
+
+
+def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release) -> Manifest:
+    valid, normals = splits.valid, splits.valid_normals
+    loaded = [one for source in sources for one in load_trained(source, splits.train)]
+    kinds = sorted({(one.preset, one.model.guidance) for one in loaded})
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"models of different preset or guidance, {kinds}, cannot judge together; name alike ones"
+        )
+    described: dict[str, Any] = {
+        "name": release.name,
+        "version": release.version,
+        "preset": kinds[0][0],
+        "test_time_flip": release.test_time_flip,
+        "test_time_sizes": release.test_time_sizes,
+        "calibration": NEUTRAL_CALIBRATION,
+        "thresholds": OPEN_THRESHOLDS,
+        "training": _history([one.facts for one in loaded]),
+        "metrics": {},
+    }
+    written = save_weights([one.model for one in loaded], out, facts=described, bits=release.bits)
+    raw = load_network(out)
+    calibration, thresholds = calibrate(valid, predict(raw, valid), predict(raw, normals))
+    described |= {"calibration": calibration, "thresholds": thresholds}
+    describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
+    told = {"split": "valid", "captions": splits.captions, "other_caption": splits.other_caption}
+    described["metrics"] = told | evaluate(load_network(out), valid, normals)
+    return describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
+
+
+def _history(histories: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Give what is known of the training: of one model; of several each one's, and the data of the first."""
+    if len(histories) == 1:
+        return histories[0]
+    return {"train": histories[0]["train"], "members": list(histories)}

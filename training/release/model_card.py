@@ -1,0 +1,136 @@
+"""MODEL_CARD.md: what a reader must know before using the weights."""
+
+from typing import Any
+
+from sgseg_dicom.model.weights import Manifest
+from training.provenance import learned_runs, root_of, runs_of
+
+_KNOWN_DATA = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
+"""Digests of QaTa-COV19 train with the normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
+
+
+def model_card(manifest: Manifest) -> str:
+    """
+    Write what a reader must know before using the weights.
+
+    Of data that are not the ones of this project it says no more than how many images, and their digest.
+    """
+    figures = manifest.metrics
+    normals = figures.get("normals", {})
+
+    def figure(name: str) -> str:
+        low, high = figures[f"{name}_ci"]
+        return f"{figures[name]:.3f} ({low:.3f} to {high:.3f})"
+
+    data = _data_of(manifest)
+    known = all(_is_known(part) for part in data)
+    of_normals = "not measured: no normal radiographs were given"
+    if normals:
+        low, high = normals["any_finding_rate_ci"]
+        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose the score"
+    return f"""# {manifest.name} {manifest.version}
+
+Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
+
+**A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
+
+| | |
+|---|---|
+| made for | frontal (PA, AP) chest radiographs of adults |
+| trained on | {_described(data)}; {_history_of(manifest)} |
+| chosen and calibrated on | {"QaTa-COV19 valid" if known else "the split valid"} ({figures["images"]} images) and {normals.get("images", 0)} normal valid radiographs |
+| micro Dice, valid, text-free | {figure("dice_micro")} |
+| Dice per image | {figure("dice_mean")} |
+| zone accuracy, against {_captions_of(figures)} | {figure("zone_accuracy")} |
+| infected images with a finding | {figure("sensitivity")}; the threshold was set to keep 0.99 of these images |
+| normal images with a finding | {of_normals} |
+| licence | Apache-2.0, as the code. The terms of the data{" (QaTa-COV19, COVID-19 Radiography Database)" if known else ""} for a use beyond research are not clarified here: ask their owners |
+| began from | {_origin_of(manifest)} |
+
+Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The valid split also chose the thresholds: expect less elsewhere.
+
+Limits: {_KNOWN_LIMITS if known else _UNKNOWN_LIMITS}
+Measured on the network alone: before it the node looks at each image and refuses what is no upright frontal chest. The packaged image check
+refuses 0.8 % of good images, and lets 54.5 % of mirrored ones pass (training/LOG.md).
+"""
+
+
+_KNOWN_LIMITS = """every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
+infected images came from different sources. No children; lateral views were not meant to be among them. Other hospitals' images were not tried."""
+_UNKNOWN_LIMITS = """this card does not know what these images show and where they come from: whoever trained on them must say. What
+the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on."""
+
+
+def _computed_in(figures: dict[str, Any]) -> str:
+    """Say in which precision the figures were computed; manifests of before 0.3.0 do not know."""
+    return f"; computed in {figures['precision']}" if "precision" in figures else ""
+
+
+def _captions_of(figures: dict[str, Any]) -> str:
+    """Say which captions; manifests of before 0.3.0 were made where all were the original ones."""
+    captions, other = figures.get("captions", "original"), figures.get("other_caption", 0)
+    return f"the {captions} captions" + (f" ({other} images: the other ones)" if other else "")
+
+
+def _data_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """Give what each member, and what it began with, learned from, each set of images once."""
+    runs = [run for history in _histories_of(manifest) for run in learned_runs(history)]
+    parts = [run.get("train", manifest.training["train"]) for run in runs]
+    return list({part["digest"]: part for part in parts}.values())
+
+
+def _is_known(data: dict[str, Any]) -> bool:
+    return data["digest"][:16] in _KNOWN_DATA
+
+
+def _described(data: list[dict[str, Any]]) -> str:
+    """Say how many images there were; the same under other labels have digests of their own."""
+    digests: dict[str, list[str]] = {}
+    for part in data:
+        infected, normal = f"{part['infected']} infected radiographs", f"{part['normal']} normal ones"
+        if _is_known(part):
+            infected += " of QaTa-COV19 (train)"
+            normal += " of the COVID-19 Radiography Database (train)"
+        digests.setdefault(f"{infected} and {normal}", []).append(f"`{part['digest'][:16]}`")
+    return "; ".join(f"{images}; data digest {' and '.join(named)}" for images, named in digests.items())
+
+
+def _way_of(manifest: Manifest) -> str:
+    """Say who looks at what (`sgseg_dicom.inference.ensemble`)."""
+    sizes = " and ".join(map(str, manifest.test_time_sizes))
+    if manifest.members > 1:
+        seen = "in turn the image and its mirror image" if manifest.test_time_flip else "the image"
+        return f"the mean of {manifest.members} models, each of which sees {seen}, at {sizes} pixels"
+    seen = "the image and its mirror image, averaged," if manifest.test_time_flip else "the image"
+    return f"it sees {seen} at {sizes} pixels"
+
+
+def _origin_of(manifest: Manifest) -> str:
+    """Say which weights of others are in it."""
+    recipe = root_of(manifest.training)["recipe"]
+    image, text = recipe.get("image_weights"), recipe.get("text_encoder")
+    return f"image encoder: {image or 'random'} (ImageNet where it is a name); words of the reports: {text or 'random'}"
+
+
+def _history_of(manifest: Manifest) -> str:
+    """Say in how many runs it was trained, and that it had teachers."""
+    histories = _histories_of(manifest)
+    averaged = [len(runs_of(history)) for history in histories if "averaged" in history]
+    if len(histories) > 1:
+        said = f"{len(histories)} models in several runs; the manifest has them all"
+    elif averaged or histories[0].get("started_from"):
+        said = "in several runs; the manifest has them all"
+    else:
+        said = "in one run"
+    if averaged:
+        said += f"; the weights of {' and '.join(map(str, averaged))} of the runs are averaged"
+    runs = [run for history in histories for run in runs_of(history)]
+    teachers = [len(taught["teachers"]) for run in runs if (taught := run.get("opinions"))]
+    if teachers:
+        said += f"; also from the opinions of {' and '.join(map(str, teachers))} models"
+    return said
+
+
+def _histories_of(manifest: Manifest) -> list[dict[str, Any]]:
+    histories: list[dict[str, Any]] = manifest.training.get("members", [manifest.training])
+    return histories
