@@ -21,8 +21,8 @@ from transformers import BertConfig, BertModel
 
 from sgseg_dicom.inference.segmenter import Network
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.report_table import TOKENS
+from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import load_weights, packaged_weights
 from sgseg_dicom.preprocess import INPUT_SIZE, normalise
 from sgseg_dicom.records import ModelInput

@@ -25,8 +25,8 @@ from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
 from node.demo.demo import radiograph_file
-from sgseg_dicom.results.uids import derived_uid
 from sgseg_dicom.records import Algorithm
+from sgseg_dicom.results.uids import derived_uid
 from tests.system.running_node import RunningNode, running_node, write_config
 
 _PATIENCE_SECONDS = 300

@@ -12,10 +12,10 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_description
 from pydicom.dataelem import DataElement
 
-from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.records import Algorithm, Prediction
+from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.results.encode import encode_results
 from tests.builders import chest_radiograph, synthetic_chest
 from tests.predictions import ALGORITHM, IMAGE_RIGHT, both_lungs, prediction, read_built, spot
 

@@ -14,19 +14,18 @@ from pydantic import BaseModel
 from pydicom.uid import UID
 
 from docs.attributes import NOTHING, PLAIN, attribute_table, content_tree
-from node.delivery import dimse as deliver
-from node.receive import scp
-from node.delivery import stow_response as stow_report
 from node.delivery import dicomweb as web_delivery
+from node.delivery import dimse as deliver
+from node.delivery import stow_response as stow_report
+from node.receive import scp
 from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
 from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import Destination, WebDestination
-from sgseg_dicom.results import codes
-from sgseg_dicom.results import provenance
-from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results import codes, provenance
+from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
 from tests.pixelmed_complaints import EXPLAINED
 from tests.predictions import read_built
 

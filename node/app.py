@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.store.store import Store
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
+from node.store.store import Store
 from sgseg_dicom.config import AnyDestination, Config, WebDestination
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.work.queue import Jobs
-    from node.service.supervisor import Ready, Supervisor
     from node.service.status_page import Health
+    from node.service.supervisor import Ready, Supervisor
+    from node.work.queue import Jobs
     from node.work.worker import Courier, Process
     from sgseg_dicom.language.language import Language
 
@@ -40,9 +40,9 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Raises:
         StorageUnavailable: the store cannot be used, the port cannot be had.
     """
-    from node.work import queue
     from node.receive import scp
     from node.receive.listener import listen
+    from node.work import queue
 
     store = open_store(config)
     with store.claim("receive"):
@@ -232,8 +232,8 @@ def couriers(config: Config) -> "dict[str, Courier]":
 
 def _courier(destination: AnyDestination, config: Config) -> "Courier":
     """Give the courier that speaks the destination's protocol."""
-    from node.delivery import dimse as deliver
     from node.delivery import dicomweb as web_delivery
+    from node.delivery import dimse as deliver
 
     patience = config.deliver
     if isinstance(destination, WebDestination):

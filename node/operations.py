@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from node.store.acknowledgements import Acknowledged
 from node.app import open_jobs, open_store
+from node.store.acknowledgements import Acknowledged
 from node.store.store import QUEUE_FILE
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from sgseg_dicom.reading.character_sets import require_text_encoding
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
@@ -23,6 +22,7 @@ from sgseg_dicom.destinations import (
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.reading.character_sets import require_text_encoding
 
 PACKAGED_WEIGHTS = "packaged"
 

@@ -9,17 +9,17 @@ from typing import Protocol
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.header_rules import require_applicable
+from sgseg_dicom.applicability.image_check import Viewer, require_upright_chest
 from sgseg_dicom.check import require_valid
-from sgseg_dicom.results.not_judged import encode_answer
-from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.result_kinds import Wanted
-from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
-from sgseg_dicom.applicability.image_check import Viewer, require_upright_chest
+from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.results.encode import encode_results
+from sgseg_dicom.results.not_judged import encode_answer
 
 Timed = Callable[[str], AbstractContextManager[object]]
 """Called with a stage's name; the context that it gives is entered around the stage."""
@@ -29,7 +29,8 @@ class Segmenter(Protocol):
     """
     What `sgseg_dicom.inference.segmenter` offers: one input in, one prediction out; safe to call from many threads.
 
-    It may have a `viewer`, a `sgseg_dicom.applicability.image_check.Viewer` that looks at the image first; without one nothing does.
+    It may have a `viewer` that looks at the image first (`sgseg_dicom.applicability.image_check.Viewer`); without one
+    nothing does.
     """
 
     algorithm: Algorithm

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.uid import UID
 
-from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Orientation, Prediction
+from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import LOSSLESS_SYNTAXES, LOSSY_SYNTAXES, synthetic_chest, write
 from tests.predictions import ALGORITHM, ORIENTATIONS, stored_as

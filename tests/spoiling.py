@@ -9,10 +9,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from sgseg_dicom.check.content_tree import Item, content_of
-from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.result_kinds import Kind, Wanted
-from sgseg_dicom.language.language import load_language
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import load_language
+from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import ZONES, sentence_of
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 

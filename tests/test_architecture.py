@@ -25,7 +25,12 @@ FORBIDDEN = {
     "training": {"node", "sgseg_dicom.results", "pydicom", "pynetdicom"},
 }
 ONLY_IN = {
-    "pynetdicom": ("node/receive/scp.py", "node/receive/listener.py", "node/delivery/dimse.py", "node/demo/demo.py", "node/statuses.py"),
+    "pynetdicom": (
+        "node/receive/scp.py",
+        "node/receive/listener.py",
+        "node/delivery/dimse.py",
+        "node/demo/demo.py",
+    ),
     "dbos": ("node/work/queue.py", "node/work/workflows.py"),
 }
 

@@ -9,6 +9,7 @@ import typer
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.segmenter import GuidedBy
 from sgseg_dicom.preprocess import INPUT_SIZE
+from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
 from training.cli_start import app as begin_app
 from training.data import (
     Captions,
@@ -18,9 +19,8 @@ from training.data import (
     survey_split,
     warn_of,
 )
-from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
-from training.recipe import load_recipe
 from training.image_check.cli import app as view_app
+from training.recipe import load_recipe
 
 app = typer.Typer(
     help="Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads.", no_args_is_help=True
@@ -89,10 +89,10 @@ def fit_command(
     ] = None,
 ) -> None:
     """Train a model; stopped runs resume."""
-    from training.loop.fit import Run, fit
     from training.data.folds import fold_at
-    from training.teacher_predictions import read_opinions
     from training.labels.pseudo_labels import with_labels
+    from training.loop.fit import Run, fit
+    from training.teacher_predictions import read_opinions
 
     with told():
         named: dict[str, Any] = {
@@ -293,8 +293,8 @@ def export_command(
     ] = 16,
 ) -> None:
     """Turn a checkpoint (or weights) into weights that the node loads; calibrates and measures on valid."""
-    from training.release.export import Release, Splits, export
     from training.release.checkpoints import captions_of
+    from training.release.export import Release, Splits, export
 
     with told():
         if bits not in (8, 16):

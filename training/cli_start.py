@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from training.data import Captions, read_captioned, read_normals, read_split
 from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
+from training.data import Captions, read_captioned, read_normals, read_split
 from training.recipe import load_recipe
 
 app = typer.Typer()
@@ -26,9 +26,9 @@ def pseudo_label_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here as well.")] = None,
 ) -> None:
     """Cluster the location phrases of train into zone labels (paper section 2.3), and say how good they are."""
+    from training.labels.pseudo_labels import pseudo_label, write_labels
     from training.labels.quality import report_labels
     from training.start.pretrained import load_text_encoder
-    from training.labels.pseudo_labels import pseudo_label, write_labels
 
     with told():
         writable(out)

@@ -67,16 +67,17 @@ class Recipe(BaseModel):
     """
     Everything that a run depends on beside the data.
 
-    `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.start.pretrained`); "" starts
-    from random.
-    `images_per_patient`: of infected ones, at most so many stand in an epoch (`training.loop.epoch_sampling`); None: all.
+    `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.start.pretrained`); ""
+    starts from random.
+    `images_per_patient`: of infected ones, at most so many stand in an epoch (`training.loop.epoch_sampling`);
+    None: all.
     `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
     `guide_scale`: what the cross-attentions count at the start (None: what they do in the weights, or 0.01): a
     decoder that learned without a report reads none, and hardly learns to from scales near 0 (LOG.md).
     `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
     earlier ones); the methods of the tables do without.
-    `opinions`: how far the targets are the teachers' opinions (`training.teacher_predictions`) and not the data's masks and
-    zones; the methods of the tables do without.
+    `opinions`: how far the targets are the teachers' opinions (`training.teacher_predictions`) and not the data's
+    masks and zones; the methods of the tables do without.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -22,10 +22,10 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.segmenter import Network
 from sgseg_dicom.model.weights import load_members
 from training.data import DataError, Item
-from training.evaluation.evaluate import model_input_of
 from training.data.folds import Fold, fold_at
-from training.provenance import learned_runs
+from training.evaluation.evaluate import model_input_of
 from training.progress import progress
+from training.provenance import learned_runs
 
 _BATCH = 32
 

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from node import app
-from node.demo import read_back as readback
-from node.receive import scp
 from node.delivery.dimse import Courier
+from node.demo import read_back as readback
 from node.jobs import Entry
+from node.receive import scp
 from node.receive.listener import listen
 from node.service.supervisor import Supervisor
 from sgseg_dicom.config import Config, Destination, Receive

@@ -16,12 +16,12 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from sgseg_dicom.results import codes
-from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.language.language import ENGLISH
-from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Finding, LungRegion
+from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.zones import ZONES, Laterality, Level, ZoneBits, zones_of
 
 _KINDS = {

@@ -15,8 +15,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from node.store.acknowledgements import Acknowledged
 from node.jobs import Entry, Job
+from node.store.acknowledgements import Acknowledged
 from node.store.store import Kept, Store
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 

@@ -25,10 +25,10 @@ from tempfile import TemporaryFile
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
+from node.jobs import Job, instance_key, job_id
 from node.store.acknowledgements import Acknowledged
 from node.store.content_digest import content_digest, same_data_set
 from node.store.fsync import storage, sync, write_folder
-from node.jobs import Job, instance_key, job_id
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 QUEUE_FILE = "queue.sqlite"

@@ -9,10 +9,10 @@ from pydicom import Dataset
 
 from sgseg_dicom import pipeline
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.language.language import Language
 from sgseg_dicom.pipeline import Segmenter, Timed
 from sgseg_dicom.records import Results
+from sgseg_dicom.result_kinds import Wanted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,8 +14,10 @@ import structlog
 from pydicom import Dataset
 from pydicom.filereader import read_file_meta_info
 
+from node.delivery.availability import Peers
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from node.logs import places_of
+from node.store.store import Store
 from node.work.outcomes import (
     Defect,
     answer_of,
@@ -28,8 +30,6 @@ from node.work.outcomes import (
     state_of,
     without_answer,
 )
-from node.delivery.availability import Peers
-from node.store.store import Store
 from sgseg_dicom.config import AnyDestination
 from sgseg_dicom.errors import (
     DeliveryRefused,

@@ -11,9 +11,9 @@ from datetime import date
 
 from pydicom import Dataset
 
+from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.reading.header import text_of
-from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
 from sgseg_dicom.reading.patient_orientation import directions_of, is_usable
 from sgseg_dicom.records import Radiograph
 

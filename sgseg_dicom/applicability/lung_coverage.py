@@ -3,8 +3,8 @@ What padding or a display shutter hides of the lungs: it was never judged, and m
 
 Where the lungs lie in an image, no header says. In the train images of QaTa-COV19 95 % of the infected pixels lie in
 12 to 81 % of the rows, and of the columns in 7 to 46 % (image's left) and 54 to 93 %. Straight cuts leave no trace in
-the image that is left; what they took of the lungs, the image check sees (`sgseg_dicom.applicability.image_check`), and here the shutter's
-own place tells: the beam is centred on the chest, so a shutter far off the centre of its image hides one side of it.
+the image that is left; what they took of the lungs, the image check sees (`sgseg_dicom.applicability.image_check`), and here the
+shutter's own place tells: the beam is centred on the chest, so a shutter far off the centre of its image hides one side of it.
 """
 
 from itertools import pairwise
@@ -13,8 +13,8 @@ import numpy as np
 
 from sgseg_dicom.extent import extent_of
 from sgseg_dicom.findings.measure import HALVES
-from sgseg_dicom.records import Radiograph
 from sgseg_dicom.reading.display_shutter import shown_by_shutter
+from sgseg_dicom.records import Radiograph
 from sgseg_dicom.zones import Laterality
 
 MOST_HIDDEN = 0.2

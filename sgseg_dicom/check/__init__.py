@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import text
+from sgseg_dicom.check.capture_and_state import capture, state
 from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, case_of
 from sgseg_dicom.check.identity import identity
-from sgseg_dicom.check.capture_and_state import capture, state
 from sgseg_dicom.check.measurement_report import report
 from sgseg_dicom.check.rules import Broken, Rule, Violation
 from sgseg_dicom.check.segmentation import segmentation, segments_of

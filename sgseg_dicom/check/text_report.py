@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.case import Case
 from sgseg_dicom.check.content_tree import Item
-from sgseg_dicom.check.structured_report import document, has_root
 from sgseg_dicom.check.measurement_report import zone_of
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.check.structured_report import document, has_root
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.zones import NO_INFECTION, ZONES, Laterality, Level, Zone, zones_of
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.extent import Extent
-from sgseg_dicom.preprocess import enlarge
+from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.zone_extent import reached
+from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
 from sgseg_dicom.zones import ZONES, Laterality, sentence_of
 

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
 from sgseg_dicom.inference.ensemble import Words, judge_by, looks_of
-from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.image_check import Viewer, load_viewer
+from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
@@ -149,7 +149,7 @@ class Segmenter:
 
     Attributes:
         algorithm: who judges.
-        viewer: what looks at the image before it is judged (`sgseg_dicom.applicability.image_check`); None: nothing does.
+        viewer: what looks at the image before it is judged (`sgseg_dicom.applicability.image_check`); None: nothing.
     """
 
     def __init__(self, network: Network, *, viewer: Viewer | None = None) -> None:

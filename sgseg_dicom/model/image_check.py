@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from sgseg_dicom.applicability.image_check import Limits, Seen
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
-from sgseg_dicom.applicability.image_check import Limits, Seen
 
 POSES = 8
 """Pose k + 4 m is the standard display, mirrored left to right if m, then turned k times 90 degrees to the left."""

@@ -13,8 +13,8 @@ from torch import nn
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.sgseg import Guidance, SGSeg
 from sgseg_dicom.model.quantization import Bits, packed, unpacked
+from sgseg_dicom.model.sgseg import Guidance, SGSeg
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.zones import ZONES
 
@@ -43,7 +43,8 @@ class Thresholds(_Record):
     Probabilities from which something counts; they belong to one version of the weights.
 
     Attributes:
-        infection: `sgseg_dicom.inference.segmenter.infection_score` must reach it, else there is no finding and no mask.
+        infection: `sgseg_dicom.inference.segmenter.infection_score` must reach it, else there is no finding and no
+            mask.
         zone: a zone of an infected image is named from here on.
         mask: a pixel of an infected image belongs to the mask from here on.
     """
@@ -62,7 +63,7 @@ class Manifest(_Record):
         name, version: of the model, as the results name it.
         preset: sizes, see `sgseg_dicom.model.build`.
         guidance: as trained.
-        members: models in the file, trained apart, that judge together; who looks at what: `sgseg_dicom.inference.ensemble`.
+        members: models in the file, trained apart, that judge together (`sgseg_dicom.inference.ensemble`).
         test_time_flip: whether the image and its mirror image are judged, and the judgements averaged.
         test_time_sizes: rows and columns at which the image is judged, each a multiple of 32; the judgements are
             averaged.

@@ -15,8 +15,8 @@ from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from sgseg_dicom.errors import UndecodablePixels
 from sgseg_dicom.reading.header import first_number, numbers_of, text_of
-from sgseg_dicom.reading.pixel_padding import touching_the_edge
 from sgseg_dicom.reading.pixel_data import PixelFormat
+from sgseg_dicom.reading.pixel_padding import touching_the_edge
 
 _RAW_SHARES = (0.005, 0.995)
 _NEARLY = 1 / 512  # half a step of 8 bits away from black or white
@@ -69,8 +69,8 @@ def render(
         codes: stored bits.
         header: of the image.
         pixel_format: of *codes*.
-        shown: like *codes*, False where a shutter or a frame hides the image (`sgseg_dicom.reading.display_shutter`, `frame`): that
-            counts as padding.
+        shown: like *codes*, False where a shutter or an undeclared border hides the image: that counts as padding
+            (`sgseg_dicom.reading.display_shutter`, `undeclared_borders`).
 
     Raises:
         UndecodablePixels: every pixel is padding, or the header's rescale has no finite result.

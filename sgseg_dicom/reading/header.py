@@ -38,9 +38,9 @@ def header_of(ds: FileDataset, *, undeclared: str = "") -> Dataset:
     Copy *ds* for the stages to come.
 
     Left out are pixels, overlays, the icon, and elements that cannot be parsed. Value representations are
-    explicit, OW values little endian. Text is decoded (`sgseg_dicom.reading.character_sets`), so Specific Character Set says
-    ISO_IR 192 (UTF-8), which can write it all: highdicom refuses some character sets and pydicom writes "?" in
-    others. *undeclared* is the encoding where none is declared, as of `encodings_of`.
+    explicit, OW values little endian. Text is decoded (`sgseg_dicom.reading.character_sets`), so Specific Character
+    Set says ISO_IR 192 (UTF-8), which can write it all: highdicom refuses some character sets and pydicom writes
+    "?" in others. *undeclared* is the encoding where none is declared, as of `encodings_of`.
     """
     header = _parsed(ds, big_endian=ds.original_encoding[1] is False, undeclared=undeclared)
     header.SpecificCharacterSet = "ISO_IR 192"

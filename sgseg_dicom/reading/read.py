@@ -15,16 +15,16 @@ from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
-from sgseg_dicom.reading.lossy_compression import state_loss
-from sgseg_dicom.results.provenance import is_own_result
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import UNPARSABLE, header_of, numbers_of, spacing_pair, text_of
+from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.records import Radiograph
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
+from sgseg_dicom.results.provenance import is_own_result
 
 SOP_CLASSES: Mapping[UID, str] = {
     uid.ComputedRadiographyImageStorage: "CR",

@@ -16,13 +16,13 @@ from highdicom.sr import (
 from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage
 
-from sgseg_dicom.results import codes
-from sgseg_dicom.results.finish import finish
-from sgseg_dicom.results.provenance import instance_keywords
-from sgseg_dicom.results.measurement_report import draft_keywords, observation_context
-from sgseg_dicom.results.report_items import language_of
 from sgseg_dicom.language.language import Language
 from sgseg_dicom.records import Algorithm, Source
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.finish import finish
+from sgseg_dicom.results.measurement_report import draft_keywords, observation_context
+from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.report_items import language_of
 
 _CONTAINS = "CONTAINS"
 

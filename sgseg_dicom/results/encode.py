@@ -8,14 +8,14 @@ from typing import Any
 
 from pydicom import Dataset
 
-from sgseg_dicom.results.secondary_capture import encode_capture
-from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.measurement_report import encode_sr, referenced_form
-from sgseg_dicom.results.presentation_state import encode_state
-from sgseg_dicom.results.text_report import encode_text
-from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
+from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results.measurement_report import encode_sr, referenced_form
+from sgseg_dicom.results.presentation_state import encode_state
+from sgseg_dicom.results.secondary_capture import encode_capture
+from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.text_report import encode_text
 
 _PICTURES: Mapping[Kind, Callable[..., Dataset]] = {Kind.CAPTURE: encode_capture, Kind.STATE: encode_state}
 """Forms that reference the image alone."""

@@ -8,9 +8,9 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import DA, TM, VR
 
-from sgseg_dicom.results.provenance import contributing_equipment
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.records import Algorithm, Source
+from sgseg_dicom.results.provenance import contributing_equipment
 
 _PADDING = " \0"
 _TEXT = (VR.AE, VR.CS, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.UC, VR.UI, VR.UT)

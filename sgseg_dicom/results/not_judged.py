@@ -9,10 +9,6 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 from pydicom.uid import UID, UID_dictionary
 
-from sgseg_dicom.results import codes
-from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
-from sgseg_dicom.results.source_header import identity_of
-from sgseg_dicom.results.report_items import language_of
 from sgseg_dicom.errors import (
     Disposition,
     InferenceError,
@@ -27,6 +23,10 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
+from sgseg_dicom.results.report_items import language_of
+from sgseg_dicom.results.source_header import identity_of
 
 SERIES_NUMBER = 9004
 

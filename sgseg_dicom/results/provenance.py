@@ -7,9 +7,9 @@ from pydicom import Dataset
 from pydicom.valuerep import DT
 
 from sgseg_dicom import __version__
+from sgseg_dicom.records import Algorithm, Source
 from sgseg_dicom.results.source_header import CHARACTER_SET
 from sgseg_dicom.results.uids import device_uid, result_uid
-from sgseg_dicom.records import Algorithm, Source
 
 MANUFACTURER = "sgseg-dicom"
 """Manufacturer (0008,0070) of every object of ours, of its device observer and of its algorithm."""

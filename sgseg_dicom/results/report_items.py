@@ -15,10 +15,10 @@ from highdicom.sr import (
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 
-from sgseg_dicom.results import codes
-from sgseg_dicom.results.measurement_groups import Context
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Finding
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.measurement_groups import Context
 from sgseg_dicom.zones import ZONES, Zone
 
 _CONTAINS = "CONTAINS"

@@ -10,16 +10,16 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 
+from sgseg_dicom.errors import InvalidResult
+from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
+from sgseg_dicom.records import Algorithm, Finding, Radiograph
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
+from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
 from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
-from sgseg_dicom.errors import InvalidResult
-from sgseg_dicom.result_kinds import Kind
-from sgseg_dicom.language.language import ENGLISH, Language
-from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
-from sgseg_dicom.records import Algorithm, Finding, Radiograph
 from sgseg_dicom.zones import Laterality
 
 SERIES_NUMBER = 9005

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from pydicom import Dataset
 
-from sgseg_dicom.results import codes
-from sgseg_dicom.results.basic_text_sr import TextReport, image, section, text, write_report
-from sgseg_dicom.results.source_header import source_of
-from sgseg_dicom.results.measurement_report import referenced_form
-from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
+from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.basic_text_sr import TextReport, image, section, text, write_report
+from sgseg_dicom.results.measurement_report import referenced_form
+from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.zones import ZONES
 
 SERIES_NUMBER = 9003

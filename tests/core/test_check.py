@@ -10,10 +10,10 @@ from pydicom.dataelem import RawDataElement
 
 from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.check.content_tree import content_of
-from sgseg_dicom.results.not_judged import encode_answer
 from sgseg_dicom.errors import InferenceError, InvalidResult, NotApplicable
-from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.language.language import load_language
+from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results.not_judged import encode_answer
 from tests.builders import SOP_CLASSES, chest_radiograph
 from tests.predictions import IMAGE_LEFT, IMAGE_RIGHT, ORIENTATIONS, prediction, read_built, spot, stored_as
 from tests.spoiling import MADE, SEG, SR, TEXT, find, results

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from sgseg_dicom.check import Rule, require_valid, violations
-from sgseg_dicom.results.not_judged import encode_answer
 from sgseg_dicom.errors import InvalidResult, NotApplicable
 from sgseg_dicom.extent import extent_of
+from sgseg_dicom.results.not_judged import encode_answer
 from tests.predictions import prediction, read_built
 from tests.spoiling import (
     AREA,

@@ -19,9 +19,6 @@ from pydicom.uid import (
 import sgseg_dicom
 from sgseg_dicom import errors, pipeline
 from sgseg_dicom.applicability import image_check as view
-from sgseg_dicom.results import codes
-from sgseg_dicom.results.not_judged import REASONS, UNSPECIFIED, encode_answer, is_referable, reason_code
-from sgseg_dicom.results.provenance import is_own_result
 from sgseg_dicom.errors import (
     InferenceError,
     InstanceError,
@@ -32,9 +29,12 @@ from sgseg_dicom.errors import (
     StorageUnavailable,
     UndecodablePixels,
 )
-from sgseg_dicom.language.schema import OTHER_REASON
 from sgseg_dicom.language.language import PACKAGED, Language, load_language
+from sgseg_dicom.language.schema import OTHER_REASON
 from sgseg_dicom.reading.read import read_header
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.not_judged import REASONS, UNSPECIFIED, encode_answer, is_referable, reason_code
+from sgseg_dicom.results.provenance import is_own_result
 from tests.builders import chest_radiograph, write
 from tests.predictions import ALGORITHM, MADE_AT
 

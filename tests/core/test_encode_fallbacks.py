@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage, SecondaryCaptureImageStorage
 
-from sgseg_dicom.results.secondary_capture import LONGEST_SIDE, encode_capture
-from sgseg_dicom.results.presentation_state import encode_state
-from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.results.overlay import LUNG_COLOURS, _scaled
+from sgseg_dicom.results.presentation_state import encode_state
+from sgseg_dicom.results.secondary_capture import LONGEST_SIDE, encode_capture
 from sgseg_dicom.zones import Laterality
 from tests.builders import SOP_CLASSES, synthetic_chest
 from tests.predictions import (
@@ -257,7 +257,9 @@ def test_both_say_that_the_sides_are_assumed(orientation, said, monkeypatch):
     """
     radiograph = read_built(PatientOrientation=orientation)
     drawn = []
-    monkeypatch.setattr("sgseg_dicom.results.overlay._stack", lambda image, head, foot: drawn.append(foot) or image)
+    monkeypatch.setattr(
+        "sgseg_dicom.results.overlay._stack", lambda image, head, foot: drawn.append(foot) or image
+    )
     encoded("capture", radiograph)
     _, state = encoded("state", radiograph)
 

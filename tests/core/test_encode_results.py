@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results.encode import encode_results
 from tests.builders import synthetic_chest
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pydicom.uid import SegmentationStorage
 
+from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import device_uid
-from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.zones import Laterality
 from tests.builders import SOP_CLASSES, stored_values, synthetic_chest
 from tests.predictions import (

@@ -10,12 +10,12 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from sgseg_dicom.results.finish import require_readable
-from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.source_header import source_of
-from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.results.finish import require_readable
+from sgseg_dicom.results.measurement_report import encode_sr
+from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.source_header import source_of
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 
 TYPE_2 = [

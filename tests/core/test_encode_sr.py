@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage
 
-from sgseg_dicom.findings.components import components_of
-from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.measurement_report import encode_sr
-from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.errors import InvalidResult
-from sgseg_dicom.result_kinds import Kind
-from sgseg_dicom.language.language import ENGLISH, load_language
+from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.records import LungRegion
+from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.results.measurement_report import encode_sr
+from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import SOP_CLASSES
 from tests.predictions import (

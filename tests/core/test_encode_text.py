@@ -3,10 +3,10 @@
 import pytest
 from pydicom.uid import BasicTextSRStorage
 
+from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
-from sgseg_dicom.language.language import ENGLISH, load_language
-from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.zones import ZONES
 from tests.predictions import (
     ALGORITHM,

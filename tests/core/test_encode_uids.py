@@ -7,11 +7,11 @@ import sys
 import pytest
 from pydicom import Dataset
 
+from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.provenance import contributing_equipment, is_own_result
 from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.uids import derived_uid, device_uid, result_uid, tracking_uid
-from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.zones import Laterality
 from tests.builders import chest_radiograph
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sgseg_dicom.errors import InferenceError, NotApplicable
+from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import load_language
+from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.not_judged import encode_answer
 from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.text_report import encode_text
-from sgseg_dicom.errors import InferenceError, NotApplicable
-from sgseg_dicom.language.language import load_language
-from sgseg_dicom.findings.measure import measure
 from tests.builders import SOP_CLASSES, synthetic_chest
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
 

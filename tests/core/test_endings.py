@@ -7,10 +7,10 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sr.codedict import codes as dicom_codes
 
-from sgseg_dicom.results import codes
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.pipeline import answer, process
+from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
 from tests.builders import radiograph_of, write
 from tests.data_folder import DATA, needs_data

@@ -7,14 +7,14 @@ import pytest
 
 from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.check import Rule, violations
-from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.extent import Extent, extent_of
-from sgseg_dicom.result_kinds import Wanted
-from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.reading.pixel_padding import touching_the_edge
+from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.preprocess import preprocess
+from sgseg_dicom.reading.pixel_padding import touching_the_edge
+from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest
 from tests.predictions import (

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest, write
 from tests.predictions import ORIENTATIONS, both_lungs, read_built, stored_as

@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
-from sgseg_dicom.inference.segmenter import Network, Segmenter, decide, load_network
 from sgseg_dicom.inference.ensemble import resized
+from sgseg_dicom.inference.segmenter import Network, Segmenter, decide, load_network
 from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput

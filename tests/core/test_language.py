@@ -6,9 +6,9 @@ import tomllib
 import pytest
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.result_kinds import Kind
-from sgseg_dicom.language.language import ENGLISH, PACKAGED, load_language
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.language.language import ENGLISH, PACKAGED, load_language
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Level, sentence_of, zones_at
 from tests.predictions import ALGORITHM, both_lungs, read_built
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import Laterality
 from tests.builders import synthetic_chest
 from tests.pixelmed_complaints import EXPLAINED

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from sgseg_dicom.results import codes
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
-from sgseg_dicom.inference.segmenter import load_network, load_segmenter
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.inference.segmenter import load_network, load_segmenter
 from sgseg_dicom.pipeline import process
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import chest_radiograph, write
 from tests.data_folder import DATA, needs_data
 from tests.matrix import Looking, cells, picture
 from tests.predictions import MADE_AT, ORIENTATIONS, stored_as
 from training.data import load_image, load_mask, read_split
-from training.evaluation.evaluate import model_input_of
 from training.data.borders_removed import see
+from training.evaluation.evaluate import model_input_of
 
 NOW = datetime(2026, 11, 24, 12, 0, 0)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sgseg_dicom.language.language import load_language
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.findings.zone_extent import reached
+from sgseg_dicom.language.language import load_language
 from sgseg_dicom.records import Judgement
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.builders import synthetic_chest

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from sgseg_dicom.results.presentation_state import encode_state
+from sgseg_dicom.applicability.image_check import Seen, signs_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.preprocess import preprocess
+from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Prediction
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
-from sgseg_dicom.applicability.image_check import Seen, signs_of
+from sgseg_dicom.results.presentation_state import encode_state
 from tests.builders import chest_radiograph, synthetic_chest, write
 from tests.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, read_built, stored_as
 

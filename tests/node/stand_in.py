@@ -33,8 +33,8 @@ from node import app, cli
 from node.work import workflows
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
-from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.records import Finding, LungRegion, Results
+from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import Laterality
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.store.acknowledgements import Acknowledged
 from node.app import open_jobs, open_store
 from node.operations import acknowledge, requeue, wanting
-from node.service.supervisor import CANNOT_START
 from node.service.housekeeping import forget_old
+from node.service.supervisor import CANNOT_START
+from node.store.acknowledgements import Acknowledged
 from tests.node.processes import (
     RECEIVE,
     ROOT,

@@ -9,12 +9,12 @@ from pydicom import dcmread
 
 from node.demo.read_back import finding_of, keep_received
 from node.work.warm_up import warm_up
-from sgseg_dicom.results.seg import encode_seg
-from sgseg_dicom.results.measurement_report import encode_sr
-from sgseg_dicom.results.text_report import encode_text
 from sgseg_dicom.language.language import load_language
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Finding, LungRegion
+from sgseg_dicom.results.measurement_report import encode_sr
+from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.text_report import encode_text
 from sgseg_dicom.zones import Laterality, sentence_of
 from tests.builders import SHAPE, chest_radiograph, write
 

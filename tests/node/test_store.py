@@ -10,8 +10,8 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from node.store.content_digest import content_digest
-from node.work.queue import prepare
 from node.store.store import Store
+from node.work.queue import prepare
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from tests.builders import chest_radiograph, write
 

@@ -16,8 +16,8 @@ from pydicom.uid import ComprehensiveSRStorage, SegmentationStorage
 from starlette.responses import RedirectResponse, Response
 
 from node.app import couriers
-from node.delivery.dimse import Courier
 from node.delivery.dicomweb import WebCourier
+from node.delivery.dimse import Courier
 from sgseg_dicom.config import Config, WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable
 from tests.builders import chest_radiograph, write

@@ -12,8 +12,8 @@ from pydicom import dcmread
 
 from node.delivery.dimse import Courier
 from node.jobs import Ending, Job, Outcome, Sent
-from node.work.outcomes import require_same_answer
 from node.store.store import Store
+from node.work.outcomes import require_same_answer
 from node.work.worker import DEVICE_FAILURES, Worker, judge_anew
 from sgseg_dicom.errors import (
     InferenceError,
@@ -22,8 +22,8 @@ from sgseg_dicom.errors import (
     StorageUnavailable,
     UndecodablePixels,
 )
-from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.records import Results
+from sgseg_dicom.result_kinds import Kind
 from tests.builders import chest_radiograph, write
 from tests.node.stand_in import StandIn, results_of
 

@@ -13,8 +13,8 @@ from node.app import open_jobs, open_store
 from node.delivery.dimse import Courier
 from node.jobs import Ending, Entry
 from sgseg_dicom.config import Destination
-from sgseg_dicom.results.uids import derived_uid
 from sgseg_dicom.records import Algorithm
+from sgseg_dicom.results.uids import derived_uid
 from tests.builders import radiograph_of, write
 from tests.node.processes import Archive, wait_for
 from tests.system.images import infected_chests

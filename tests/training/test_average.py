@@ -8,13 +8,13 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest, save_weights
 from tests.training.builders import small_data_set, small_normals
-from training.release.average import average
-from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.cli import app
 from training.provenance import holds_statistics
-from training.start.pretrained import load_pretrained
 from training.recipe import load_recipe
+from training.release.average import average
+from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.release.checkpoints import load_checkpoint
+from training.start.pretrained import load_pretrained
 
 HELD = {"phases": [{"epochs": 1, "hold_statistics": True}], "preset": "compact"}
 

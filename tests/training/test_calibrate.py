@@ -6,8 +6,8 @@ import numpy as np
 
 from sgseg_dicom.inference.segmenter import infection_score
 from tests.training.builders import small_data_set
-from training.release.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold
 from training.data import load_mask, read_split
+from training.release.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold
 
 
 def test_the_temperature_of_overconfident_logits_is_found():

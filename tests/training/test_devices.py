@@ -14,8 +14,8 @@ import torch
 
 from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set, small_normals
-from training.loop.batches import AugmentedBatches, LoadedItems, Share
 from training.data import read_normals, read_split
+from training.loop.batches import AugmentedBatches, LoadedItems, Share
 from training.loop.fit import Averaging, Run, fit
 from training.loop.module import SGSegTraining, as_on_the_first
 from training.recipe import load_recipe

@@ -8,7 +8,14 @@ import pytest
 from sgseg_dicom.inference.segmenter import load_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
-from training.evaluation.evaluate import count, evaluate, interval_of, mask_metrics, normal_metrics, zone_metrics
+from training.evaluation.evaluate import (
+    count,
+    evaluate,
+    interval_of,
+    mask_metrics,
+    normal_metrics,
+    zone_metrics,
+)
 
 
 class Said:

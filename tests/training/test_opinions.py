@@ -19,16 +19,16 @@ from tests.builders import synthetic_chest
 from tests.predictions import read_built, spot
 from tests.training.builders import STILL, draw, small_data_set, small_normals
 from training.augmentation.augment import augment
-from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
 from training.cli import app
 from training.data import DataError, read_split
 from training.evaluation.evaluate import model_input_of
+from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
 from training.loop.fit import settle_facts
 from training.loop.guidance import believed
 from training.loop.losses import mask_loss
 from training.loop.module import SGSegTraining
-from training.teacher_predictions import ask, read_opinions, together, write_opinions
 from training.recipe import Guidance, load_recipe
+from training.teacher_predictions import ask, read_opinions, together, write_opinions
 
 SMOKE = Path(training.__file__).parent / "recipes" / "smoke.toml"
 

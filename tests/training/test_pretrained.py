@@ -16,9 +16,10 @@ from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.vision import ImageEncoder
 from sgseg_dicom.zones import index_of, report_of, zones_at
 from tests.training.builders import small_data_set
-from training.loop.batches import AugmentedBatches, LoadedItems
 from training.data import DataError, read_split
+from training.loop.batches import AugmentedBatches, LoadedItems
 from training.loop.module import SGSegTraining
+from training.recipe import Phase, load_recipe
 from training.start.pretrained import (
     fill_reports,
     fill_reports_at_random,
@@ -26,7 +27,6 @@ from training.start.pretrained import (
     load_pretrained,
     load_text_encoder,
 )
-from training.recipe import Phase, load_recipe
 from training.start.rt_detr import load_detector
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . , no one two three four five six infected area areas and unilateral"

@@ -13,8 +13,8 @@ from tests.data_folder import DATA, needs_data
 from tests.training.builders import small_data_set
 from training.cli import app
 from training.data import DataError, Item, read_split
-from training.start.pretrained import load_text_encoder
 from training.labels.pseudo_labels import embed, location_phrase, pseudo_label, with_labels, write_labels
+from training.start.pretrained import load_text_encoder
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.recipe import load_recipe
 from training.loop.schedule import optimizer_of
+from training.recipe import load_recipe
 
 
 @pytest.mark.parametrize("steps", [8, 400])

@@ -4,9 +4,9 @@ import numpy as np
 
 from sgseg_dicom.records import Prediction
 from tests.training.builders import draw, small_data_set
-from training.loop.batches import LoadedItems
 from training.data import load_mask, read_split
 from training.data.borders_removed import see, without_frame
+from training.loop.batches import LoadedItems
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
 

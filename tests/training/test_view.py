@@ -9,11 +9,11 @@ from PIL import Image
 
 from sgseg_dicom.applicability.image_check import Limits, Sign, worst_sign
 from training.data import DataError, Item
-from training.image_check.synthetic_negatives import HELD_OUT, LEARNED, draw
-from training.image_check.pictures import load_pictures
 from training.image_check.corruptions import CROPS, shuffled, turned
 from training.image_check.fit import Schedule, fit_view
 from training.image_check.measure import LATERAL, choose_limits, halve, table, verdicts
+from training.image_check.pictures import load_pictures
+from training.image_check.synthetic_negatives import HELD_OUT, LEARNED, draw
 
 RAMP = np.add.outer(np.arange(224), np.zeros(224)).astype(np.uint8)
 

@@ -12,13 +12,13 @@ from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
 from sgseg_dicom.applicability.header_rules import require_applicable
-from sgseg_dicom.results.not_judged import encode_answer
-from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Finding, Prediction
+from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.results.encode import encode_results
+from sgseg_dicom.results.not_judged import encode_answer
 from tests.builders import chest_radiograph, synthetic_chest, write
 from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
 from tests.system.orthanc import DCMTK, Orthanc

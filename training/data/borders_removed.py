@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.extent import Extent, extent_of
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.findings.measure import mask_on_display
 from sgseg_dicom.preprocess import enlarge, normalise, shrink
+from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.records import ModelInput, Prediction
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sgseg_dicom.inference.segmenter import GuidedBy, Network
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
-from training.progress import progress
-from training.evaluation.report_scores import count_reports, report_metrics
 from training.data.borders_removed import see
+from training.evaluation.report_scores import count_reports, report_metrics
+from training.progress import progress
 
 _BATCH = 8
 _RESAMPLES = 1000

@@ -22,9 +22,9 @@ from training.augmentation.appearance import (
     windowed,
 )
 from training.data import Item, load_image, load_mask
+from training.data.borders_removed import see
 from training.evaluation.evaluate import count, mask_metrics, normal_metrics, zone_metrics
 from training.progress import progress
-from training.data.borders_removed import see
 
 _BATCH = 8
 

@@ -32,8 +32,8 @@ def view_command(
 ) -> None:
     """Fit the image check on train, choose its limits on valid, and measure it there on other patients."""
     from training.data import load_image, read_normals, read_split
-    from training.image_check.pictures import load_pictures
     from training.image_check.fit import Schedule, fit_view
+    from training.image_check.pictures import load_pictures
 
     with told():
         train = read_split(data, "train") + read_normals(normals, "train")
@@ -55,10 +55,10 @@ def release(
 ) -> dict[str, Any]:
     """Choose the limits, measure, and write weights and manifest to *out*; give the figures."""
     from sgseg_dicom.model.image_check import Viewer, save_viewer
-    from training.git_commit import commit_of_checkout
     from training.data import digest_of, load_image
-    from training.image_check.pictures import digest_of_pictures
+    from training.git_commit import commit_of_checkout
     from training.image_check.measure import OPEN, choose_limits, look_at, measure
+    from training.image_check.pictures import digest_of_pictures
 
     settled = [load_image(item) for item in halves.limits]
     viewer = Viewer(network, choose_limits(look_at(settled, Viewer(network, OPEN), "limits")))
@@ -88,8 +88,8 @@ def view_check_command(
     """Measure the image check: how many good images it refuses, how many bad ones it lets through."""
     from sgseg_dicom.model.image_check import load_viewer
     from training.data import load_image, read_split
-    from training.image_check.pictures import load_pictures
     from training.image_check.measure import LATERAL, look_at, measure
+    from training.image_check.pictures import load_pictures
 
     with told():
         viewer = load_viewer(weights)

@@ -13,11 +13,11 @@ from sgseg_dicom.inference.segmenter import cpu_has_bf16
 from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
 from sgseg_dicom.preprocess import shrink
 from training.augmentation.augment import augment
-from training.loop.batches import normalised
-from training.image_check.synthetic_negatives import LEARNED, draw
-from training.progress import progress
-from training.image_check.corruptions import CROPS, shuffled
 from training.augmentation.strength import Strength
+from training.image_check.corruptions import CROPS, shuffled
+from training.image_check.synthetic_negatives import LEARNED, draw
+from training.loop.batches import normalised
+from training.progress import progress
 
 _WHOLE, _CROPPED, _SHUFFLED, _OTHER = 48, 12, 6, 14  # images of a batch
 _DRAWN_OF_EACH = 60

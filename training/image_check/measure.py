@@ -8,12 +8,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.applicability.image_check import Limits, Sign, Viewer, signs_of, worst_sign
+from sgseg_dicom.preprocess import normalise
 from training.data import Item
+from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
 from training.image_check.synthetic_negatives import HELD_OUT, LEARNED, draw
 from training.progress import progress
-from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
 
 LATERAL = "sub-s11357_ses-e20443"
 """The one true lateral of QaTa-COV19; it is in valid."""

@@ -11,10 +11,10 @@ from torch.utils.data import IterableDataset
 
 from sgseg_dicom.preprocess import FLAT
 from training.augmentation.augment import augment
-from training.data import Item, load_image, load_mask
-from training.teacher_predictions import Opinions
-from training.data.borders_removed import without_frame
 from training.augmentation.strength import Strength
+from training.data import Item, load_image, load_mask
+from training.data.borders_removed import without_frame
+from training.teacher_predictions import Opinions
 
 
 class Batch(NamedTuple):

@@ -23,16 +23,16 @@ from torch.utils.data import DataLoader
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.decoder import GuideLayer
 from sgseg_dicom.model.weights import load_weights, read_manifest
-from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
-from training.git_commit import commit_of_checkout
 from training.data import Item, digest_of
 from training.data.folds import Fold
-from training.loop.module import SGSegTraining, keep_depthwise_in_full_precision
-from training.teacher_predictions import Opinions
+from training.git_commit import commit_of_checkout
+from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
 from training.loop.epoch_sampling import places_of_epoch
+from training.loop.module import SGSegTraining, keep_depthwise_in_full_precision
 from training.loop.precision import for_this_machine
-from training.start.pretrained import load_pretrained
 from training.recipe import Recipe
+from training.start.pretrained import load_pretrained
+from training.teacher_predictions import Opinions
 
 LAST = "last"
 _VALID_BATCH = 16

@@ -12,8 +12,8 @@ from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.loop.batches import Batch
 from training.loop.guidance import believed, chance_of_step, is_told, mixed_words, seed_of_layers
 from training.loop.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
-from training.recipe import Recipe
 from training.loop.schedule import optimizer_of
+from training.recipe import Recipe
 
 
 def as_on_the_first(module: nn.Module) -> None:

@@ -21,8 +21,8 @@ from sgseg_dicom.inference.segmenter import Network
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.zones import report_of
 from training.data import Item, load_image, load_mask
-from training.evaluation.evaluate import model_input_of, predict
 from training.data.borders_removed import without_frame
+from training.evaluation.evaluate import model_input_of, predict
 
 THUMBNAIL = 72
 """Pixels on a side of a radiograph in a figure: too few to serve as data."""

@@ -20,8 +20,8 @@ from sgseg_dicom.zones import ZONES
 from training.loop.batches import Batch
 from training.loop.guidance import mixed_words
 from training.loop.losses import mask_loss, place_loss, zone_loss
-from training.start.pretrained import load_image_encoder, load_pretrained
 from training.recipe import Recipe
+from training.start.pretrained import load_image_encoder, load_pretrained
 
 CONTRASTIVE_SHARE = 1 / 3
 """Share of the budget that vision-language pre-training takes; the rest is uni-modal."""

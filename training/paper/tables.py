@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from training.loop.batches import Batch, LoadedItems, PlainBatches
 from training.data import Item
 from training.evaluation.evaluate import Counts, interval_of, mask_metrics, zone_metrics
+from training.loop.batches import Batch, LoadedItems, PlainBatches
 from training.loop.fit import LAST, Epochs, facts_of, settle_facts, trainer_of
 from training.loop.guidance import chance_of_step
-from training.paper.methods import Method
 from training.loop.module import keep_depthwise_in_full_precision
 from training.loop.precision import for_this_machine
-from training.recipe import Recipe
 from training.loop.schedule import optimizer_of
+from training.paper.methods import Method
+from training.recipe import Recipe
 
 PUBLISHED: dict[str, tuple[float, float, float]] = {
     "U-Net": (0.945, 0.819, 0.692),

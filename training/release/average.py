@@ -11,18 +11,18 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, save_weights
-from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
-from training.git_commit import commit_of_checkout
 from training.data import Item
 from training.data.folds import fold_at
+from training.git_commit import commit_of_checkout
 from training.provenance import runs_of
-from training.start.pretrained import load_pretrained
 from training.recipe import Recipe
+from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.release.checkpoints import (
     Trained,
     load_trained,
     settle_batch_statistics,
 )
+from training.start.pretrained import load_pretrained
 
 
 def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Manifest:

@@ -14,10 +14,10 @@ from torch.optim.swa_utils import update_bn
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members, read_manifest
-from training.loop.batches import LoadedItems, PlainBatches
-from training.git_commit import commit_of_checkout
 from training.data import Captions, DataError, Item
 from training.data.folds import fold_at
+from training.git_commit import commit_of_checkout
+from training.loop.batches import LoadedItems, PlainBatches
 from training.provenance import first_of, holds_statistics, runs_of
 
 _SETTLING, _SETTLING_BATCH = 1024, 32

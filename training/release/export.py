@@ -19,11 +19,11 @@ from sgseg_dicom.model.weights import (
     save_weights,
 )
 from sgseg_dicom.preprocess import INPUT_SIZE
-from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
 from training.data import Captions, Item
 from training.evaluation.evaluate import evaluate, predict
-from training.release.model_card import model_card
+from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
 from training.release.checkpoints import load_trained
+from training.release.model_card import model_card
 
 _CARD = "MODEL_CARD.md"
 _RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, _CARD})

@@ -11,8 +11,8 @@ from timm.models import load_state_dict
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BertModel, PretrainedConfig
 
-from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.report_table import ReportTable, TextEncoder
+from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.vision import ImageEncoder
 from sgseg_dicom.zones import REPORT_COUNT, report_of, zones_at
 from training.data import DataError
