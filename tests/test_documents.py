@@ -60,7 +60,7 @@ def test_there_are_documents_to_look_at():
 def test_every_relative_link_leads_to_a_file_and_an_anchor(document):
     """Links to the web are left alone: the tests need no network."""
     broken = []
-    for target, anchor in re.findall(r"\]\(([^()\s#]*)#?([^()\s]*)\)", prose_of(document)):
+    for target, anchor in re.findall(r'(?:\]\(|src=")([^()\s#"]*)#?([^()\s"]*)[)"]', prose_of(document)):
         if target.startswith(("http:", "https:", "mailto:")):
             continue
         path = (document.parent / target).resolve() if target else document
