@@ -15,11 +15,11 @@ from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgseg_dicom.config import require_text_encoding
 from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
 from sgseg_dicom.output_folder import KeptResults
-from sgseg_dicom.reading.character_sets import require_text_encoding
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 

@@ -22,9 +22,11 @@ from sgseg_dicom.destinations import (
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.reading.character_sets import require_text_encoding
 
 PACKAGED_WEIGHTS = "packaged"
+
+_ASCII = b"A^B=1\\2"
+"""Text with the separators of DICOM: of names, components and values."""
 
 _INTERNAL = {"free_ports": True}
 """Validation context of settings that did not come from a file: port 0 is any free port."""
@@ -43,6 +45,21 @@ def _own_folder(folder: Path) -> Path:
     if folder == Path() or folder.parts[0].startswith("~"):
         raise ValueError
     return folder
+
+
+def require_text_encoding(name: str) -> str:
+    """
+    Give *name* back if it is "" or one of Python's encodings that reads ASCII, as DICOM's separators are written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        if name and _ASCII.decode(name) != _ASCII.decode("ascii"):
+            raise ValueError(f"{name} is no superset of ASCII")
+    except LookupError as error:
+        raise ValueError(f"{name} is no text encoding of Python") from error
+    return name
 
 
 class Receive(Section):

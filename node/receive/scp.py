@@ -18,40 +18,11 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from node.jobs import Entry, Job
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Kept, Store
+from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-# Segmentations and reports are not among them: our own results, sent back to us by an archive's routing rule,
-# find no presentation context. A class that can hold a result of ours must not be added without a check of
-# `sgseg_dicom.results.provenance.is_own_result`.
-SOP_CLASSES = (
-    uid.ComputedRadiographyImageStorage,
-    uid.DigitalXRayImageStorageForPresentation,
-    uid.DigitalXRayImageStorageForProcessing,
-    uid.SecondaryCaptureImageStorage,
-    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-)
-# In our order of preference where a sender offers several in one context: cheap to decode, lossless first.
-TRANSFER_SYNTAXES = (
-    uid.ExplicitVRLittleEndian,
-    uid.ImplicitVRLittleEndian,
-    uid.RLELossless,
-    uid.HTJ2KLosslessRPCL,
-    uid.HTJ2KLossless,
-    uid.JPEGLosslessSV1,
-    uid.JPEGLossless,
-    uid.JPEGLSLossless,
-    uid.JPEG2000Lossless,
-    uid.DeflatedExplicitVRLittleEndian,
-    uid.ExplicitVRBigEndian,
-    uid.HTJ2K,
-    uid.JPEG2000,
-    uid.JPEGLSNearLossless,
-    uid.JPEGExtended12Bit,
-    uid.JPEGBaseline8Bit,
-)
 _UID = re.compile(r"[0-9.]{1,64}")
 _RESULT_CLASSES = (
     uid.SegmentationStorage,

@@ -9,8 +9,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.errors import InvalidDataset
-from sgseg_dicom.reading.header import UNPARSABLE
 
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 

@@ -94,7 +94,7 @@ def outcome_of(error: SgsegError) -> Outcome:
             "report it, update the software, then `sgseg-node requeue`"
         )
         return Outcome(ending=ending, reason=type(error).__name__, detail=detail)
-    reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
+    reason = error.reason.value if isinstance(error, NotApplicable) else type(error).__name__
     again = error.disposition is Disposition.RETRY
     return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
 

@@ -16,10 +16,10 @@ from highdicom.pr import (
 from pydicom import Dataset
 from pydicom.valuerep import DA, TM, DSfloat
 
+from sgseg_dicom.attributes import first_number
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.reading.display_shutter import SHUTTER_KEYWORDS, shown_by_shutter
 from sgseg_dicom.reading.grayscale import first_lut, is_inverted, window_of
-from sgseg_dicom.reading.header import first_number
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results.finish import finish

@@ -10,9 +10,9 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 
+from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language.language import ENGLISH, Language
-from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes

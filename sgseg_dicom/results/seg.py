@@ -15,12 +15,13 @@ from pydicom.uid import (
 )
 
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.result_kinds import Kind, SegmentationType
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import LUNG_COLOURS
-from sgseg_dicom.results.provenance import MANUFACTURER, instance_keywords
+from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality

@@ -11,9 +11,9 @@ from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGLSNearLossless
 
+from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.pipeline import answer, process
-from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
 from sgseg_dicom.result_kinds import Kind, Wanted
 from tests.builders import chest_radiograph, write
 from tests.matrix import Cell, Looking, cells, picture

@@ -12,6 +12,7 @@ from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.check.content_tree import content_of
 from sgseg_dicom.errors import InferenceError, InvalidResult, NotApplicable
 from sgseg_dicom.language.language import load_language
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.not_judged import encode_answer
 from tests.builders import SOP_CLASSES, chest_radiograph
@@ -98,7 +99,9 @@ def test_sources_of_any_hospital_pass(keywords):
     assert violations(objects, header) == []
 
 
-@pytest.mark.parametrize("error", [NotApplicable("a child", reason="child"), InferenceError("out of memory")])
+@pytest.mark.parametrize(
+    "error", [NotApplicable("a child", reason=RefusalReason.CHILD), InferenceError("out of memory")]
+)
 @pytest.mark.parametrize("language", ["en", "de", "es"])
 def test_answers_for_images_that_were_not_judged_pass(error, language):
     """

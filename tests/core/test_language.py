@@ -312,7 +312,7 @@ def test_all_languages_explain_the_same_reasons():
     A reason that one language knows is explained in all.
     """
     reasons = {
-        path.stem: set(tomllib.loads(path.read_text("utf-8"))["reason"]) for path in PACKAGED.iterdir()
+        path.stem: set(tomllib.loads(path.read_text("utf-8"))["reason"]) for path in PACKAGED.glob("*.toml")
     }
 
     assert set(reasons) == set(NAMES)

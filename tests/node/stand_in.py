@@ -34,6 +34,7 @@ from node.work import workflows
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import Laterality
 
@@ -82,7 +83,7 @@ class StandIn:
             while not (self._folder / "go").exists():
                 time.sleep(0.01)
         if wish in ("lateral", "unanswerable"):
-            raise NotApplicable("a lateral view; send frontal ones", reason="lateral-view")
+            raise NotApplicable("a lateral view; send frontal ones", reason=RefusalReason.LATERAL_VIEW)
         if wish == "defect":
             raise KeyError(str(source.PatientName))
         if wish == "flaky" and not earlier:

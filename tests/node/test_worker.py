@@ -23,6 +23,7 @@ from sgseg_dicom.errors import (
     UndecodablePixels,
 )
 from sgseg_dicom.records import Results
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind
 from tests.builders import chest_radiograph, write
 from tests.node.stand_in import StandIn, results_of
@@ -90,7 +91,12 @@ def test_no_finding_is_an_answer_too(store, tmp_path):
     ("error", "ending", "reason", "again"),
     [
         (UndecodablePixels("cut off"), Ending.REJECTED, "UndecodablePixels", False),
-        (NotApplicable("a lateral view", reason="lateral-view"), Ending.REJECTED, "lateral-view", False),
+        (
+            NotApplicable("a lateral view", reason=RefusalReason.LATERAL_VIEW),
+            Ending.REJECTED,
+            "lateral-view",
+            False,
+        ),
         (InvalidResult("the text does not read back"), Ending.FAILED, "InvalidResult", False),
         (InferenceError("out of memory"), Ending.FAILED, "InferenceError", True),
         (StorageUnavailable("full"), Ending.FAILED, "StorageUnavailable", True),
@@ -221,7 +227,7 @@ def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, a
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (NotApplicable("mirrored", reason="mirrored"), "AnotherAnswer"),
+        (NotApplicable("mirrored", reason=RefusalReason.MIRRORED), "AnotherAnswer"),
         (InferenceError("the device failed"), "InferenceError"),
         (InvalidResult("wrong", rules=("rule",)), "InvalidResult"),
     ],
@@ -365,7 +371,7 @@ def test_a_destination_without_a_file_is_none(store, tmp_path, archive):
     assert (outcome.ending, outcome.destinations) == (Ending.NO_FINDING, ())
 
 
-LATERAL = NotApplicable("a lateral view", reason="lateral-view")
+LATERAL = NotApplicable("a lateral view", reason=RefusalReason.LATERAL_VIEW)
 
 
 @pytest.mark.parametrize(
