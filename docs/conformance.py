@@ -27,7 +27,7 @@ from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results import codes
-from sgseg_dicom.results.not_judged import CAUSES, encode_answer
+from sgseg_dicom.results.not_judged import CAUSES, encode_not_judged
 from tests.pixelmed_complaints import EXPLAINED
 from tests.predictions import read_built
 
@@ -150,7 +150,7 @@ def _trees() -> dict[str, list[str]]:
         "View Position says lateral; send frontal views", reason=RefusalReason.LATERAL_VIEW
     )
     radiograph = read_built(PLAIN.header())
-    answer = encode_answer(radiograph.header, refusal, algorithm=PLAIN.algorithm, made_at=PLAIN.made_at)
+    answer = encode_not_judged(radiograph.header, refusal, algorithm=PLAIN.algorithm, made_at=PLAIN.made_at)
     return {
         "Measurement report (TID 1500), two regions": content_tree(found["sr.dcm"]),
         "Measurement report (TID 1500), nothing found": content_tree(nothing["sr.dcm"]),

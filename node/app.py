@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from node.work.queue import Jobs
     from node.work.worker import Courier, Process
     from sgseg_dicom.language.language import Language
+    from sgseg_dicom.pipeline import Pipeline
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
 
@@ -173,25 +174,26 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
     return said
 
 
-def load_pipeline(config: Config, stack: ExitStack) -> "Process":
+def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
-    from node.work.pipeline import Pipeline
     from node.work.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
+    from sgseg_dicom.model.image_check import load_viewer
+    from sgseg_dicom.pipeline import Pipeline
 
     language = language_of(config)
-    segmenter = load_segmenter(
-        config.weights_folder, device=config.model.device, image_check=config.model.image_check
-    )
+    segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
-    segmenter.warm_up()
-    warm_up(segmenter, made_at=datetime.now().astimezone())
-    return Pipeline(
+    pipeline = Pipeline(
         segmenter=segmenter,
-        language=language,
+        image_check=load_viewer() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
-        undeclared=config.receive.undeclared_character_set,
+        language=language,
+        undeclared_character_set=config.receive.undeclared_character_set,
     )
+    segmenter.warm_up()
+    warm_up(pipeline)
+    return pipeline
 
 
 def language_of(config: Config) -> "Language":

@@ -1,7 +1,9 @@
 """The forms a result can take, and what one receiver of results wants of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from pydicom.uid import (
@@ -62,3 +64,10 @@ class Wanted:
         if self.segmentation == "auto":
             return "FRACTIONAL" if columns % 8 else "BINARY"
         return "BINARY" if self.segmentation == "binary" else "FRACTIONAL"
+
+
+RESULTS_FOLDER = "results folder"
+"""Stands for a destination's name where results go to no destination, and only lie in a folder."""
+
+FOR_RESULTS_FOLDER: Mapping[str, Wanted] = MappingProxyType({RESULTS_FOLDER: Wanted()})
+"""What is wanted where nobody says otherwise."""

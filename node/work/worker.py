@@ -37,7 +37,7 @@ from sgseg_dicom.errors import (
     InvalidResult,
     SgsegError,
 )
-from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 
 if TYPE_CHECKING:
     from sgseg_dicom.pipeline import Timed
@@ -56,13 +56,13 @@ _ANEW = "anew"
 
 
 class Process(Protocol):
-    """`sgseg_dicom.pipeline` with its segmenter, clock and language."""
+    """What `sgseg_dicom.pipeline.Pipeline` offers."""
 
-    def __call__(self, path: Path, *, wanted: Sequence[Wanted], timed: "Timed") -> "Results":
-        """Turn one stored radiograph into the results that are wanted."""
+    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed") -> "Results":
+        """Turn one stored radiograph into the results that are wanted, by the name of each destination."""
         ...
 
-    def answer(self, path: Path, error: SgsegError) -> Dataset:
+    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
         """Write for one stored image that it was not judged."""
         ...
 
@@ -188,13 +188,12 @@ class Worker:
 
     def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:
         """Run the pipeline and keep what it gives, with the outcome, before anything is sent."""
-        wanted = [courier.destination.wanted for courier in self._couriers.values()] or [Wanted()]
+        wanted = {name: courier.destination.wanted for name, courier in self._couriers.items()}
         path = self._store.folder / job.file
-        results = self._process(path, wanted=wanted, timed=_stopwatch(seconds))
+        results = self._process(path, wanted=wanted or FOR_RESULTS_FOLDER, timed=_stopwatch(seconds))
         require_same_answer(self._answer_before(job), results)
         with _stopwatch(seconds)("keep"):
-            # Each destination with its names; without one, `wanted` is for the results folder.
-            sends = dict(zip(self._couriers, results.names, strict=False))
+            sends = {name: results.names[name] for name in self._couriers}
             outcome = Outcome(
                 ending=Ending.FINDING if results.finding.is_positive else Ending.NO_FINDING,
                 files=tuple(results.files),
@@ -233,7 +232,7 @@ class Worker:
 
     def _answered(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and keep the answer for an image that was not judged."""
-        ds = self._process.answer(self._store.folder / job.file, error)
+        ds = self._process.not_judged(self._store.folder / job.file, error)
         content = self._bytes_of(job, _ANSWER, ds)
         outcome = replace(
             outcome,

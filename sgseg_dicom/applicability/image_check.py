@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.records import ModelInput
+from sgseg_dicom.model_records import ModelInput
 from sgseg_dicom.refusal_reasons import RefusalReason
 
 Sign = Literal["blank", "saturated", "not_chest", "inverted", "rotated", "upside_down", "cut_off", "mirrored"]

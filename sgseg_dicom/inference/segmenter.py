@@ -19,11 +19,10 @@ from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
 from sgseg_dicom.inference.ensemble import Words, judge_by, looks_of
-from sgseg_dicom.model.image_check import Viewer, load_viewer
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
+from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.preprocess import INPUT_SIZE
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.zones import ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]
@@ -149,12 +148,10 @@ class Segmenter:
 
     Attributes:
         algorithm: who judges.
-        viewer: what looks at the image before it is judged (`sgseg_dicom.applicability.image_check`); None: nothing.
     """
 
-    def __init__(self, network: Network, *, viewer: Viewer | None = None) -> None:
+    def __init__(self, network: Network) -> None:
         self.algorithm = network.algorithm
-        self.viewer = viewer
         self._network = network
         self._closed = False
         self._closing = threading.Lock()
@@ -179,10 +176,7 @@ class Segmenter:
 
     def warm_up(self) -> None:
         """Judge a blank image: the first pass compiles and allocates, and no patient should wait for it."""
-        blank = np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
-        self(ModelInput(pixels=blank))
-        if self.viewer is not None:
-            self.viewer(blank)
+        self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
 
     def close(self) -> None:
         """Finish what waits, then stop the device thread."""
@@ -232,11 +226,9 @@ def load_network(weights: Path | None = None, *, device: str = "auto") -> Networ
     return Network(members, manifest, device=device)
 
 
-def load_segmenter(
-    weights: Path | None = None, *, device: str = "auto", image_check: bool = True
-) -> Segmenter:
+def load_segmenter(weights: Path | None = None, *, device: str = "auto") -> Segmenter:
     """
-    Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before.
+    Load a `Network` and let many threads ask it. It judges whatever it is given: the image check comes before it.
 
     Raises:
         WeightsError: as `load_network`, or they are neither calibrated nor measured.
@@ -248,7 +240,7 @@ def load_segmenter(
         raise WeightsError(
             f"the weights in {folder} are neither calibrated nor measured: `sgseg-train export` does both"
         )
-    return Segmenter(network, viewer=load_viewer() if image_check else None)
+    return Segmenter(network)
 
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:

@@ -60,7 +60,7 @@ def is_referable(sop_class: UID) -> bool:
     return stored and not retired and not name.startswith(_NOT_MEDICAL)
 
 
-def encode_answer(
+def encode_not_judged(
     header: Dataset,
     error: SgsegError,
     *,

@@ -16,7 +16,7 @@ from pydicom.uid import (
     UID_dictionary,
 )
 
-from sgseg_dicom import errors, pipeline
+from sgseg_dicom import errors
 from sgseg_dicom.errors import (
     InferenceError,
     InstanceError,
@@ -33,9 +33,10 @@ from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.reading.read import read_header
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.results import codes
-from sgseg_dicom.results.not_judged import UNSPECIFIED, encode_answer, is_referable, reason_code
+from sgseg_dicom.results.not_judged import UNSPECIFIED, encode_not_judged, is_referable, reason_code
 from tests.builders import chest_radiograph, write
-from tests.predictions import ALGORITHM, MADE_AT
+from tests.matrix import Looking
+from tests.predictions import ALGORITHM, MADE_AT, pipeline_of
 
 LATERAL = NotApplicable("View Position says lateral; send frontal views", reason=RefusalReason.LATERAL_VIEW)
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
@@ -81,7 +82,7 @@ def test_status_and_reason_are_coded(tmp_path, error, status, reason):
     """
     Not Attempted where the image is at fault, Failed where we are (CID 6042), with a reason of the standard.
     """
-    report = encode_answer(header_of(tmp_path), error, **MADE)
+    report = encode_not_judged(header_of(tmp_path), error, **MADE)
 
     assert (coded(report, codes.STATUS), coded(report, codes.WHY_NOT_JUDGED)) == (status, reason)
 
@@ -91,7 +92,7 @@ def test_it_is_never_read_as_normal(tmp_path, error):
     """
     No finding, nothing Absent, nothing normal, no summary of CID 6047: and it says that it was NOT judged.
     """
-    report = encode_answer(header_of(tmp_path), error, **MADE)
+    report = encode_not_judged(header_of(tmp_path), error, **MADE)
 
     said = {code.CodeValue for item in walk(report) for code in item.ConceptNameCodeSequence}
     said |= {code.CodeValue for item in walk(report) for code in item.get("ConceptCodeSequence", [])}
@@ -105,7 +106,7 @@ def test_it_tells_the_senders_fault_with_its_cure(tmp_path):
     """
     The reason in one word, cause and cure as the status has them.
     """
-    report = encode_answer(header_of(tmp_path), LATERAL, **MADE)
+    report = encode_not_judged(header_of(tmp_path), LATERAL, **MADE)
 
     assert any(text.startswith(f"lateral-view: {LATERAL}") for text in texts(report))
 
@@ -114,7 +115,7 @@ def test_english_among_german_is_marked_as_english(tmp_path):
     """
     TID 1204 says of the root that all below it is German, unless an item says otherwise.
     """
-    report = encode_answer(header_of(tmp_path), LATERAL, **MADE, language=load_language("de"))
+    report = encode_not_judged(header_of(tmp_path), LATERAL, **MADE, language=load_language("de"))
     (detail,) = [
         item for item in walk(report) if item.ValueType == "TEXT" and "NOT judged by" in item.TextValue
     ]
@@ -129,7 +130,7 @@ def test_it_does_not_tell_an_archive_about_our_machine(tmp_path):
     """
     Messages of our own failures name folders and devices; the kind of failure is enough.
     """
-    report = encode_answer(header_of(tmp_path), StorageUnavailable("/srv/secret cannot be used"), **MADE)
+    report = encode_not_judged(header_of(tmp_path), StorageUnavailable("/srv/secret cannot be used"), **MADE)
 
     assert not any("secret" in text for text in texts(report))
     assert any(text.startswith("StorageUnavailable.") for text in texts(report))
@@ -140,7 +141,7 @@ def test_it_is_a_draft_of_ours_about_the_image(tmp_path):
     Basic Text SR in the image's study, for the same patient, PARTIAL, UNVERIFIED, PRELIMINARY.
     """
     header = header_of(tmp_path)
-    report = encode_answer(header, LATERAL, **MADE)
+    report = encode_not_judged(header, LATERAL, **MADE)
 
     assert report.SOPClassUID == BasicTextSRStorage
     assert (report.StudyInstanceUID, report.PatientName) == (header.StudyInstanceUID, header.PatientName)
@@ -158,7 +159,7 @@ def test_another_reason_is_another_instance(tmp_path):
     """
     header = header_of(tmp_path)
     uids = [
-        encode_answer(header, error, **MADE).SOPInstanceUID
+        encode_not_judged(header, error, **MADE).SOPInstanceUID
         for error in (LATERAL, LATERAL, InferenceError("CUDA"))
     ]
 
@@ -256,7 +257,7 @@ def test_the_header_alone_is_enough(tmp_path, keywords):
     ds = chest_radiograph(**keywords)
     path = write(ds, tmp_path / "image.dcm")
 
-    report = pipeline.answer(path, UndecodablePixels("cut off"), **MADE)
+    report = pipeline_of(Looking()).not_judged(path, UndecodablePixels("cut off"))
 
     assert report.StudyInstanceUID == ds.StudyInstanceUID
 
@@ -269,7 +270,7 @@ def test_without_the_images_uids_there_is_no_answer(tmp_path, keyword):
     path = write(chest_radiograph(**{keyword: None}), tmp_path / "image.dcm")
 
     with pytest.raises(InvalidDataset, match=keyword):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)
 
 
 def test_only_what_a_report_can_refer_to_is_answered():
@@ -288,7 +289,7 @@ def test_an_image_of_an_unknown_kind_has_no_answer(tmp_path):
     path = write(chest_radiograph(SOPClassUID="1.2.3.4"), tmp_path / "image.dcm")
 
     with pytest.raises(InvalidDataset, match="SOP class is unknown or retired"):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)
 
 
 def test_what_is_not_dicom_has_no_answer(tmp_path):
@@ -298,7 +299,7 @@ def test_what_is_not_dicom_has_no_answer(tmp_path):
     (tmp_path / "note.txt").write_text("not DICOM")
 
     with pytest.raises(InvalidDataset, match="not a readable DICOM file"):
-        pipeline.answer(tmp_path / "note.txt", LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(tmp_path / "note.txt", LATERAL)
 
 
 def test_no_answer_speaks_of_another_images_uid(tmp_path):
@@ -311,4 +312,4 @@ def test_no_answer_speaks_of_another_images_uid(tmp_path):
     ds.save_as(path)
 
     with pytest.raises(InvalidDataset, match="another SOP Instance UID"):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)

@@ -119,9 +119,9 @@ def test_the_node_judges_as_its_settings_say(configure):
     with ExitStack() as stack:
         made = load_pipeline(config, stack)
 
-    assert made.segmenter.viewer is not None
+    assert made.image_check is not None
     assert made.language.code == "de"
-    assert made.undeclared == "gb18030"
+    assert made.undeclared_character_set == "gb18030"
 
 
 def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch):

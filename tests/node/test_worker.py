@@ -196,7 +196,7 @@ class Otherwise(StandIn):
     def __call__(self, path: Path, **options: Any) -> Results:
         source = dcmread(path, stop_before_pixels=True)
         source.ImageComments = ""
-        return results_of(source)
+        return results_of(source, options["wanted"])
 
 
 def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, archive):
@@ -634,8 +634,8 @@ def test_the_sr_of_the_stand_in_is_a_report():
 class Unmarked(StandIn):
     """A pipeline that names a zone, and marks nothing."""
 
-    def __call__(self, path: Path, **_: Any) -> Results:
-        results = results_of(dcmread(path, stop_before_pixels=True))
+    def __call__(self, path: Path, **options: Any) -> Results:
+        results = results_of(dcmread(path, stop_before_pixels=True), options["wanted"])
         return replace(results, finding=replace(results.finding, regions=()))
 
 

@@ -115,7 +115,7 @@ def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], i
     assert {counts[uid] for uid, source in expected.items() if source in interrupted} == {1}
 
 
-def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config, segmenter):
+def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config, pipeline):
     """
     The supervisor starts another worker, and every image that was answered with success gets its results.
     """
@@ -126,10 +126,10 @@ def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, conf
 
     assert [death["status"] for death in node.events("child_died")] == [-signal.SIGKILL]
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)
 
 
-def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, segmenter):
+def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, pipeline):
     """
     Supervisor, receiver and worker die at once, and somebody starts the node again: the same.
     """
@@ -141,4 +141,4 @@ def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, s
 
         assert node.stop() == 0
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)
