@@ -26,8 +26,8 @@ from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results import codes, provenance
 from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
-from tests.pixelmed_complaints import EXPLAINED
-from tests.predictions import read_built
+from tests.support.pixelmed_complaints import EXPLAINED
+from tests.support.predictions import read_built
 
 HERE = Path(__file__).parent
 FILE = HERE / "CONFORMANCE.md"

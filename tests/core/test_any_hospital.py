@@ -15,10 +15,10 @@ from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.pipeline import answer, process
 from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
 from sgseg_dicom.result_kinds import Kind, Wanted
-from tests.builders import chest_radiograph, write
-from tests.matrix import Cell, Looking, cells, picture
-from tests.predictions import ALGORITHM, MADE_AT
-from tests.validators import dcentvfy, dciodvfy
+from tests.support.builders import chest_radiograph, write
+from tests.support.matrix import Cell, Looking, cells, picture
+from tests.support.predictions import ALGORITHM, MADE_AT
+from tests.support.validators import dcentvfy, dciodvfy
 
 ALL = Wanted(results=tuple(Kind))
 TYPE_2 = (

@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 from sgseg_dicom.applicability.header_rules import LEAST_SIDE, require_applicable
 from sgseg_dicom.errors import Disposition, NotApplicable
 from sgseg_dicom.reading.read import read
-from tests.builders import SOP_CLASSES, chest_radiograph, synthetic_chest, write
+from tests.support.builders import SOP_CLASSES, chest_radiograph, synthetic_chest, write
 
 
 def reason(folder: Path, **attributes: object) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 
 from sgseg_dicom.reading.read import read, read_header
-from tests.builders import chest_radiograph, write
+from tests.support.builders import chest_radiograph, write
 
 ESCAPED = "山田^太郎".encode("iso2022_jp").decode("latin-1")
 

@@ -14,9 +14,17 @@ from sgseg_dicom.errors import InferenceError, InvalidResult, NotApplicable
 from sgseg_dicom.language.language import load_language
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.not_judged import encode_answer
-from tests.builders import SOP_CLASSES, chest_radiograph
-from tests.predictions import IMAGE_LEFT, IMAGE_RIGHT, ORIENTATIONS, prediction, read_built, spot, stored_as
-from tests.spoiling import MADE, SEG, SR, TEXT, find, results
+from tests.support.builders import SOP_CLASSES, chest_radiograph
+from tests.support.predictions import (
+    IMAGE_LEFT,
+    IMAGE_RIGHT,
+    ORIENTATIONS,
+    prediction,
+    read_built,
+    spot,
+    stored_as,
+)
+from tests.support.spoiling import MADE, SEG, SR, TEXT, find, results
 
 ACROSS = (130, 112)
 """Row and column of a spot on the midline."""

@@ -9,8 +9,8 @@ from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.errors import InvalidResult, NotApplicable
 from sgseg_dicom.extent import extent_of
 from sgseg_dicom.results.not_judged import encode_answer
-from tests.predictions import prediction, read_built
-from tests.spoiling import (
+from tests.support.predictions import prediction, read_built
+from tests.support.spoiling import (
     AREA,
     CAPTURE,
     LEFT,

@@ -35,8 +35,8 @@ from sgseg_dicom.reading.read import read_header
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.not_judged import REASONS, UNSPECIFIED, encode_answer, is_referable, reason_code
 from sgseg_dicom.results.provenance import is_own_result
-from tests.builders import chest_radiograph, write
-from tests.predictions import ALGORITHM, MADE_AT
+from tests.support.builders import chest_radiograph, write
+from tests.support.predictions import ALGORITHM, MADE_AT
 
 LATERAL = NotApplicable("View Position says lateral; send frontal views", reason="lateral-view")
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}

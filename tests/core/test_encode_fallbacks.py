@@ -16,8 +16,8 @@ from sgseg_dicom.results.overlay import LUNG_COLOURS, _scaled
 from sgseg_dicom.results.presentation_state import encode_state
 from sgseg_dicom.results.secondary_capture import LONGEST_SIDE, encode_capture
 from sgseg_dicom.zones import Laterality
-from tests.builders import SOP_CLASSES, synthetic_chest
-from tests.predictions import (
+from tests.support.builders import SOP_CLASSES, synthetic_chest
+from tests.support.predictions import (
     ALGORITHM,
     MADE_AT,
     ORIENTATIONS,

@@ -7,8 +7,8 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.encode import encode_results
-from tests.builders import synthetic_chest
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
 
 ODD = {"pixels": synthetic_chest((64, 75))}
 EVEN = {"pixels": synthetic_chest((64, 72))}

@@ -12,8 +12,8 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.zones import Laterality
-from tests.builders import SOP_CLASSES, stored_values, synthetic_chest
-from tests.predictions import (
+from tests.support.builders import SOP_CLASSES, stored_values, synthetic_chest
+from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
     IMAGE_RIGHT,

@@ -16,7 +16,7 @@ from sgseg_dicom.results.finish import require_readable
 from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.source_header import source_of
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 
 TYPE_2 = [
     "AccessionNumber",

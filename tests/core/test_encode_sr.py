@@ -18,8 +18,8 @@ from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.zones import ZONES, Laterality
-from tests.builders import SOP_CLASSES
-from tests.predictions import (
+from tests.support.builders import SOP_CLASSES
+from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
     IMAGE_RIGHT,

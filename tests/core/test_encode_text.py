@@ -8,7 +8,7 @@ from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
 from sgseg_dicom.zones import ZONES
-from tests.predictions import (
+from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
     IMAGE_RIGHT,

@@ -13,8 +13,8 @@ from sgseg_dicom.results.provenance import contributing_equipment, is_own_result
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import derived_uid, device_uid, result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality
-from tests.builders import chest_radiograph
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
+from tests.support.builders import chest_radiograph
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 
 OTHER_WEIGHTS = dataclasses.replace(ALGORITHM, weights_digest="1" * 64)
 

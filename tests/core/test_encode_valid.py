@@ -14,8 +14,8 @@ from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.not_judged import encode_answer
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
-from tests.builders import SOP_CLASSES, synthetic_chest
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
+from tests.support.builders import SOP_CLASSES, synthetic_chest
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
 
 BARE = dict.fromkeys(
     [

@@ -12,8 +12,8 @@ from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.pipeline import answer, process
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
-from tests.builders import radiograph_of, write
-from tests.data_folder import DATA, needs_data
+from tests.support.builders import radiograph_of, write
+from tests.support.data_folder import DATA, needs_data
 from training.data import load_image, read_normals
 
 NOW = datetime(2026, 11, 24, 12, 0, 0)

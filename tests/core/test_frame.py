@@ -8,8 +8,8 @@ from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest, write
-from tests.predictions import ORIENTATIONS, both_lungs, read_built, stored_as
+from tests.support.builders import synthetic_chest, write
+from tests.support.predictions import ORIENTATIONS, both_lungs, read_built, stored_as
 
 CHEST = synthetic_chest((300, 240))
 

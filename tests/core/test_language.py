@@ -10,7 +10,7 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, PACKAGED, load_language
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Level, sentence_of, zones_at
-from tests.predictions import ALGORITHM, both_lungs, read_built
+from tests.support.predictions import ALGORITHM, both_lungs, read_built
 
 NAMES = ("en", "es", "de")
 FINDINGS = [zones_at(index) for index in range(REPORT_COUNT)]

@@ -1,7 +1,7 @@
 """
 Any source, every pair of its properties: results are valid, say what was sent, and lie in the right place.
 
-One cell of the matrix is one radiograph (`tests.matrix`), written as its hospital would and taken through the
+One cell of the matrix is one radiograph (`tests.support.matrix`), written as its hospital would and taken through the
 whole pipeline by a segmenter that finds what is bright in the picture.
 """
 
@@ -18,9 +18,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.zones import Laterality
-from tests.matrix import FORMS, Cell, Looking, cells, infected, write_source
-from tests.predictions import MADE_AT
-from tests.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
+from tests.support.matrix import FORMS, Cell, Looking, cells, infected, write_source
+from tests.support.predictions import MADE_AT
+from tests.support.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
 
 SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 

@@ -9,8 +9,8 @@ from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.measure import measure, split_at_midline
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest
-from tests.predictions import (
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import (
     IMAGE_LEFT,
     IMAGE_RIGHT,
     ORIENTATIONS,

@@ -10,10 +10,10 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest
-from tests.pixelmed_complaints import EXPLAINED
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
-from tests.validators import needs_pixelmed, pixelmed, segimage2itkimage, tid1500reader
+from tests.support.builders import synthetic_chest
+from tests.support.pixelmed_complaints import EXPLAINED
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
+from tests.support.validators import needs_pixelmed, pixelmed, segimage2itkimage, tid1500reader
 
 SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 ODD = {"pixels": synthetic_chest((301, 203))}

@@ -7,8 +7,8 @@ from PIL import ImageDraw
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.results.overlay import LEAST_WIDTH, LONGER_SIDE, LUNG_COLOURS, draw_overlay, undrawable
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest
-from tests.predictions import ORIENTATIONS, both_lungs, prediction, read_built, stored_as
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import ORIENTATIONS, both_lungs, prediction, read_built, stored_as
 
 TITLE = ("Infected lung regions", "SGSeg compact 0.1.0")
 

@@ -15,10 +15,10 @@ from sgseg_dicom.pipeline import process
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
-from tests.builders import chest_radiograph, write
-from tests.data_folder import DATA, needs_data
-from tests.matrix import Looking, cells, picture
-from tests.predictions import MADE_AT, ORIENTATIONS, stored_as
+from tests.support.builders import chest_radiograph, write
+from tests.support.data_folder import DATA, needs_data
+from tests.support.matrix import Looking, cells, picture
+from tests.support.predictions import MADE_AT, ORIENTATIONS, stored_as
 from training.data import load_image, load_mask, read_split
 from training.data.borders_removed import see
 from training.evaluation.evaluate import model_input_of

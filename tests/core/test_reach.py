@@ -8,8 +8,8 @@ from sgseg_dicom.findings.zone_extent import reached
 from sgseg_dicom.language.language import load_language
 from sgseg_dicom.records import Judgement
 from sgseg_dicom.zones import ZONES, Laterality
-from tests.builders import synthetic_chest
-from tests.predictions import ORIENTATIONS, prediction, read_built, spot, stored_as
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import ORIENTATIONS, prediction, read_built, spot, stored_as
 
 RIGHT_LUNG, LEFT_LUNG = slice(30, 90), slice(134, 194)  # columns of 224 in the standard display
 WHOLE_RIGHT = [spot(row, 60, radius=22) for row in (40, 80, 120, 160)]

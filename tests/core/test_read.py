@@ -16,7 +16,7 @@ from pydicom.uid import (
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels, UnsupportedObject
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Radiograph
-from tests.builders import SOP_CLASSES, chest_radiograph, stored_values, synthetic_chest, write
+from tests.support.builders import SOP_CLASSES, chest_radiograph, stored_values, synthetic_chest, write
 
 RAMP = np.linspace(0, 4095, 80 * 100).astype(np.uint16).reshape(80, 100)
 NO_WINDOW = {"WindowCenter": None, "WindowWidth": None}

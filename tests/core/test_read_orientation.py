@@ -7,7 +7,7 @@ import pytest
 
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Orientation
-from tests.builders import chest_radiograph, synthetic_chest, write
+from tests.support.builders import chest_radiograph, synthetic_chest, write
 
 STANDARD = synthetic_chest((96, 80))
 NO_WINDOW = {"WindowCenter": None, "WindowWidth": None}

@@ -15,7 +15,7 @@ from sgseg_dicom.errors import SgsegError, UndecodablePixels
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.pixel_data import TRANSFER_SYNTAXES, PixelFormat, decode
 from sgseg_dicom.reading.read import read
-from tests.builders import (
+from tests.support.builders import (
     LOSSLESS_SYNTAXES,
     LOSSY_SYNTAXES,
     chest_radiograph,

@@ -13,7 +13,7 @@ from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.preprocess import normalise, preprocess
 from sgseg_dicom.reading.read import read
-from tests.builders import radiograph_of, write
+from tests.support.builders import radiograph_of, write
 
 DATA = Path(os.environ.get("SGSEG_DATA", Path(__file__).parents[3] / "shared" / "data"))
 VALID = DATA / "QaTa" / "images" / "valid" / "images"

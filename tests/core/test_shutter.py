@@ -13,8 +13,8 @@ from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.results.presentation_state import encode_state
-from tests.builders import chest_radiograph, synthetic_chest, write
-from tests.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, read_built, stored_as
+from tests.support.builders import chest_radiograph, synthetic_chest, write
+from tests.support.predictions import ALGORITHM, MADE_AT, ORIENTATIONS, both_lungs, read_built, stored_as
 
 SHAPE = (80, 100)
 ROWS, COLUMNS = np.mgrid[1 : SHAPE[0] + 1, 1 : SHAPE[1] + 1]

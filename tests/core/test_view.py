@@ -18,7 +18,7 @@ from sgseg_dicom.errors import NotApplicable, WeightsError
 from sgseg_dicom.model.image_check import load_viewer, packaged_viewer, read_view_manifest
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput
-from tests.data_folder import DATA, needs_data
+from tests.support.data_folder import DATA, needs_data
 from training.data import load_image, read_normals, read_split
 from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
 from training.image_check.measure import halve, look_at

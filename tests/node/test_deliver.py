@@ -16,8 +16,8 @@ from pynetdicom import AE
 from node.delivery.dimse import Courier
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
-from tests.builders import chest_radiograph
 from tests.node.stand_in import results_of
+from tests.support.builders import chest_radiograph
 
 
 def courier(destination: Destination, *, answer_seconds: float = 5.0) -> Courier:

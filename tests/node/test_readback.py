@@ -16,7 +16,7 @@ from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
 from sgseg_dicom.zones import Laterality, sentence_of
-from tests.builders import SHAPE, chest_radiograph, write
+from tests.support.builders import SHAPE, chest_radiograph, write
 
 NOW = datetime(2026, 1, 2, 3, 4, 5).astimezone()
 ALGORITHM = Algorithm(name="SGSeg test", version="1.2.3", weights_digest="0" * 64)

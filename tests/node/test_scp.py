@@ -23,7 +23,7 @@ from node.store.content_digest import content_digest
 from node.store.store import Store
 from sgseg_dicom.config import Receive
 from sgseg_dicom.errors import StorageUnavailable
-from tests.builders import SOP_CLASSES, chest_radiograph, write
+from tests.support.builders import SOP_CLASSES, chest_radiograph, write
 
 STORESCU, ECHOSCU = Path("/usr/bin/storescu"), Path("/usr/bin/echoscu")
 dcmtk = pytest.mark.skipif(

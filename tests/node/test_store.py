@@ -13,7 +13,7 @@ from node.store.content_digest import content_digest
 from node.store.store import Store
 from node.work.queue import prepare
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
-from tests.builders import chest_radiograph, write
+from tests.support.builders import chest_radiograph, write
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from node.delivery.dicomweb import WebCourier
 from node.delivery.dimse import Courier
 from sgseg_dicom.config import Config, WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable
-from tests.builders import chest_radiograph, write
 from tests.node.web_service import JSON, Service, report, running_service, saved, stored
+from tests.support.builders import chest_radiograph, write
 
 
 def courier(

@@ -24,8 +24,8 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.records import Results
 from sgseg_dicom.result_kinds import Kind
-from tests.builders import chest_radiograph, write
 from tests.node.stand_in import StandIn, results_of
+from tests.support.builders import chest_radiograph, write
 
 
 @pytest.fixture

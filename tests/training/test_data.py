@@ -9,7 +9,7 @@ import pytest
 from openpyxl import load_workbook
 
 from sgseg_dicom.zones import ZONES, Laterality
-from tests.data_folder import DATA, needs_data
+from tests.support.data_folder import DATA, needs_data
 from tests.training.builders import as_lvit, draw, small_data_set, small_normals
 from training.data import (
     NEAR_DUPLICATES,

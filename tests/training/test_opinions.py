@@ -15,8 +15,8 @@ from sgseg_dicom.inference.segmenter import load_network
 from sgseg_dicom.model.weights import packaged_weights
 from sgseg_dicom.preprocess import shrink
 from sgseg_dicom.zones import MIRROR_ORDER
-from tests.builders import synthetic_chest
-from tests.predictions import read_built, spot
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import read_built, spot
 from tests.training.builders import STILL, draw, small_data_set, small_normals
 from training.augmentation.augment import augment
 from training.cli import app

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sgseg_dicom.zones import zones_of
-from tests.data_folder import DATA, needs_data
+from tests.support.data_folder import DATA, needs_data
 from tests.training.builders import small_data_set
 from training.cli import app
 from training.data import DataError, Item, read_split

@@ -15,7 +15,7 @@ from sgseg_dicom.preprocess import INPUT_SIZE, shrink
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Orientation, Prediction, Radiograph
 from sgseg_dicom.zones import ZONES
-from tests.builders import chest_radiograph, write
+from tests.support.builders import chest_radiograph, write
 
 ALGORITHM = Algorithm(name="SGSeg compact", version="0.1.0", weights_digest="0f1e2d3c" * 8)
 MADE_AT = datetime(2024, 5, 2, 3, 4, 5)

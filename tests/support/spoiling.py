@@ -14,7 +14,7 @@ from sgseg_dicom.language.language import load_language
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import ZONES, sentence_of
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 
 Objects = dict[str, Dataset]
 Change = Callable[[Objects], None]

@@ -21,8 +21,8 @@ from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Orientation, Prediction
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import ZONES, Laterality
-from tests.builders import LOSSLESS_SYNTAXES, LOSSY_SYNTAXES, synthetic_chest, write
-from tests.predictions import ALGORITHM, ORIENTATIONS, stored_as
+from tests.support.builders import LOSSLESS_SYNTAXES, LOSSY_SYNTAXES, synthetic_chest, write
+from tests.support.predictions import ALGORITHM, ORIENTATIONS, stored_as
 
 THRESHOLD = 0.8
 """Of the range from black to the drawn spot: between it and the brightest tissue."""
