@@ -15,7 +15,7 @@ from sgseg_dicom.preprocess import normalise, preprocess
 from sgseg_dicom.reading.read import read
 from tests.support.builders import radiograph_of, write
 
-DATA = Path(os.environ.get("SGSEG_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("SGSEG_DATA", Path(__file__).parents[4] / "shared" / "data"))
 VALID = DATA / "QaTa" / "images" / "valid" / "images"
 needs_data = pytest.mark.skipif(not VALID.is_dir(), reason=f"no QaTa images in {DATA}; set SGSEG_DATA")
 
