@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.builders import small_data_set
-from tests.training.test_evaluate import Said
+from tests.training.evaluation.test_evaluate import Said
 from training.data import load_mask, read_split
 from training.evaluation.evaluate import count, interval_of, mask_metrics
 from training.evaluation.guidance_gain import Pair, gain_of

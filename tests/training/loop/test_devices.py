@@ -20,7 +20,7 @@ from training.loop.fit import Averaging, Run, fit
 from training.loop.module import SGSegTraining, as_on_the_first
 from training.recipe import load_recipe
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
