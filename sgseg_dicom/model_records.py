@@ -1,8 +1,8 @@
 """
 The records that the model takes and gives: ModelInput -> Prediction, and the Algorithm that stands for the weights.
 
-`sgseg_dicom.model` and `sgseg_dicom.inference` know these alone: no pydicom comes with them. Everybody else finds them
-in `sgseg_dicom.records` too.
+`sgseg_dicom.model` and `sgseg_dicom.inference` know these alone: no pydicom comes with them. Everybody else finds
+them in `sgseg_dicom.records` too.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ import pytest
 from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.image_check import load_viewer
 from sgseg_dicom.pipeline import Pipeline
-from tests.predictions import pipeline_of
+from tests.support.predictions import pipeline_of
 from tests.system.images import ARE_REAL
 
 
