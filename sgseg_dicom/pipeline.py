@@ -9,7 +9,7 @@ from typing import Protocol
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.header_rules import require_applicable
-from sgseg_dicom.applicability.image_check import Viewer, require_upright_chest
+from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.measure import measure
@@ -29,7 +29,7 @@ class Segmenter(Protocol):
     """
     What `sgseg_dicom.inference.segmenter` offers: one input in, one prediction out; safe to call from many threads.
 
-    It may have a `viewer` that looks at the image first (`sgseg_dicom.applicability.image_check.Viewer`); without one
+    It may have a `viewer` that looks at the image first (`sgseg_dicom.applicability.image_check.ImageCheck`); without one
     nothing does.
     """
 
@@ -66,10 +66,10 @@ def process(
         require_applicable(radiograph)
     with timed("preprocess"):
         model_input = preprocess(radiograph)
-    viewer: Viewer | None = getattr(segmenter, "viewer", None)
+    viewer: ImageCheck | None = getattr(segmenter, "viewer", None)
     if viewer is not None:
         with timed("view"):
-            require_upright_chest(model_input, viewer=viewer)
+            require_upright_chest(model_input, image_check=viewer)
     with timed("infer"):
         prediction = segmenter(model_input)
     with timed("measure"):

@@ -58,7 +58,7 @@ _REASONS: dict[Sign, tuple[str, str]] = {
 """What is refused: the reason's word, and its text with the cure."""
 
 
-class Seen(NamedTuple):
+class ImageCheckScores(NamedTuple):
     """
     What the network sees in an image: natural log odds, above 0 where more likely than not.
 
@@ -80,7 +80,7 @@ class Limits(BaseModel):
     Attributes:
         blank: of `shapelessness`, 0 to 1.
         saturated: of `saturation`, 0 to 1.
-        not_chest, inverted, rotated, upside_down, cut_off, mirrored: of `Seen`, natural log odds.
+        not_chest, inverted, rotated, upside_down, cut_off, mirrored: of `ImageCheckScores`, natural log odds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,17 +95,17 @@ class Limits(BaseModel):
     mirrored: float
 
 
-class Viewer(Protocol):
-    """What `sgseg_dicom.model.image_check` offers."""
+class ImageCheck(Protocol):
+    """What `sgseg_dicom.model.image_check` offers: pixels in, scores out; safe to call from many threads."""
 
     limits: Limits
 
-    def __call__(self, pixels: NDArray[np.float32]) -> Seen:
-        """Look at float32 (224, 224), standard display, mean 0 and standard deviation 1."""
+    def __call__(self, pixels: NDArray[np.float32]) -> ImageCheckScores:
+        """Score float32 (224, 224), standard display, mean 0 and standard deviation 1."""
         ...
 
 
-def require_upright_chest(model_input: ModelInput, *, viewer: Viewer) -> None:
+def require_upright_chest(model_input: ModelInput, *, image_check: ImageCheck) -> None:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.
 
@@ -113,27 +113,27 @@ def require_upright_chest(model_input: ModelInput, *, viewer: Viewer) -> None:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
             "upside-down", "cut-off" or "mirrored".
     """
-    signs = signs_of(model_input.pixels, viewer=viewer, padding=model_input.padding)
-    sign = worst_sign(signs, viewer.limits)
+    signs = signs_of(model_input.pixels, image_check=image_check, padding=model_input.padding)
+    sign = worst_sign(signs, image_check.limits)
     if sign is not None:
         reason, text = _REASONS[sign]
         raise NotApplicable(text, reason=reason)
 
 
 def signs_of(
-    pixels: NDArray[np.float32], *, viewer: Viewer, padding: NDArray[np.bool_] | None = None
+    pixels: NDArray[np.float32], *, image_check: ImageCheck, padding: NDArray[np.bool_] | None = None
 ) -> dict[Sign, float]:
     """Measure every sign of float32 (224, 224), in the order in which it is asked; *padding* is no image."""
-    seen = viewer(pixels)
+    scores = image_check(pixels)
     return {
         "blank": shapelessness(pixels),
         "saturated": saturation(pixels if padding is None or padding.all() else pixels[~padding]),
-        "not_chest": seen.not_chest,
-        "inverted": seen.inverted,
-        "rotated": seen.rotated,
-        "upside_down": seen.upside_down,
-        "cut_off": seen.cut_off,
-        "mirrored": seen.mirrored,
+        "not_chest": scores.not_chest,
+        "inverted": scores.inverted,
+        "rotated": scores.rotated,
+        "upside_down": scores.upside_down,
+        "cut_off": scores.cut_off,
+        "mirrored": scores.mirrored,
     }
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from sgseg_dicom.applicability.image_check import Limits, Seen
+from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
@@ -26,7 +26,7 @@ SEEN_SIZE = 56
 """Rows and columns that the network works on."""
 
 
-class ViewNet(nn.Module):
+class ImageCheckNet(nn.Module):
     """0.23 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn
     )
 
 
-class ViewManifest(BaseModel):
+class ImageCheckManifest(BaseModel):
     """
     What the weights are.
 
@@ -80,23 +80,27 @@ class ViewManifest(BaseModel):
     metrics: dict[str, Any]
 
 
-class Viewer:
-    """A loaded network: pixels in, `Seen` out; safe to call from many threads."""
+class LoadedImageCheck:
+    """A loaded network: pixels in, `ImageCheckScores` out; safe to call from many threads."""
 
-    def __init__(self, network: ViewNet, limits: Limits) -> None:
+    def __init__(self, network: ImageCheckNet, limits: Limits) -> None:
         self.network = network.eval().requires_grad_(False)
         self.limits = limits
 
-    def __call__(self, pixels: NDArray[np.float32]) -> Seen:
-        """Look at float32 (224, 224), mean 0 and standard deviation 1."""
-        return self.look(torch.from_numpy(pixels)[None, None])[0]
+    def __call__(self, pixels: NDArray[np.float32]) -> ImageCheckScores:
+        """Score float32 (224, 224), mean 0 and standard deviation 1."""
+        return self.score(torch.from_numpy(pixels)[None, None])[0]
 
     @torch.inference_mode()
-    def look(self, images: Tensor) -> list[Seen]:
-        """Look at images (B, 1, 224, 224), each beside its mirror image: what mirrors cannot change is averaged."""
+    def score(self, images: Tensor) -> list[ImageCheckScores]:
+        """
+        Score images (B, 1, 224, 224).
+
+        The network sees each image and its mirror image: what mirroring cannot change is averaged.
+        """
         plain, mirror = self.network(images), self.network(images.flip(3))
         return [
-            Seen(
+            ImageCheckScores(
                 not_chest=-float(alone[CHEST]),
                 inverted=float(alone[INVERTED]),
                 cut_off=float(alone[CUT_OFF]),
@@ -118,32 +122,32 @@ def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> fl
     return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
 
 
-def packaged_viewer() -> Path:
+def packaged_image_check() -> Path:
     """Give the folder of the weights that ship with the package."""
     return Path(__file__).parent.parent / "weights" / "view"
 
 
-def load_viewer(folder: Path | None = None) -> Viewer:
+def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     """
     Load the weights in *folder*, or those that ship; float32 on the CPU.
 
     Raises:
         WeightsError: weights, manifest and code do not belong together.
     """
-    folder = packaged_viewer() if folder is None else folder
-    manifest = read_view_manifest(folder)
+    folder = packaged_image_check() if folder is None else folder
+    manifest = read_image_check_manifest(folder)
     path = folder / WEIGHTS_FILE
     if not path.is_file() or digest_of_file(path) != manifest.sha256:
         raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
-    network = ViewNet()
+    network = ImageCheckNet()
     try:
         network.load_state_dict(load_file(path), strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from None
-    return Viewer(network, manifest.limits)
+    return LoadedImageCheck(network, manifest.limits)
 
 
-def read_view_manifest(folder: Path) -> ViewManifest:
+def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
     """
     Read and check the manifest in *folder*.
 
@@ -152,7 +156,7 @@ def read_view_manifest(folder: Path) -> ViewManifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = ViewManifest.model_validate_json(path.read_text())
+        manifest = ImageCheckManifest.model_validate_json(path.read_text())
     except FileNotFoundError:
         raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
     except ValidationError as error:
@@ -162,15 +166,17 @@ def read_view_manifest(folder: Path) -> ViewManifest:
     return manifest
 
 
-def save_viewer(viewer: Viewer, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]) -> None:
+def save_image_check(
+    image_check: LoadedImageCheck, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]
+) -> None:
     """Write weights and manifest to *folder*, which is made where it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(viewer.network.state_dict(), folder / WEIGHTS_FILE)
+    save_file(image_check.network.state_dict(), folder / WEIGHTS_FILE)
     sha256 = digest_of_file(folder / WEIGHTS_FILE)
-    manifest = ViewManifest(
+    manifest = ImageCheckManifest(
         sha256=sha256,
-        identity=_identity(sha256, viewer.limits),
-        limits=viewer.limits,
+        identity=_identity(sha256, image_check.limits),
+        limits=image_check.limits,
         training=training,
         metrics=metrics,
     )

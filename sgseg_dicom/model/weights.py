@@ -43,7 +43,7 @@ class Thresholds(_Record):
     Probabilities from which something counts; they belong to one version of the weights.
 
     Attributes:
-        infection: `sgseg_dicom.inference.segmenter.infection_score` must reach it, else there is no finding and no
+        infection: `sgseg_dicom.inference.network.infection_score` must reach it, else there is no finding and no
             mask.
         zone: a zone of an infected image is named from here on.
         mask: a pixel of an infected image belongs to the mask from here on.

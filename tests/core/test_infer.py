@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import resized
-from sgseg_dicom.inference.segmenter import Network, Segmenter, decide, load_network
+from sgseg_dicom.inference.network import Network, decide, load_network
+from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
@@ -245,7 +246,7 @@ def test_one_answer_that_is_no_number_is_enough(monkeypatch, part):
     network = load_network(device="cpu")
     said = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
     said[part].view(-1)[0] = float("nan")
-    monkeypatch.setattr("sgseg_dicom.inference.segmenter.judge_by", lambda *_, **__: tuple(said))
+    monkeypatch.setattr("sgseg_dicom.inference.network.judge_by", lambda *_, **__: tuple(said))
 
     with pytest.raises(InferenceError, match="not a number"):
         network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])

@@ -10,7 +10,8 @@ from pydicom import dcmread
 
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference.segmenter import load_network, load_segmenter
+from sgseg_dicom.inference.network import load_network
+from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.results import codes

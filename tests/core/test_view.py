@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.applicability.image_check import (
+    ImageCheckScores,
     Limits,
-    Seen,
     require_upright_chest,
     saturation,
     shapelessness,
     worst_sign,
 )
 from sgseg_dicom.errors import NotApplicable, WeightsError
-from sgseg_dicom.model.image_check import load_viewer, packaged_viewer, read_view_manifest
+from sgseg_dicom.model.image_check import load_image_check, packaged_image_check, read_image_check_manifest
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput
 from tests.data_folder import DATA, needs_data
@@ -33,7 +33,7 @@ LIMITS = Limits(
     cut_off=0,
     mirrored=0,
 )
-SOUND = dict.fromkeys(Seen._fields, -5.0)
+SOUND = dict.fromkeys(ImageCheckScores._fields, -5.0)
 SEED = 11
 CHANCE = np.random.default_rng(SEED)
 PICTURE = normalise(CHANCE.normal(size=(14, 14)).repeat(16, 0).repeat(16, 1).astype(np.float32))
@@ -41,28 +41,28 @@ NOISE = normalise(CHANCE.normal(size=(224, 224)).astype(np.float32))
 
 
 class SaysSo:
-    """A viewer that sees what it is told to see."""
+    """An image check that gives the scores it was made with."""
 
     limits = LIMITS
 
-    def __init__(self, **seen: float) -> None:
-        self._seen = Seen(**(SOUND | seen))
+    def __init__(self, **scores: float) -> None:
+        self._scores = ImageCheckScores(**(SOUND | scores))
 
     def __call__(self, pixels):
-        return self._seen
+        return self._scores
 
 
-def reason(pixels=PICTURE, **seen):
+def reason(pixels=PICTURE, **scores):
     try:
-        require_upright_chest(ModelInput(pixels=pixels), viewer=SaysSo(**seen))
+        require_upright_chest(ModelInput(pixels=pixels), image_check=SaysSo(**scores))
     except NotApplicable as refusal:
         return refusal.reason
     return None
 
 
 @pytest.fixture(scope="module")
-def viewer():
-    return load_viewer()
+def image_check():
+    return load_image_check()
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def sample():
     return [load_image(measured[place]) for place in order]
 
 
-def refused(images, viewer):
-    return [worst_sign(signs, viewer.limits) for signs in look_at(images, viewer, "sample")]
+def refused(images, image_check):
+    return [worst_sign(signs, image_check.limits) for signs in look_at(images, image_check, "sample")]
 
 
 def test_an_image_without_a_sign_is_judged():
@@ -108,7 +108,7 @@ def test_what_is_no_chest_is_not_also_blamed_for_its_pose():
 def test_a_conflict_of_header_and_image_names_both_and_the_cure(sign):
     """Orientation comes from Patient Orientation, stated or absent: the text says so, and what to do."""
     with pytest.raises(NotApplicable) as caught:
-        require_upright_chest(ModelInput(pixels=PICTURE), viewer=SaysSo(**{sign: 3.0}))
+        require_upright_chest(ModelInput(pixels=PICTURE), image_check=SaysSo(**{sign: 3.0}))
 
     said = str(caught.value)
     assert "Patient Orientation" in said
@@ -136,35 +136,35 @@ def test_an_image_of_black_and_white_alone_is_saturated():
 
 def test_weights_of_another_release_are_not_loaded(tmp_path):
     """Limits belong to one version of the weights: a mismatch stops the start."""
-    folder = shutil.copytree(packaged_viewer(), tmp_path / "view")
+    folder = shutil.copytree(packaged_image_check(), tmp_path / "view")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
 
     with pytest.raises(WeightsError, match="manifest"):
-        load_viewer(folder)
+        load_image_check(folder)
 
 
 def test_changed_limits_are_not_loaded(tmp_path):
     """A limit that was moved by hand is no longer the one that was measured."""
-    folder = shutil.copytree(packaged_viewer(), tmp_path / "view")
+    folder = shutil.copytree(packaged_image_check(), tmp_path / "view")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["limits"]["mirrored"] = 99.0
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(WeightsError, match="changed"):
-        read_view_manifest(folder)
+        read_image_check_manifest(folder)
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
     """The message tells which file is missing."""
     with pytest.raises(WeightsError, match=r"manifest\.json is missing"):
-        load_viewer(tmp_path)
+        load_image_check(tmp_path)
 
 
 @needs_data
-def test_good_radiographs_are_judged(viewer, sample):
+def test_good_radiographs_are_judged(image_check, sample):
     """At most one of 60 good images of patients that nothing was fitted to is refused (training/LOG.md: of 500)."""
-    assert sum(sign is not None for sign in refused(sample, viewer)) <= 1
+    assert sum(sign is not None for sign in refused(sample, image_check)) <= 1
 
 
 @needs_data
@@ -180,9 +180,9 @@ def test_good_radiographs_are_judged(viewer, sample):
     ],
     ids=["inverted", "left", "right", "turned and mirrored", "180", "upside down, sides kept"],
 )
-def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, viewer, sample):
+def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, image_check, sample):
     """At least 57 of 60, and as what they are."""
-    found = refused([spoil(image) for image in sample], viewer)
+    found = refused([spoil(image) for image in sample], image_check)
 
     assert found.count(sign) >= 57
 
@@ -193,17 +193,17 @@ def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, v
     [*((crop, 45) for crop in CROPS.values()), (shuffled, 56), (burnt_out, 40)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_most_spoiled_radiographs_are_refused(spoil, least, viewer, sample):
+def test_most_spoiled_radiographs_are_refused(spoil, least, image_check, sample):
     """Crops, shuffled and burnt-out images: rates in training/LOG.md, with room for chance."""
     chance = np.random.default_rng(SEED)
-    found = refused([spoil(image, chance) for image in sample], viewer)
+    found = refused([spoil(image, chance) for image in sample], image_check)
 
     assert sum(sign is not None for sign in found) >= least
 
 
 @needs_data
-def test_many_mirrored_radiographs_are_refused(viewer, sample):
+def test_many_mirrored_radiographs_are_refused(image_check, sample):
     """Not all: hearts in the middle tell no side. None of the rest of the software rests on this."""
-    found = refused([turned(image, 0, mirrored=True) for image in sample], viewer)
+    found = refused([turned(image, 0, mirrored=True) for image in sample], image_check)
 
     assert found.count("mirrored") >= 20

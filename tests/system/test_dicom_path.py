@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.inference.segmenter import Segmenter, load_network
+from sgseg_dicom.inference.network import load_network
+from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.records import Orientation, Prediction
 from sgseg_dicom.zones import ZoneBits

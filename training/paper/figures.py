@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.zones import report_of
 from training.data import Item, load_image, load_mask
