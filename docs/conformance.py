@@ -26,8 +26,8 @@ from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results import codes, provenance
 from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
-from tests.pixelmed_complaints import EXPLAINED
-from tests.predictions import read_built
+from tests.support.pixelmed_complaints import EXPLAINED
+from tests.support.predictions import read_built
 
 HERE = Path(__file__).parent
 FILE = HERE / "CONFORMANCE.md"
@@ -70,7 +70,7 @@ def document() -> str:
         config=Config(),
         objects={name: attribute_table(*form) for name, form in _FORMS.items()},
         trees=_trees(),
-        rules=[(rule.word, rule.value[0], _standard_part(rule.value[1])) for rule in Rule],
+        rules=[(rule.word, rule.demand, rule.source) for rule in Rule],
         codes=_own_codes(),
         reasons=sorted((reason, code) for reason, code in REASONS.items()),
         causes=sorted((cause.__name__, code) for cause, code in CAUSES.items()),
@@ -88,12 +88,6 @@ def _result_classes() -> list[tuple[UID, str, str]]:
     named += [(ds, "sr_class") for ds in PLAIN.results(_OLDER).values()]
     words = {**dict(zip([UID(ds.SOPClassUID) for ds, _ in named], Kind, strict=False))}
     return [(UID(ds.SOPClassUID), words.get(UID(ds.SOPClassUID), "comprehensive"), key) for ds, key in named]
-
-
-def _standard_part(source: str) -> str:
-    """Keep of a rule's sources those that others can look up."""
-    parts = [part for part in source.split("; ") if part.startswith(("AIR", "PS3", "UCUM"))]
-    return "; ".join(parts) or "our own rule"
 
 
 def _statuses(*values: int) -> str:

@@ -29,8 +29,8 @@ class Segmenter(Protocol):
     """
     What `sgseg_dicom.inference.segmenter` offers: one input in, one prediction out; safe to call from many threads.
 
-    It may have a `viewer` that looks at the image first (`sgseg_dicom.applicability.image_check.ImageCheck`); without one
-    nothing does.
+    It may have a `viewer`, the image check (`sgseg_dicom.applicability.image_check.ImageCheck`); without one the image
+    is not checked.
     """
 
     algorithm: Algorithm

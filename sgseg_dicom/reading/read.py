@@ -183,7 +183,7 @@ def _require_radiograph(header: Dataset) -> None:
 
 
 def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
-    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.3)."""
+    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.1)."""
     spacing = spacing_pair(header, "PixelSpacing")
     at_detector = spacing_pair(header, "ImagerPixelSpacing")
     if spacing is None:

@@ -13,8 +13,8 @@ from sgseg_dicom.cli import _told_of, app
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.records import Results
-from tests.builders import chest_radiograph, write
-from tests.predictions import IMAGE_LEFT, prediction, read_built, spot
+from tests.support.builders import chest_radiograph, write
+from tests.support.predictions import IMAGE_LEFT, prediction, read_built, spot
 
 runner = CliRunner()
 

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.cli import app
 from sgseg_dicom.result_kinds import Wanted
-from tests.builders import chest_radiograph, write
-from tests.spoiling import results
+from tests.support.builders import chest_radiograph, write
+from tests.support.spoiling import results
 
 runner = CliRunner()
 

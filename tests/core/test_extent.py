@@ -16,8 +16,8 @@ from sgseg_dicom.reading.pixel_padding import touching_the_edge
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest
-from tests.predictions import (
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
     IMAGE_RIGHT,

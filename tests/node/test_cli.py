@@ -21,9 +21,9 @@ from node.jobs import Job
 from node.operations import requeue
 from node.service.supervisor import CANNOT_START
 from sgseg_dicom.config import load
-from tests.builders import chest_radiograph, write
 from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
-from tests.ports import free_ports
+from tests.support.builders import chest_radiograph, write
+from tests.support.ports import free_ports
 
 
 def write_settings(folder: Path, **sections: dict[str, Any]) -> Path:

@@ -16,9 +16,9 @@ from node.jobs import Ending
 from sgseg_dicom.pipeline import Segmenter, process
 from sgseg_dicom.records import Finding, Orientation
 from sgseg_dicom.zones import Laterality
-from tests.builders import write
-from tests.core.test_encode_valid import dciodvfy
-from tests.predictions import stored_as
+from tests.core.contracts.test_valid import dciodvfy
+from tests.support.builders import write
+from tests.support.predictions import stored_as
 from tests.system.images import infected_chests
 from tests.system.network import own_network
 from tests.system.orthanc import DCMTK, Orthanc, classes, needs_peers, running_orthanc

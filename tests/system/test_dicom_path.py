@@ -16,9 +16,9 @@ from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.pipeline import process
 from sgseg_dicom.records import Orientation, Prediction
 from sgseg_dicom.zones import ZoneBits
-from tests.builders import LOSSLESS_SYNTAXES, write
-from tests.data_folder import DATA, needs_data
-from tests.predictions import ORIENTATIONS, stored_as
+from tests.support.builders import LOSSLESS_SYNTAXES, write
+from tests.support.data_folder import DATA, needs_data
+from tests.support.predictions import ORIENTATIONS, stored_as
 from training.data import Item, load_image, read_split
 from training.evaluation.evaluate import count, mask_metrics, predict, zone_metrics
 

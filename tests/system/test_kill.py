@@ -15,8 +15,8 @@ from node.jobs import Ending, Entry
 from sgseg_dicom.config import Destination
 from sgseg_dicom.records import Algorithm
 from sgseg_dicom.results.uids import derived_uid
-from tests.builders import radiograph_of, write
 from tests.node.processes import Archive, wait_for
+from tests.support.builders import radiograph_of, write
 from tests.system.images import infected_chests
 from tests.system.running_node import RunningNode, running_node, write_config
 

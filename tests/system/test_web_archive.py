@@ -13,7 +13,7 @@ from node.app import open_store
 from node.jobs import Entry
 from sgseg_dicom.pipeline import Segmenter, process
 from sgseg_dicom.records import Finding
-from tests.builders import radiograph_of, write
+from tests.support.builders import radiograph_of, write
 from tests.system.images import infected_chests
 from tests.system.network import own_network
 from tests.system.orthanc import Orthanc, needs_dicomweb, needs_peers, running_orthanc

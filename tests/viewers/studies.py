@@ -19,8 +19,8 @@ from sgseg_dicom.records import Finding, Prediction
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_answer
-from tests.builders import chest_radiograph, synthetic_chest, write
-from tests.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
+from tests.support.builders import chest_radiograph, synthetic_chest, write
+from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
 from tests.system.orthanc import DCMTK, Orthanc
 
 _EVEN, _ODD = (256, 224), (237, 203)
