@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError
-from sgseg_dicom.inference.ensemble import Words, judge_by, looks_of
+from sgseg_dicom.inference.ensemble import Guide, mean_logits, passes_of
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
@@ -25,7 +25,7 @@ class Network:
     Loaded weights on their device: half precision on a GPU, bf16 on a CPU that has it, else float32.
 
     Args:
-        members: one model or several that judge together, in evaluation mode.
+        members: one model, or several whose logits are averaged, in evaluation mode.
         manifest: of their weights.
         device: "auto", "cpu" or "cuda".
 
@@ -37,7 +37,7 @@ class Network:
         self.device = _choose(device)
         self.manifest = manifest
         self.members = [member.to(self.device).to(memory_format=torch.channels_last) for member in members]
-        self._looks = looks_of(self.members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
+        self._passes = passes_of(self.members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
         self.precision = _precision(self.device)
         self.algorithm = Algorithm(
             name=manifest.name, version=manifest.version, weights_digest=manifest.identity
@@ -51,7 +51,7 @@ class Network:
         zones: Sequence[ZoneBits] | None = None,
     ) -> list[Prediction]:
         """
-        Judge a batch; where the GPU's memory is too small for it, halves of it.
+        Judge a batch. Where the GPU's memory is too small for it, judge one half after the other.
 
         Args:
             inputs: at least one.
@@ -59,7 +59,7 @@ class Network:
             zones: the true zones of each image, for "ground-truth" only.
 
         Raises:
-            InferenceError: the device failed, or a single image is too much for its memory.
+            InferenceError: the device failed, or the memory is too small for a single image.
         """
         try:
             return self._run(inputs, guided_by, zones)
@@ -87,18 +87,20 @@ class Network:
         zones: Sequence[ZoneBits] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """
-        Give what the networks say, nothing calibrated nor decided: see `judge`.
+        Give the mean logits of the passes: not calibrated, no threshold applied. Arguments as of `judge`.
 
         Returns:
             float32, on the CPU: mask logits (B, 1, 224, 224), zone logits (B, 6).
 
         Raises:
-            InferenceError: an answer is not a number.
+            InferenceError: a logit is not a number.
         """
         images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1).to(self.device)
-        told = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
+        given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
         with self._cast():
-            mask_logits, zone_logits = judge_by(self._looks, images, self._words(guided_by), told=told)
+            mask_logits, zone_logits = mean_logits(
+                self._passes, images, self._guide(guided_by), given_zones=given
+            )
         # Every comparison with NaN is False: it would read as "no infection".
         if not (mask_logits.isfinite().all() and zone_logits.isfinite().all()):
             raise InferenceError(
@@ -112,15 +114,17 @@ class Network:
         mask_logits, zone_logits = self.logits(inputs, guided_by=guided_by, zones=zones)
         calibration = self.manifest.calibration
         masks = (mask_logits / calibration.mask_temperature).sigmoid()[:, 0].numpy()
-        chances = (zone_logits / calibration.zone_temperature).sigmoid().numpy()
+        zone_probabilities = (zone_logits / calibration.zone_temperature).sigmoid().numpy()
         if guided_by == "ground-truth":
-            chances = np.array(zones, dtype=np.float32)  # the report is given, so its zones are
+            zone_probabilities = np.array(
+                zones, dtype=np.float32
+            )  # the report is given, and so are its zones
         return [
-            decide(mask, chance, self.manifest.thresholds)
-            for mask, chance in zip(masks, chances, strict=True)
+            decide(mask, probabilities, self.manifest.thresholds)
+            for mask, probabilities in zip(masks, zone_probabilities, strict=True)
         ]
 
-    def _words(self, guided_by: GuidedBy) -> Words:
+    def _guide(self, guided_by: GuidedBy) -> Guide:
         if guided_by == "generated":
             return lambda member, zone_logits: member.guide(zone_logits)
         if guided_by == "none":
@@ -145,9 +149,9 @@ def load_network(weights: Path | None = None, *, device: str = "auto") -> Networ
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:
     """
-    Give 1 - product of (1 - p) over the zones: the probability that any is infected, were they independent.
+    Give 1 - product of (1 - p) over the zones: the probability that any zone is infected, if they were independent.
 
-    Of the scores tried on valid it tells infected from normal images best (training/LOG.md).
+    Of the scores tried on valid, it separates infected from normal images best (training/LOG.md).
     """
     return float(1 - np.prod(1 - zone_probabilities.astype(np.float64)))
 
@@ -156,9 +160,9 @@ def decide(
     mask_probability: NDArray[np.float32], zone_probabilities: NDArray[np.float32], thresholds: Thresholds
 ) -> Prediction:
     """
-    Judge: infected where `infection_score` reaches the infection threshold; else no zone and an empty mask.
+    Apply the thresholds: an image is infected where `infection_score` reaches the infection threshold.
 
-    An infected image has at least its likeliest zone.
+    An image that is not infected has no zone and an empty mask. An infected image has at least its likeliest zone.
     """
     infected = infection_score(zone_probabilities) >= thresholds.infection
     named = zone_probabilities >= min(thresholds.zone, float(zone_probabilities.max()))
@@ -189,5 +193,5 @@ def _precision(device: torch.device) -> torch.dtype:
 
 
 def cpu_has_bf16() -> bool:
-    """Say whether the processor computes in bf16; without AVX512-BF16 it is emulated, and slower than float32."""
-    return torch.cpu._is_avx512_bf16_supported()  # torch has no public question for this
+    """Say whether the processor computes in bf16. Without AVX512-BF16 it is emulated, and slower than float32."""
+    return torch.cpu._is_avx512_bf16_supported()  # torch has no public function for this

@@ -1,4 +1,4 @@
-"""The tiny network that tells what an image shows and which way up it is, and its weights on disk."""
+"""The network of the image check: does it show a chest, and which way up? And its weights on disk."""
 
 import hashlib
 import json
@@ -19,15 +19,18 @@ from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
 POSES = 8
-"""Pose k + 4 m is the standard display, mirrored left to right if m, then turned k times 90 degrees to the left."""
+"""
+Poses of an image. Pose k + 4 m is the standard display, mirrored left to right if m is 1, then turned k times by 90
+degrees to the left.
+"""
 INVERTED, CHEST, CUT_OFF = 8, 9, 10
 OUTPUTS = 11
-SEEN_SIZE = 56
+NETWORK_SIZE = 56
 """Rows and columns that the network works on."""
 
 
 class ImageCheckNet(nn.Module):
-    """0.23 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
+    """0.23 M parameters, 7 M multiplications an image. The pose depends on positions, so no layer pools them away."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,8 +46,8 @@ class ImageCheckNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """images (B, 1, S, S), S 224 or 56, mean 0, deviation 1 -> logits (B, 11): poses, then one by one."""
-        small = adaptive_avg_pool2d(images, SEEN_SIZE)  # (B, 1, 56, 56)
+        """images (B, 1, S, S), S 224 or 56, mean 0, deviation 1 -> logits (B, 11): pose, inverted, chest, cut off."""
+        small = adaptive_avg_pool2d(images, NETWORK_SIZE)  # (B, 1, 56, 56)
         logits: Tensor = self.head(self.features(small))
         return logits
 
@@ -59,15 +62,15 @@ def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn
 
 class ImageCheckManifest(BaseModel):
     """
-    What the weights are.
+    Description of the weights.
 
     Attributes:
         format: of this file.
         sha256: of the weights file.
-        identity: sha256 over what decides an answer: weights and limits.
-        limits: chosen on good valid images; they belong to one version of the weights.
+        identity: sha256 over everything that decides a result: weights and limits.
+        limits: chosen on good valid images. They belong to one version of the weights.
         training: command, data with digest, commit.
-        metrics: share refused of good images and let through of bad ones.
+        metrics: how many good images were refused, and how many bad ones were let through.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,7 +84,7 @@ class ImageCheckManifest(BaseModel):
 
 
 class LoadedImageCheck:
-    """A loaded network: pixels in, `ImageCheckScores` out; safe to call from many threads."""
+    """A loaded network, an `ImageCheck`: pixels in, scores out; safe to call from many threads."""
 
     def __init__(self, network: ImageCheckNet, limits: Limits) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -96,7 +99,7 @@ class LoadedImageCheck:
         """
         Score images (B, 1, 224, 224).
 
-        The network sees each image and its mirror image: what mirroring cannot change is averaged.
+        The network runs over each image and over its mirror image. Scores that mirroring cannot change are averaged.
         """
         plain, mirror = self.network(images), self.network(images.flip(3))
         return [
@@ -113,8 +116,8 @@ class LoadedImageCheck:
 
 
 def _unmirrored(logits: Tensor) -> Tensor:
-    """Give the logits of mirror images the places that they have for the images themselves."""
-    # A mirror image of pose (k, m) has pose (-k, not m).
+    """Turn the logits of mirror images into logits of the images themselves."""
+    # The mirror image of an image of pose (k, m) has pose (-k, not m).
     return logits[:, [4, 7, 6, 5, 0, 3, 2, 1, INVERTED, CHEST, CUT_OFF]]
 
 
@@ -152,7 +155,7 @@ def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
     Read and check the manifest in *folder*.
 
     Raises:
-        WeightsError: missing, damaged or changed.
+        WeightsError: the manifest is missing, damaged or changed.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -169,7 +172,7 @@ def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
 def save_image_check(
     image_check: LoadedImageCheck, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]
 ) -> None:
-    """Write weights and manifest to *folder*, which is made where it is not there."""
+    """Write weights and manifest to *folder*; it is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(image_check.network.state_dict(), folder / WEIGHTS_FILE)
     sha256 = digest_of_file(folder / WEIGHTS_FILE)

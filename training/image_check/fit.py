@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from sgseg_dicom.inference.network import cpu_has_bf16
-from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ImageCheckNet
+from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, POSES, NETWORK_SIZE, ImageCheckNet
 from sgseg_dicom.preprocess import shrink
 from training.augmentation.augment import augment
 from training.augmentation.strength import Strength
@@ -115,7 +115,7 @@ def _batch(images: NDArray[np.uint8], generator: torch.Generator) -> _Batch:
         pixels,
         torch.zeros(count, 1, 1, 1),
         torch.zeros(count, 6),
-        size=SEEN_SIZE,
+        size=NETWORK_SIZE,
         strength=_STRENGTH,
         generator=generator,
     )

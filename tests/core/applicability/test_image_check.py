@@ -30,9 +30,9 @@ LIMITS = Limits(
 )
 SOUND = dict.fromkeys(ImageCheckScores._fields, -5.0)
 SEED = 11
-CHANCE = np.random.default_rng(SEED)
-PICTURE = normalise(CHANCE.normal(size=(14, 14)).repeat(16, 0).repeat(16, 1).astype(np.float32))
-NOISE = normalise(CHANCE.normal(size=(224, 224)).astype(np.float32))
+RNG = np.random.default_rng(SEED)
+PICTURE = normalise(RNG.normal(size=(14, 14)).repeat(16, 0).repeat(16, 1).astype(np.float32))
+NOISE = normalise(RNG.normal(size=(224, 224)).astype(np.float32))
 
 
 class SaysSo:
@@ -87,10 +87,10 @@ def test_a_conflict_of_header_and_image_names_both_and_the_cure(sign):
     with pytest.raises(NotApplicable) as caught:
         require_upright_chest(ModelInput(pixels=PICTURE), image_check=SaysSo(**{sign: 3.0}))
 
-    said = str(caught.value)
-    assert "Patient Orientation" in said
-    assert "the image" in said
-    assert "send again" in said
+    text = str(caught.value)
+    assert "Patient Orientation" in text
+    assert "the image" in text
+    assert "send again" in text
 
 
 def test_noise_and_gradients_are_blank():
