@@ -178,7 +178,7 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
     from node.work.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
-    from sgseg_dicom.model.image_check import load_viewer
+    from sgseg_dicom.model.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
     language = language_of(config)
@@ -186,7 +186,7 @@ def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
     stack.callback(segmenter.close)
     pipeline = Pipeline(
         segmenter=segmenter,
-        image_check=load_viewer() if config.model.image_check else None,
+        image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language,
         undeclared_character_set=config.receive.undeclared_character_set,

@@ -167,14 +167,14 @@ def _predict_all(
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.inference.segmenter import load_segmenter
-    from sgseg_dicom.model.image_check import load_viewer
+    from sgseg_dicom.model.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
         pipeline = Pipeline(
             segmenter=segmenter,
-            image_check=load_viewer(),
+            image_check=load_image_check(),
             clock=lambda: datetime.now().astimezone(),
             language=language,
             undeclared_character_set=undeclared,

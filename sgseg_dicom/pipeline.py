@@ -10,7 +10,7 @@ from typing import Protocol
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.header_rules import require_applicable
-from sgseg_dicom.applicability.image_check import Viewer, require_upright_chest
+from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.measure import measure
@@ -54,7 +54,7 @@ class Pipeline:
     """
 
     segmenter: Segmenter
-    image_check: Viewer | None
+    image_check: ImageCheck | None
     clock: Callable[[], datetime]
     language: Language = ENGLISH
     undeclared_character_set: str = ""
@@ -87,7 +87,7 @@ class Pipeline:
             model_input = preprocess(radiograph)
         if self.image_check is not None:
             with timed("view"):  # the outcomes that a node has stored name the stage so
-                require_upright_chest(model_input, viewer=self.image_check)
+                require_upright_chest(model_input, image_check=self.image_check)
         with timed("infer"):
             prediction = self.segmenter(model_input)
         with timed("measure"):

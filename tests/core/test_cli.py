@@ -20,7 +20,7 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def no_image_check(monkeypatch):
     """Drawn chests do not pass the image check, and rightly; it has tests of its own."""
-    monkeypatch.setattr("sgseg_dicom.model.image_check.load_viewer", lambda: None)
+    monkeypatch.setattr("sgseg_dicom.model.image_check.load_image_check", lambda: None)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference.segmenter import load_segmenter
-from sgseg_dicom.model.image_check import load_viewer
+from sgseg_dicom.model.image_check import load_image_check
 from tests.support.builders import chest_radiograph, write
 from tests.support.matrix import Looking, cells, picture
 from tests.support.predictions import pipeline_of
@@ -16,7 +16,7 @@ from tests.support.predictions import pipeline_of
 @pytest.fixture(scope="module")
 def pipeline():
     segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_viewer())
+    yield pipeline_of(segmenter, image_check=load_image_check())
     segmenter.close()
 
 

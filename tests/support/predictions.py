@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.applicability.image_check import Viewer
+from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.pipeline import Pipeline, Segmenter
 from sgseg_dicom.preprocess import INPUT_SIZE, shrink
 from sgseg_dicom.reading.read import read
@@ -81,7 +81,7 @@ def bright_parts(radiograph: Radiograph) -> Prediction:
 
 
 def pipeline_of(
-    segmenter: Segmenter, *, made_at: datetime = MADE_AT, image_check: Viewer | None = None, **parts: Any
+    segmenter: Segmenter, *, made_at: datetime = MADE_AT, image_check: ImageCheck | None = None, **parts: Any
 ) -> Pipeline:
     """Give the pipeline with *segmenter*, whose clock stands still; without the image check unless one is given."""
     return Pipeline(segmenter=segmenter, image_check=image_check, clock=lambda: made_at, **parts)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Orientation, Prediction
 from sgseg_dicom.zones import ZoneBits

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sgseg_dicom.model.image_check import packaged_viewer, read_view_manifest
+from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import Manifest
 from training.provenance import learned_runs, root_of, runs_of
 
@@ -58,7 +58,7 @@ Measured on the network alone: before it the node looks at each image and refuse
 
 def _image_check() -> str:
     """Say what the packaged image check does with good images and with mirrored ones, by its own manifest."""
-    measured = read_view_manifest(packaged_viewer()).metrics
+    measured = read_image_check_manifest(packaged_image_check()).metrics
     good, mirrored = measured["good"], measured["bad"]["mirrored"]
     refused = 100 * (good["images"] - good["let_through"]) / good["images"]
     passed = 100 * mirrored["let_through"] / mirrored["images"]

@@ -7,7 +7,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.inference.segmenter import load_segmenter
-from sgseg_dicom.model.image_check import load_viewer
+from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import radiograph_of, write
@@ -20,7 +20,7 @@ CHEST, LEG = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
 @pytest.fixture(scope="module")
 def pipeline():
     segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_viewer())
+    yield pipeline_of(segmenter, image_check=load_image_check())
     segmenter.close()
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from sgseg_dicom.inference.segmenter import load_network, load_segmenter
-from sgseg_dicom.model.image_check import load_viewer
+from sgseg_dicom.inference.network import load_network
+from sgseg_dicom.inference.segmenter import load_segmenter
+from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
@@ -21,7 +22,7 @@ from training.evaluation.evaluate import model_input_of
 @pytest.fixture(scope="module")
 def pipeline():
     segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_viewer())
+    yield pipeline_of(segmenter, image_check=load_image_check())
     segmenter.close()
 
 
