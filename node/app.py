@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
-from node.store.store import Store
-from sgseg_dicom.config import AnyDestination, Config, WebDestination
+from node.store.store import Store, open_store
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
     from node.service.status_page import Health
     from node.service.supervisor import Ready, Supervisor
     from node.work.queue import Jobs
-    from node.work.worker import Courier, Process
+    from node.work.worker import Process
     from sgseg_dicom.language.language import Language
 
 # The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
@@ -94,15 +94,16 @@ def work(
         WeightsError: weights and manifest do not belong together.
         InferenceError: the device is lost to this process; jobs under way are taken up by the next one.
     """
+    from node.delivery.protocols import senders
     from node.work import queue
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
-        swept = store.sweep_results()
+        swept = store.sweep_unfinished()
         url = queue.prepare(store.folder)
-        receivers = couriers(config)  # a secret that cannot be read stops the start before the model loads
+        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         process = (load or load_pipeline)(config, stack)
         lost = threading.Event()
 
@@ -110,7 +111,7 @@ def work(
             lost.set()
             stop.set()
 
-        worker = Worker(store=store, process=process, couriers=receivers, on_device_lost=on_device_lost)
+        worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
         workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         jobs = queue.Jobs(url)
         adopt(store, jobs)
@@ -139,6 +140,7 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
     """
     from node.service import status_page as web
     from node.service.supervisor import Supervisor
+    from node.work.queue import open_jobs
 
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
@@ -206,48 +208,6 @@ def language_of(config: Config) -> "Language":
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
 
 
-def open_store(config: Config) -> Store:
-    """Make the store ready for use."""
-    store = Store(config.store.folder, min_free_bytes=config.store.min_free_megabytes << 20)
-    store.prepare()
-    return store
-
-
-def open_jobs(config: Config) -> "Jobs":
-    """Open the queue for reading and enqueueing."""
-    from node.work import queue
-
-    return queue.Jobs(queue.prepare(open_store(config).folder))
-
-
-def couriers(config: Config) -> "dict[str, Courier]":
-    """
-    Give a courier for each destination, by its name.
-
-    Raises:
-        ConfigError: a file with a secret or with authorities cannot be used.
-    """
-    return {destination.name: _courier(destination, config) for destination in config.destination}
-
-
-def _courier(destination: AnyDestination, config: Config) -> "Courier":
-    """Give the courier that speaks the destination's protocol."""
-    from node.delivery import dicomweb as web_delivery
-    from node.delivery import dimse as deliver
-
-    patience = config.deliver
-    if isinstance(destination, WebDestination):
-        return web_delivery.WebCourier(
-            destination, connect_seconds=patience.connect_seconds, answer_seconds=patience.answer_seconds
-        )
-    return deliver.Courier(
-        destination,
-        calling_ae_title=config.receive.ae_title,
-        connect_seconds=patience.connect_seconds,
-        answer_seconds=patience.answer_seconds,
-    )
-
-
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
     """Look at everything that must go well for an image to be answered."""
     from node.service.status_page import Health
@@ -259,10 +219,10 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
         store.require_space()
         store.require_writable()
         counts = jobs.counts()
-        if aside := store.aside():
-            counts["results in quarantine"] = aside
-        if conflicts := store.conflicts():
-            counts["images in quarantine"] = conflicts
+        if results := store.quarantine.count_results():
+            counts["results in quarantine"] = results
+        if images := store.quarantine.count_images():
+            counts["images in quarantine"] = images
         if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
             problems.append(
                 f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "

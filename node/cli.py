@@ -200,16 +200,16 @@ def _print_done(done: Sequence[str], named: Sequence[str], *, said: str, why: st
 @app.command()
 def echo(config: ConfigOption = None) -> None:
     """Ask every destination whether it is there, knows us, and (C-STORE) takes what it is to get."""
-    from node import app as node
+    from node.delivery.protocols import senders
 
     with _plain_errors():
-        couriers = node.couriers(_load(config))
-    if not couriers:
+        found = senders(_load(config))
+    if not found:
         typer.echo("no [[destination]] is configured: results stay in the results folder")
     failed = False
-    for name, courier in couriers.items():
+    for name, sender in found.items():
         try:
-            courier.echo()
+            sender.echo()
             typer.echo(f"{name}: answers")
         except SgsegError as error:
             failed = True

@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from node.app import open_jobs, open_store
 from node.store.acknowledgements import Acknowledged
-from node.store.store import QUEUE_FILE
+from node.store.store import QUEUE_FILE, open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -95,8 +95,6 @@ def requeue(
     Raises:
         StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
-    from node.work.worker import judge_anew
-
     _require_store(config)
     store = open_store(config)
     seen = Acknowledged(store.folder)
@@ -110,7 +108,7 @@ def requeue(
                 if entry is None or not entry.settled or entry.job.conflicting:  # it would conflict again
                     continue
                 if anew:
-                    judge_anew(store, job_id)
+                    store.results.request_new_judgement(job_id)
                 seen.discard(job_id)  # before: how it ends now, nobody has seen
                 jobs.again(entry.job)
             yield entry

@@ -40,7 +40,7 @@ _CURES = {
 }
 
 
-class WebCourier:
+class WebSender:
     """Sends files to one destination, a request for each file; safe to call from many threads."""
 
     def __init__(

@@ -24,7 +24,7 @@ _SLOWEST_BYTES_PER_SECOND = 125_000
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
 
 
-class Courier:
+class DimseSender:
     """Sends files to one destination; one association for each call, safe to call from many threads."""
 
     def __init__(

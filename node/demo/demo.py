@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from node import app
-from node.delivery.dimse import Courier
+from node.delivery.dimse import DimseSender
 from node.demo import read_back as readback
 from node.jobs import Entry
 from node.receive import scp
 from node.receive.listener import listen
 from node.service.supervisor import Supervisor
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Config, Destination, Receive
 from sgseg_dicom.errors import SgsegError
 
@@ -105,7 +106,7 @@ def _send_through(
             warm_up = time.monotonic() - began
             console.print(f"sending {RADIOGRAPH} to {address.ae_title} at {address.host}:{address.port}")
             sent_at = time.time()
-            _courier(address).send([source])
+            _sender(address).send([source])
             answered_at = time.time()
             entry = _settled(config, stop)
     if any(sent.detail for sent in entry.deliveries):
@@ -156,14 +157,14 @@ def _node(config: Config, stop: threading.Event) -> Iterator[Destination]:
         thread.join()
 
 
-def _courier(address: Destination) -> Courier:
-    return Courier(address, calling_ae_title="DEMO", connect_seconds=5.0, answer_seconds=30.0)
+def _sender(address: Destination) -> DimseSender:
+    return DimseSender(address, calling_ae_title="DEMO", connect_seconds=5.0, answer_seconds=30.0)
 
 
 def _settled(config: Config, stop: threading.Event) -> Entry:
     """Wait until the one image of the demo has settled."""
     with ExitStack() as stack:
-        jobs = app.open_jobs(config)
+        jobs = open_jobs(config)
         stack.callback(jobs.close)
         return _wait(
             lambda: next((entry for entry in jobs.latest(1) if entry.settled), None),

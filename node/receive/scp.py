@@ -17,7 +17,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from node.jobs import Entry, Job
 from node.store.acknowledgements import Acknowledged
-from node.store.store import Kept, Store
+from node.store.store import Store, StoredImage
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -134,7 +134,7 @@ def on_c_store(
     return StoreStatus.SUCCESS
 
 
-def _taken(event: evt.Event, store: Store, jobs: Jobs, received_at: float) -> tuple[Kept, Job]:
+def _taken(event: evt.Event, store: Store, jobs: Jobs, received_at: float) -> tuple[StoredImage, Job]:
     """Keep the image and queue its job, with nothing forgotten in between."""
     instance = _sop_instance_uid(event)
     with store.adding():

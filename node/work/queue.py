@@ -17,7 +17,8 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
-from node.store.store import QUEUE_FILE
+from node.store.store import QUEUE_FILE, open_store
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
 APPLICATION = "sgseg-node"
@@ -229,6 +230,16 @@ class Jobs:
             for row in found
             if row.status not in _UNFINISHED
         }
+
+
+def open_jobs(config: Config) -> Jobs:
+    """
+    Open the queue in the store that *config* names, and make both where they do not exist.
+
+    Raises:
+        StorageUnavailable: the store or the database cannot be made or opened.
+    """
+    return Jobs(prepare(open_store(config).folder))
 
 
 @contextmanager

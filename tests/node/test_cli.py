@@ -15,11 +15,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from node.app import open_jobs, open_store
 from node.cli import app
 from node.jobs import Job
 from node.operations import requeue
 from node.service.supervisor import CANNOT_START
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.builders import chest_radiograph, write
 from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
@@ -187,7 +188,7 @@ def test_an_image_whose_uid_is_taken_is_not_queued_again(tmp_path):
 
     result = run("requeue", ds.SOPInstanceUID, "--config", str(file))
 
-    assert store.conflicts() == 1
+    assert store.quarantine.count_images() == 1
     assert result.exit_code == 1
     assert "quarantined" in result.stderr
 

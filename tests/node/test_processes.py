@@ -14,11 +14,12 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.app import open_jobs, open_store
 from node.operations import acknowledge, requeue, wanting
 from node.service.housekeeping import forget_old
 from node.service.supervisor import CANNOT_START
 from node.store.acknowledgements import Acknowledged
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from tests.node.processes import (
     RECEIVE,
     ROOT,
@@ -519,9 +520,13 @@ def test_what_is_old_is_forgotten(node):
     Acknowledged(open_store(node.config).folder).add(entry.job.id)
     later = datetime.now(UTC) + timedelta(days=2)
     counts = [forget_old(store, jobs, days, now=later) for days in (0, 3)]
-    kept = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id) is not None]
+    kept = [(store.folder / entry.job.file).exists(), store.results.folder_of(entry.job.id) is not None]
     forgotten = forget_old(store, jobs, 1, now=later)
-    gone = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id), jobs.get(entry.job.id)]
+    gone = [
+        (store.folder / entry.job.file).exists(),
+        store.results.folder_of(entry.job.id),
+        jobs.get(entry.job.id),
+    ]
     jobs.close()
 
     assert (counts, kept) == ([0, 0], [True, True])
