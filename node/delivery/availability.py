@@ -24,7 +24,7 @@ class Availability:
             return self._down.get(name, "")
 
     def successes(self, name: str) -> int:
-        """Count the attempts at which the destination took everything. `note` needs the count from before its attempt."""
+        """Count the attempts at which the destination took everything; `note` needs the count of before an attempt."""
         with self._lock:
             return self._successes.get(name, 0)
 
@@ -37,8 +37,8 @@ class Availability:
         """
         Remember how an attempt ended.
 
-        Attempts run at the same time. One that began before the last success tells nothing new when it fails. A refusal
-        is about the objects, and tells nothing of the destination.
+        Attempts run at the same time. One that began before the last success tells nothing new when it fails. A
+        refusal is about the objects, and tells nothing of the destination.
 
         Args:
             name: the destination.

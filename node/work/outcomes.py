@@ -116,7 +116,7 @@ def beside_results(outcome: Outcome) -> Outcome:
     if outcome.reason == AnotherAnswer.__name__:  # its text is complete
         return outcome
     detail = (
-        f"{outcome.detail}; the earlier results are still stored, and stay where they were sent: nothing new is sent. "
+        f"{outcome.detail}; the earlier results stay stored, and stay where they were sent: nothing new is sent. "
         "Look at the image; `sgseg-node requeue` sends the stored results"
     )
     reason = AnotherAnswer.__name__ if outcome.ending is Ending.REJECTED else outcome.reason

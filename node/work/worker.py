@@ -135,7 +135,7 @@ class Worker:
         """
         Send the stored results of a job to one destination.
 
-        The *first* attempt does not try a destination that is known to be down. The attempts of the delivery queue do.
+        The *first* attempt does not try a destination that is known to be down. The delivery queue does.
         """
         at = self._clock()
         if first and (why := self._availability.why_down(destination)):

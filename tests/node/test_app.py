@@ -12,7 +12,7 @@ import pytest
 from node import app
 from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
-from node.service.housekeeping import adopt, forget_old, tidy
+from node.service.housekeeping import delete_old, queue_orphans, repeat
 from node.store.store import open_store
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Destination
@@ -33,7 +33,7 @@ def test_tidying_goes_on_after_a_storage_error():
             stop.set()
         raise StorageUnavailable("the disk is full")
 
-    tidy(stop, action, every=0.001)
+    repeat(stop, action, every=0.001)
 
     assert len(calls) == 3
 
@@ -65,7 +65,7 @@ def test_an_image_without_a_job_is_adopted(configure):
     jobs.forget(lost)
     (store.folder / "instances" / "00" / "stray.dcm").write_bytes(b"not DICOM")
 
-    numbers = [adopt(store, jobs), adopt(store, jobs)]
+    numbers = [queue_orphans(store, jobs), queue_orphans(store, jobs)]
 
     again = jobs.get(lost.job.id)
     assert numbers == [1, 0]
@@ -107,7 +107,7 @@ def test_results_that_wait_for_an_archive_are_not_forgotten(configure):
     forgotten = []
     jobs = SimpleNamespace(ended_before=lambda limit: [waits], get=lambda job: waits, forget=forgotten.append)
 
-    assert forget_old(store, jobs, 1, now=datetime.now(UTC)) == 0
+    assert delete_old(store, jobs, 1, now=datetime.now(UTC)) == 0
     assert forgotten == []
     assert store.results.folder_of(entry.job.id) is not None
     assert (store.folder / entry.job.file).exists()

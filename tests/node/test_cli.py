@@ -270,7 +270,7 @@ def test_status_of_what_failed_ends_with_1_where_something_did(tmp_path, monkeyp
     """
     file = write_settings(tmp_path)
     entry = replace(entry_of(load(file), receive_here(load(file))), state="failed")
-    monkeypatch.setattr("node.operations.wanting", lambda *_, **__: [entry])
+    monkeypatch.setattr("node.operations.needing_attention", lambda *_, **__: [entry])
 
     assert run("status", "--failed", "--config", str(file)).exit_code == 1
 
