@@ -23,12 +23,11 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
+from sgseg_dicom.result_kinds import NOT_JUDGED
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
 from sgseg_dicom.results.report_items import language_of
 from sgseg_dicom.results.source_header import identity_of
-
-SERIES_NUMBER = 9004
 
 _DCM = dicom_codes.DCM
 # PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued.
@@ -102,7 +101,7 @@ def encode_not_judged(
     ]
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
-        series_number=SERIES_NUMBER,
+        series_number=NOT_JUDGED.series_number,
         series_description=language.answer_title,
         sections=[
             section(codes.SECTION_SUMMARY, statements),

@@ -8,8 +8,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage, generate_uid
 
-from node.app import open_store
 from node.jobs import Entry
+from node.store.store import open_store
 from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Finding
 from tests.support.builders import radiograph_of, write
