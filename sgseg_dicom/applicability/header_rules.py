@@ -14,8 +14,7 @@ from pydicom import Dataset
 from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
 from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.reading.patient_orientation import directions_of, is_usable
-from sgseg_dicom.records import Radiograph
+from sgseg_dicom.records import Radiograph, StatedOrientation
 from sgseg_dicom.refusal_reasons import RefusalReason
 
 ADULT_YEARS = 18
@@ -131,17 +130,16 @@ def require_applicable(radiograph: Radiograph) -> None:
     """
     _require_image(radiograph)
     _require_patient(radiograph.header)
-    _require_frontal(radiograph.header)
+    _require_frontal(radiograph)
     _require_whole(radiograph.header)
-    _require_sides(radiograph.header)
+    _require_sides(radiograph.display.orientation)
     _require_chest(radiograph.header)
     _require_adult(radiograph.header)
 
 
-def _require_sides(header: Dataset) -> None:
+def _require_sides(orientation: StatedOrientation) -> None:
     """An orientation that is stated but tells no side is no standard display: the wrong side is the worst error."""
-    stated = text_of(header, "PatientOrientation").strip("\\ ")
-    if stated and not is_usable(header):
+    if orientation.stated and not orientation.tells_sides:
         raise NotApplicable(
             "Patient Orientation is stated but does not tell right from left; correct it and send again",
             reason=RefusalReason.ORIENTATION,
@@ -197,10 +195,11 @@ def _require_patient(header: Dataset) -> None:
         )
 
 
-def _require_frontal(header: Dataset) -> None:
-    if {"A", "P"} & set(directions_of(header)):
+def _require_frontal(radiograph: Radiograph) -> None:
+    orientation = radiograph.display.orientation
+    if {"A", "P"} & {orientation.along_row, orientation.along_column}:
         raise _wrong_view(RefusalReason.LATERAL_VIEW, "Patient Orientation")
-    for source, code, text in _stated_views(header):
+    for source, code, text in _stated_views(radiograph.header):
         if _DECUBITUS.search(text):
             raise _wrong_view(RefusalReason.DECUBITUS_VIEW, source)
         if code in _OBLIQUE_CODES or _OBLIQUE.search(_without_accents(text)):

@@ -12,7 +12,6 @@ from itertools import pairwise
 import numpy as np
 
 from sgseg_dicom.extent import extent_of
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.records import Radiograph
 from sgseg_dicom.zones import HALVES, Laterality
 
@@ -44,10 +43,10 @@ def hidden_shares(radiograph: Radiograph) -> dict[Laterality, float]:
 
 def shutter_is_off_centre(radiograph: Radiograph) -> bool:
     """Whether the display shutter cuts off much more at one edge of the image than at the opposite one."""
-    shown = shown_by_shutter(radiograph.header, radiograph.stored_shape)
-    if shown is None:
+    shutter = radiograph.display.shutter
+    if shutter is None:
         return False
-    hidden = radiograph.orientation.to_display(~shown).astype(np.bool_, copy=False)
+    hidden = radiograph.orientation.to_display(shutter.hidden).astype(np.bool_, copy=False)
     rows, columns = hidden.shape
     extent = extent_of(hidden, (rows, columns))
     aside, above = sum(extent.columns) - columns, sum(extent.rows) - rows

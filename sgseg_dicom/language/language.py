@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
@@ -146,7 +145,7 @@ class Language:
         """Say what was taken for granted about the sides."""
         by_the_middle, unknown = self.possible_assumptions
         said = [by_the_middle]
-        if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
+        if not radiograph.display.orientation.stated:
             said.append(unknown)
         return said
 

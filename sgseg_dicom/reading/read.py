@@ -18,13 +18,13 @@ from sgseg_dicom.accepted_objects import SOP_CLASSES
 from sgseg_dicom.attributes import UNPARSABLE, numbers_of, spacing_pair, text_of
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
 from sgseg_dicom.own_results import is_own_result
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
+from sgseg_dicom.reading.display_settings import display_settings_of
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import Radiograph
 
 _MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
@@ -73,12 +73,11 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         pixel_format = PixelFormat.of(header)
         state_loss(header, ds)
         codes = decode(ds, pixel_format)
-        shown = shown_by_shutter(header, codes.shape)
-        if shown is None:
-            shown = shown_in_frame(codes)
-        rendered = render(codes, header, pixel_format, shown=shown)
+        stated = display_settings_of(header, (pixel_format.rows, pixel_format.columns))
+        shown = shown_within_border(codes) if stated.shutter is None else ~stated.shutter.hidden
+        rendered = render(codes, header, pixel_format, stated, shown=shown)
     padding = rendered.padding
-    orientation = orientation_of(header)
+    orientation = orientation_of(stated.orientation)
     spacing_mm, spacing_at_detector = _spacing(header)
     return Radiograph(
         header=header,
@@ -88,7 +87,7 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         spacing_mm=spacing_mm,
         spacing_at_detector=spacing_at_detector,
         pixel_aspect=_pixel_aspect(header, spacing_mm),
-        stretched=rendered.stretched,
+        display=rendered.display,
     )
 
 

@@ -24,7 +24,7 @@ _SAME = 0.98
 """Share of a row or column that has the value: a letter or a scratch may lie in it."""
 
 
-def shown_in_frame(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
+def shown_within_border(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
     """
     Give bool (rows, columns), like stored *codes*, False in a frame of one value; None where there is none.
 
