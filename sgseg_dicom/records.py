@@ -122,7 +122,7 @@ class Shutter:
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DisplaySettings:
     """
-    How stored values become what a reader sees: decided once, while the image is read, and then taken from here.
+    How stored values become what a viewer shows: decided once, in reading; every later stage takes it from here.
 
     Attributes:
         modality: the Modality LUT, or the rescale where no table can be used.
@@ -143,14 +143,14 @@ class DisplaySettings:
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Radiograph:
     """
-    One chest radiograph as a reader would see it.
+    One chest radiograph as a viewer would show it.
 
     Attributes:
         header: the source data set without Pixel Data, in explicit value representations; never changed.
         pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
             and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
         padding: bool, like *pixels*, True around the image where Pixel Padding Value, the Display Shutter or an
-            undeclared border of one value says "no image"; None where none says so.
+            undeclared border of one value says "no image"; None where none does.
         orientation: how the stored grid became *pixels*.
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.
@@ -264,7 +264,7 @@ class Finding:
         zones: as judged, in the order of `sgseg_dicom.zones.ZONES`.
         zone_probabilities: float32 (6,), calibrated.
         sentence: the generated location report, ASCII, in patient laterality.
-        reached: the zones that the regions reach, as far as that can be told (`sgseg_dicom.findings.zone_extent`).
+        reached: the zones that the regions reach, as far as heights show it (`sgseg_dicom.findings.zone_extent`).
     """
 
     regions: tuple[LungRegion, ...]

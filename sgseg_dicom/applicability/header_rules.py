@@ -1,7 +1,7 @@
 """
 Is this an adult frontal chest radiograph that the model may judge?
 
-Header, size, and what is hidden; `view` asks the pixels.
+Header, size, and what is hidden. `image_check` asks the pixels afterwards.
 """
 
 import re
@@ -138,7 +138,7 @@ def require_applicable(radiograph: Radiograph) -> None:
 
 
 def _require_sides(orientation: StatedOrientation) -> None:
-    """An orientation that is stated but tells no side is no standard display: the wrong side is the worst error."""
+    """An orientation that is stated and names no side is no standard display: the wrong side is the worst error."""
     if orientation.stated and not orientation.tells_sides:
         raise NotApplicable(
             "Patient Orientation is stated but does not tell right from left; correct it and send again",
@@ -178,7 +178,7 @@ def _require_shown(radiograph: Radiograph) -> None:
 
 
 def _require_patient(header: Dataset) -> None:
-    """Refuse phantoms and test images (0028,0300), and animals: what is said of them is true of nobody."""
+    """Refuse phantoms and test images (0028,0300), and animals: a report about them is true of nobody."""
     if text_of(header, "QualityControlImage") == "YES":
         raise NotApplicable(
             "Quality Control Image says that this is a phantom or a test image; only patients are judged",
@@ -186,9 +186,9 @@ def _require_patient(header: Dataset) -> None:
         )
     species = [text_of(header, "PatientSpeciesDescription")]
     coded = list(_coded(header, "PatientSpeciesCodeSequence"))
-    if any(_HUMAN.fullmatch(told) for pair in coded for told in pair if told):
+    if any(_HUMAN.fullmatch(text) for pair in coded for text in pair if text):
         return
-    if not all(_HUMAN.fullmatch(told) for told in species + [told for pair in coded for told in pair]):
+    if not all(_HUMAN.fullmatch(text) for text in species + [text for pair in coded for text in pair]):
         raise NotApplicable(
             "Patient Species names an animal; only human patients are judged",
             reason=RefusalReason.NOT_A_PATIENT,
@@ -214,8 +214,8 @@ def _require_whole(header: Dataset) -> None:
 
     Being derived is no reason: ordinary DX say that too.
     """
-    told = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
-    if any(_PARTIAL.search(text) for text in told):
+    stated = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
+    if any(_PARTIAL.search(text) for text in stated):
         raise NotApplicable(
             "the description, the derivation or Image Type says bone, subtraction, dual energy, enhanced lines or "
             "tomosynthesis: only the radiograph itself is judged; send that",
@@ -287,8 +287,8 @@ def _age_by_dates(header: Dataset, *, otherwise: float | None) -> float | None:
         return otherwise
     # Where no date of the image can be true, it is at the latest of today: who is no adult today was none then.
     dates = (_date(header, keyword) for keyword in _DATES)
-    seen = next((day for day in dates if day and born <= day), today)
-    return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
+    taken = next((day for day in dates if day and born <= day), today)
+    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))
 
 
 def _date(header: Dataset, keyword: str) -> date | None:

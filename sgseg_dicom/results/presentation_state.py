@@ -55,7 +55,7 @@ def encode_state(
     Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
 
     It shows the radiograph in its own grey: the first window or table that the image states. Where it states
-    none, or one under which nothing would be seen, the whole range of values is shown.
+    none, or one under which nothing would be visible, the whole range of values is shown.
 
     Args:
         radiograph: the source image.
@@ -83,7 +83,7 @@ def encode_state(
                 _outlines(radiograph, region, layers[_LAYERS[region.laterality]], *about)
                 for region in finding.regions
             ),
-            _words(radiograph, finding, layers[_WORDS], *about),
+            _texts(radiograph, finding, layers[_WORDS], *about),
         ],
         presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if radiograph.display.inverted else "IDENTITY"
@@ -131,7 +131,7 @@ def _outlines(
     return GraphicAnnotation(_images(radiograph), graphic_layer=layer, graphic_objects=outlines)
 
 
-def _words(
+def _texts(
     radiograph: Radiograph, finding: Finding, layer: GraphicLayer, algorithm: Algorithm, language: Language
 ) -> GraphicAnnotation:
     """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
@@ -151,7 +151,7 @@ def _words(
 def _images(radiograph: Radiograph) -> list[Dataset]:
     source = source_of(radiograph)
     source.SamplesPerPixel = 1
-    # highdicom looks for the grey of the multi-frame classes there; it is put in by hand.
+    # highdicom reads the grey of the multi-frame classes from there; `_grey_of` puts it in.
     source.SharedFunctionalGroupsSequence = source.PerFrameFunctionalGroupsSequence = [Dataset()]
     return [source]
 
