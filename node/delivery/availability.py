@@ -24,7 +24,7 @@ class Availability:
             return self._down.get(name, "")
 
     def successes(self, name: str) -> int:
-        """Count the attempts at which the destination took everything; `note` needs the count of before an attempt."""
+        """Count the attempts at which the destination took everything; `note` needs the count before an attempt."""
         with self._lock:
             return self._successes.get(name, 0)
 
