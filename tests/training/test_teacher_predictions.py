@@ -23,12 +23,11 @@ from training.cli import app
 from training.data import DataError, read_split
 from training.evaluation.evaluate import model_input_of
 from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
-from training.loop.fit import settle_facts
-from training.loop.guidance import believed
 from training.loop.losses import mask_loss
 from training.loop.module import SGSegTraining
+from training.loop.run_facts import record_facts
 from training.recipe import Guidance, load_recipe
-from training.teacher_predictions import ask, read_opinions, together, write_opinions
+from training.teacher_predictions import ask, read_teacher_predictions, together, write_teacher_predictions
 
 SMOKE = Path(training.__file__).parent / "recipes" / "smoke.toml"
 
@@ -82,9 +81,9 @@ def sharpened(chances, temperature):
 
 def test_opinions_are_found_again_by_name(items, opinions, tmp_path):
     """In whatever order the items come; and who said it is kept."""
-    write_opinions(opinions, tmp_path / "opinions.npz")
+    write_teacher_predictions(opinions, tmp_path / "opinions.npz")
 
-    read = read_opinions(tmp_path / "opinions.npz").of(items[::-1])
+    read = read_teacher_predictions(tmp_path / "opinions.npz").of(items[::-1])
 
     np.testing.assert_array_equal(read.masks, opinions.masks[::-1])
     np.testing.assert_array_equal(read.zones, opinions.zones[::-1])
@@ -108,7 +107,7 @@ def test_another_file_is_refused(tmp_path, content):
             np.save(file, np.zeros(3))
 
     with pytest.raises(DataError, match="no file of `sgseg-train teach`"):
-        read_opinions(tmp_path / "x.npz")
+        read_teacher_predictions(tmp_path / "x.npz")
 
 
 def test_two_images_of_one_name_are_refused(network, items):
@@ -159,7 +158,7 @@ def test_who_is_told_the_truth_learns_the_truth():
         zone_opinions=torch.full((2, 6), 0.2),
     )
 
-    masks, zones = believed(batch, 0.7, told=torch.tensor([True, False]))
+    masks, zones = targets_of(batch, 0.7, told=torch.tensor([True, False]))
 
     assert masks[0].unique().tolist() == [1.0]
     torch.testing.assert_close(masks[1], torch.full((1, 8, 8), 0.65))
@@ -170,14 +169,14 @@ def test_without_teachers_the_data_are_believed(items):
     """Whatever the share."""
     batch = next(iter(PlainBatches(LoadedItems(items), batch_size=2)))
 
-    masks, zones = believed(batch, 0.7, told=torch.tensor([False, False]))
+    masks, zones = targets_of(batch, 0.7, told=torch.tensor([False, False]))
 
     assert masks is batch.masks
     assert zones is batch.zones
 
 
 def test_a_step_learns_from_what_is_believed(items, monkeypatch):
-    """Opinions that say the opposite of the data pull the other way, as far as the recipe says."""
+    """TeacherPredictions that say the opposite of the data pull the other way, as far as the recipe says."""
     loaded = LoadedItems(items)
     data = next(iter(PlainBatches(loaded, batch_size=2)))
     batch = data._replace(mask_opinions=1 - data.masks, zone_opinions=1 - data.zones)
@@ -225,9 +224,9 @@ def test_a_run_is_not_resumed_with_other_opinions(tmp_path):
     facts = {"recipe": recipe, "opinions": None}
     (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
 
-    settle_facts(tmp_path / "run.json", facts, resumes=True)
+    record_facts(tmp_path / "run.json", facts, resumes=True)
     with pytest.raises(ConfigError, match="opinions"):
-        settle_facts(tmp_path / "run.json", facts | {"opinions": {"digest": "1"}}, resumes=True)
+        record_facts(tmp_path / "run.json", facts | {"opinions": {"digest": "1"}}, resumes=True)
 
 
 def chests(folder):

@@ -5,7 +5,7 @@ import numpy as np
 from sgseg_dicom.records import Prediction
 from tests.training.builders import draw, small_data_set
 from training.data import load_mask, read_split
-from training.data.borders_removed import see, without_frame
+from training.data.borders_removed import see, without_border
 from training.loop.batches import LoadedItems
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
@@ -55,7 +55,7 @@ def test_training_learns_from_what_the_node_sees():
     half = np.zeros((224, 224), dtype=bool)
     half[:, 44:134] = True
 
-    image, mask = without_frame(framed(), half)
+    image, mask = without_border(framed(), half)
 
     grey = image.astype(np.float32) / 255
     np.testing.assert_allclose((grey - grey.mean()) / grey.std(), see(framed()).model_input.pixels, atol=0.02)
@@ -67,7 +67,7 @@ def test_an_image_without_a_frame_is_learned_from_as_it_is():
     """Nothing is resampled."""
     mask = CHEST > 100
 
-    assert without_frame(CHEST, mask) == (CHEST, mask)
+    assert without_border(CHEST, mask) == (CHEST, mask)
 
 
 def test_bytes_and_shares_are_seen_alike():
@@ -94,9 +94,9 @@ def test_where_nothing_was_found_nothing_is_marked():
 
 
 def test_batches_are_without_frames(tmp_path):
-    """What training loads is what `without_frame` gives."""
+    """What training loads is what `without_border` gives."""
     item = read_split(small_data_set(tmp_path), "train")[0]
     draw(item.image, framed())
-    grey, _ = without_frame(framed(), load_mask(item))
+    grey, _ = without_border(framed(), load_mask(item))
 
     np.testing.assert_array_equal(np.asarray(LoadedItems([item]).images[0]).squeeze(), grey)

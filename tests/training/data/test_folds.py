@@ -11,7 +11,7 @@ from sgseg_dicom.model.weights import packaged_weights
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.data.folds import Fold, fold_at
-from training.teacher_predictions import Opinions, ask_unseen, together
+from training.teacher_predictions import TeacherPredictions, predict_unseen, together
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_part_is_read_as_it_is_written():
 
 
 def taught_without(part):
-    """Give a teacher that left *part* out, as far as `ask_unseen` looks at it: its history."""
+    """Give a teacher that left *part* out, as far as `predict_unseen` looks at it: its history."""
     members = [{"weights": "a" * 64, "left_out": part}]
     return SimpleNamespace(manifest=SimpleNamespace(training={"members": members}))
 
@@ -67,7 +67,7 @@ def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
 
     monkeypatch.setattr("training.teacher_predictions.ask", answers)
 
-    opinions = ask_unseen([taught_without("1/2"), taught_without("0/2")], items)
+    opinions = predict_unseen([taught_without("1/2"), taught_without("0/2")], items)
 
     assert opinions.names == tuple(item.name for item in items)
     for item, zones in zip(items, opinions.zones, strict=True):
@@ -91,7 +91,7 @@ def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
 def test_parts_that_are_not_whole_are_refused(items, parts, said):
     """Some image would have no opinion, or that of a model that knows it."""
     with pytest.raises(ConfigError, match=said):
-        ask_unseen([taught_without(part) for part in parts], items)
+        predict_unseen([taught_without(part) for part in parts], items)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_what_a_teacher_began_with_counts(items, monkeypatch, began, refused):
 
     if refused:
         with pytest.raises(ConfigError, match="began with"):
-            ask_unseen([first, second], items)
+            predict_unseen([first, second], items)
     else:
-        assert ask_unseen([first, second], items).names == tuple(item.name for item in items)
+        assert predict_unseen([first, second], items).names == tuple(item.name for item in items)
 
 
 def answers_nothing(teacher, held):
     """Say that all is free, without asking."""
-    return Opinions(
+    return TeacherPredictions(
         names=tuple(item.name for item in held),
         masks=np.zeros((len(held), 224, 224), dtype=np.uint8),
         zones=np.zeros((len(held), 6), dtype=np.float32),
@@ -132,4 +132,4 @@ def answers_nothing(teacher, held):
 def test_the_weights_that_ship_learned_from_all(items):
     """They are no teachers of this kind."""
     with pytest.raises(ConfigError, match="learned from all"):
-        ask_unseen([together([packaged_weights()])], items)
+        predict_unseen([together([packaged_weights()])], items)

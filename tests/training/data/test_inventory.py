@@ -8,7 +8,7 @@ import pytest
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import NEAR_DUPLICATES, read_normals, read_split
 from training.data.inventory import manifest_of, summary_of
-from training.loop.fit import facts_of
+from training.loop.run_facts import facts_of
 
 
 @pytest.fixture

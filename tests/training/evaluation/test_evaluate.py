@@ -8,14 +8,9 @@ import pytest
 from sgseg_dicom.inference.network import load_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
-from training.evaluation.evaluate import (
-    count,
-    evaluate,
-    interval_of,
-    mask_metrics,
-    normal_metrics,
-    zone_metrics,
-)
+from training.evaluation.bootstrap import interval_of
+from training.evaluation.evaluate import count, evaluate
+from training.evaluation.metrics import mask_metrics, normal_metrics, zone_metrics
 
 
 class Said:

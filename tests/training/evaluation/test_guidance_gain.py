@@ -6,8 +6,10 @@ import pytest
 from tests.training.builders import small_data_set
 from tests.training.evaluation.test_evaluate import Said
 from training.data import load_mask, read_split
-from training.evaluation.evaluate import count, interval_of, mask_metrics
+from training.evaluation.bootstrap import interval_of
+from training.evaluation.evaluate import count
 from training.evaluation.guidance_gain import Pair, gain_of
+from training.evaluation.metrics import mask_metrics
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.training.builders import small_data_set, small_normals
 from training.data import read_normals, read_split
 from training.loop.batches import AugmentedBatches, LoadedItems, Share
 from training.loop.fit import Averaging, Run, fit
-from training.loop.module import SGSegTraining, as_on_the_first
+from training.loop.module import SGSegTraining, copy_statistics_of_first_device
 from training.recipe import load_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -77,7 +77,7 @@ def differ_then_agree(rank, folder):
     )
     norm = torch.nn.BatchNorm2d(2)
     norm.running_mean.fill_(rank + 1.0)
-    as_on_the_first(norm)
+    copy_statistics_of_first_device(norm)
     torch.save(norm.running_mean, Path(folder) / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -149,7 +149,7 @@ def test_two_processes_train_together(tmp_path, monkeypatch):
     assert json.loads((out / "run.json").read_text())["devices"] == 2
     together = torch.load(out / "last.ckpt", weights_only=False)
     assert together["global_step"] == 4
-    monkeypatch.setattr("training.loop.fit.Share", lambda *_: Share(0, 2))
+    monkeypatch.setattr("training.loop.data_module.Share", lambda *_: Share(0, 2))
     train = read_split(data, "train", captions="refined") + read_normals(normals, "train")
     half = fit(load_recipe("smoke"), train, read_split(data, "valid"), Run(out=tmp_path / "half", epochs=1))
     assert apart(together, torch.load(half, weights_only=False)) > 0.2

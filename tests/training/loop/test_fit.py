@@ -21,8 +21,11 @@ from training.cli import app
 from training.data import digest_of, read_normals, read_split
 from training.data.folds import Fold
 from training.loop.batches import AugmentedBatches, LoadedItems, normalised
-from training.loop.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
-from training.loop.module import SGSegTraining
+from training.loop.data_module import Epochs
+from training.loop.fit import Run, fit
+from training.loop.initial_weights import fill_from
+from training.loop.module import SGSegTraining, share_statistics
+from training.loop.run_facts import record_facts
 from training.recipe import Phase, Recipe, load_recipe
 from training.release.checkpoints import Trained, captions_of, load_trained
 
@@ -60,8 +63,8 @@ def test_a_resumed_run_names_the_code_that_it_went_on_with(tmp_path, monkeypatch
     """Else the manifest would name the commit of its first epochs for all of them."""
     facts, path = {"recipe": load_recipe("smoke").model_dump(mode="json")}, tmp_path / "run.json"
     for commit in ("one", "one", "two", "two"):
-        monkeypatch.setattr("training.loop.fit.commit_of_checkout", lambda commit=commit: commit)
-        settle_facts(path, facts, resumes=path.is_file())
+        monkeypatch.setattr("training.loop.run_facts.commit_of_checkout", lambda commit=commit: commit)
+        record_facts(path, facts, resumes=path.is_file())
 
     told = json.loads(path.read_text())
     assert (told["commit"], told["resumed_at"]) == ("one", ["two"])
@@ -303,12 +306,12 @@ def test_a_renewed_part_starts_anew():
     """What is not renewed is taken over, tensor by tensor; a part that does not exist is named."""
     start, model = build_sgseg("compact"), build_sgseg("compact")
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    begin_with(model, start, renew=["lerg"])
+    fill_from(model, start, renew=["lerg"])
     for name, value in model.state_dict().items():
         expected = fresh[name] if name.startswith("lerg.") else start.state_dict()[name]
         assert torch.equal(value, expected), name
     with pytest.raises(ConfigError, match="renew names"):
-        begin_with(model, start, renew=["nose"])
+        fill_from(model, start, renew=["nose"])
 
 
 def test_statistics_are_held_in_their_phase_only(items, tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.loop.batches import LoadedItems, PlainBatches
-from training.paper.methods import CONTRASTIVE_SHARE, methods_of
+from training.paper.methods import methods_of
 from training.paper.tables import measure_methods, measured, table_of
+from training.paper.text_guided import CONTRASTIVE_SHARE
 from training.recipe import load_recipe
 
 NAMES = [*methods_of("1", load_recipe("smoke")), *methods_of("2", load_recipe("smoke"))]
