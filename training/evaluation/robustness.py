@@ -93,7 +93,7 @@ CHANGES: Mapping[str, Change] = {
     "grain 0.06": _grey(_grain(0.06)),
     "JPEG, quality 50": _grey(lambda image: through_jpeg(image, quality=50)),
     "JPEG, quality 20": _grey(lambda image: through_jpeg(image, quality=20)),
-    "black frame of 10 %": _bordered(0.1),
+    "black border of 10 %": _bordered(0.1),
     "smaller, in black": _placed(scale=0.8),
     "larger": _placed(scale=1.2),
     "turned by 10 degrees": _placed(degrees=10),

@@ -1,4 +1,4 @@
-"""Several devices see the batches of one, each its share."""
+"""Several devices get the batches of one device; each gets its share."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def batches_of(items, share):
 
 
 def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
-    """Same batches in the same order, none seen twice: the zones of both together are those of one device."""
+    """The batches and their order are the same, and no image comes twice: both shares have the zones of one."""
     whole = batches_of(items, Share())
     shares = [batches_of(items, Share(rank, 2)) for rank in (0, 1)]
 
@@ -50,7 +50,7 @@ def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
 
 
 def test_all_devices_see_a_batch_at_the_same_size(items):
-    """Else they would wait for each other: the size is drawn before their chances part."""
+    """Otherwise they would wait for each other. The size is drawn before each device draws numbers of its own."""
     batches = AugmentedBatches(LoadedItems(items), [0, 1] * 16, epoch=0, sizes=(32, 64), batch_size=2, seed=1)
     sizes = []
     for rank in (0, 1):
@@ -105,7 +105,7 @@ def test_the_average_is_kept_where_the_run_computes():
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(items, tmp_path):
-    """Three devices and a batch of two: said before anything is loaded."""
+    """Three devices and a batch of two: the error comes before anything is loaded."""
     with pytest.raises(ConfigError, match="3 devices"):
         fit(load_recipe("smoke"), items, items, Run(out=tmp_path, devices=3))
 
