@@ -425,7 +425,7 @@ def test_a_recipe_can_set_the_guide_scale_of_a_run_from_the_beginning(items, tmp
 
 @pytest.mark.parametrize(("has_it", "precision"), [(True, "bf16-mixed"), (False, "32-true")], ids=str)
 def test_bf16_is_used_where_the_hardware_has_it(items, tmp_path, monkeypatch, caplog, has_it, precision):
-    """Emulated bf16 is many times slower than float32. The log warns of the change, and run.json has the precision."""
+    """Emulated bf16 is many times slower than float32. The log warns, and run.json has the precision."""
     monkeypatch.setattr("training.loop.precision._has_bf16", lambda: has_it)
     begun = []
     monkeypatch.setattr("lightning.Trainer.fit", lambda trainer, *_, **__: begun.append(trainer.precision))
