@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.records import ModelInput
+from sgseg_dicom.model_records import ModelInput
+from sgseg_dicom.refusal_reasons import RefusalReason
 
 Sign = Literal["blank", "saturated", "not_chest", "inverted", "rotated", "upside_down", "cut_off", "mirrored"]
 """What can be wrong with an image. The first sign in this order that reaches its limit is the reason."""
@@ -27,29 +28,32 @@ _TURNED = (
     "shown as Patient Orientation says, or as it is stored where that is absent, {looks}; correct the image or its "
     "Patient Orientation at the modality and send again"
 )
-_REASONS: dict[Sign, tuple[str, str]] = {
-    "blank": ("blank", "the image shows nothing but noise or a gradient; look at the original and send that"),
+_REASONS: dict[Sign, tuple[RefusalReason, str]] = {
+    "blank": (
+        RefusalReason.BLANK,
+        "the image shows nothing but noise or a gradient; look at the original and send that",
+    ),
     "saturated": (
-        "saturated",
+        RefusalReason.SATURATED,
         "most of the image is plain black or plain white; look at the original, correct its window and send again",
     ),
     "not_chest": (
-        "not-a-chest-image",
+        RefusalReason.NOT_A_CHEST_IMAGE,
         "the image does not look like a frontal chest radiograph; send one, or judge it by eye alone",
     ),
     "inverted": (
-        "inverted",
+        RefusalReason.INVERTED,
         "bone looks dark and air bright; correct Photometric Interpretation or Presentation LUT Shape and "
         "send again",
     ),
-    "rotated": ("rotated-image", _TURNED.format(looks="the image lies on its side")),
-    "upside_down": ("upside-down", _TURNED.format(looks="the image stands on its head")),
+    "rotated": (RefusalReason.ROTATED_IMAGE, _TURNED.format(looks="the image lies on its side")),
+    "upside_down": (RefusalReason.UPSIDE_DOWN, _TURNED.format(looks="the image stands on its head")),
     "cut_off": (
-        "cut-off",
+        RefusalReason.CUT_OFF,
         "a part of the lungs seems to be outside the image; send the whole image, or judge this one by eye alone",
     ),
     "mirrored": (
-        "mirrored",
+        RefusalReason.MIRRORED,
         _TURNED.format(
             looks="the image looks mirrored (or the patient has situs inversus: judge it by eye alone)"
         ),

@@ -14,7 +14,7 @@ from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import Guide, mean_logits, passes_of
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction
+from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.zones import ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]

@@ -1,7 +1,7 @@
 """
-Segmenter: ModelInput -> Prediction, from many threads at once; whatever waits is one batch.
+Segmenter: ModelInput -> Prediction, callable from many threads at once. All inputs that wait become one batch.
 
-`sgseg_dicom.inference.network` judges the batches; the segmenter is the only holder of device state.
+`sgseg_dicom.inference.network` judges the batches. Nothing else holds state of the device.
 """
 
 import queue
@@ -11,30 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
-from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.model.weights import packaged_weights
+from sgseg_dicom.model_records import ModelInput, Prediction
 from sgseg_dicom.preprocess import INPUT_SIZE
-from sgseg_dicom.records import ModelInput, Prediction
 
 MAX_BATCH = {"cuda": 64, "cpu": 4}
-"""Images in one batch at most: a GPU is filled, and a CPU gains nothing but latency from more."""
+"""Most images in one batch: enough to fill a GPU. On a CPU larger batches only make each image wait longer."""
 
 
 class Segmenter:
     """
-    Many threads in, one device thread: what waits while a batch runs becomes the next batch.
+    Takes inputs from many threads, and judges them on one device thread.
+
+    The inputs that wait while a batch runs become the next batch.
 
     Attributes:
-        algorithm: who judges.
-        viewer: what looks at the image before it is judged (`sgseg_dicom.applicability.image_check`); None: nothing.
+        algorithm: name, version and digest of the weights.
     """
 
-    def __init__(self, network: Network, *, viewer: ImageCheck | None = None) -> None:
+    def __init__(self, network: Network) -> None:
         self.algorithm = network.algorithm
-        self.viewer = viewer
         self._network = network
         self._closed = False
         self._closing = threading.Lock()
@@ -45,27 +43,24 @@ class Segmenter:
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         """
-        Judge one image; blocks until its batch is done.
+        Judge one image. The call returns when its batch is done.
 
         Raises:
             InferenceError: the device failed, or the segmenter was closed.
         """
         future: Future[Prediction] = Future()
-        with self._closing:  # nothing may come behind the end: nobody would answer it
+        with self._closing:  # nothing may be put behind the end: it would never be judged
             if self._closed:
                 raise InferenceError("the segmenter is closed")
             self._waiting.put((model_input, future))
         return future.result()
 
     def warm_up(self) -> None:
-        """Judge a blank image: the first pass compiles and allocates, and no patient should wait for it."""
-        blank = np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
-        self(ModelInput(pixels=blank))
-        if self.viewer is not None:
-            self.viewer(blank)
+        """Judge a blank image: the first run compiles and allocates, and no patient should wait for that."""
+        self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
 
     def close(self) -> None:
-        """Finish what waits, then stop the device thread."""
+        """Judge the inputs that wait, then stop the device thread."""
         with self._closing:
             self._closed = True
             self._waiting.put(None)
@@ -74,7 +69,7 @@ class Segmenter:
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, last = self._drain(first)
-            # A future of its own carries whatever is raised, defects included, to everybody in the batch.
+            # This future hands any exception, also a defect, to all callers of the batch.
             run: Future[list[Prediction]] = self._device.submit(
                 self._network.judge, [model_input for model_input, _ in batch]
             )
@@ -100,11 +95,9 @@ class Segmenter:
         return batch, False
 
 
-def load_segmenter(
-    weights: Path | None = None, *, device: str = "auto", image_check: bool = True
-) -> Segmenter:
+def load_segmenter(weights: Path | None = None, *, device: str = "auto") -> Segmenter:
     """
-    Load a `Network`, let many threads ask it, and with *image_check* load what looks at the image before.
+    Load a `Network` and let many threads ask it. It judges whatever it is given: the image check comes before it.
 
     Raises:
         WeightsError: as `load_network`, or they are neither calibrated nor measured.
@@ -116,4 +109,4 @@ def load_segmenter(
         raise WeightsError(
             f"the weights in {folder} are neither calibrated nor measured: `sgseg-train export` does both"
         )
-    return Segmenter(network, viewer=load_image_check() if image_check else None)
+    return Segmenter(network)
