@@ -18,7 +18,8 @@ from tests.support.builders import LOSSLESS_SYNTAXES, write
 from tests.support.data_folder import DATA, needs_data
 from tests.support.predictions import ORIENTATIONS, stored_as
 from training.data import Item, load_image, read_split
-from training.evaluation.evaluate import count, mask_metrics, predict, zone_metrics
+from training.evaluation.evaluate import count, predict
+from training.evaluation.metrics import mask_metrics, zone_metrics
 
 pytestmark = [pytest.mark.system, needs_data]
 
