@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import published_way, whole_node
-from sgseg_dicom.inference.segmenter import Network, load_network
+from sgseg_dicom.inference.network import Network, load_network
 
 
 def main(

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertModel
 
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.report_table import TOKENS
 from sgseg_dicom.model.sgseg import SGSeg

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from sgseg_dicom.refusal_reasons import RefusalReason
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -70,20 +72,20 @@ class NotApplicable(InstanceError):
     A sound image that the model must not judge. Never to be read as "normal".
 
     Attributes:
-        reason: one word for logs and status, for example "lateral-view".
+        reason: why, in one word for logs and status, and coded.
     """
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    def __init__(self, message: str, *, reason: RefusalReason) -> None:
         super().__init__(message)
         self.reason = reason
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The durable queue pickles errors; keyword-only arguments need help.
-        return (_not_applicable, (str(self), self.reason))
+        # The durable queue pickles errors. Pickle does not know how to pass keyword-only arguments.
+        return (_not_applicable, (str(self), self.reason.value))
 
 
 def _not_applicable(message: str, reason: str) -> NotApplicable:
-    return NotApplicable(message, reason=reason)
+    return NotApplicable(message, reason=RefusalReason(reason))
 
 
 class ConflictingInstance(InstanceError):

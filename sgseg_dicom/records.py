@@ -11,6 +11,9 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from sgseg_dicom.extent import Extent, extent_of
+from sgseg_dicom.model_records import Algorithm as Algorithm
+from sgseg_dicom.model_records import ModelInput as ModelInput
+from sgseg_dicom.model_records import Prediction as Prediction
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits
 
 
@@ -129,41 +132,6 @@ class Unjudged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ModelInput:
-    """
-    What the network sees.
-
-    Attributes:
-        pixels: float32 (224, 224), standard display, mean 0 and standard deviation 1 over the image.
-        padding: bool, like *pixels*, True where there is no image; None where that is nowhere. The image check asks.
-    """
-
-    pixels: NDArray[np.float32]
-    padding: NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Prediction:
-    """
-    What the network says, in the standard display.
-
-    Attributes:
-        mask_probability: float32 (224, 224), calibrated probability of infection.
-        zone_probabilities: float32 (6,), calibrated, in the order of `sgseg_dicom.zones.ZONES` (patient).
-        mask: bool (224, 224), *mask_probability* at the threshold that belongs to the weights; empty where
-            no zone is infected.
-        zones: the zones judged infected, at the thresholds that belong to the weights.
-        threshold: the mask's threshold, 0 to 1; belongs to the weights. A pixel at the threshold is infected.
-    """
-
-    mask_probability: NDArray[np.float32]
-    zone_probabilities: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    zones: ZoneBits
-    threshold: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LungRegion:
     """
     The infected region of one lung of the patient.
@@ -244,23 +212,6 @@ class Finding:
         return named != any(region.laterality is side for region in self.regions)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Algorithm:
-    """
-    Who made the results; every object says it.
-
-    Attributes:
-        name: for example "SGSeg compact".
-        version: of the weights' release, for example "0.2.0"; the software's own is in the contribution's words.
-        weights_digest: sha256 over weights, calibration and thresholds, 64 hexadecimal digits; the Device UID
-            comes from it.
-    """
-
-    name: str
-    version: str
-    weights_digest: str
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Results:
     """
@@ -269,14 +220,14 @@ class Results:
     Attributes:
         source_uid: SOP Instance UID (0008,0018) of the radiograph.
         files: the objects, each form once, by a file-like name ("seg.dcm", "sr-comprehensive.dcm").
-        names: for each receiver of results, in the order asked, the names of what it gets, the SEG before what
-            references it.
+        names: by the name of each destination, the names of the files that it gets, the SEG before what references
+            it.
         finding: what all of them say.
     """
 
     source_uid: UID
     files: Mapping[str, Dataset]
-    names: tuple[tuple[str, ...], ...]
+    names: Mapping[str, tuple[str, ...]]
     finding: Finding
 
     @property

@@ -26,6 +26,10 @@ class Laterality(Enum):
         return self.name.lower()
 
 
+HALVES = (Laterality.RIGHT, Laterality.LEFT)
+"""Which lung of the patient lies in which half of the standard display, from the image's left."""
+
+
 class Level(Enum):
     """A third of a lung by height (CID 6171 names it a lung zone)."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.segmenter import GuidedBy
+from sgseg_dicom.inference.network import GuidedBy
 from sgseg_dicom.preprocess import INPUT_SIZE
 from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
 from training.cli_start import app as begin_app
@@ -140,7 +140,7 @@ def evaluate_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
     """Measure weights on a split, text-free unless told otherwise."""
-    from sgseg_dicom.inference.segmenter import load_network
+    from sgseg_dicom.inference.network import load_network
     from training.evaluation.evaluate import evaluate
 
     with told():
@@ -164,7 +164,7 @@ def guidance_gain_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
     """Measure what the model's own report is worth: Dice with it less Dice without, patient by patient."""
-    from sgseg_dicom.inference.segmenter import load_network
+    from sgseg_dicom.inference.network import load_network
     from training.evaluation.guidance_gain import guidance_gain
 
     with told():
@@ -186,7 +186,7 @@ def robustness_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
     """Measure weights on images made to look as if they came from another hospital."""
-    from sgseg_dicom.inference.segmenter import load_network
+    from sgseg_dicom.inference.network import load_network
     from training.evaluation.robustness import robustness, table_of
 
     with told():
@@ -237,7 +237,7 @@ def figures_command(
     text_encoder: Annotated[str, typer.Option(help="Whose tokens the reports are shown in.")] = "minilm",
 ) -> None:
     """Draw the paper's figures, a calibration curve, and Dice by lesion size."""
-    from sgseg_dicom.inference.segmenter import load_network
+    from sgseg_dicom.inference.network import load_network
     from training.paper.figures import draw_figures
     from training.start.pretrained import load_text_encoder
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from sgseg_dicom.model.weights import load_members
 from training.data import DataError, Item
 from training.data.folds import Fold, fold_at

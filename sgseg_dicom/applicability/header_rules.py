@@ -12,10 +12,11 @@ from datetime import date
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
+from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.reading.header import text_of
 from sgseg_dicom.reading.patient_orientation import directions_of, is_usable
 from sgseg_dicom.records import Radiograph
+from sgseg_dicom.refusal_reasons import RefusalReason
 
 ADULT_YEARS = 18
 LEAST_SIDE = 64
@@ -143,7 +144,7 @@ def _require_sides(header: Dataset) -> None:
     if stated and not is_usable(header):
         raise NotApplicable(
             "Patient Orientation is stated but does not tell right from left; correct it and send again",
-            reason="orientation",
+            reason=RefusalReason.ORIENTATION,
         )
 
 
@@ -152,14 +153,14 @@ def _require_image(radiograph: Radiograph) -> None:
     if min(rows, columns) < LEAST_SIDE:
         raise NotApplicable(
             f"the image has {rows} x {columns} pixels, fewer than {LEAST_SIDE} on a side; send the original",
-            reason="too-small",
+            reason=RefusalReason.TOO_SMALL,
         )
     _require_shown(radiograph)
     pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if pixels.min() == pixels.max():
         raise NotApplicable(
             "every pixel has the same value: the image is blank; look at the original and send that",
-            reason="blank",
+            reason=RefusalReason.BLANK,
         )
 
 
@@ -168,13 +169,13 @@ def _require_shown(radiograph: Radiograph) -> None:
         if share > MOST_HIDDEN:
             raise NotApplicable(
                 f"padding or the display shutter hides the place of the {side.word} lung; send the whole image",
-                reason="cut-off",
+                reason=RefusalReason.CUT_OFF,
             )
     if shutter_is_off_centre(radiograph):
         raise NotApplicable(
             "the display shutter leaves one side of the image and not the other: it may hide a lung, and no middle "
             "tells the lungs apart; correct the shutter, or send the image without it",
-            reason="cut-off",
+            reason=RefusalReason.CUT_OFF,
         )
 
 
@@ -183,7 +184,7 @@ def _require_patient(header: Dataset) -> None:
     if text_of(header, "QualityControlImage") == "YES":
         raise NotApplicable(
             "Quality Control Image says that this is a phantom or a test image; only patients are judged",
-            reason="not-a-patient",
+            reason=RefusalReason.NOT_A_PATIENT,
         )
     species = [text_of(header, "PatientSpeciesDescription")]
     coded = list(_coded(header, "PatientSpeciesCodeSequence"))
@@ -191,20 +192,21 @@ def _require_patient(header: Dataset) -> None:
         return
     if not all(_HUMAN.fullmatch(told) for told in species + [told for pair in coded for told in pair]):
         raise NotApplicable(
-            "Patient Species names an animal; only human patients are judged", reason="not-a-patient"
+            "Patient Species names an animal; only human patients are judged",
+            reason=RefusalReason.NOT_A_PATIENT,
         )
 
 
 def _require_frontal(header: Dataset) -> None:
     if {"A", "P"} & set(directions_of(header)):
-        raise _wrong_view("lateral", "Patient Orientation")
+        raise _wrong_view(RefusalReason.LATERAL_VIEW, "Patient Orientation")
     for source, code, text in _stated_views(header):
         if _DECUBITUS.search(text):
-            raise _wrong_view("decubitus", source)
+            raise _wrong_view(RefusalReason.DECUBITUS_VIEW, source)
         if code in _OBLIQUE_CODES or _OBLIQUE.search(_without_accents(text)):
-            raise _wrong_view("oblique", source)
+            raise _wrong_view(RefusalReason.OBLIQUE_VIEW, source)
         if code in _LATERAL_CODES or _LATERAL.search(_without_accents(text)):
-            raise _wrong_view("lateral", source)
+            raise _wrong_view(RefusalReason.LATERAL_VIEW, source)
 
 
 def _require_whole(header: Dataset) -> None:
@@ -218,7 +220,7 @@ def _require_whole(header: Dataset) -> None:
         raise NotApplicable(
             "the description, the derivation or Image Type says bone, subtraction, dual energy, enhanced lines or "
             "tomosynthesis: only the radiograph itself is judged; send that",
-            reason="partial-image",
+            reason=RefusalReason.PARTIAL_IMAGE,
         )
 
 
@@ -239,10 +241,11 @@ def _without_accents(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
 
 
-def _wrong_view(view: str, source: str) -> NotApplicable:
+def _wrong_view(reason: RefusalReason, source: str) -> NotApplicable:
+    view = reason.removesuffix("-view")
     return NotApplicable(
         f"{source} says {view}; only frontal views (PA, AP) of a patient upright or supine are judged",
-        reason=f"{view}-view",
+        reason=reason,
     )
 
 
@@ -254,14 +257,17 @@ def _require_chest(header: Dataset) -> None:
     if all(_VAGUE.fullmatch(text) for _, text in named):
         return
     part = named[0][1] if named[0][1] in _OTHER_PARTS else "another one"
-    raise NotApplicable(f"the body part is {part}; only chest radiographs are judged", reason="not-chest")
+    raise NotApplicable(
+        f"the body part is {part}; only chest radiographs are judged", reason=RefusalReason.NOT_CHEST
+    )
 
 
 def _require_adult(header: Dataset) -> None:
     years = _age(header)
     if years is not None and years < ADULT_YEARS:
         raise NotApplicable(
-            f"the patient is younger than {ADULT_YEARS} years; only adults are judged", reason="child"
+            f"the patient is younger than {ADULT_YEARS} years; only adults are judged",
+            reason=RefusalReason.CHILD,
         )
 
 

@@ -12,10 +12,9 @@ from itertools import pairwise
 import numpy as np
 
 from sgseg_dicom.extent import extent_of
-from sgseg_dicom.findings.measure import HALVES
 from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.records import Radiograph
-from sgseg_dicom.zones import Laterality
+from sgseg_dicom.zones import HALVES, Laterality
 
 MOST_HIDDEN = 0.2
 """Share of a third of a lung's place; a round shutter hides 0.06 at most, an image turned by 10 degrees 0.10."""

@@ -10,13 +10,10 @@ from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.zone_extent import reached
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
-from sgseg_dicom.zones import ZONES, Laterality, sentence_of
+from sgseg_dicom.zones import HALVES, ZONES, Laterality, sentence_of
 
 WHOLE_SHARE = 0.9
 """A connected component with this share of its area on one side of the midline belongs to that side whole."""
-
-HALVES = (Laterality.RIGHT, Laterality.LEFT)
-"""Which lung of the patient lies in which half of the standard display, from the image's left."""
 
 
 def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:

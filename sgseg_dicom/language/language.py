@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
-from sgseg_dicom.reading.header import text_of
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydicom import Dataset
 
-from sgseg_dicom.reading.header import numbers_of, text_of
+from sgseg_dicom.attributes import numbers_of, text_of
 
 LEAST_SHOWN = 0.3
 """Share of the image that a shutter leaves open at least; one that hides more is of another image."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
+from sgseg_dicom.attributes import first_number, numbers_of, text_of
 from sgseg_dicom.errors import UndecodablePixels
-from sgseg_dicom.reading.header import first_number, numbers_of, text_of
 from sgseg_dicom.reading.pixel_data import PixelFormat
 from sgseg_dicom.reading.pixel_padding import touching_the_edge
 

@@ -4,7 +4,7 @@ import re
 
 from pydicom import Dataset
 
-from sgseg_dicom.reading.header import text_of
+from sgseg_dicom.attributes import text_of
 from sgseg_dicom.records import Orientation
 
 _DIRECTION = re.compile(r"[LRAPHF]{1,3}")

@@ -13,8 +13,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
+from sgseg_dicom.attributes import numbers_of, text_of
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
-from sgseg_dicom.reading.header import numbers_of, text_of
 
 LARGEST = 100_000_000
 """The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
@@ -41,9 +41,10 @@ _BY_PYDICOM = (
     uid.DeflatedExplicitVRLittleEndian,
     uid.RLELossless,
 )
+DECODED = frozenset({*_CODECS, *_BY_PYDICOM})
+"""The transfer syntaxes that have a decoder: exactly those that are accepted."""
+
 _LOSSY = (uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
-TRANSFER_SYNTAXES: tuple[UID, ...] = (*_BY_PYDICOM, *_CODECS)
-"""Every transfer syntax that is decoded; the receiver may offer just these."""
 
 # What imagecodecs (RuntimeError, ValueError), pydicom and gdcm raise for a damaged stream.
 _FAILURES = (
@@ -119,7 +120,7 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     element = ds.get_item("PixelData") if "PixelData" in ds else None
     if element is None or not element.value:
         raise UndecodablePixels("Pixel Data (7FE0,0010) is missing or empty; send the image itself")
-    if transfer_syntax not in TRANSFER_SYNTAXES:
+    if transfer_syntax not in DECODED:
         raise UndecodablePixels(
             f"no decoder for transfer syntax {transfer_syntax.name}; send it uncompressed"
         )

@@ -4,37 +4,28 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileDataset, dcmread, uid
+from pydicom import Dataset, FileDataset, dcmread
 from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
+from sgseg_dicom.accepted_objects import SOP_CLASSES
+from sgseg_dicom.attributes import UNPARSABLE, numbers_of, spacing_pair, text_of
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.reading.display_shutter import shown_by_shutter
 from sgseg_dicom.reading.grayscale import render
-from sgseg_dicom.reading.header import UNPARSABLE, header_of, numbers_of, spacing_pair, text_of
+from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.records import Radiograph
-from sgseg_dicom.results.provenance import is_own_result
-
-SOP_CLASSES: Mapping[UID, str] = {
-    uid.ComputedRadiographyImageStorage: "CR",
-    uid.DigitalXRayImageStorageForPresentation: "DX for presentation",
-    uid.DigitalXRayImageStorageForProcessing: "DX for processing",
-    uid.SecondaryCaptureImageStorage: "secondary capture",
-    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage: "grayscale byte secondary capture",
-    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage: "grayscale word secondary capture",
-}
-"""The SOP classes that are read; the receiver may offer just these."""
 
 _MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
 # Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
@@ -183,7 +174,7 @@ def _require_radiograph(header: Dataset) -> None:
 
 
 def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
-    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.3)."""
+    """Pixel Spacing is calibrated only where it says so or differs from the detector's (PS3.3 10.7.1.1)."""
     spacing = spacing_pair(header, "PixelSpacing")
     at_detector = spacing_pair(header, "ImagerPixelSpacing")
     if spacing is None:

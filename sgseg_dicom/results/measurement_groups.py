@@ -24,10 +24,10 @@ from pydicom import Dataset
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.findings.components import Component
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.outline import outline_of, outlined_parts
-from sgseg_dicom.results.provenance import MANUFACTURER
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 
 

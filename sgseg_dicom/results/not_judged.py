@@ -23,46 +23,19 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
+from sgseg_dicom.result_kinds import NOT_JUDGED
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
 from sgseg_dicom.results.report_items import language_of
 from sgseg_dicom.results.source_header import identity_of
 
-SERIES_NUMBER = 9004
-
 _DCM = dicom_codes.DCM
-# PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued, CID 6135 what is wrong with an image.
+# PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued.
 _NOT_SUPPORTED = _DCM.ObjectTypesNotSupported
 _MALFORMED = _DCM.ObjectsIncorrectlyFormatted
-_POOR = _DCM.InsufficientQualityForInterpretation
 _NOT_MEDICAL = ("DICOS", "Eddy Current")  # pydicom lists the security and material testing standards too
 UNSPECIFIED: codes.Code = _DCM.DiscontinuedForUnspecifiedReason
 """The reason that stands for every other one."""
-
-REASONS: Mapping[str, codes.Code] = MappingProxyType(
-    {
-        "too-small": _POOR,
-        "blank": _DCM.NoImage,
-        "lateral-view": _NOT_SUPPORTED,
-        "oblique-view": _NOT_SUPPORTED,
-        "decubitus-view": _NOT_SUPPORTED,
-        "partial-image": _NOT_SUPPORTED,
-        "orientation": _MALFORMED,
-        "not-chest": _NOT_SUPPORTED,
-        "not-a-patient": _NOT_SUPPORTED,
-        "child": _DCM.InterpretationRequiresSpecialistExpertise,
-        # What the image itself shows.
-        "not-a-chest-image": _NOT_SUPPORTED,
-        "lateral-image": _NOT_SUPPORTED,
-        "inverted": _DCM.InappropriateImageProcessing,
-        "rotated-image": _DCM.Positioning,
-        "upside-down": _DCM.Positioning,
-        "mirrored": _DCM.Positioning,
-        "cut-off": _DCM.Positioning,
-        "saturated": _POOR,
-    }
-)
-"""By the reason of `NotApplicable`."""
 
 CAUSES: Mapping[type[SgsegError], codes.Code] = MappingProxyType(
     {
@@ -76,7 +49,7 @@ CAUSES: Mapping[type[SgsegError], codes.Code] = MappingProxyType(
         SgsegError: _DCM.SoftwareFailure,
     }
 )
-"""By the class of any other error, or by the nearest class that it is derived from."""
+"""By the class of any error but `NotApplicable`, or by the nearest class that it is derived from."""
 
 
 def is_referable(sop_class: UID) -> bool:
@@ -86,7 +59,7 @@ def is_referable(sop_class: UID) -> bool:
     return stored and not retired and not name.startswith(_NOT_MEDICAL)
 
 
-def encode_answer(
+def encode_not_judged(
     header: Dataset,
     error: SgsegError,
     *,
@@ -128,7 +101,7 @@ def encode_answer(
     ]
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
-        series_number=SERIES_NUMBER,
+        series_number=NOT_JUDGED.series_number,
         series_description=language.answer_title,
         sections=[
             section(codes.SECTION_SUMMARY, statements),
@@ -140,15 +113,15 @@ def encode_answer(
 
 
 def reason_code(error: SgsegError) -> codes.Code:
-    """Give the code of why an image was not judged; `UNSPECIFIED` for a reason without one."""
+    """Give the code of why an image was not judged: of its reason, or of the nearest class of the error."""
     if isinstance(error, NotApplicable):
-        return REASONS.get(error.reason, UNSPECIFIED)
+        return codes.Code(*error.reason.code)
     return next(CAUSES[cause] for cause in type(error).__mro__ if cause in CAUSES)
 
 
 def reason_of(error: SgsegError) -> str:
     """Give the reason in one word, for logs and status."""
-    return error.reason if isinstance(error, NotApplicable) else type(error).__name__
+    return error.reason.value if isinstance(error, NotApplicable) else type(error).__name__
 
 
 def _detail(error: SgsegError, algorithm: Algorithm, language: Language) -> TextContentItem:

@@ -16,12 +16,12 @@ from highdicom.pr import (
 from pydicom import Dataset
 from pydicom.valuerep import DA, TM, DSfloat
 
+from sgseg_dicom.attributes import first_number
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.reading.display_shutter import SHUTTER_KEYWORDS, shown_by_shutter
 from sgseg_dicom.reading.grayscale import first_lut, is_inverted, window_of
-from sgseg_dicom.reading.header import first_number
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
-from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.outline import outline_of, outlined_parts
 from sgseg_dicom.results.overlay import LUNG_COLOURS
@@ -30,7 +30,6 @@ from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import tracking_uid
 from sgseg_dicom.zones import Laterality
 
-SERIES_NUMBER = 9006
 _LAYERS = {Laterality.RIGHT: "RIGHT_LUNG", Laterality.LEFT: "LEFT_LUNG"}
 _WORDS = "WORDS"
 _WORDS_COLOUR = (255, 196, 61)
@@ -68,7 +67,7 @@ def encode_state(
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=_images(radiograph),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.STATE].series_number,
         series_description=language.title(Kind.STATE),
         content_label="INFECTED_REGIONS",
         content_description=language.title(Kind.STATE),

@@ -15,17 +15,16 @@ from pydicom.uid import (
 )
 
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
-from sgseg_dicom.result_kinds import Kind, SegmentationType
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind, SegmentationType
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import LUNG_COLOURS
-from sgseg_dicom.results.provenance import MANUFACTURER, instance_keywords
+from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality
-
-SERIES_NUMBER = 9001
 
 _MULTI_FRAME = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -72,7 +71,7 @@ def encode_seg(
             for number, region in enumerate(finding.regions, 1)
         ],
         **instance_keywords(radiograph, algorithm, form),
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.SEG].series_number,
         series_description=language.title(Kind.SEG),
         content_label="INFECTED_REGIONS",
         content_description=language.seg_content,

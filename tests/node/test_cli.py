@@ -15,11 +15,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from node.app import open_jobs, open_store
 from node.cli import app
 from node.jobs import Job
 from node.operations import requeue
 from node.service.supervisor import CANNOT_START
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
 from tests.support.builders import chest_radiograph, write
@@ -187,7 +188,7 @@ def test_an_image_whose_uid_is_taken_is_not_queued_again(tmp_path):
 
     result = run("requeue", ds.SOPInstanceUID, "--config", str(file))
 
-    assert store.conflicts() == 1
+    assert store.quarantine.count_images() == 1
     assert result.exit_code == 1
     assert "quarantined" in result.stderr
 
@@ -269,7 +270,7 @@ def test_status_of_what_failed_ends_with_1_where_something_did(tmp_path, monkeyp
     """
     file = write_settings(tmp_path)
     entry = replace(entry_of(load(file), receive_here(load(file))), state="failed")
-    monkeypatch.setattr("node.operations.wanting", lambda *_, **__: [entry])
+    monkeypatch.setattr("node.operations.needing_attention", lambda *_, **__: [entry])
 
     assert run("status", "--failed", "--config", str(file)).exit_code == 1
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import highdicom
@@ -13,7 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
 from node.jobs import Ending
-from sgseg_dicom.pipeline import Segmenter, process
+from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Finding, Orientation
 from sgseg_dicom.zones import Laterality
 from tests.core.contracts.test_valid import dciodvfy
@@ -73,7 +72,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc, R
 
 @pytest.fixture(scope="module")
 def journeys(
-    peers: tuple[Orthanc, RunningNode], segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory
+    peers: tuple[Orthanc, RunningNode], pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Sent]:
     """The chest of each of ORIENTATIONS, after it went all the way."""
     orthanc, node = peers
@@ -86,7 +85,7 @@ def journeys(
         journeys[name] = Sent(
             orientation=orientation,
             uid=ds.SOPInstanceUID,
-            expected=process(file, segmenter=segmenter, made_at=datetime(2024, 5, 2)).finding,
+            expected=pipeline(file).finding,
             found=orthanc.find(ds.StudyInstanceUID),
             moved={result.SOPClassUID: result for result in orthanc.move(ds.StudyInstanceUID)},
         )

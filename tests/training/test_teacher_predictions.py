@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import training
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.weights import packaged_weights
 from sgseg_dicom.preprocess import shrink
 from sgseg_dicom.zones import MIRROR_ORDER

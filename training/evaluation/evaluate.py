@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.inference.segmenter import GuidedBy, Network
+from sgseg_dicom.inference.network import GuidedBy, Network
 from sgseg_dicom.records import ModelInput, Prediction
 from training.data import Item, load_image, load_mask
 from training.data.borders_removed import see

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from training.data import Item
 from training.evaluation.evaluate import Counts, count, interval_of, mask_metrics, predict
 

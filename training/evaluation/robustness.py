@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from sgseg_dicom.records import Prediction
 from training.augmentation.appearance import (
     blurred,

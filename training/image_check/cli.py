@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.cli_options import Data, Normals, told
 
 if TYPE_CHECKING:
-    from sgseg_dicom.model.image_check import ViewNet
+    from sgseg_dicom.model.image_check import ImageCheckNet
     from training.data import Item
     from training.image_check.measure import Halves
 
@@ -45,7 +45,7 @@ def view_command(
 
 
 def release(
-    network: "ViewNet",
+    network: "ImageCheckNet",
     train: Sequence["Item"],
     pictures: NDArray[np.uint8],
     halves: "Halves",
@@ -54,15 +54,17 @@ def release(
     out: Path,
 ) -> dict[str, Any]:
     """Choose the limits, measure, and write weights and manifest to *out*; give the figures."""
-    from sgseg_dicom.model.image_check import Viewer, save_viewer
+    from sgseg_dicom.model.image_check import LoadedImageCheck, save_image_check
     from training.data import digest_of, load_image
     from training.git_commit import commit_of_checkout
     from training.image_check.measure import OPEN, choose_limits, look_at, measure
     from training.image_check.pictures import digest_of_pictures
 
     settled = [load_image(item) for item in halves.limits]
-    viewer = Viewer(network, choose_limits(look_at(settled, Viewer(network, OPEN), "limits")))
-    figures = measure(viewer, [load_image(item) for item in halves.measured], {})
+    image_check = LoadedImageCheck(
+        network, choose_limits(look_at(settled, LoadedImageCheck(network, OPEN), "limits"))
+    )
+    figures = measure(image_check, [load_image(item) for item in halves.measured], {})
     facts: dict[str, Any] = {
         "command": "sgseg-train view",
         "commit": commit_of_checkout(),
@@ -72,7 +74,7 @@ def release(
         "seed": SEED,
         "limits_from": {"images": len(settled), "digest": digest_of(halves.limits)},
     }
-    save_viewer(viewer, out, training=facts, metrics=figures)
+    save_image_check(image_check, out, training=facts, metrics=figures)
     return figures
 
 
@@ -86,20 +88,20 @@ def view_check_command(
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
 ) -> None:
     """Measure the image check: how many good images it refuses, how many bad ones it lets through."""
-    from sgseg_dicom.model.image_check import load_viewer
+    from sgseg_dicom.model.image_check import load_image_check
     from training.data import load_image, read_split
     from training.image_check.measure import LATERAL, look_at, measure
     from training.image_check.pictures import load_pictures
 
     with told():
-        viewer = load_viewer(weights)
+        image_check = load_image_check(weights)
         good = [load_image(item) for item in _halves(data, normals).measured]
         others = {folder.name: list(load_pictures([folder])) for folder in pictures or ()}
         others["the lateral of valid"] = [
             load_image(item) for item in read_split(data, "valid") if item.name.startswith(LATERAL)
         ]
-        _show(measure(viewer, good, others))
-        typer.echo(f"lateral: {look_at(others['the lateral of valid'], viewer, 'lateral')}", err=True)
+        _show(measure(image_check, good, others))
+        typer.echo(f"lateral: {look_at(others['the lateral of valid'], image_check, 'lateral')}", err=True)
 
 
 def _halves(data: Path, normals: Path) -> "Halves":

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from sgseg_dicom.inference.segmenter import cpu_has_bf16
-from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, POSES, SEEN_SIZE, ViewNet
+from sgseg_dicom.inference.network import cpu_has_bf16
+from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, NETWORK_SIZE, POSES, ImageCheckNet
 from sgseg_dicom.preprocess import shrink
 from training.augmentation.augment import augment
 from training.augmentation.strength import Strength
@@ -50,7 +50,9 @@ class _Batch:
     cut_off: Tensor
 
 
-def fit_view(radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedule: Schedule) -> ViewNet:
+def fit_view(
+    radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedule: Schedule
+) -> ImageCheckNet:
     """
     Train from scratch.
 
@@ -60,7 +62,7 @@ def fit_view(radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedu
         schedule: how long and how fast.
     """
     torch.manual_seed(schedule.seed)
-    network = ViewNet()
+    network = ImageCheckNet()
     steps = max(2, round(schedule.epochs * len(radiographs) / (_WHOLE + _CROPPED + _SHUFFLED)))
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -113,7 +115,7 @@ def _batch(images: NDArray[np.uint8], generator: torch.Generator) -> _Batch:
         pixels,
         torch.zeros(count, 1, 1, 1),
         torch.zeros(count, 6),
-        size=SEEN_SIZE,
+        size=NETWORK_SIZE,
         strength=_STRENGTH,
         generator=generator,
     )

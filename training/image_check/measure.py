@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.applicability.image_check import Limits, Sign, Viewer, signs_of, worst_sign
+from sgseg_dicom.applicability.image_check import ImageCheck, Limits, Sign, signs_of, worst_sign
 from sgseg_dicom.preprocess import normalise
 from training.data import Item
 from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
@@ -52,10 +52,10 @@ def halve(items: Sequence[Item], *, measured: int, seed: int) -> Halves:
     )
 
 
-def look_at(images: Sequence[Image], viewer: Viewer, what: str) -> list[Signs]:
+def look_at(images: Sequence[Image], image_check: ImageCheck, what: str) -> list[Signs]:
     """Measure the signs of uint8 (224, 224) images as the node would."""
     return [
-        signs_of(normalise(image.astype(np.float32) / np.float32(255)), viewer=viewer)
+        signs_of(normalise(image.astype(np.float32) / np.float32(255)), image_check=image_check)
         for image in progress(images, what)
     ]
 
@@ -78,7 +78,7 @@ def verdicts(signs: Sequence[Signs], limits: Limits) -> dict[str, Any]:
 
 
 def measure(
-    viewer: Viewer,
+    image_check: ImageCheck,
     good: Sequence[Image],
     others: Mapping[str, Sequence[Image]],
     *,
@@ -89,7 +89,7 @@ def measure(
     Give `verdicts` of the *good* images and of every kind of bad one.
 
     Args:
-        viewer: with its limits.
+        image_check: with its limits.
         good: uint8 (224, 224); the bad kinds are made from the first of them.
         others: pictures of no chest, by their source.
         bad_of_each: images of a kind that is made from good ones; half as many of one that is drawn.
@@ -97,9 +97,10 @@ def measure(
     """
     made = dict(_kinds(good[:bad_of_each], np.random.default_rng(seed))) | dict(others)
     return {
-        "good": verdicts(look_at(good, viewer, "good"), viewer.limits),
+        "good": verdicts(look_at(good, image_check, "good"), image_check.limits),
         "bad": {
-            kind: verdicts(look_at(images, viewer, kind), viewer.limits) for kind, images in made.items()
+            kind: verdicts(look_at(images, image_check, kind), image_check.limits)
+            for kind, images in made.items()
         },
     }
 

@@ -61,7 +61,7 @@ class SGSegTraining(lightning.LightningModule):
         torch.manual_seed(seed_of_layers(self.recipe, self.global_step, device=self.global_rank))
         weights = self.recipe.losses
         images = batch.images.to(memory_format=torch.channels_last)
-        features, location = self.model.look(images)
+        features, location = self.model.encode(images)
         drawn = self._drawn(batch)
         words = mixed_words(
             self.model.reports, location.zone_logits, batch.zones, self.recipe.guidance, drawn=drawn

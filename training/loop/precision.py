@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from sgseg_dicom.inference.segmenter import cpu_has_bf16
+from sgseg_dicom.inference.network import cpu_has_bf16
 from training.recipe import Recipe
 
 log = logging.getLogger(__name__)

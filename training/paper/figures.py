@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
-from sgseg_dicom.inference.segmenter import Network
+from sgseg_dicom.inference.network import Network
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.zones import report_of
 from training.data import Item, load_image, load_mask
@@ -77,7 +77,7 @@ def importance_of_words(network: Network, item: Item) -> NDArray[np.float64]:
     model = network.members[0]
     image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
     with torch.no_grad():
-        features, _ = model.look(image)
+        features, _ = model.encode(image)
     words = model.reports.hard(torch.tensor([item.zones], device=network.device)).clone().requires_grad_()
     logits, _ = model.decoder(features, words)
     (gradient,) = torch.autograd.grad(logits.sigmoid().sum(), words)
@@ -141,7 +141,13 @@ def attention_maps(network: Network, items: Sequence[Item]) -> Figure:
         image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
         with torch.inference_mode():
             places = (
-                network.members[0].look(image)[1].place_logits.float().sigmoid()[0].amax(dim=-1).cpu().numpy()
+                network.members[0]
+                .encode(image)[1]
+                .place_logits.float()
+                .sigmoid()[0]
+                .amax(dim=-1)
+                .cpu()
+                .numpy()
             )
         side = image.shape[-1] // 8
         heat = Image.fromarray(places[: side * side].reshape(side, side)).resize((THUMBNAIL, THUMBNAIL))

@@ -140,7 +140,7 @@ class SelfGuided(nn.Module):
 
     def losses(self, batch: Batch, done: float, chance: torch.Generator) -> dict[str, Tensor]:
         """Compare mask and zones; part of a batch sees the true report or none, as the recipe says."""
-        features, location = self.model.look(batch.images)
+        features, location = self.model.encode(batch.images)
         logits, _ = self.model.decoder(
             features,
             mixed_words(

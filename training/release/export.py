@@ -9,7 +9,7 @@ from typing import Any
 
 from sgseg_dicom import __version__
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.quantization import Bits
 from sgseg_dicom.model.weights import (
     MANIFEST_FILE,

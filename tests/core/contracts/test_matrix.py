@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
-from sgseg_dicom.pipeline import process
 from sgseg_dicom.zones import Laterality
 from tests.support.laterality import SIDE_OF_CODE
 from tests.support.matrix import FORMS, Cell, Looking, cells, infected, write_source
-from tests.support.predictions import MADE_AT
+from tests.support.predictions import pipeline_of
 from tests.support.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
 
 FINDING, FINDINGS, MEASUREMENT_GROUP, LATERALITY = "121071", "59776-5", "125007", "272741003"
@@ -59,7 +58,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     cell, folder = request.param, tmp_path_factory.mktemp("cell")
     source = write_source(cell, folder / "source.dcm")
     looking = Looking(blind=not cell.sides)
-    made = process(source, segmenter=looking, made_at=MADE_AT, wanted=(FORMS[cell.form],))
+    made = pipeline_of(looking)(source, wanted={"archive": FORMS[cell.form]})
     for name, ds in made.files.items():
         ds.save_as(folder / name, enforce_file_format=True)
     return Case(cell, source, {folder / name: dcmread(folder / name) for name in made.files})

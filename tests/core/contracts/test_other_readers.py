@@ -21,7 +21,7 @@ OLDER = Wanted(segmentation="binary", sr_class="comprehensive")
 
 def results_of(radiograph, finding, folder, wanted=Wanted()):  # noqa: B008 - frozen
     """Encode what is *wanted*, write it, and give the files by their names."""
-    files, _ = encode_results(radiograph, finding, [wanted], algorithm=ALGORITHM, made_at=MADE_AT)
+    files, _ = encode_results(radiograph, finding, {"archive": wanted}, algorithm=ALGORITHM, made_at=MADE_AT)
     for name, ds in files.items():
         ds.save_as(folder / name, enforce_file_format=True)
     return {name: folder / name for name in files}

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import resized
-from sgseg_dicom.inference.segmenter import Network, Segmenter, decide, load_network
+from sgseg_dicom.inference.network import Network, decide, load_network
+from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
@@ -46,27 +47,29 @@ def small_memory(network, most):
     return small
 
 
-def test_many_threads_get_each_their_own_answer(network):
-    """What waits is run together, and nobody gets the neighbour's mask."""
+def test_many_threads_get_each_their_own_prediction(network):
+    """Images that wait are one batch, and each caller gets the mask of its own image."""
     waiting = inputs(6)
     expected = [network.judge([item])[0] for item in waiting]
     segmenter = Segmenter(network)
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(segmenter, waiting))
+        predictions = list(pool.map(segmenter, waiting))
     segmenter.close()
 
-    for answer, alone in zip(answers, expected, strict=True):
-        np.testing.assert_allclose(answer.mask_probability, alone.mask_probability, atol=0.05)
-    distances = [[np.abs(a.mask_probability - e.mask_probability).mean() for e in expected] for a in answers]
+    for prediction, alone in zip(predictions, expected, strict=True):
+        np.testing.assert_allclose(prediction.mask_probability, alone.mask_probability, atol=0.05)
+    distances = [
+        [np.abs(p.mask_probability - e.mask_probability).mean() for e in expected] for p in predictions
+    ]
     assert [int(np.argmin(row)) for row in distances] == list(range(6))
 
 
 def test_out_of_memory_is_retried_smaller(network):
-    """A batch that does not fit is halved until it does; every image is answered."""
-    answers = small_memory(network, most=2).judge(inputs(5))
+    """A batch that does not fit is halved until it does; every image is judged."""
+    predictions = small_memory(network, most=2).judge(inputs(5))
 
-    assert len(answers) == 5
+    assert len(predictions) == 5
 
 
 def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
@@ -75,7 +78,7 @@ def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
         small_memory(network, most=0).judge(inputs(1))
 
 
-def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
+def test_a_failed_batch_raises_for_every_caller_in_it_and_the_next_one_runs(network):
     """The device thread outlives a failure."""
     failing = small_memory(network, most=0)
     segmenter = Segmenter(failing)
@@ -83,21 +86,21 @@ def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
     with pytest.raises(InferenceError):
         segmenter(inputs(1)[0])
     failing.most = 4
-    answer = segmenter(inputs(1)[0])
+    prediction = segmenter(inputs(1)[0])
     segmenter.close()
 
-    assert answer.mask_probability.shape == (224, 224)
+    assert prediction.mask_probability.shape == (224, 224)
 
 
 class Broken(Network):
-    """A defect of ours, or a network that answers with no number."""
+    """A network with a defect of ours."""
 
     def _run(self, inputs, guided_by, zones):
         raise TypeError("a defect")
 
 
 def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
-    """The device thread carries what it did not expect; the next caller is answered as well."""
+    """The device thread hands on what it did not expect, and serves the next caller as well."""
     segmenter = Segmenter(Broken(network.members, network.manifest, device="cpu"))
 
     for _ in range(2):
@@ -108,7 +111,7 @@ def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
         segmenter(inputs(1)[0])
 
 
-def test_an_answer_that_is_no_number_is_an_error(network):
+def test_a_logit_that_is_no_number_is_an_error(network):
     """NaN compares as False everywhere and would read as "no infection"."""
     pixels = np.zeros((224, 224), dtype=np.float32)
     pixels[0, 0] = np.nan
@@ -118,7 +121,7 @@ def test_an_answer_that_is_no_number_is_an_error(network):
 
 
 def test_a_gpu_that_is_not_there_stops_the_start(network):
-    """device = "cuda" is a promise; "auto" is a wish."""
+    """device = "cuda" asks for a GPU; "auto" takes one if there is one."""
     if torch.cuda.is_available():
         pytest.skip("a GPU is here")
     with pytest.raises(ConfigError, match="auto"):
@@ -163,7 +166,7 @@ def flipping(network):
 
 @pytest.mark.parametrize("judging", ["flipping", "at_two_sizes"])
 @pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
-def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(request, judging, guided_by):
+def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_prediction(request, judging, guided_by):
     """No side is favoured, and resizing shifts nothing: mask and zones of the mirror image are the mirror's."""
     network, image, zones = (
         request.getfixturevalue(judging),
@@ -171,12 +174,12 @@ def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(request
         (True, False, False, False, True, True),
     )
     mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
-    seen = network.judge([image], guided_by=guided_by, zones=[zones])[0]
+    straight = network.judge([image], guided_by=guided_by, zones=[zones])[0]
     mirror = network.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
-    assert seen.mask.shape == image.pixels.shape
-    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
+    assert straight.mask.shape == image.pixels.shape
+    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], straight.mask_probability, atol=0.01)
     np.testing.assert_allclose(
-        mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], seen.zone_probabilities, atol=0.01
+        mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], straight.zone_probabilities, atol=0.01
     )
 
 
@@ -201,8 +204,8 @@ def test_the_judgements_at_several_sizes_are_averaged(network):
         update |= {"calibration": network.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
         manifest = network.manifest.model_copy(update=update)
         judged = Network(network.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
-        chance = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
-        return np.log(chance / (1 - chance))
+        probability = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
+        return np.log(probability / (1 - probability))
 
     small, large = logits((192,)), logits((288,))
     assert np.abs(small - large).max() > 0.5  # or the mean would prove nothing
@@ -238,14 +241,12 @@ def test_impossible_sizes_are_refused(network, sizes):
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_one_answer_that_is_no_number_is_enough(monkeypatch, part):
-    """
-    NaN in the zones alone would read "no infection".
-    """
+def test_one_logit_that_is_no_number_is_enough(monkeypatch, part):
+    """NaN in the zones alone would read "no infection"."""
     network = load_network(device="cpu")
-    said = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
-    said[part].view(-1)[0] = float("nan")
-    monkeypatch.setattr("sgseg_dicom.inference.segmenter.judge_by", lambda *_, **__: tuple(said))
+    logits = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
+    logits[part].view(-1)[0] = float("nan")
+    monkeypatch.setattr("sgseg_dicom.inference.network.mean_logits", lambda *_, **__: tuple(logits))
 
     with pytest.raises(InferenceError, match="not a number"):
         network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])

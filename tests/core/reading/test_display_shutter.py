@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from sgseg_dicom.applicability.image_check import Seen, signs_of
+from sgseg_dicom.applicability.image_check import ImageCheckScores, signs_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.display_shutter import shown_by_shutter
@@ -97,7 +97,7 @@ def test_what_is_hidden_is_not_taken_for_saturated():
     hidden[:, :130] = True
 
     def saturated(**options):
-        return signs_of(pixels, viewer=lambda _: Seen(*[-9.0] * 6), **options)["saturated"]
+        return signs_of(pixels, image_check=lambda _: ImageCheckScores(*[-9.0] * 6), **options)["saturated"]
 
     assert saturated() > 0.5
     assert saturated(padding=hidden) < 0.01

@@ -264,7 +264,7 @@ def test_a_region_of_one_pixel_is_not_nothing():
 
 def test_a_calibrated_spacing_is_not_called_the_detectors():
     """
-    Pixel Spacing that differs from Imager Pixel Spacing is calibrated (PS3.3 10.7.1.3).
+    Pixel Spacing that differs from Imager Pixel Spacing is calibrated (PS3.3 10.7.1.1).
     """
     _, _, sr = encoded(read_built(PixelSpacing=[0.2, 0.2], ImagerPixelSpacing=[0.25, 0.25]))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
 from training.evaluation.evaluate import (

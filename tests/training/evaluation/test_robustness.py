@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import load_image, load_mask, read_normals, read_split

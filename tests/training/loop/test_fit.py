@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import training
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
 from sgseg_dicom.preprocess import normalise

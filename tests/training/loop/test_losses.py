@@ -35,7 +35,7 @@ def test_the_dice_of_the_batch_counts_beside_the_cross_entropy():
 def test_the_loss_reaches_the_query_selection():
     """The score head that selects queries learns, which it does not in the published code."""
     model = build_sgseg("compact").train()
-    _, location = model.look(torch.randn(2, 1, 64, 64))
+    _, location = model.encode(torch.randn(2, 1, 64, 64))
 
     place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
 

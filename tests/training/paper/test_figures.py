@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgseg_dicom.inference.segmenter import load_network
+from sgseg_dicom.inference.network import load_network
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.paper.figures import draw_figures, importance_of_words, reliability

@@ -1,5 +1,6 @@
 """The card says what the weights came from, through every run on the way."""
 
+from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import packaged_weights, read_manifest
 from training.recipe import load_recipe
 from training.release.model_card import model_card
@@ -51,3 +52,25 @@ def test_the_captions_are_those_that_were_compared():
     assert "against the original captions |" in card_of(history)
     refined = card_of(history, captions="refined", other_caption=3)
     assert "against the refined captions (3 images: the other ones) |" in refined
+
+
+def test_the_card_that_ships_is_what_the_manifests_say():
+    """The card is written once, at the export: a change of its words or of a figure must reach the shipped one."""
+    shipped = (packaged_weights() / "MODEL_CARD.md").read_text()
+
+    assert shipped == model_card(read_manifest(packaged_weights()))
+
+
+def test_the_image_check_is_described_by_its_own_manifest(monkeypatch):
+    """An image check that was trained again has other figures: the card takes them from there."""
+    manifest = read_image_check_manifest(packaged_image_check())
+    measured = {
+        "good": {"images": 400, "let_through": 399},
+        "bad": {"mirrored": {"images": 200, "let_through": 25}},
+    }
+    other = manifest.model_copy(update={"metrics": measured})
+    monkeypatch.setattr("training.release.model_card.read_image_check_manifest", lambda folder: other)
+
+    card = model_card(read_manifest(packaged_weights()))
+
+    assert "refuses 0.2 % of good images, and lets 12.5 % of mirrored ones pass" in card
