@@ -3,7 +3,7 @@ An undeclared border: rows and columns along the edges that hold one stored valu
 
 Exports, film scanners and electronic shutters leave it, and no attribute declares it. Of the valid images of
 QaTa-COV19, 5 % have one, and no annotated pixel lies in it. Where it is wider at one side, the patient's middle is
-the middle of the image within the border, and not that of the grid (a person compared 16; training/LOG.md).
+the middle of the image within the border, and not that of the grid (a person compared 16 of them; training/LOG.md).
 """
 
 from typing import Any
