@@ -106,7 +106,7 @@ class PixelFormat:
 
 def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     """
-    Decode the one frame of *ds*.
+    Decode the one frame (PS3.3 C.7.6.6) of *ds*.
 
     Returns:
         uint16 (rows, columns), the Bits Stored of each pixel as they are, the rest zero: a negative value
@@ -128,7 +128,7 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
         decoded = _decoded(element.value, transfer_syntax, pixel_format, element.VR or "OW")
     except _FAILURES as error:
         raise UndecodablePixels(
-            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_told(error)}"
+            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_summary_of(error)}"
         ) from error
     if decoded.shape != (pixel_format.rows, pixel_format.columns):
         raise _mismatch(decoded.shape, pixel_format)
@@ -158,7 +158,7 @@ def _by_pydicom(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
         "pixel_vr": vr,
-        "correct_unused_bits": False,  # `_stored_bits` does, and looks at High Bit too
+        "correct_unused_bits": False,  # `_stored_bits` does, and reads High Bit too
     }
     return get_decoder(transfer_syntax).as_array(data, index=0, raw=True, **options)[0]
 
@@ -193,9 +193,9 @@ def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
 
 
 def _mismatch(found: tuple[int, ...] | None, pixel_format: PixelFormat) -> UndecodablePixels:
-    said = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
+    stated = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
     what = "hold no image" if found is None else f"hold {' x '.join(map(str, found))}"
-    return UndecodablePixels(f"{said}, but the pixel data {what}; send the image again from its source")
+    return UndecodablePixels(f"{stated}, but the pixel data {what}; send the image again from its source")
 
 
 def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
@@ -207,5 +207,5 @@ def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
     return int(numbers[0])
 
 
-def _told(error: Exception) -> str:
+def _summary_of(error: Exception) -> str:
     return " ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

@@ -17,6 +17,7 @@ from sgseg_dicom.records import Finding, Orientation
 from sgseg_dicom.zones import Laterality
 from tests.core.contracts.test_valid import dciodvfy
 from tests.support.builders import write
+from tests.support.laterality import SIDE_OF_CODE
 from tests.support.predictions import stored_as
 from tests.system.images import infected_chests
 from tests.system.network import own_network
@@ -107,11 +108,10 @@ def store(node: RunningNode, file: Path) -> None:
 def masks_of(seg: Dataset) -> dict[Laterality, NDArray[np.bool_]]:
     """Read the mask of each segment with highdicom, by the laterality of its region's code."""
     segmentation = highdicom.seg.Segmentation.from_dataset(seg)
-    sides = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT Right, Left
     masks = {}
     for number in segmentation.segment_numbers:
         region = segmentation.get_segment_description(number).AnatomicRegionSequence[0]
-        side = sides[region.AnatomicRegionModifierSequence[0].CodeValue]
+        side = SIDE_OF_CODE[region.AnatomicRegionModifierSequence[0].CodeValue]
         frame = segmentation.get_pixels_by_source_instance(
             [source for *_, source in segmentation.get_source_image_uids()], segment_numbers=[number]
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.findings.measure import mask_on_display
 from sgseg_dicom.preprocess import enlarge, normalise, shrink
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import ModelInput, Prediction
 
 
@@ -43,7 +43,7 @@ def without_border(
     pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Cut the undeclared border off an image of 224 x 224 pixels and off its mask; resize both to 224 x 224 again."""
-    shown = shown_in_frame(pixels)
+    shown = shown_within_border(pixels)
     if shown is None:
         return pixels, mask
     place = extent_of(~shown, (pixels.shape[0], pixels.shape[1])).place
@@ -54,7 +54,7 @@ def without_border(
 def borderless_input_of(pixels: NDArray[Any]) -> BorderlessInput:
     """Prepare an image of 224 x 224 pixels in the standard display, of 8 bits or from 0 to 1."""
     rows, columns = pixels.shape
-    shown = shown_in_frame(pixels)
+    shown = shown_within_border(pixels)
     extent = extent_of(None if shown is None else ~shown, (rows, columns))
     grey = pixels[extent.place].astype(np.float32)
     if pixels.dtype == np.uint8:

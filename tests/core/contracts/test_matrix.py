@@ -17,11 +17,10 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
 from sgseg_dicom.zones import Laterality
+from tests.support.laterality import SIDE_OF_CODE
 from tests.support.matrix import FORMS, Cell, Looking, cells, infected, write_source
 from tests.support.predictions import pipeline_of
 from tests.support.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
-
-SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
 FINDING, FINDINGS, MEASUREMENT_GROUP, LATERALITY = "121071", "59776-5", "125007", "272741003"
 """The sentence is the first text under either of the first two: TID 1500, TID 2000."""
@@ -123,7 +122,7 @@ def test_the_side_is_the_patients(case: Case) -> None:
     sites = [site.ConceptCodeSequence[0] for group in groups for site in items(group, LATERALITY)]
 
     assert {_side(segment) for segment in segments} == expected
-    assert {SIDE[site.CodeValue] for site in sites} == expected
+    assert {SIDE_OF_CODE[site.CodeValue] for site in sites} == expected
     for report in reports:
         texts = (item.TextValue for item in items(report, FINDING, FINDINGS) if item.ValueType == "TEXT")
         sentence = next(texts)
@@ -139,4 +138,4 @@ def test_dcmtk_reads_the_reports(case: Case) -> None:
 
 
 def _side(segment: Dataset) -> Laterality:
-    return SIDE[segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue]
+    return SIDE_OF_CODE[segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue]

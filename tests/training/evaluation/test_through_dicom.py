@@ -8,7 +8,7 @@ from pydicom import dcmread
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.image_check import load_image_check
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.support.builders import chest_radiograph, write
@@ -80,8 +80,8 @@ def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored
 def test_through_dicom_the_mask_is_the_models_own(pipeline, tmp_path):
     """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel; also inside a border."""
     items = [item for item in read_split(DATA / "QaTa", "valid")[:40] if load_mask(item).any()]
-    plain = next(item for item in items if shown_in_frame(load_image(item)) is None)
-    bordered = next(item for item in items if shown_in_frame(load_image(item)) is not None)
+    plain = next(item for item in items if shown_within_border(load_image(item)) is None)
+    bordered = next(item for item in items if shown_within_border(load_image(item)) is not None)
     for item in (plain, bordered):
         path = write(chest_radiograph(pixels=load_image(item)), tmp_path / "image.dcm")
 
