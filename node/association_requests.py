@@ -33,7 +33,7 @@ _NO_SYNTAX = b"2.25.0"
 """Stands for a syntax whose UID is none: nobody supports it."""
 
 _REJECTED_FOR = {1: (1, 2, 3, 7), 2: (1, 2), 3: (1, 2)}
-"""Reasons of a rejection by its source (PS3.8 table 9-21); the first stands for every other one: "no reason given"."""
+"""Reasons of a rejection by its source (PS3.8 table 9-21); the first, "no reason given", stands for every other."""
 
 _ABORTED_FOR = (0, 1, 2, 4, 5, 6)
 """Reasons of an abort by the provider (PS3.8 table 9-26), likewise."""

@@ -5,12 +5,12 @@ Grey depends on a pixel's stored value alone. So the whole chain (modality LUT, 
 the at most 65,536 values that Bits Stored allows, and the image is looked up in the result.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from highdicom.pixels import apply_lut, apply_voi_window
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from sgseg_dicom.errors import UndecodablePixels
@@ -18,6 +18,7 @@ from sgseg_dicom.reading.header import first_number, numbers_of, text_of
 from sgseg_dicom.reading.pixel_data import PixelFormat
 from sgseg_dicom.reading.pixel_padding import touching_the_edge
 
+_LUT_DESCRIPTOR = 0x00283002
 _RAW_SHARES = (0.005, 0.995)
 _NEARLY = 1 / 512  # half a step of 8 bits away from black or white
 _USEFUL_SHARE = 0.01
@@ -132,7 +133,7 @@ def _grey(
 
 
 def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.float64]:
-    lut = first_lut(header, "ModalityLUTSequence")
+    lut = first_lut(header, "ModalityLUTSequence", mapped=values)
     if lut:
         return apply_lut(values, lut.entries, lut.first_mapped).astype(np.float64)
     slope = first_number(header, "RescaleSlope") or 1.0
@@ -142,8 +143,9 @@ def _after_modality(values: NDArray[np.int64], header: Dataset) -> NDArray[np.fl
 
 def _after_voi(measured: NDArray[np.float64], header: Dataset) -> NDArray[np.float64] | None:
     """The first VOI LUT, else the first window (PS3.3 C.11.2); None where neither is usable."""
-    lut = first_lut(header, "VOILUTSequence")
+    lut = first_lut(header, "VOILUTSequence", mapped=measured)
     if lut:
+        _state_sign(header.VOILUTSequence[0], lut.first_mapped)
         looked_up = apply_lut(np.rint(measured).astype(np.int64), lut.entries, lut.first_mapped)
         return np.clip(looked_up / lut.most, 0, 1)
     window = window_of(header)
@@ -230,8 +232,13 @@ def _intensity_sign(header: Dataset) -> int | None:
     return int(numbers[0]) if numbers and numbers[0] in (1, -1) else None
 
 
-def first_lut(header: Dataset, keyword: str) -> Lut | None:
-    """Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable."""
+def first_lut(header: Dataset, keyword: str, *, mapped: NDArray[Any] | None = None) -> Lut | None:
+    """
+    Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable.
+
+    *mapped* are the values that it is looked up with, stored ones or what the Modality LUT gives: they tell the sign
+    of the first value mapped. Without them it is as the header has it.
+    """
     items = header.get(keyword)
     descriptor = numbers_of(items[0], "LUTDescriptor") if items else []
     data = items[0].get("LUTData") if items else None
@@ -244,10 +251,32 @@ def first_lut(header: Dataset, keyword: str) -> Lut | None:
         entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if len(data) < 2 * count else "<u2")
     else:
         entries = np.atleast_1d(np.asarray(data)) % 2**16
-    if first_mapped >= 2**15 and text_of(header, "PixelRepresentation") == "1":
-        first_mapped -= 2**16  # written as US where the pixels are signed
+    if mapped is not None:
+        first_mapped = _first_mapped(first_mapped, count, mapped)
     entries = entries[:count].astype(np.int64)
     return Lut(entries, first_mapped, _most(entries, bits))
+
+
+def _first_mapped(stated: int, count: int, mapped: NDArray[Any]) -> int:
+    """
+    Give the first value mapped with its sign: signed where the values that come in may be negative (C.11.2.1.1).
+
+    Implicit VR does not tell its sign, and pydicom goes by Pixel Representation alone. Where the table would lie
+    beside all of the values, the other reading is meant.
+    """
+    unsigned = stated % 2**16
+    signed = unsigned - 2**16 if unsigned >= 2**15 else unsigned
+    least, most = float(mapped.min()), float(mapped.max())
+    readings = (signed, unsigned) if least < 0 else (unsigned, signed)
+    return next((first for first in readings if first <= most and first + count > least), readings[0])
+
+
+def _state_sign(item: Dataset, first_mapped: int) -> None:
+    """Write LUT Descriptor in the value representation that tells the sign: a presentation state repeats it."""
+    count, _, bits = (int(number) for number in item.LUTDescriptor)
+    vr, top = ("SS", 2**15) if first_mapped < 0 else ("US", 2**16)
+    count = count % 2**16
+    item.add(DataElement(_LUT_DESCRIPTOR, vr, [count - 2**16 if count >= top else count, first_mapped, bits]))
 
 
 def _most(entries: NDArray[np.int64], bits: int) -> int:

@@ -1,5 +1,6 @@
 """One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
 
+import errno
 import math
 import re
 import struct
@@ -22,6 +23,7 @@ from sgseg_dicom.reading.header import UNPARSABLE, header_of, numbers_of, spacin
 from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
+from sgseg_dicom.reading.plane_orientation import state_orientation
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.records import Radiograph
 from sgseg_dicom.results.provenance import is_own_result
@@ -55,6 +57,10 @@ _MOST_OBLONG = 5.0
 """How many times taller than wide, or the reverse, a pixel can be."""
 
 _UID = re.compile(r"[0-9.]{1,64}")
+_NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
+_ERRNO_OF_PARSER = (None, errno.EINVAL)
+"""Of an OSError that pydicom raises for what it reads, and of one for a place before the file that it is sent to."""
+
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
 
@@ -75,6 +81,7 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
     with disable_value_validation():
         ds = _opened(path)
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -116,6 +123,7 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
     with disable_value_validation():
         ds = _opened(path, stop_before_pixels=True)
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -126,10 +134,10 @@ def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
         return dcmread(path, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
-        raise InvalidDataset(
-            f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
-        ) from error
+        raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
     except OSError as error:
+        if error.errno in _ERRNO_OF_PARSER:
+            raise InvalidDataset(f"{_NO_DICOM} (an element of it is malformed); {_STORE_AGAIN}") from error
         raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
 
 
