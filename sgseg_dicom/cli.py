@@ -269,6 +269,7 @@ def _told_of(results: Results, written: Mapping[str, Path], language: Language) 
     places = {re.split(r"\W", name)[0]: str(path) for name, path in written.items()}
     finding = results.finding
     return {
+        "caution": list(results.caution),
         "sentence": finding.sentence,
         "reads": language.sentence(finding.zones),
         "zones": {
@@ -285,7 +286,9 @@ def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(said) + "\n")
     else:
-        words = " ".join([said.get("reads") or said["why"], *said.get("doubts", ())])
+        words = " ".join(
+            [*said.get("caution", ()), said.get("reads") or said["why"], *said.get("doubts", ())]
+        )
         console.print(f"{said['file']}: {words}", highlight=False, markup=False)
 
 

@@ -16,6 +16,7 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
+from sgseg_dicom.reading.stated_side import side_is_stated
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
@@ -69,7 +70,9 @@ def process(
     viewer: Viewer | None = getattr(segmenter, "viewer", None)
     if viewer is not None:
         with timed("view"):
-            require_upright_chest(model_input, viewer=viewer)
+            require_upright_chest(
+                model_input, viewer=viewer, side_is_stated=side_is_stated(radiograph.header)
+            )
     with timed("infer"):
         prediction = segmenter(model_input)
     with timed("measure"):
@@ -80,7 +83,13 @@ def process(
         )
     with timed("check"):
         require_valid(files, radiograph.header, extent=radiograph.stored_extent)
-    return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
+    return Results(
+        source_uid=radiograph.sop_instance_uid,
+        files=files,
+        names=names,
+        finding=finding,
+        caution=tuple(language.caution(radiograph)),
+    )
 
 
 def answer(

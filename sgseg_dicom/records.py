@@ -272,12 +272,14 @@ class Results:
         names: for each receiver of results, in the order asked, the names of what it gets, the SEG before what
             references it.
         finding: what all of them say.
+        caution: what they say before it, in the readers' language.
     """
 
     source_uid: UID
     files: Mapping[str, Dataset]
     names: tuple[tuple[str, ...], ...]
     finding: Finding
+    caution: tuple[str, ...] = ()
 
     @property
     def objects(self) -> tuple[Dataset, ...]:

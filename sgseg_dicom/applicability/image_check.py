@@ -23,6 +23,14 @@ _BLOCK = 16
 _AT_THE_END = 0.004
 """Share of the range from darkest to brightest that counts as either: one step of 8 bits."""
 
+SURE_OF_SIDE = 2.5
+"""
+Natural log odds against "mirrored" from which the image tells its sides: at most 1 % of mirrored films reach it.
+
+Measured on 2,914 films (QaTa-COV19 valid, normals valid, JSRT, NIH, Cohen) and their mirror images: 0.96 % of the
+mirrored ones reach it (of 1,485 films from outside of QaTa-COV19 0.27 %), and 87.3 % of the others.
+"""
+
 _TURNED = (
     "shown as Patient Orientation says, or as it is stored where that is absent, {looks}; correct the image or its "
     "Patient Orientation at the modality and send again"
@@ -105,19 +113,27 @@ class Viewer(Protocol):
         ...
 
 
-def require_upright_chest(model_input: ModelInput, *, viewer: Viewer) -> None:
+def require_upright_chest(model_input: ModelInput, *, viewer: Viewer, side_is_stated: bool = True) -> None:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.
 
+    Where the header says nothing of the sides (not *side_is_stated*), the image must tell them surely.
+
     Raises:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
-            "upside-down", "cut-off" or "mirrored".
+            "upside-down", "cut-off", "mirrored" or "side-unknown".
     """
     signs = signs_of(model_input.pixels, viewer=viewer, padding=model_input.padding)
     sign = worst_sign(signs, viewer.limits)
     if sign is not None:
         reason, text = _REASONS[sign]
         raise NotApplicable(text, reason=reason)
+    if not side_is_stated and signs["mirrored"] > -SURE_OF_SIDE:
+        raise NotApplicable(
+            "no orientation, view or laterality is stated, and the image does not tell surely which side is which; "
+            "state Patient Orientation at the modality and send again, or judge it by eye alone",
+            reason="side-unknown",
+        )
 
 
 def signs_of(

@@ -14,6 +14,7 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
 from sgseg_dicom.reading.header import text_of
+from sgseg_dicom.reading.stated_side import side_is_stated
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
@@ -138,17 +139,25 @@ class Language:
 
     @property
     def possible_assumptions(self) -> list[str]:
-        """All that `assumptions` may say."""
+        """All that `assumptions` and `caution` may say."""
         remark = self._grammar.remark
-        return [self._said(remark.sides_by_the_middle), self._said(remark.orientation_unknown)]
+        said = [remark.sides_by_the_middle, remark.orientation_unknown, remark.side_by_look]
+        return [self._said(text) for text in said if text is not None]
 
     def assumptions(self, radiograph: Radiograph) -> list[str]:
-        """Say what was taken for granted about the sides."""
-        by_the_middle, unknown = self.possible_assumptions
+        """Say what was taken for granted about the sides, but for what `caution` says."""
+        by_the_middle, unknown = self.possible_assumptions[:2]
         said = [by_the_middle]
-        if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
+        if not text_of(radiograph.header, "PatientOrientation").strip("\\ ") and not self.caution(radiograph):
             said.append(unknown)
         return said
+
+    def caution(self, radiograph: Radiograph) -> list[str]:
+        """Say what must be read before the finding: that nothing but the image's look tells its sides."""
+        if side_is_stated(radiograph.header):
+            return []
+        remark = self._grammar.remark
+        return [self._said(remark.side_by_look or remark.orientation_unknown)]
 
     @property
     def nominal_geometry(self) -> str:
@@ -286,7 +295,10 @@ def _require_short(language: Language) -> None:
     """All that is said under an image stands in one text of a presentation state, at most SHORT_TEXT characters."""
     sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
     doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
-    said = " ".join([max(sentences, key=len), *doubts, language.limits, *language.possible_assumptions])
+    by_the_middle, *of_the_side = language.possible_assumptions  # of the latter one is said
+    said = " ".join(
+        [max(sentences, key=len), *doubts, language.limits, by_the_middle, max(of_the_side, key=len)]
+    )
     if len(said) > SHORT_TEXT:
         raise ConfigError(
             f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(said)} "

@@ -48,6 +48,7 @@ REASONS: Mapping[str, codes.Code] = MappingProxyType(
         "decubitus-view": _NOT_SUPPORTED,
         "partial-image": _NOT_SUPPORTED,
         "orientation": _MALFORMED,
+        "side-unknown": _MALFORMED,
         "not-chest": _NOT_SUPPORTED,
         "not-a-patient": _NOT_SUPPORTED,
         "child": _DCM.InterpretationRequiresSpecialistExpertise,
