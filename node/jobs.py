@@ -15,7 +15,9 @@ class Ending(StrEnum):
     FINDING = "finding"
     NO_FINDING = "no finding"
     REJECTED = "rejected"  # the image is at fault
-    QUARANTINED = "quarantined"  # its SOP Instance UID was already taken by other content
+    QUARANTINED = (
+        "quarantined"  # its SOP Instance UID was already taken by other content, or none can be read
+    )
     FAILED = "failed"  # we are at fault: a person must look
 
     @property

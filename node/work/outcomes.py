@@ -10,6 +10,7 @@ from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
     Disposition,
+    InvalidDataset,
     InvalidResult,
     NotApplicable,
     SgsegError,
@@ -77,8 +78,10 @@ def require_processable(job: Job, *, deadly: bool) -> None:
 
 def outcome_of(error: SgsegError) -> Outcome:
     """Translate what was raised instead of results."""
-    if isinstance(error, ConflictingInstance):
-        ending = Ending.QUARANTINED
+    if isinstance(error, ConflictingInstance) or (
+        isinstance(error, InvalidDataset) and not error.names_image
+    ):
+        ending = Ending.QUARANTINED  # no answer could say of which image it is
     elif error.disposition is Disposition.REJECT:
         ending = Ending.REJECTED
     else:

@@ -24,6 +24,7 @@ from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from sgseg_dicom.reading.plane_orientation import state_orientation
+from sgseg_dicom.reading.salvage import salvaged
 from sgseg_dicom.reading.undeclared_borders import shown_in_frame
 from sgseg_dicom.records import Radiograph
 from sgseg_dicom.results.provenance import is_own_result
@@ -79,7 +80,11 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
     """
     # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
     with disable_value_validation():
-        ds = _opened(path)
+        try:
+            ds = _opened(path)
+        except InvalidDataset as error:
+            error.names_image = _names_image(path)
+            raise
         header = header_of(ds, undeclared=undeclared)
         state_orientation(header)
         _require_identity(header)
@@ -121,7 +126,7 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
         StorageUnavailable: the file cannot be read.
     """
     with disable_value_validation():
-        ds = _opened(path, stop_before_pixels=True)
+        ds = _opened_header(path)
         header = header_of(ds, undeclared=undeclared)
         state_orientation(header)
         _require_identity(header)
@@ -132,20 +137,46 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
 
 def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
-        return dcmread(path, stop_before_pixels=stop_before_pixels)
+        ds = dcmread(path, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
         raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
     except OSError as error:
         if error.errno in _ERRNO_OF_PARSER:
             raise InvalidDataset(f"{_NO_DICOM} (an element of it is malformed); {_STORE_AGAIN}") from error
         raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+    if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
+        raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
+    return ds
+
+
+def _opened_header(path: Path) -> FileDataset:
+    """Open without pixels, and where need be without the one element that is malformed."""
+    try:
+        return _opened(path, stop_before_pixels=True)
+    except InvalidDataset:
+        sound = salvaged(path)
+        if sound is None:
+            raise
+        return sound
+
+
+def _names_image(path: Path) -> bool:
+    """Whether a file that cannot be read whole tells all the same which image it is."""
+    try:
+        read_header(path)
+    except InvalidDataset:
+        return False
+    except UnsupportedObject:  # a result of ours: it is known which
+        pass
+    return True
 
 
 def _require_identity(header: Dataset) -> None:
     for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not _UID.fullmatch(str(header.get(keyword) or "")):
             raise InvalidDataset(
-                f"{keyword} is missing or no UID: results could not refer to the image; resend it"
+                f"{keyword} is missing or no UID: results could not refer to the image; resend it",
+                names_image=False,
             )
 
 

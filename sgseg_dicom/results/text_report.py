@@ -28,8 +28,8 @@ def encode_text(
     """
     Write the finding in words (TID 2000), also where nothing was found; a draft, as `encode_sr`.
 
-    First a caution about the sides, where there is one, and the warning; then the sentence, what contradicts it, the six
-    zones and the regions' sizes; then what was looked for and taken for granted; then the image and the SEG.
+    First a caution about the sides, where there is one, and the warning; then the sentence, what contradicts it, the
+    six zones and the regions' sizes; then what was looked for and taken for granted; then the image and the SEG.
 
     Args:
         radiograph: the source image.

@@ -220,7 +220,7 @@ def test_another_part_of_the_body_is_found_in_a_description(keyword: str, text: 
     ids=str,
 )
 def test_a_chest_is_judged_whatever_else_is_named(attributes: dict[str, object], tmp_path: Path) -> None:
-    """The image's own attribute decides, then the nearest description that names a part; chest beside another is chest."""
+    """The image's own attribute decides, then the nearest description that names a part; one of both is a chest's."""
     assert reason(tmp_path, ViewPosition="AP", **attributes) is None
 
 

@@ -82,7 +82,7 @@ def test_the_header_of_an_image_that_is_not_judged_has_the_letters_too(tmp_path:
     silent = {"PatientOrientation": "", "ImageOrientationPatient": MIRRORED}
     path = write(chest_radiograph(pixels=PIXELS, **silent), tmp_path / "x.dcm")
 
-    assert ["R", "F"] == list(read_header(path).PatientOrientation)
+    assert list(read_header(path).PatientOrientation) == ["R", "F"]
 
 
 @pytest.mark.parametrize(
