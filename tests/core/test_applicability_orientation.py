@@ -87,7 +87,13 @@ def test_the_header_of_an_image_that_is_not_judged_has_the_letters_too(tmp_path:
 
 @pytest.mark.parametrize(
     "cosines",
-    [[0, 1, 0, 0, 0, -1], [0, -1, 0, 0, 0, -1], [0, 0, -1, 0, 1, 0], [0.3, 0.954, 0, 0, 0, -1], [-1, 0, 0, 0, 1, 0]],
+    [
+        [0, 1, 0, 0, 0, -1],
+        [0, -1, 0, 0, 0, -1],
+        [0, 0, -1, 0, 1, 0],
+        [0.3, 0.954, 0, 0, 0, -1],
+        [-1, 0, 0, 0, 1, 0],
+    ],
     ids=str,
 )
 def test_cosines_along_the_depth_of_the_patient_are_a_laterals(cosines: list[float], tmp_path: Path) -> None:
