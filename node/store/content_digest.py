@@ -1,4 +1,4 @@
-"""The content of a received file, whoever wrote it down."""
+"""Whether two files have the same content, no matter which software wrote them."""
 
 import hashlib
 from pathlib import Path
@@ -11,10 +11,10 @@ _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 
 def content_digest(path: Path) -> str:
     """
-    Give the sha256 of the data set as encoded; who wrote the file meta information does not count.
+    Give the SHA-256 of the encoded data set and its transfer syntax, without the rest of the file meta information.
 
     Raises:
-        InvalidDataset: no preamble, no group length.
+        InvalidDataset: the preamble, the group length or the transfer syntax is missing.
     """
     with path.open("rb") as file:
         head = file.read(_PREAMBLE + _GROUP_LENGTH)

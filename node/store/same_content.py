@@ -18,8 +18,8 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import STR_VR
 
+from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.reading.character_sets import encodings_of, without_escapes
-from sgseg_dicom.reading.header import UNPARSABLE
 
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 _PIXEL_DATA = 0x7FE00010

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pydicom import Dataset
 
-from sgseg_dicom.reading.header import text_of
+from sgseg_dicom.attributes import text_of
 
 
 class Description(NamedTuple):

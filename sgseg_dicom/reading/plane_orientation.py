@@ -1,17 +1,16 @@
 """
-Image Orientation (Patient) (0020,0037) -> Patient Orientation (0020,0020), where the image states only the former.
+Image Orientation (Patient) (0020,0037): where columns and rows of an image lead in the patient, as unit vectors.
 
-PS3.3 C.7.6.1.1.1 requires Patient Orientation only where Image Orientation (Patient) is absent. The latter gives the
-direction of growing column index and that of growing row index as unit vectors, in a system whose axes lead to the
-patient's left, back (posterior) and head (C.7.6.2.1.1).
+PS3.3 C.7.6.1.1.1 requires Patient Orientation (0020,0020) only where this attribute is absent. It has the direction
+of growing column index and that of growing row index, in a system whose axes lead to the patient's left, back
+(posterior) and head (C.7.6.2.1.1).
 """
 
 import math
 
 from pydicom import Dataset
 
-from sgseg_dicom.reading.header import numbers_of, text_of
-from sgseg_dicom.reading.patient_orientation import directions_of
+from sgseg_dicom.attributes import numbers_of, text_of
 
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))
 """Where an axis leads, and where its reverse does."""
@@ -32,14 +31,32 @@ def state_orientation(header: Dataset) -> None:
     """
     Write Patient Orientation into a header that lacks it, from Image Orientation (Patient); the nearest axes count.
 
-    So every later stage reads one attribute. Nothing is written where neither is stated, or the latter tells nothing.
+    So results repeat it. Nothing is written where neither is stated, or the latter tells nothing.
     """
-    vectors = orientation_vectors(header)
-    if vectors and not text_of(header, "PatientOrientation").strip("\\ "):
-        header.PatientOrientation = [_letter(vector) for vector in vectors]
+    letters = letters_of_plane(header)
+    if letters and not text_of(header, "PatientOrientation").strip("\\ "):
+        header.PatientOrientation = list(letters)
 
 
-def orientation_vectors(header: Dataset) -> tuple[Vector, Vector] | None:
+def letters_of_plane(header: Dataset) -> tuple[str, str] | None:
+    """Give the letters of Patient Orientation that are nearest to the vectors; None where there are none."""
+    vectors = _vectors(header)
+    return None if vectors is None else (_letter(vectors[0]), _letter(vectors[1]))
+
+
+def is_stated_in_vain(header: Dataset) -> bool:
+    """Whether there are numbers that are neither directions nor a placeholder (zeros, or what software writes)."""
+    numbers = _stated(header)
+    return any(numbers) and tuple(numbers) != _NOMINAL and _vectors(header) is None
+
+
+def is_oblique(header: Dataset) -> bool:
+    """Whether the direction across the patient leads far to the front or back, though not mainly."""
+    vectors = _vectors(header) or ()
+    return any(_letter(vector) in "LR" and abs(vector[1]) >= _OBLIQUE for vector in vectors)
+
+
+def _vectors(header: Dataset) -> tuple[Vector, Vector] | None:
     """Give where columns and rows lead, as unit vectors; None where absent, nominal, or no pair of such vectors."""
     numbers = _stated(header)
     if len(numbers) != 6 or tuple(numbers) == _NOMINAL:
@@ -50,27 +67,6 @@ def orientation_vectors(header: Dataset) -> tuple[Vector, Vector] | None:
     if any(abs(length - 1) > _TOLERANCE for length in lengths) or abs(crossing) > _TOLERANCE:
         return None
     return (along_row[0], along_row[1], along_row[2]), (along_column[0], along_column[1], along_column[2])
-
-
-def is_stated_in_vain(header: Dataset) -> bool:
-    """Whether there are numbers that are neither directions nor a placeholder (zeros, or what software writes)."""
-    numbers = _stated(header)
-    return any(numbers) and tuple(numbers) != _NOMINAL and orientation_vectors(header) is None
-
-
-def contradicts(header: Dataset) -> bool:
-    """Whether Patient Orientation says another direction than Image Orientation (Patient)."""
-    vectors = orientation_vectors(header)
-    stated = directions_of(header)
-    return vectors is not None and any(
-        letter and letter != _letter(vector) for letter, vector in zip(stated, vectors, strict=True)
-    )
-
-
-def is_oblique(header: Dataset) -> bool:
-    """Whether the direction across the patient leads far to the front or back, though not mainly."""
-    vectors = orientation_vectors(header) or ()
-    return any(_letter(vector) in "LR" and abs(vector[1]) >= _OBLIQUE for vector in vectors)
 
 
 def _letter(vector: Vector) -> str:

@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from sgseg_dicom.reading.header import UNPARSABLE
+from sgseg_dicom.attributes import UNPARSABLE
 
 _META_FROM, _META_LENGTH = 132, 12
 """Bytes before the file meta information, and of its group length (PS3.10 7.1)."""
