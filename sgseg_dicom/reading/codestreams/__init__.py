@@ -1,0 +1,1 @@
+"""Compressed Pixel Data -> pixels, only where the whole codestream is there."""
