@@ -1,4 +1,4 @@
-"""The content of a received file, whoever wrote it down."""
+"""Whether two files have the same content, no matter which software wrote them."""
 
 import hashlib
 from pathlib import Path
@@ -9,8 +9,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.errors import InvalidDataset
-from sgseg_dicom.reading.header import UNPARSABLE
 
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 
@@ -20,10 +20,10 @@ _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 
 def content_digest(path: Path) -> str:
     """
-    Give the sha256 of the data set as encoded; who wrote the file meta information does not count.
+    Give the SHA-256 of the encoded data set and its transfer syntax, without the rest of the file meta information.
 
     Raises:
-        InvalidDataset: no preamble, no group length.
+        InvalidDataset: the preamble, the group length or the transfer syntax is missing.
     """
     with path.open("rb") as file:
         head = file.read(_PREAMBLE + _GROUP_LENGTH)
@@ -38,10 +38,10 @@ def content_digest(path: Path) -> str:
 
 def same_data_set(first: Path, second: Path) -> bool:
     """
-    Say whether two files hold the same values, with value representations or without, whatever their lengths' form.
+    Report whether two files hold the same values, in explicit or implicit VR, with defined or undefined lengths.
 
-    Over two routes (modality and archive, say) an image comes in two encodings. Compressed or big endian ones are
-    not compared: False.
+    An image that arrives over two routes, for example from the modality and from the archive, may come in two
+    encodings. Compressed and big endian files are not compared: False.
     """
     try:
         one, other = _plain_bytes(first), _plain_bytes(second)
@@ -51,24 +51,25 @@ def same_data_set(first: Path, second: Path) -> bool:
 
 
 def _plain_bytes(path: Path) -> bytes | None:
-    """Encode as Implicit VR Little Endian, sequences with their lengths, groups without; None if it cannot be."""
+    """Encode as Implicit VR Little Endian, sequences with defined lengths; None where the pixels are compressed."""
     ds = dcmread(path)
     if ds.file_meta.TransferSyntaxUID not in _PLAIN:
         return None
-    _say_lengths(ds)
+    _define_lengths(ds)
     encoded = DicomBytesIO()
     encoded.is_little_endian, encoded.is_implicit_VR = True, True
     write_dataset(encoded, ds)
     return encoded.getvalue()
 
 
-def _say_lengths(ds: Dataset) -> None:
+def _define_lengths(ds: Dataset) -> None:
+    """Give all sequences and items a defined length."""
     for element in ds:
         if element.VR == "SQ":
             element.is_undefined_length = False
             for item in element.value:
                 item.is_undefined_length_sequence_item = False
-                _say_lengths(item)
+                _define_lengths(item)
 
 
 def _transfer_syntax(meta: bytes) -> bytes:

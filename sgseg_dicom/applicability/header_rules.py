@@ -1,7 +1,7 @@
 """
 Is this an adult frontal chest radiograph that the model may judge?
 
-Header, size, and what is hidden; `view` asks the pixels.
+Header, size, and what is hidden. `image_check` asks the pixels afterwards.
 """
 
 import re
@@ -12,10 +12,10 @@ from datetime import date
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
+from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.reading.header import text_of
-from sgseg_dicom.reading.patient_orientation import directions_of, is_usable
-from sgseg_dicom.records import Radiograph
+from sgseg_dicom.records import Radiograph, StatedOrientation
+from sgseg_dicom.refusal_reasons import RefusalReason
 
 ADULT_YEARS = 18
 LEAST_SIDE = 64
@@ -130,20 +130,19 @@ def require_applicable(radiograph: Radiograph) -> None:
     """
     _require_image(radiograph)
     _require_patient(radiograph.header)
-    _require_frontal(radiograph.header)
+    _require_frontal(radiograph)
     _require_whole(radiograph.header)
-    _require_sides(radiograph.header)
+    _require_sides(radiograph.display.orientation)
     _require_chest(radiograph.header)
     _require_adult(radiograph.header)
 
 
-def _require_sides(header: Dataset) -> None:
-    """An orientation that is stated but tells no side is no standard display: the wrong side is the worst error."""
-    stated = text_of(header, "PatientOrientation").strip("\\ ")
-    if stated and not is_usable(header):
+def _require_sides(orientation: StatedOrientation) -> None:
+    """An orientation that is stated and names no side is no standard display: the wrong side is the worst error."""
+    if orientation.stated and not orientation.tells_sides:
         raise NotApplicable(
             "Patient Orientation is stated but does not tell right from left; correct it and send again",
-            reason="orientation",
+            reason=RefusalReason.ORIENTATION,
         )
 
 
@@ -152,14 +151,14 @@ def _require_image(radiograph: Radiograph) -> None:
     if min(rows, columns) < LEAST_SIDE:
         raise NotApplicable(
             f"the image has {rows} x {columns} pixels, fewer than {LEAST_SIDE} on a side; send the original",
-            reason="too-small",
+            reason=RefusalReason.TOO_SMALL,
         )
     _require_shown(radiograph)
     pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
     if pixels.min() == pixels.max():
         raise NotApplicable(
             "every pixel has the same value: the image is blank; look at the original and send that",
-            reason="blank",
+            reason=RefusalReason.BLANK,
         )
 
 
@@ -168,43 +167,45 @@ def _require_shown(radiograph: Radiograph) -> None:
         if share > MOST_HIDDEN:
             raise NotApplicable(
                 f"padding or the display shutter hides the place of the {side.word} lung; send the whole image",
-                reason="cut-off",
+                reason=RefusalReason.CUT_OFF,
             )
     if shutter_is_off_centre(radiograph):
         raise NotApplicable(
             "the display shutter leaves one side of the image and not the other: it may hide a lung, and no middle "
             "tells the lungs apart; correct the shutter, or send the image without it",
-            reason="cut-off",
+            reason=RefusalReason.CUT_OFF,
         )
 
 
 def _require_patient(header: Dataset) -> None:
-    """Refuse phantoms and test images (0028,0300), and animals: what is said of them is true of nobody."""
+    """Refuse phantoms and test images (0028,0300), and animals: a report about them is true of nobody."""
     if text_of(header, "QualityControlImage") == "YES":
         raise NotApplicable(
             "Quality Control Image says that this is a phantom or a test image; only patients are judged",
-            reason="not-a-patient",
+            reason=RefusalReason.NOT_A_PATIENT,
         )
     species = [text_of(header, "PatientSpeciesDescription")]
     coded = list(_coded(header, "PatientSpeciesCodeSequence"))
-    if any(_HUMAN.fullmatch(told) for pair in coded for told in pair if told):
+    if any(_HUMAN.fullmatch(text) for pair in coded for text in pair if text):
         return
-    if not all(_HUMAN.fullmatch(told) for told in species + [told for pair in coded for told in pair]):
+    if not all(_HUMAN.fullmatch(text) for text in species + [text for pair in coded for text in pair]):
         raise NotApplicable(
-            "Patient Species names an animal; only human patients are judged", reason="not-a-patient"
+            "Patient Species names an animal; only human patients are judged",
+            reason=RefusalReason.NOT_A_PATIENT,
         )
 
 
-def _require_frontal(header: Dataset) -> None:
-    if {"A", "P"} & set(directions_of(header)):
-        raise _wrong_view("lateral", "Patient Orientation")
-    for source, code, text in _stated_views(header):
+def _require_frontal(radiograph: Radiograph) -> None:
+    orientation = radiograph.display.orientation
+    if {"A", "P"} & {orientation.along_row, orientation.along_column}:
+        raise _wrong_view(RefusalReason.LATERAL_VIEW, "Patient Orientation")
+    for source, code, text in _stated_views(radiograph.header):
         if _DECUBITUS.search(text):
-            raise _wrong_view("decubitus", source)
+            raise _wrong_view(RefusalReason.DECUBITUS_VIEW, source)
         if code in _OBLIQUE_CODES or _OBLIQUE.search(_without_accents(text)):
-            raise _wrong_view("oblique", source)
+            raise _wrong_view(RefusalReason.OBLIQUE_VIEW, source)
         if code in _LATERAL_CODES or _LATERAL.search(_without_accents(text)):
-            raise _wrong_view("lateral", source)
+            raise _wrong_view(RefusalReason.LATERAL_VIEW, source)
 
 
 def _require_whole(header: Dataset) -> None:
@@ -213,12 +214,12 @@ def _require_whole(header: Dataset) -> None:
 
     Being derived is no reason: ordinary DX say that too.
     """
-    told = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
-    if any(_PARTIAL.search(text) for text in told):
+    stated = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
+    if any(_PARTIAL.search(text) for text in stated):
         raise NotApplicable(
             "the description, the derivation or Image Type says bone, subtraction, dual energy, enhanced lines or "
             "tomosynthesis: only the radiograph itself is judged; send that",
-            reason="partial-image",
+            reason=RefusalReason.PARTIAL_IMAGE,
         )
 
 
@@ -239,10 +240,11 @@ def _without_accents(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
 
 
-def _wrong_view(view: str, source: str) -> NotApplicable:
+def _wrong_view(reason: RefusalReason, source: str) -> NotApplicable:
+    view = reason.removesuffix("-view")
     return NotApplicable(
         f"{source} says {view}; only frontal views (PA, AP) of a patient upright or supine are judged",
-        reason=f"{view}-view",
+        reason=reason,
     )
 
 
@@ -254,14 +256,17 @@ def _require_chest(header: Dataset) -> None:
     if all(_VAGUE.fullmatch(text) for _, text in named):
         return
     part = named[0][1] if named[0][1] in _OTHER_PARTS else "another one"
-    raise NotApplicable(f"the body part is {part}; only chest radiographs are judged", reason="not-chest")
+    raise NotApplicable(
+        f"the body part is {part}; only chest radiographs are judged", reason=RefusalReason.NOT_CHEST
+    )
 
 
 def _require_adult(header: Dataset) -> None:
     years = _age(header)
     if years is not None and years < ADULT_YEARS:
         raise NotApplicable(
-            f"the patient is younger than {ADULT_YEARS} years; only adults are judged", reason="child"
+            f"the patient is younger than {ADULT_YEARS} years; only adults are judged",
+            reason=RefusalReason.CHILD,
         )
 
 
@@ -282,8 +287,8 @@ def _age_by_dates(header: Dataset, *, otherwise: float | None) -> float | None:
         return otherwise
     # Where no date of the image can be true, it is at the latest of today: who is no adult today was none then.
     dates = (_date(header, keyword) for keyword in _DATES)
-    seen = next((day for day in dates if day and born <= day), today)
-    return seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))
+    taken = next((day for day in dates if day and born <= day), today)
+    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))
 
 
 def _date(header: Dataset, keyword: str) -> date | None:

@@ -117,7 +117,7 @@ def _area(area: Item, case: Case) -> Iterator[Broken]:
 
 
 def _is_calibrated(header: Dataset) -> bool:
-    """Whether a distance is one in the patient (PS3.3 10.7.1.3): stated, or the detector's and corrected."""
+    """Whether a distance is one in the patient (PS3.3 10.7.1.1): stated, or the detector's and corrected."""
     if not _is_positive_pair(header, "PixelSpacing"):
         return False
     if text(header, "PixelSpacingCalibrationType"):

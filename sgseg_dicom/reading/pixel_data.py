@@ -13,8 +13,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
+from sgseg_dicom.attributes import numbers_of, text_of
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
-from sgseg_dicom.reading.header import numbers_of, text_of
 
 LARGEST = 100_000_000
 """The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
@@ -41,9 +41,10 @@ _BY_PYDICOM = (
     uid.DeflatedExplicitVRLittleEndian,
     uid.RLELossless,
 )
+DECODED = frozenset({*_CODECS, *_BY_PYDICOM})
+"""The transfer syntaxes that have a decoder: exactly those that are accepted."""
+
 _LOSSY = (uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
-TRANSFER_SYNTAXES: tuple[UID, ...] = (*_BY_PYDICOM, *_CODECS)
-"""Every transfer syntax that is decoded; the receiver may offer just these."""
 
 # What imagecodecs (RuntimeError, ValueError), pydicom and gdcm raise for a damaged stream.
 _FAILURES = (
@@ -105,7 +106,7 @@ class PixelFormat:
 
 def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     """
-    Decode the one frame of *ds*.
+    Decode the one frame (PS3.3 C.7.6.6) of *ds*.
 
     Returns:
         uint16 (rows, columns), the Bits Stored of each pixel as they are, the rest zero: a negative value
@@ -119,7 +120,7 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     element = ds.get_item("PixelData") if "PixelData" in ds else None
     if element is None or not element.value:
         raise UndecodablePixels("Pixel Data (7FE0,0010) is missing or empty; send the image itself")
-    if transfer_syntax not in TRANSFER_SYNTAXES:
+    if transfer_syntax not in DECODED:
         raise UndecodablePixels(
             f"no decoder for transfer syntax {transfer_syntax.name}; send it uncompressed"
         )
@@ -127,7 +128,7 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
         decoded = _decoded(element.value, transfer_syntax, pixel_format, element.VR or "OW")
     except _FAILURES as error:
         raise UndecodablePixels(
-            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_told(error)}"
+            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_summary_of(error)}"
         ) from error
     if decoded.shape != (pixel_format.rows, pixel_format.columns):
         raise _mismatch(decoded.shape, pixel_format)
@@ -157,7 +158,7 @@ def _by_pydicom(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
         "pixel_vr": vr,
-        "correct_unused_bits": False,  # `_stored_bits` does, and looks at High Bit too
+        "correct_unused_bits": False,  # `_stored_bits` does, and reads High Bit too
     }
     return get_decoder(transfer_syntax).as_array(data, index=0, raw=True, **options)[0]
 
@@ -192,9 +193,9 @@ def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
 
 
 def _mismatch(found: tuple[int, ...] | None, pixel_format: PixelFormat) -> UndecodablePixels:
-    said = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
+    stated = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
     what = "hold no image" if found is None else f"hold {' x '.join(map(str, found))}"
-    return UndecodablePixels(f"{said}, but the pixel data {what}; send the image again from its source")
+    return UndecodablePixels(f"{stated}, but the pixel data {what}; send the image again from its source")
 
 
 def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
@@ -206,5 +207,5 @@ def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
     return int(numbers[0])
 
 
-def _told(error: Exception) -> str:
+def _summary_of(error: Exception) -> str:
     return " ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

@@ -73,9 +73,9 @@ def _sentences(finding: Finding, language: Language) -> list[TextContentItem]:
 
     It is the one that other software can rely on: `sgseg_dicom.zones.zones_of` reads it.
     """
-    said = language.sentence(finding.zones)
-    items = [TextContentItem(codes.FINDING, said, relationship_type=_CONTAINS)]
-    if said != finding.sentence:
+    sentence = language.sentence(finding.zones)
+    items = [TextContentItem(codes.FINDING, sentence, relationship_type=_CONTAINS)]
+    if sentence != finding.sentence:
         canonical = TextContentItem(codes.FINDING, finding.sentence, relationship_type=_CONTAINS)
         canonical.ContentSequence = language_of(ENGLISH)
         items.append(canonical)
@@ -91,7 +91,7 @@ def _zone(zone: Zone, judgement: codes.Code) -> CodeContentItem:
 
 
 def _descriptors(source: Dataset) -> list[ContentItem]:
-    """Build TID 1602 and, of TID 1603, what the image tells."""
+    """Build TID 1602 and, of TID 1603, what the image states."""
     dcm = dicom_codes.DCM
     items: list[ContentItem] = [
         _number(dcm.PixelDataRows, source.Rows, codes.PIXELS),
