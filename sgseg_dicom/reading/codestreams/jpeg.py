@@ -9,13 +9,12 @@ samples, of the image. A stream without EOI is whole if they do.
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from sgseg_dicom.errors import UndecodablePixels
+from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged, more_components
 from sgseg_dicom.reading.codestreams.entropy_walk import Walker
 from sgseg_dicom.reading.codestreams.huffman_steps import Steps, steps_of_blocks, steps_of_samples
 from sgseg_dicom.reading.codestreams.jpeg_segments import (
@@ -27,6 +26,7 @@ from sgseg_dicom.reading.codestreams.jpeg_segments import (
     read_header,
 )
 
+_NAME = "JPEG"
 _SEQUENTIAL = (0xC0, 0xC1)  # baseline, and extended sequential with Huffman codes
 _BLOCK = 8
 _TAIL = 64
@@ -36,32 +36,29 @@ _SURE_ZEROS = 2
 """So many zero bytes at the end of data are nothing special."""
 
 
-def decode_jpeg(stream: bytes, header: JpegHeader) -> NDArray[Any]:
+def decode_jpeg(stream: bytes) -> Decoded:
     """
-    Decode a greyscale JPEG *stream*, whose *header* has been read.
-
-    Returns:
-        uint8 or uint16 (rows, columns).
+    Decode a greyscale JPEG *stream*.
 
     Raises:
+        MalformedStream: the header makes no sense.
         UndecodablePixels: data are missing, damaged or left over, or the stream is of a process that no transfer
             syntax here has.
     """
+    header = read_header(stream)
     _require_process(header)
     with ThreadPoolExecutor(1) as pool:  # the decoder leaves Python's lock alone
         decoding = pool.submit(imagecodecs.jpeg8_decode, _plain(stream, header))
         _require_whole(stream, header)
         pixels = np.asarray(decoding.result())
     if header.process == LOSSLESS and pixels.size and int(pixels.max()) >> header.precision:
-        raise _damaged(f"differences lead to values of more than {header.precision} bits")
-    return pixels
+        raise damaged(_NAME, f"differences lead to values of more than {header.precision} bits")
+    return Decoded(pixels, header.precision)
 
 
 def _require_process(header: JpegHeader) -> None:
     if len(header.components) != 1 or len(header.scan.components) != 1:
-        raise UndecodablePixels(
-            f"the JPEG stream has {len(header.components)} components; send greyscale images only"
-        )
+        raise more_components(_NAME, len(header.components))
     if header.process not in (*_SEQUENTIAL, LOSSLESS):
         raise UndecodablePixels(
             f"the JPEG stream is of a process (SOF{header.process - 0xC0}) that its transfer syntax does not allow "
@@ -74,9 +71,9 @@ def _require_whole(stream: bytes, header: JpegHeader) -> None:
     coded = read_entropy_coded(stream, header.scan.data, restarts=header.restart_interval > 0)
     units = list(_units(header))
     if len(units) != len(coded.intervals):
-        raise _damaged(f"{len(coded.intervals)} of {len(units)} restart intervals are there")
+        raise damaged(_NAME, f"{len(coded.intervals)} of {len(units)} restart intervals are there")
     if coded.restarts != [number % 8 for number in range(len(units) - 1)]:
-        raise _damaged("restart markers are out of order")
+        raise damaged(_NAME, "restart markers are out of order")
     walker = Walker(coded.data, _steps(header))
     *_, (begin, _) = coded.intervals
     filled = max(begin, len(coded.data.rstrip(b"\0")))  # zeros may be padding: the walk must not go into them
@@ -86,7 +83,7 @@ def _require_whole(stream: bytes, header: JpegHeader) -> None:
     for place, due, (_, end) in zip(walker.places_at(spans), units, coded.intervals, strict=True):
         at_end = None if place is None else walker.place_after(place, due, 8 * end)
         if at_end is None:
-            raise _damaged("its entropy-coded data do not hold the image, or hold more")
+            raise damaged(_NAME, "its entropy-coded data do not hold the image, or hold more")
         _require_end(coded, at_end.bit, end, filled)
 
 
@@ -98,7 +95,7 @@ def _require_end(coded: EntropyCoded, bit: int, end: int, filled: int) -> None:
         return
     zeros_before = first - filled
     if any(coded.data[first:end]) or (left > _SURE_ZEROS and zeros_before > _SURE_ZEROS):
-        raise _damaged(f"{left} bytes are left over behind the image")
+        raise damaged(_NAME, f"{left} bytes are left over behind the image")
 
 
 def _units(header: JpegHeader) -> Iterator[int]:
@@ -124,7 +121,7 @@ def _table(header: JpegHeader, of_class: int, number: int) -> HuffmanTable:
     try:
         return header.tables[of_class, number]
     except KeyError as error:
-        raise _damaged("a Huffman table is missing") from error
+        raise damaged(_NAME, "a Huffman table is missing") from error
 
 
 def _plain(stream: bytes, header: JpegHeader) -> bytes:
@@ -144,7 +141,3 @@ def _plain(stream: bytes, header: JpegHeader) -> bytes:
         first, last, high, low = 0, 63, 0, 0
     scan[-5:] = header.components[0], dc << 4 | ac, first, last, high << 4 | low
     return b"".join((stream[: header.scan.start], scan, stream[header.scan.data :]))
-
-
-def _damaged(what: str) -> UndecodablePixels:
-    return UndecodablePixels(f"the JPEG stream is damaged or cut off: {what}; send the image again")

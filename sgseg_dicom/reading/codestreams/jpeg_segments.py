@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ def read_entropy_coded(stream: bytes, start: int, *, restarts: bool) -> EntropyC
     data = coded[:end][kept].tobytes()
     borders = [0, *cuts.tolist(), len(data)]
     numbers = (coded[at_restart + 1] - _RST.start).tolist()
-    return EntropyCoded(data, list(zip(borders[:-1], borders[1:], strict=True)), numbers, start + end)
+    return EntropyCoded(data, list(pairwise(borders)), numbers, start + end)
 
 
 def _after_start(stream: bytes) -> int:
