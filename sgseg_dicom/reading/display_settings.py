@@ -83,7 +83,11 @@ def _is_inverted(header: Dataset) -> bool:
 
 
 def _lookup_table(header: Dataset, keyword: str) -> LookupTable | None:
-    """Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable."""
+    """
+    Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable.
+
+    One with fewer entries than it says is cut off: which values its entries are for is not known.
+    """
     items = header.get(keyword)
     descriptor = numbers_of(items[0], "LUTDescriptor") if items else []
     data = items[0].get("LUTData") if items else None
@@ -93,11 +97,14 @@ def _lookup_table(header: Dataset, keyword: str) -> LookupTable | None:
     count = count % 2**16 or 2**16  # 0 stands for 65,536
     if isinstance(data, bytes):
         # 8-bit entries may be packed two to a word, or have a word each.
-        entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if len(data) < 2 * count else "<u2")
+        packed = len(data) < 2 * count and bits <= 8
+        entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
     else:
         entries = np.atleast_1d(np.asarray(data)) % 2**16
     if first_mapped >= 2**15 and text_of(header, "PixelRepresentation") == "1":
         first_mapped -= 2**16  # written as US where the pixels are signed
+    if len(entries) < count:
+        return None
     entries = entries[:count].astype(np.int64)
     return LookupTable(
         entries=entries, first_mapped=first_mapped, white=_white(entries, bits), stated=items[0]

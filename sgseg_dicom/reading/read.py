@@ -4,6 +4,7 @@ import math
 import re
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sgseg_dicom.reading.display_settings import display_settings_of
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
+from sgseg_dicom.reading.mended_file import mended
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from sgseg_dicom.reading.undeclared_borders import shown_within_border
@@ -45,6 +47,7 @@ _ROUNDING = 0.01
 _MOST_OBLONG = 5.0
 """How many times taller than wide, or the reverse, a pixel can be."""
 
+_ICON_IMAGE_SEQUENCE = 0x00880200
 _UID = re.compile(r"[0-9.]{1,64}")
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
@@ -114,13 +117,22 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
 
 def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
-        return dcmread(path, stop_before_pixels=stop_before_pixels)
+        ds = _parsed(path, stop_before_pixels=stop_before_pixels)
+        broken = _ICON_IMAGE_SEQUENCE in ds or ("PixelData" not in ds and not stop_before_pixels)
+        if broken and (whole := mended(path)) is not None:
+            return _parsed(BytesIO(whole), stop_before_pixels=stop_before_pixels)
+    except OSError as error:
+        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+    return ds
+
+
+def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool) -> FileDataset:
+    try:
+        return dcmread(file, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
         raise InvalidDataset(
             f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
         ) from error
-    except OSError as error:
-        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
 
 
 def _require_identity(header: Dataset) -> None:
@@ -168,7 +180,7 @@ def _require_radiograph(header: Dataset) -> None:
             "header and send again"
         )
     for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
-        if text_of(header, keyword) not in ("", "0", "1"):
+        if text_of(header, keyword) and numbers_of(header, keyword) not in ([0], [1]):
             raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")
 
 
