@@ -111,6 +111,7 @@ def _lookup_table(header: Dataset, keyword: str, *, mapped: tuple[float, float])
     Give the first item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1); None where it is unusable.
 
     *mapped* are the least and the greatest value that may be looked up: stored ones, or what the Modality LUT gives.
+    One with fewer entries than it says is cut off: which values its entries are for is not known.
     """
     items = header.get(keyword)
     descriptor = numbers_of(items[0], "LUTDescriptor") if items else []
@@ -121,9 +122,12 @@ def _lookup_table(header: Dataset, keyword: str, *, mapped: tuple[float, float])
     count = count % 2**16 or 2**16  # 0 stands for 65,536
     if isinstance(data, bytes):
         # 8-bit entries may be packed two to a word, or have a word each.
-        entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if len(data) < 2 * count else "<u2")
+        packed = len(data) < 2 * count and bits <= 8
+        entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
     else:
         entries = np.atleast_1d(np.asarray(data)) % 2**16
+    if len(entries) < count:
+        return None
     first_mapped = _first_mapped(first_mapped, count, mapped)
     entries = entries[:count].astype(np.int64)
     stated = _with_sign(items[0], count, first_mapped, bits)

@@ -5,6 +5,7 @@ import math
 import re
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sgseg_dicom.reading.display_settings import display_settings_of
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
+from sgseg_dicom.reading.mended_file import mended
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from sgseg_dicom.reading.plane_orientation import state_orientation
@@ -48,6 +50,7 @@ _ROUNDING = 0.01
 _MOST_OBLONG = 5.0
 """How many times taller than wide, or the reverse, a pixel can be."""
 
+_ICON_IMAGE_SEQUENCE = 0x00880200
 _UID = re.compile(r"[0-9.]{1,64}")
 _NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
 _ERRNO_OF_PARSER = (None, errno.EINVAL)
@@ -126,8 +129,23 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
 
 
 def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
+    ds = _parsed(path, stop_before_pixels=stop_before_pixels)
+    broken = _ICON_IMAGE_SEQUENCE in ds or ("PixelData" not in ds and not stop_before_pixels)
+    if broken and (whole := _mended(path)) is not None:
+        return _parsed(BytesIO(whole), stop_before_pixels=stop_before_pixels)
+    return ds
+
+
+def _mended(path: Path) -> bytes | None:
     try:
-        ds = dcmread(path, stop_before_pixels=stop_before_pixels)
+        return mended(path)
+    except OSError as error:
+        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+
+
+def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool) -> FileDataset:
+    try:
+        ds = dcmread(file, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
         raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
     except OSError as error:
@@ -207,7 +225,7 @@ def _require_radiograph(header: Dataset) -> None:
             "header and send again"
         )
     for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
-        if text_of(header, keyword) not in ("", "0", "1"):
+        if text_of(header, keyword) and numbers_of(header, keyword) not in ([0], [1]):
             raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")
 
 
