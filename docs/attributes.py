@@ -16,8 +16,8 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.records import Algorithm, Prediction
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
-from tests.builders import chest_radiograph, synthetic_chest
-from tests.predictions import ALGORITHM, IMAGE_RIGHT, both_lungs, prediction, read_built, spot
+from tests.support.builders import chest_radiograph, synthetic_chest
+from tests.support.predictions import ALGORITHM, IMAGE_RIGHT, both_lungs, prediction, read_built, spot
 
 Path = tuple[str, ...]
 """Keywords from the root to an attribute."""
@@ -46,7 +46,7 @@ class Making:
         radiograph = read_built(self.header())
         finding = measure(self.predicted, radiograph)
         made, _ = encode_results(
-            radiograph, finding, [wanted], algorithm=self.algorithm, made_at=self.made_at
+            radiograph, finding, {"any": wanted}, algorithm=self.algorithm, made_at=self.made_at
         )
         return made
 

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.cli import app
 from sgseg_dicom.result_kinds import Wanted
-from tests.builders import chest_radiograph, write
-from tests.spoiling import results
+from tests.support.builders import chest_radiograph, write
+from tests.support.spoiling import results
 
 runner = CliRunner()
 
@@ -17,7 +17,7 @@ runner = CliRunner()
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the three usual results, and the image that they are of."""
-    objects, _ = results(wanted=[Wanted()])
+    objects, _ = results(wanted={"archive": Wanted()})
     for name, ds in objects.items():
         ds.save_as(tmp_path / name, enforce_file_format=True)
     write(chest_radiograph(), tmp_path / "image.dcm")

@@ -16,8 +16,8 @@ from sgseg_dicom.reading.pixel_padding import touching_the_edge
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.zones import Laterality
-from tests.builders import synthetic_chest
-from tests.predictions import (
+from tests.support.builders import synthetic_chest
+from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
     IMAGE_RIGHT,
@@ -87,7 +87,7 @@ def test_the_checker_asks_for_the_sides_of_the_image(orientation, side):
     zones = ["right middle"] if side is IMAGE_LEFT else ["left upper"]
     finding = measure(prediction(spot(*side), zones=zones), radiograph)
     objects, _ = encode_results(
-        radiograph, finding, [Wanted()], algorithm=ALGORITHM, made_at=MADE_AT, language=ENGLISH
+        radiograph, finding, {"archive": Wanted()}, algorithm=ALGORITHM, made_at=MADE_AT, language=ENGLISH
     )
 
     assert violations(objects, radiograph.header, extent=radiograph.stored_extent) == []
@@ -107,7 +107,7 @@ def test_the_checker_finds_swapped_sides_in_a_padded_image(orientation):
     objects, _ = encode_results(
         radiograph,
         dataclasses.replace(finding, regions=regions),
-        [Wanted()],
+        {"archive": Wanted()},
         algorithm=ALGORITHM,
         made_at=MADE_AT,
         language=ENGLISH,

@@ -1,112 +1,31 @@
-"""The whole core with the weights that ship: from a DICOM file to what both objects say."""
+"""The stages together: what must never leave them as a result."""
 
 from dataclasses import replace
-from datetime import datetime
 
-import highdicom
-import numpy as np
 import pytest
-from pydicom import dcmread
 
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference.segmenter import load_network, load_segmenter
-from sgseg_dicom.pipeline import process
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
-from sgseg_dicom.results import codes
-from sgseg_dicom.zones import ZONES, Laterality
-from tests.builders import chest_radiograph, write
-from tests.data_folder import DATA, needs_data
-from tests.matrix import Looking, cells, picture
-from tests.predictions import MADE_AT, ORIENTATIONS, stored_as
-from training.data import load_image, load_mask, read_split
-from training.data.borders_removed import see
-from training.evaluation.evaluate import model_input_of
-
-NOW = datetime(2026, 11, 24, 12, 0, 0)
+from sgseg_dicom.inference.segmenter import load_segmenter
+from sgseg_dicom.model.image_check import load_image_check
+from tests.support.builders import chest_radiograph, write
+from tests.support.matrix import Looking, cells, picture
+from tests.support.predictions import pipeline_of
 
 
 @pytest.fixture(scope="module")
-def segmenter():
+def pipeline():
     segmenter = load_segmenter(device="cpu")
-    yield segmenter
+    yield pipeline_of(segmenter, image_check=load_image_check())
     segmenter.close()
 
 
-def side_of(zones):
-    sides = {zone.laterality for zone, present in zip(ZONES, zones, strict=True) if present}
-    return sides.pop() if len(sides) == 1 else None
-
-
-@pytest.fixture(scope="module", params=list(Laterality), ids=lambda side: f"{side.word}-lung")
-def one_sided(request):
-    """A real image whose caption and mask name one lung, and where the model sees the same one."""
-    network = load_network(device="cpu")
-    for item in read_split(DATA / "QaTa", "valid"):
-        if side_of(item.zones) is not request.param:
-            continue
-        half = load_mask(item)[:, :112] if request.param is Laterality.RIGHT else load_mask(item)[:, 112:]
-        said = network.judge([model_input_of(item)])[0]
-        if half.sum() == load_mask(item).sum() and side_of(said.zones) is request.param:
-            return item
-    pytest.fail("no one-sided image on which the model agrees: the model or the laterality is broken")
-
-
-@needs_data
-@pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
-def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored(
-    one_sided, orientation, segmenter, tmp_path
-):
-    """
-    Sentence, codes and segment name the patient's lung, and the mask lies over the finding's own pixels.
-    """
-    side = side_of(one_sided.zones)
-    path = write(stored_as(orientation, load_image(one_sided)), tmp_path / "image.dcm")
-
-    results = process(path, segmenter=segmenter, made_at=NOW)
-
-    other = "left" if side is Laterality.RIGHT else "right"
-    assert f"{side.word} lung" in results.finding.sentence
-    assert f"{other} lung" not in results.finding.sentence
-    largest = max(results.finding.regions, key=lambda region: region.area_share)
-    assert largest.laterality is side
-    results.seg.save_as(tmp_path / "seg.dcm", enforce_file_format=True)
-    seg = highdicom.seg.segread(tmp_path / "seg.dcm")
-    number = [region.laterality for region in results.finding.regions].index(side) + 1
-    region = seg.get_segment_description(number).AnatomicRegionSequence[0]
-    laterality = region.AnatomicRegionModifierSequence[0]
-    assert laterality.CodeValue == codes.LATERALITY[side].value
-    stored = seg.get_pixels_by_source_instance(
-        [dcmread(path).SOPInstanceUID], segment_numbers=[number], ignore_spatial_locations=True
-    )[0, :, :, 0]
-    shown, truth = orientation.to_display(stored).astype(bool), load_mask(one_sided)
-    assert (shown & truth).sum() / truth.sum() > 0.4
-
-
-@needs_data
-def test_through_dicom_the_mask_is_the_models_own(segmenter, tmp_path):
-    """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel, in a frame too."""
-    items = [item for item in read_split(DATA / "QaTa", "valid")[:40] if load_mask(item).any()]
-    plain = next(item for item in items if shown_in_frame(load_image(item)) is None)
-    framed = next(item for item in items if shown_in_frame(load_image(item)) is not None)
-    for item in (plain, framed):
-        path = write(chest_radiograph(pixels=load_image(item)), tmp_path / "image.dcm")
-
-        results = process(path, segmenter=segmenter, made_at=NOW)
-
-        seen = see(load_image(item))
-        expected = seen.put_back(segmenter(seen.model_input))
-        assert expected.mask.any()
-        written = np.any([region.mask for region in results.finding.regions], axis=0)
-        np.testing.assert_array_equal(written, expected.mask)
-
-
-def test_a_rescale_without_finite_values_is_no_healthy_lung(segmenter, tmp_path):
+def test_a_rescale_without_finite_values_is_no_healthy_lung(pipeline, tmp_path):
     """NaN compares as False everywhere: it must never come out as "no infection"."""
     path = write(chest_radiograph(RescaleSlope="1e305", RescaleIntercept="0"), tmp_path / "image.dcm")
 
     with pytest.raises(UndecodablePixels, match="Rescale"):
-        process(path, segmenter=segmenter, made_at=NOW)
+        pipeline(path)
 
 
 def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypatch):
@@ -125,5 +44,5 @@ def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypat
     path = write(chest_radiograph(pixels=picture(cell)), tmp_path / "a.dcm")
 
     with pytest.raises(InvalidResult) as told:
-        process(path, segmenter=Looking(), made_at=MADE_AT)
+        pipeline_of(Looking())(path)
     assert "mask-side" in told.value.rules

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.builders import synthetic_chest
-from tests.data_folder import DATA
+from tests.support.builders import synthetic_chest
+from tests.support.data_folder import DATA
 from training.data import load_image, load_mask, read_split
 
 ARE_REAL = (DATA / "QaTa").is_dir()

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
 from tests.node.processes import wait_for
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 from tests.system.network import Network
 
 ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")

@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
-from node.app import open_jobs
 from node.jobs import Entry
+from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, wait_for
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 from tests.system.images import ARE_REAL
 from tests.system.network import Network
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.node.processes import ROOT
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 from tests.system.network import Network
 from tests.system.orthanc import DCMTK, DICOMWEB, ORTHANC, Orthanc
 from tests.viewers.server import HERE, PACKAGES
