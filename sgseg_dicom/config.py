@@ -13,16 +13,16 @@ from pydantic_core import ErrorDetails
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
-    AnyDestination,
     Host,
     Port,
-    Section,
     anchored,
 )
+from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.reading.character_sets import require_text_encoding
+from sgseg_dicom.toml_table import Section
 
 PACKAGED_WEIGHTS = "packaged"
 
@@ -261,7 +261,9 @@ def _fields(where: tuple[int | str, ...]) -> Mapping[str, Any]:
         return sections
     if where[0] == "destination":
         return DESTINATIONS[str(where[2])].model_fields
-    return sections[str(where[0])].annotation.model_fields  # type: ignore[union-attr]
+    section: Any = sections[str(where[0])].annotation
+    fields: Mapping[str, Any] = section.model_fields
+    return fields
 
 
 def _rule(loc: tuple[int | str, ...]) -> str:

@@ -30,7 +30,7 @@ from node.work.outcomes import (
     state_of,
     without_answer,
 )
-from sgseg_dicom.config import AnyDestination
+from sgseg_dicom.destinations import AnyDestination
 from sgseg_dicom.errors import (
     DeliveryRefused,
     InferenceError,

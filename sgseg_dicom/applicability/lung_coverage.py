@@ -52,7 +52,7 @@ def shutter_is_off_centre(radiograph: Radiograph) -> bool:
     rows, columns = hidden.shape
     extent = extent_of(hidden, (rows, columns))
     aside, above = sum(extent.columns) - columns, sum(extent.rows) - rows
-    return abs(aside) > MOST_ASIDE * columns or abs(above) > MOST_ABOVE * rows
+    return bool(abs(aside) > MOST_ASIDE * columns or abs(above) > MOST_ABOVE * rows)
 
 
 def _within(start: float, stop: float, length: int) -> slice:

@@ -60,9 +60,7 @@ class Detector(nn.Module):
         self.enc_bbox_head: nn.Module | None = _boxes(width) if refine_boxes else None
         if refine_boxes:
             # Without box labels they learn nothing here: as loaded, or without effect.
-            self.decoder.bbox_embed = nn.ModuleList(  # type: ignore[assignment]
-                [_boxes(width) for _ in range(config.decoder_layers)]
-            )
+            self.decoder.bbox_embed = nn.ModuleList([_boxes(width) for _ in range(config.decoder_layers)])
         # transformers draws these with a deviation of 0.01, the scales of the normalisations as well: layer by
         # layer the signal sinks below their epsilon, and what training mode learns is gone in evaluation mode.
         for module in self.encoder.modules():
