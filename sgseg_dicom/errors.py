@@ -56,7 +56,16 @@ class InstanceError(SgsegError):
 
 
 class InvalidDataset(InstanceError):
-    """The bytes are not DICOM, or lack an attribute that every image must have."""
+    """
+    The bytes are not DICOM, or lack an attribute that every image must have.
+
+    Attributes:
+        names_image: False where not even the UIDs can be read by which an answer would refer to the image.
+    """
+
+    def __init__(self, message: str, *, names_image: bool = True) -> None:
+        super().__init__(message)
+        self.names_image = names_image
 
 
 class UndecodablePixels(InstanceError):

@@ -49,17 +49,21 @@ class Orientation:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatedOrientation:
     """
-    What Patient Orientation (0020,0020) says (PS3.3 C.7.6.1.1.1).
+    What Patient Orientation (0020,0020) says (PS3.3 C.7.6.1.1.1), else Image Orientation (Patient).
 
     Attributes:
-        stated: whether it has a value, be it a right one or not.
+        stated: whether there is a value, be it a right one or not.
         along_row, along_column: where in the patient growing column index leads, and growing row index. One letter
             each of L, R, A, P, H, F, the first one of an oblique direction; "" where none is stated.
+        contradictory: whether the two attributes say different things.
+        oblique: whether Image Orientation (Patient) turns the image far out of the plane of a frontal view.
     """
 
     stated: bool = False
     along_row: str = ""
     along_column: str = ""
+    contradictory: bool = False
+    oblique: bool = False
 
     @property
     def tells_sides(self) -> bool:
@@ -131,6 +135,8 @@ class DisplaySettings:
         inverted: whether the lowest value is white.
         shutter: what hides a part of the image; None where nothing does.
         orientation: what the image says of the patient's sides.
+        sides_are_stated: whether it states an orientation, a view or a laterality at all. Where it states nothing,
+            the standard display is a mere guess.
     """
 
     modality: LookupTable | Rescale = NO_RESCALE
@@ -138,6 +144,7 @@ class DisplaySettings:
     inverted: bool = False
     shutter: Shutter | None = None
     orientation: StatedOrientation = StatedOrientation()
+    sides_are_stated: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -319,12 +326,14 @@ class Results:
         names: by the name of each destination, the names of the files that it gets, the SEG before what references
             it.
         finding: what all of them say.
+        caution: what they say before it, in the readers' language.
     """
 
     source_uid: UID
     files: Mapping[str, Dataset]
     names: Mapping[str, tuple[str, ...]]
     finding: Finding
+    caution: tuple[str, ...] = ()
 
     @property
     def objects(self) -> tuple[Dataset, ...]:

@@ -139,17 +139,25 @@ class Language:
 
     @property
     def possible_assumptions(self) -> list[str]:
-        """All that `assumptions` may say."""
+        """All that `assumptions` and `caution` may say."""
         remark = self._grammar.remark
-        return [self._written(remark.sides_by_the_middle), self._written(remark.orientation_unknown)]
+        texts = [remark.sides_by_the_middle, remark.orientation_unknown, remark.side_by_look]
+        return [self._written(text) for text in texts if text is not None]
 
     def assumptions(self, radiograph: Radiograph) -> list[str]:
-        """Say what was assumed about the sides."""
-        by_the_middle, unknown = self.possible_assumptions
+        """Say what was assumed about the sides, but for what `caution` says."""
+        by_the_middle, unknown = self.possible_assumptions[:2]
         texts = [by_the_middle]
-        if not radiograph.display.orientation.stated:
+        if not radiograph.display.orientation.stated and not self.caution(radiograph):
             texts.append(unknown)
         return texts
+
+    def caution(self, radiograph: Radiograph) -> list[str]:
+        """Say what must be read before the finding: that nothing but the image's look tells its sides."""
+        if radiograph.display.sides_are_stated:
+            return []
+        remark = self._grammar.remark
+        return [self._written(remark.side_by_look or remark.orientation_unknown)]
 
     @property
     def nominal_geometry(self) -> str:
@@ -289,7 +297,9 @@ def _require_short(language: Language) -> None:
     """A presentation state holds all texts under an image in one, of at most SHORT_TEXT characters."""
     sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
     doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
-    longest = " ".join([max(sentences, key=len), *doubts, language.limits, *language.possible_assumptions])
+    by_the_middle, *of_the_sides = language.possible_assumptions  # of the latter one is said
+    assumed = (by_the_middle, max(of_the_sides, key=len))
+    longest = " ".join([max(sentences, key=len), *doubts, language.limits, *assumed])
     if len(longest) > SHORT_TEXT:
         raise ConfigError(
             f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(longest)} "

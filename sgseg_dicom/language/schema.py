@@ -141,6 +141,7 @@ class Remark(Section):
     limits: Text
     sides_by_the_middle: Text
     orientation_unknown: Text
+    side_by_look: Text | None = None  # language files of 0.3.0 lack it
     nominal_geometry: Text
 
 

@@ -77,6 +77,12 @@ class PixelFormat:
     high_bit: int
     signed: bool
 
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """The least and the greatest value that a pixel can have."""
+        half = 2 ** (self.bits_stored - 1)
+        return (-half, half - 1) if self.signed else (0, 2 * half - 1)
+
     @classmethod
     def of(cls, header: Dataset) -> "PixelFormat":
         """

@@ -1,5 +1,6 @@
 """One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
 
+import errno
 import math
 import re
 import struct
@@ -26,6 +27,8 @@ from sgseg_dicom.reading.lossy_compression import state_loss
 from sgseg_dicom.reading.mended_file import mended
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
+from sgseg_dicom.reading.plane_orientation import state_orientation
+from sgseg_dicom.reading.salvage import salvaged
 from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import Radiograph
 
@@ -49,6 +52,10 @@ _MOST_OBLONG = 5.0
 
 _ICON_IMAGE_SEQUENCE = 0x00880200
 _UID = re.compile(r"[0-9.]{1,64}")
+_NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
+_ERRNO_OF_PARSER = (None, errno.EINVAL)
+"""Of an OSError that pydicom raises for what it reads, and of one for a place before the file that it is sent to."""
+
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
 
@@ -67,8 +74,13 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
     """
     # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
     with disable_value_validation():
-        ds = _opened(path)
+        try:
+            ds = _opened(path)
+        except InvalidDataset as error:
+            error.names_image = _names_image(path)
+            raise
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -76,7 +88,7 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         pixel_format = PixelFormat.of(header)
         state_loss(header, ds)
         codes = decode(ds, pixel_format)
-        stated = display_settings_of(header, (pixel_format.rows, pixel_format.columns))
+        stated = display_settings_of(header, pixel_format)
         shown = shown_within_border(codes) if stated.shutter is None else ~stated.shutter.hidden
         rendered = render(codes, header, pixel_format, stated, shown=shown)
     padding = rendered.padding
@@ -107,8 +119,9 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
         StorageUnavailable: the file cannot be read.
     """
     with disable_value_validation():
-        ds = _opened(path, stop_before_pixels=True)
+        ds = _opened_header(path)
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -116,30 +129,62 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
 
 
 def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
+    ds = _parsed(path, stop_before_pixels=stop_before_pixels)
+    broken = _ICON_IMAGE_SEQUENCE in ds or ("PixelData" not in ds and not stop_before_pixels)
+    if broken and (whole := _mended(path)) is not None:
+        return _parsed(BytesIO(whole), stop_before_pixels=stop_before_pixels)
+    return ds
+
+
+def _mended(path: Path) -> bytes | None:
     try:
-        ds = _parsed(path, stop_before_pixels=stop_before_pixels)
-        broken = _ICON_IMAGE_SEQUENCE in ds or ("PixelData" not in ds and not stop_before_pixels)
-        if broken and (whole := mended(path)) is not None:
-            return _parsed(BytesIO(whole), stop_before_pixels=stop_before_pixels)
+        return mended(path)
     except OSError as error:
         raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
-    return ds
 
 
 def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool) -> FileDataset:
     try:
-        return dcmread(file, stop_before_pixels=stop_before_pixels)
+        ds = dcmread(file, stop_before_pixels=stop_before_pixels)
     except _UNREADABLE as error:
-        raise InvalidDataset(
-            f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
-        ) from error
+        raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
+    except OSError as error:
+        if error.errno in _ERRNO_OF_PARSER:
+            raise InvalidDataset(f"{_NO_DICOM} (an element of it is malformed); {_STORE_AGAIN}") from error
+        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+    if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
+        raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
+    return ds
+
+
+def _opened_header(path: Path) -> FileDataset:
+    """Open without pixels, and where need be without the one element that is malformed."""
+    try:
+        return _opened(path, stop_before_pixels=True)
+    except InvalidDataset:
+        sound = salvaged(path)
+        if sound is None:
+            raise
+        return sound
+
+
+def _names_image(path: Path) -> bool:
+    """Whether a file that cannot be read whole tells all the same which image it is."""
+    try:
+        read_header(path)
+    except InvalidDataset:
+        return False
+    except UnsupportedObject:  # a result of ours: it is known which
+        pass
+    return True
 
 
 def _require_identity(header: Dataset) -> None:
     for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not _UID.fullmatch(str(header.get(keyword) or "")):
             raise InvalidDataset(
-                f"{keyword} is missing or no UID: results could not refer to the image; resend it"
+                f"{keyword} is missing or no UID: results could not refer to the image; resend it",
+                names_image=False,
             )
 
 

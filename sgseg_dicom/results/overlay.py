@@ -101,6 +101,7 @@ def _titles(title_lines: Sequence[str]) -> list[_Line]:
 def _caption(radiograph: Radiograph, finding: Finding, language: Language) -> list[_Line]:
     """Write the finding, what contradicts it, its size, what the model detects, what was assumed, and "draft"."""
     return [
+        *((caution, 18, _WARNING) for caution in language.caution(radiograph)),
         (language.sentence(finding.zones), 22, _TEXT),
         *((doubt, 18, _WARNING) for doubt in language.doubts(finding)),
         *(

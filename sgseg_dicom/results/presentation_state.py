@@ -135,6 +135,7 @@ def _texts(
 ) -> GraphicAnnotation:
     """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
     below = [
+        *language.caution(radiograph),
         language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,

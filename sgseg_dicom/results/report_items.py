@@ -40,8 +40,9 @@ def image_library(source: Dataset) -> ContainerContentItem:
 
 
 def qualitative_evaluations(finding: Finding, context: Context) -> ContainerContentItem:
-    """Build the evaluations: sentence, summary, six zones, extents, limits and warning, in this order."""
+    """Build the evaluations: caution, sentence, summary, six zones, extents, limits and warning, in this order."""
     language = context.language
+    caution = language.caution(context.radiograph)
     comments = [
         *(language.region_extent(region, context.radiograph) for region in finding.regions),
         *language.doubts(finding),
@@ -50,6 +51,7 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
         language.warning(context.algorithm),
     ]
     items = [
+        *(TextContentItem(codes.COMMENT, text, relationship_type=_CONTAINS) for text in caution),
         *_sentences(finding, language),
         CodeContentItem(
             codes.SUMMARY,

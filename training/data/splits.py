@@ -69,7 +69,7 @@ def read_captioned(folder: Path, split: str, *, captions: Captions = "original")
     captioned = [item for item in items if item.zones is not None]
     if not captioned:
         raise DataError(
-            f"no caption tells the zones of any image of {split} in {folder}; name a folder with captions "
+            f"no caption names the zones of any image of {split} in {folder}; name a folder with captions "
             "(`prompts` of the SGSeg release, or LViT's *_text.xlsx)"
         )
     if len(captioned) < len(items):
@@ -121,7 +121,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
     items, dropped, other = [], {}, []
     for name in _names_of(source, set(images) & set(masks)):
         if split == "train" and name in NEAR_DUPLICATES:
-            dropped[name] = "stands again, nearly the same, in another split"
+            dropped[name] = "an image of another split is nearly the same"
             continue
         if lacking := [what for what, there in (("image", images), ("mask", masks)) if name not in there]:
             dropped[name] = f"it has no {' and no '.join(lacking)}, though a caption names it"
@@ -184,7 +184,7 @@ def _names_of(source: Source, pairs: set[str]) -> tuple[str, ...]:
 def _left_over(
     source: Source, images: Mapping[str, Path], masks: Mapping[str, Path], taken: set[str]
 ) -> dict[str, str]:
-    """Say why files were not taken: they end otherwise, or, in folders of this split alone, are no pair."""
+    """Say why files were not taken: they have another ending, or (in folders of this split alone) are no pair."""
     strange = {
         path.name: f"it is none of {', '.join(sorted(_IMAGE_ENDINGS))}"
         for folder in (source.images, source.masks)

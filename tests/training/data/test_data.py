@@ -119,7 +119,7 @@ def test_what_learns_from_zones_leaves_out_who_has_none(tmp_path, caplog):
     assert len(read_captioned(folder, "train")) == 1
     assert "2 images without zones are not used" in caplog.text
     sheet.unlink()
-    with pytest.raises(DataError, match="no caption tells the zones"):
+    with pytest.raises(DataError, match="no caption names the zones"):
         read_captioned(folder, "train")
 
 

@@ -61,11 +61,11 @@ def test_what_is_dropped_is_listed_with_its_reason(folders):
     manifest = manifest_of(root)
 
     assert {row["name"]: row["why"] for row in manifest["dropped"]} == {
-        name: "stands again, nearly the same, in another split",
+        name: "an image of another split is nearly the same",
         "alone": "it has no mask",
     }
     assert {row["zones"] for row in manifest["images"]} == {None}
-    assert f"dropped from train: {name}: stands again" in summary_of(manifest)
+    assert f"dropped from train: {name}: an image of another split" in summary_of(manifest)
 
 
 def test_normals_are_listed_by_the_splits_of_their_folder(folders):
