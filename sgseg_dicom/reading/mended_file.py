@@ -15,7 +15,8 @@ _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _END_OF_SEQUENCE = _DELIMITER + bytes(4)
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ENCAPSULATED = struct.pack("<HH2sHL", *_PIXEL_DATA, b"OB", 0, 0xFFFFFFFF)
-_TRAILING_PADDING = (0xFFFC, 0xFFFC)
+_AFTER_PIXEL_DATA = (b"\xfc\xff\xfc\xff", b"\xfa\xff\xfa\xff")  # Data Set Trailing Padding, Digital Signatures
+_PEEKED = 64
 _ICON = struct.pack("<HH2s", 0x0088, 0x0200, b"SQ")
 _UNDEFINED = 0xFFFFFFFF
 _LONGEST_ICON = 1 << 18
@@ -106,8 +107,12 @@ def _is_at_the_end(data: bytes, value: int, length: int) -> bool:
         if data[end : end + 4] != _DELIMITER:
             return False
         end += 8
-    padding = _element(data, end)
-    return end == len(data) or (padding is not None and padding[0] == _TRAILING_PADDING)
+    return is_padding(data[end : end + _PEEKED])
+
+
+def is_padding(rest: bytes) -> bool:
+    """Whether *rest*, the bytes behind Pixel Data, may stand there: an element or fill."""
+    return len(set(rest)) < 2 or rest.startswith(_AFTER_PIXEL_DATA)
 
 
 def _element(data: bytes, place: int) -> tuple[tuple[int, int], int, int] | None:
