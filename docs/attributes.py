@@ -46,7 +46,7 @@ class Making:
         radiograph = read_built(self.header())
         finding = measure(self.predicted, radiograph)
         made, _ = encode_results(
-            radiograph, finding, [wanted], algorithm=self.algorithm, made_at=self.made_at
+            radiograph, finding, {"any": wanted}, algorithm=self.algorithm, made_at=self.made_at
         )
         return made
 

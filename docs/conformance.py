@@ -18,14 +18,16 @@ from node.delivery import dicomweb as web_delivery
 from node.delivery import dimse as deliver
 from node.delivery import stow_response as stow_report
 from node.receive import scp
+from sgseg_dicom import accepted_objects, own_results
 from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
 from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import Destination, WebDestination
 from sgseg_dicom.errors import NotApplicable
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
-from sgseg_dicom.results import codes, provenance
-from sgseg_dicom.results.not_judged import CAUSES, REASONS, encode_answer
+from sgseg_dicom.results import codes
+from sgseg_dicom.results.not_judged import CAUSES, encode_not_judged
 from tests.support.pixelmed_complaints import EXPLAINED
 from tests.support.predictions import read_built
 
@@ -57,8 +59,8 @@ def document() -> str:
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("conformance.md.j2").render(
-        accepted=[UID(one) for one in scp.SOP_CLASSES],
-        syntaxes=[UID(one) for one in scp.TRANSFER_SYNTAXES],
+        accepted=list(accepted_objects.SOP_CLASSES),
+        syntaxes=list(accepted_objects.TRANSFER_SYNTAXES),
         answered=list(scp.StoreStatus),
         results=_result_classes(),
         stored=_statuses(0, deliver._DUPLICATE, *deliver._WARNINGS),
@@ -72,10 +74,10 @@ def document() -> str:
         trees=_trees(),
         rules=[(rule.word, rule.demand, rule.source) for rule in Rule],
         codes=_own_codes(),
-        reasons=sorted((reason, code) for reason, code in REASONS.items()),
+        reasons=sorted((reason.value, codes.Code(*reason.code)) for reason in RefusalReason),
         causes=sorted((cause.__name__, code) for cause, code in CAUSES.items()),
         complaints=EXPLAINED,
-        manufacturer=provenance.MANUFACTURER,
+        manufacturer=own_results.MANUFACTURER,
         private_scheme=codes.PRIVATE_SCHEME,
         adult_years=ADULT_YEARS,
         least_side=LEAST_SIDE,
@@ -138,9 +140,11 @@ def _written(value: Any) -> str:
 def _trees() -> dict[str, list[str]]:
     """Give the content of each kind of report."""
     found, nothing = PLAIN.results(_EVERYTHING), NOTHING.results(_EVERYTHING)
-    refusal = NotApplicable("View Position says lateral; send frontal views", reason="lateral-view")
+    refusal = NotApplicable(
+        "View Position says lateral; send frontal views", reason=RefusalReason.LATERAL_VIEW
+    )
     radiograph = read_built(PLAIN.header())
-    answer = encode_answer(radiograph.header, refusal, algorithm=PLAIN.algorithm, made_at=PLAIN.made_at)
+    answer = encode_not_judged(radiograph.header, refusal, algorithm=PLAIN.algorithm, made_at=PLAIN.made_at)
     return {
         "Measurement report (TID 1500), two regions": content_tree(found["sr.dcm"]),
         "Measurement report (TID 1500), nothing found": content_tree(nothing["sr.dcm"]),

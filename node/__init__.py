@@ -1,1 +1,1 @@
-"""The service beside the PACS: from the wire to the core and back."""
+"""The service beside the PACS: receives radiographs, runs `sgseg_dicom` on them, and sends the results."""

@@ -1,4 +1,4 @@
-"""Builds every object from the settings and wires it; the only file that knows them all."""
+"""Builds all objects from the settings and connects them; the only module that knows them all."""
 
 import os
 import socket
@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, adopt, forget_old, tidy
-from node.store.store import Store
-from sgseg_dicom.config import AnyDestination, Config, WebDestination
+from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
+from node.store.store import Store, open_store
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
     from node.service.status_page import Health
     from node.service.supervisor import Ready, Supervisor
     from node.work.queue import Jobs
-    from node.work.worker import Courier, Process
+    from node.work.worker import Process
     from sgseg_dicom.language.language import Language
+    from sgseg_dicom.pipeline import Pipeline
 
-# The halves are imported where they are needed: the receiver starts without torch, `--help` without either.
+# Receiver and worker are imported where they are needed: the receiver starts without torch, `--help` without both.
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Receive until *stop* is set: the receiver's process.
 
     Raises:
-        StorageUnavailable: the store cannot be used, the port cannot be had.
+        StorageUnavailable: the store cannot be used, or the port is not free.
     """
     from node.receive import scp
     from node.receive.listener import listen
@@ -60,11 +61,11 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
-        # An association on which nothing moves for idle_seconds is aborted: what is older is nobody's any more.
-        abandoned = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
-        tidy(
+        # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
+        unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
+        repeat(
             stop,
-            lambda: store.sweep_incoming(older_than_seconds=abandoned),
+            lambda: store.sweep_incoming(older_than_seconds=unused),
             every=TRANSFER_SWEEP_SECONDS,
         )
         listener.stop(patience_seconds=5.0)
@@ -86,23 +87,24 @@ def work(
         config: the settings.
         stop: set from outside.
         ready: called when the model is warm and jobs are taken.
-        load: gives the pipeline with its model; what must be closed goes on the stack.
+        load: gives the pipeline with its model, and puts on the stack what must be closed at the end.
 
     Raises:
         StorageUnavailable: the store cannot be used.
         ConfigError: a destination's secret, or the language of [report], cannot be used.
         WeightsError: weights and manifest do not belong together.
-        InferenceError: the device is lost to this process; jobs under way are taken up by the next one.
+        InferenceError: this process cannot use the device any more. The next process continues its jobs.
     """
+    from node.delivery.protocols import senders
     from node.work import queue
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
-        swept = store.sweep_results()
+        swept = store.sweep_unfinished()
         url = queue.prepare(store.folder)
-        receivers = couriers(config)  # a secret that cannot be read stops the start before the model loads
+        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         process = (load or load_pipeline)(config, stack)
         lost = threading.Event()
 
@@ -110,47 +112,50 @@ def work(
             lost.set()
             stop.set()
 
-        worker = Worker(store=store, process=process, couriers=receivers, on_device_lost=on_device_lost)
+        worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
         workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         jobs = queue.Jobs(url)
-        adopt(store, jobs)
+        queue_orphans(store, jobs)
         workflows.launch()
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
 
-        def put_in_order() -> None:
-            forget_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
-            adopt(store, jobs)
+        def do_housekeeping() -> None:
+            delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+            queue_orphans(store, jobs)
 
-        tidy(stop, put_in_order)
+        repeat(stop, do_housekeeping)
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
     if lost.is_set():
-        raise InferenceError("the device failed again and again; a new process may find it well")
+        raise InferenceError("the device failed several times in a row; it may work for a new process")
 
 
-def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) -> int:
+def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
     """
-    Run both halves and the status page until *stop* is set; give the exit status.
+    Run receiver, worker and status page until *stop* is set; give the exit status.
+
+    *show* gets the text for the administrator when both processes are ready.
 
     Raises:
-        StorageUnavailable: the store cannot be used, the page's port cannot be had.
+        StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
-    from node.service import status_page as web
+    from node.service import status_page
     from node.service.supervisor import Supervisor
+    from node.work.queue import open_jobs
 
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
-    page = web.Page(
-        web.build(lambda: _health(config, supervisor, store, jobs)),
+    page = status_page.Page(
+        status_page.build(lambda: _health(config, supervisor, store, jobs)),
         host=config.page.host,
         port=config.page.port,
     )
     page.start()
 
     def on_ready(ready: "Mapping[str, Ready]") -> None:
-        say(greeting(config, port=ready["receive"]["port"], page_port=page.port))
+        show(greeting(config, port=ready["receive"]["port"], page_port=page.port))
 
     try:
         return supervisor.run(stop, on_ready=on_ready)
@@ -160,38 +165,39 @@ def start(config: Config, stop: threading.Event, *, say: Callable[[str], None]) 
 
 
 def greeting(config: Config, *, port: int, page_port: int) -> str:
-    """Say where images are taken, where results go, and who hears nothing of images that were not judged."""
-    said = (
+    """Tell where to send images, where results go, and which destinations get no report of images not judged."""
+    text = (
         f"Send chest radiographs to {_address(config, port)}; results go to {_receivers(config)}; "
         f"status on http://{config.page.host}:{page_port}"
     )
     if silent := [destination.name for destination in config.destination if not destination.not_judged]:
-        said += (
+        text += (
             f"\n{', '.join(silent)}: nothing is sent for an image that was not judged. No result never means normal; "
             "not_judged = true sends a report that says so."
         )
-    return said
+    return text
 
 
-def load_pipeline(config: Config, stack: ExitStack) -> "Process":
+def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
     """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
-    from node.work.pipeline import Pipeline
     from node.work.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
+    from sgseg_dicom.model.image_check import load_image_check
+    from sgseg_dicom.pipeline import Pipeline
 
     language = language_of(config)
-    segmenter = load_segmenter(
-        config.weights_folder, device=config.model.device, image_check=config.model.image_check
-    )
+    segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
-    segmenter.warm_up()
-    warm_up(segmenter, made_at=datetime.now().astimezone())
-    return Pipeline(
+    pipeline = Pipeline(
         segmenter=segmenter,
-        language=language,
+        image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
-        undeclared=config.receive.undeclared_character_set,
+        language=language,
+        undeclared_character_set=config.receive.undeclared_character_set,
     )
+    segmenter.warm_up()
+    warm_up(pipeline)
+    return pipeline
 
 
 def language_of(config: Config) -> "Language":
@@ -206,50 +212,8 @@ def language_of(config: Config) -> "Language":
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
 
 
-def open_store(config: Config) -> Store:
-    """Make the store ready for use."""
-    store = Store(config.store.folder, min_free_bytes=config.store.min_free_megabytes << 20)
-    store.prepare()
-    return store
-
-
-def open_jobs(config: Config) -> "Jobs":
-    """Open the queue for reading and enqueueing."""
-    from node.work import queue
-
-    return queue.Jobs(queue.prepare(open_store(config).folder))
-
-
-def couriers(config: Config) -> "dict[str, Courier]":
-    """
-    Give a courier for each destination, by its name.
-
-    Raises:
-        ConfigError: a file with a secret or with authorities cannot be used.
-    """
-    return {destination.name: _courier(destination, config) for destination in config.destination}
-
-
-def _courier(destination: AnyDestination, config: Config) -> "Courier":
-    """Give the courier that speaks the destination's protocol."""
-    from node.delivery import dicomweb as web_delivery
-    from node.delivery import dimse as deliver
-
-    patience = config.deliver
-    if isinstance(destination, WebDestination):
-        return web_delivery.WebCourier(
-            destination, connect_seconds=patience.connect_seconds, answer_seconds=patience.answer_seconds
-        )
-    return deliver.Courier(
-        destination,
-        calling_ae_title=config.receive.ae_title,
-        connect_seconds=patience.connect_seconds,
-        answer_seconds=patience.answer_seconds,
-    )
-
-
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
-    """Look at everything that must go well for an image to be answered."""
+    """Check everything that an image needs to be received, judged and delivered."""
     from node.service.status_page import Health
 
     ready = supervisor.ready
@@ -259,14 +223,14 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
         store.require_space()
         store.require_writable()
         counts = jobs.counts()
-        if aside := store.aside():
-            counts["results in quarantine"] = aside
-        if conflicts := store.conflicts():
-            counts["images in quarantine"] = conflicts
+        if results := store.quarantine.count_results():
+            counts["results in quarantine"] = results
+        if images := store.quarantine.count_images():
+            counts["images in quarantine"] = images
         if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
             problems.append(
                 f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "
-                "the worker or its device hangs; see the log, and start the node again"
+                "the worker or its device hangs; see the log, and restart the node"
             )
     except StorageUnavailable as error:
         problems.append(str(error))
@@ -280,7 +244,7 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
 
 
 def _address(config: Config, port: int) -> str:
-    """Say where to send; a wildcard address is no place to send to."""
+    """Give the address to send to: where all addresses are listened on, the name of this machine."""
     host = config.receive.host
     return (
         f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
@@ -288,12 +252,12 @@ def _address(config: Config, port: int) -> str:
 
 
 def _receivers(config: Config) -> str:
-    """Say where results go."""
+    """Name the places where results go."""
     names = [f"{peer.name} ({peer.address})" for peer in config.destination]
     return " and ".join(names) or str(config.store.folder / "results")
 
 
 def child_command(role: str) -> list[str]:
-    """Give the command of a half under the supervisor."""
-    # -P: what is installed, and not what lies in the folder that the node was started from.
+    """Give the command that runs receiver or worker (*role*) under the supervisor."""
+    # -P: import the installed package, and not modules in the folder from which the node was started.
     return [sys.executable, "-P", "-m", "node.cli", role, "--supervised"]

@@ -17,7 +17,7 @@ from node.service.supervisor import CANNOT_START
 from sgseg_dicom.config import Config, load
 from sgseg_dicom.errors import ConfigError, SgsegError, StorageUnavailable, WeightsError
 
-# What is heavy is imported by the command that needs it.
+# Each command imports the large modules that it needs.
 
 app = typer.Typer(
     help="A DICOM node that marks infected lung regions on chest radiographs.",
@@ -35,31 +35,31 @@ Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 @app.command()
 def start(config: ConfigOption = None) -> None:
-    """Run the receiver and the worker until SIGTERM or Ctrl-C; say where to send, and where results go."""
+    """Run the receiver and the worker until SIGTERM or Ctrl-C; show where to send, and where results go."""
     from node import app as node
 
     with _plain_errors():
         settings = _load(config)
         _begin(settings)
-        raise typer.Exit(node.start(settings, _told_to_stop(), say=typer.echo))
+        raise typer.Exit(node.start(settings, _stop_on_signal(), show=typer.echo))
 
 
 @app.command()
 def receive(config: ConfigOption = None, supervised: Supervised = False) -> None:
-    """Run the receiver alone: it keeps what comes, for a worker on the same store."""
-    # pydicom imports every decoder that it finds. None is used here, and gdcm alone takes 18 MB.
+    """Run the receiver alone: it stores and queues images for a worker on the same store."""
+    # pydicom imports every decoder that it finds. The receiver uses none, and gdcm alone takes 18 MB.
     sys.modules.setdefault("gdcm", None)  # type: ignore[arg-type]
     from node import app as node
 
-    _run_half(node.receive, config, supervised)
+    _run(node.receive, config, supervised)
 
 
 @app.command()
 def work(config: ConfigOption = None, supervised: Supervised = False) -> None:
-    """Run the worker alone: it answers what the receiver kept."""
+    """Run the worker alone: it judges the images that the receiver stored."""
     from node import app as node
 
-    _run_half(node.work, config, supervised)
+    _run(node.work, config, supervised)
 
 
 @app.command()
@@ -72,7 +72,7 @@ def status(
         typer.Option(
             "--failed",
             help="Only those that failed, are quarantined, or whose results a destination refused, until they are "
-            "acknowledged; ends with 1 where there are any, for monitoring.",
+            "acknowledged. For monitoring: the exit status is 1 where there are any.",
         ),
     ] = False,
     overdue: Annotated[
@@ -80,44 +80,44 @@ def status(
         typer.Option(
             min=0,
             metavar="MINUTES",
-            help="Only those that came so long ago and have no answer yet, or whose results still wait for a "
-            "destination; ends with 1 where there are any. Together with --failed: both.",
+            help="Only those that arrived at least so long ago and have no result yet, or whose results still wait "
+            "for a destination. The exit status is 1 where there are any. Together with --failed: both.",
         ),
     ] = None,
 ) -> None:
-    """Show what came in and how it ended."""
-    from node import operations as operate
+    """Show the images that were received, and how they ended."""
+    from node import operations
     from node.status_table import print_status
 
     with _plain_errors():
         settings = _load(config)
-        watching = failed or overdue is not None
-        if watching:
-            entries = operate.wanting(settings, limit, failed=failed, overdue_minutes=overdue)
+        monitoring = failed or overdue is not None
+        if monitoring:
+            entries = operations.needing_attention(settings, limit, failed=failed, overdue_minutes=overdue)
         else:
-            entries = operate.latest(settings, limit)
+            entries = operations.latest(settings, limit)
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(asdict(entry)))
     else:
         nothing = _nothing(failed=failed, overdue=overdue is not None)
         print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
-    raise typer.Exit(1 if watching and entries else 0)
+    raise typer.Exit(1 if monitoring and entries else 0)
 
 
 def _nothing(*, failed: bool, overdue: bool) -> str:
-    """Say what there is none of."""
+    """Name what was not found."""
     if failed and overdue:
         return "nothing failed and nothing is overdue"
     if overdue:
         return "nothing is overdue"
-    return "nothing failed" if failed else "nothing came in yet"
+    return "nothing failed" if failed else "nothing was received yet"
 
 
 @app.command()
 def requeue(
     uids: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images to answer again.")
+        list[str] | None, typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images to process again.")
     ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="All that failed, or whose results a destination refused.")
@@ -126,72 +126,81 @@ def requeue(
         bool,
         typer.Option(
             "--anew",
-            help="Judge them again under the settings of now: new destinations, forms, language or weights. "
-            "An object that is kept under the same UID stays as it is.",
+            help="Judge them again with the settings of now: new destinations, kinds of results, language or "
+            "weights. A stored object that would get the same UID stays as it is.",
         ),
     ] = False,
     config: ConfigOption = None,
 ) -> None:
     """
-    Answer images again, after the cause of a failure is mended.
+    Process images again, after the cause of a failure is repaired.
 
-    Results that are kept are sent again as they are, to the destinations of then.
+    Stored results are sent again as they are, to the destinations of that time.
     """
-    from node import operations as operate
+    from node import operations
 
     _require_named(uids, failed=failed)
     with _plain_errors():
         queued = [
             entry.job.sop_instance_uid
-            for entry in operate.requeue(_load(config), uids or (), failed=failed, anew=anew)
+            for entry in operations.requeue(_load(config), uids or (), failed=failed, anew=anew)
         ]
     why = (
-        "not known here, quarantined for another image of this UID, or not ended: it is still in work, or its "
-        "results still wait for a destination (mend that, or take it out of the configuration and start again)"
+        "not known here, quarantined because of another image with this UID, or not ended: it is still in work, or "
+        "its results wait for a destination (repair that, or remove it from the configuration and restart the node)"
     )
-    _print_done(queued, uids or (), said="queued again", why=why)
+    _print_done(queued, uids or (), done="queued again", why=why)
 
 
 @app.command()
 def acknowledge(
     uids: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images that were looked at.")
+        list[str] | None,
+        typer.Argument(metavar="[SOP_INSTANCE_UID]...", help="Images that a person has looked at."),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All that `status --failed` shows now.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """
-    Say that somebody has looked at images: `status --failed` leaves them out.
+    Record that a person has looked at images: `status --failed` then leaves them out.
 
-    Nothing is deleted, sent or judged; `requeue` takes it back.
+    Nothing is deleted, sent or judged; `requeue` undoes it.
     """
-    from node import operations as operate
+    from node import operations
 
     _require_named(uids, failed=failed)
     with _plain_errors():
-        done = [
+        acknowledged = [
             entry.job.sop_instance_uid
-            for entry in operate.acknowledge(_load(config), uids or (), failed=failed)
+            for entry in operations.acknowledge(_load(config), uids or (), failed=failed)
         ]
-    why = "not known here, nothing of it wants a look, or its results still wait for another destination"
-    _print_done(done, uids or (), said="acknowledged", why=why)
+    why = "not known here, nobody has to look at it, or its results still wait for another destination"
+    _print_done(acknowledged, uids or (), done="acknowledged", why=why)
 
 
 def _require_named(uids: list[str] | None, *, failed: bool) -> None:
     """Refuse a command that names no image."""
     if not uids and not failed:
-        raise typer.BadParameter("name SOP Instance UIDs, or say --failed")
+        raise typer.BadParameter("name SOP Instance UIDs, or use --failed")
 
 
-def _print_done(done: Sequence[str], named: Sequence[str], *, said: str, why: str) -> NoReturn:
-    """Say what was done to which images, and *why* to others that were named it was not; exit."""
-    for uid in done:
-        typer.echo(f"{uid}: {said}")
-    if not done and not named:
+def _print_done(uids: Sequence[str], named: Sequence[str], *, done: str, why: str) -> NoReturn:
+    """
+    Print what was done, and exit with 1 where it was not done to all images that were named.
+
+    Args:
+        uids: images to which it was done.
+        named: images that the command named.
+        done: what was done to them.
+        why: the possible reasons where it was not done.
+    """
+    for uid in uids:
+        typer.echo(f"{uid}: {done}")
+    if not uids and not named:
         typer.echo(
-            f"none is {said}: nothing has failed, or it has not ended; see `sgseg-node status --failed`"
+            f"none is {done}: nothing has failed, or it has not ended; see `sgseg-node status --failed`"
         )
-    missing = [uid for uid in named if uid not in done]
+    missing = [uid for uid in named if uid not in uids]
     for uid in missing:
         typer.echo(f"{uid}: {why}; see `sgseg-node status`", err=True)
     raise typer.Exit(1 if missing else 0)
@@ -199,17 +208,17 @@ def _print_done(done: Sequence[str], named: Sequence[str], *, said: str, why: st
 
 @app.command()
 def echo(config: ConfigOption = None) -> None:
-    """Ask every destination whether it is there, knows us, and (C-STORE) takes what it is to get."""
-    from node import app as node
+    """Ask every destination whether it responds and knows us, and (C-STORE) accepts the results that it will get."""
+    from node.delivery.protocols import senders
 
     with _plain_errors():
-        couriers = node.couriers(_load(config))
-    if not couriers:
+        found = senders(_load(config))
+    if not found:
         typer.echo("no [[destination]] is configured: results stay in the results folder")
     failed = False
-    for name, courier in couriers.items():
+    for name, sender in found.items():
         try:
-            courier.echo()
+            sender.echo()
             typer.echo(f"{name}: answers")
         except SgsegError as error:
             failed = True
@@ -219,9 +228,9 @@ def echo(config: ConfigOption = None) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results; made where it is not there.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; it is made where it does not exist.")
+    ] = Path("demo-out"),
 ) -> None:
     """Send a chest radiograph through the whole node on this machine, and show what comes back."""
     from node import logs
@@ -229,74 +238,74 @@ def demo(
 
     logs.configure("error")
     with _plain_errors():
-        run(out, _told_to_stop())
+        run(out, _stop_on_signal())
 
 
-def run_supervised(half: Callable[..., None]) -> None:
-    """Run *half* of the node as a child of `node.service.supervisor`."""
+def run_supervised(role: Callable[..., None]) -> None:
+    """Run *role*, `node.app.receive` or `node.app.work`, as a child of `node.service.supervisor`."""
     from node.service.supervisor import receive_settings, report_ready
 
-    stop = _told_to_stop()
+    stop = _stop_on_signal()
     with _plain_errors():
         settings = receive_settings(stop)
         _begin(settings)
-    with _leaving():
-        half(settings, stop, report_ready)
+    with _ending_the_process():
+        role(settings, stop, report_ready)
 
 
-def _run_half(half: Callable[..., None], config: Path | None, supervised: bool) -> None:
+def _run(role: Callable[..., None], config: Path | None, supervised: bool) -> None:
     if supervised:
-        run_supervised(half)
-    stop = _told_to_stop()
+        run_supervised(role)
+    stop = _stop_on_signal()
     with _plain_errors():
         settings = _load(config)
         _begin(settings)
-    with _leaving():
-        half(settings, stop, lambda **facts: typer.echo(f"{half.__name__}: ready {json.dumps(facts)}"))
+    with _ending_the_process():
+        role(settings, stop, lambda **facts: typer.echo(f"{role.__name__}: ready {json.dumps(facts)}"))
 
 
 @contextmanager
-def _leaving() -> Iterator[None]:
+def _ending_the_process() -> Iterator[None]:
     """
-    End the process now, whether the half ended well or not; the next start takes up what waits on disk.
+    End the process at once after its work, also after an error. The next start continues what waits on disk.
 
-    A delivery that sleeps until its next attempt is a thread that Python would wait for, up to the backoff
-    limit: a worker that lost its device would neither work nor be started again.
+    A delivery that sleeps until its next attempt is a thread, and Python would wait for it, up to the backoff limit.
+    A worker that lost its device would neither work nor be started again during that time.
     """
-    status, told = 1, False
+    status, reported = 1, False
     try:
         with _plain_errors():
             yield
-        status, told = 0, True
+        status, reported = 0, True
     except SystemExit as end:
-        status, told = end.code if isinstance(end.code, int) else 1, True
+        status, reported = end.code if isinstance(end.code, int) else 1, True
     finally:
         kind, error, trace = sys.exc_info()
-        if not told and kind is not None and error is not None:
-            sys.excepthook(kind, error, trace)  # a defect: nobody else will tell of it
+        if not reported and kind is not None and error is not None:
+            sys.excepthook(kind, error, trace)  # a defect: nothing else will log it
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
 def _load(path: Path | None) -> Config:
-    beside = Path("config.toml")
-    if path is None and not beside.is_file():
-        typer.echo("no --config, and no config.toml in this folder: the defaults", err=True)
+    local = Path("config.toml")
+    if path is None and not local.is_file():
+        typer.echo("no --config, and no config.toml in this folder: using the defaults", err=True)
         return load(None)
-    return load(path or beside)
+    return load(path or local)
 
 
 def _begin(settings: Config) -> None:
-    """Log to standard error, and make files for our own user alone."""
+    """Log to standard error, and let new files be readable by our own user only."""
     from node import logs
 
     os.umask(0o077)
     logs.configure(settings.log.level)
 
 
-def _told_to_stop() -> threading.Event:
-    """Give the event that SIGTERM and SIGINT set."""
+def _stop_on_signal() -> threading.Event:
+    """Give an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

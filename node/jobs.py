@@ -1,4 +1,4 @@
-"""The frozen records of the node: what was received, how it ended, where it went."""
+"""The frozen records of the node: what was received, how it ended, and where the results went."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 TRY_AGAIN = "the image is kept: see the worker's log, then `sgseg-node requeue`"
-"""The cure of what we are at fault of."""
+"""What to do where the node is at fault."""
 
 
 class Ending(StrEnum):
@@ -15,12 +15,12 @@ class Ending(StrEnum):
     FINDING = "finding"
     NO_FINDING = "no finding"
     REJECTED = "rejected"  # the image is at fault
-    QUARANTINED = "quarantined"  # its SOP Instance UID was already taken by other content
-    FAILED = "failed"  # we are at fault: a person must look
+    QUARANTINED = "quarantined"  # another image with its SOP Instance UID was stored before, or it has none
+    FAILED = "failed"  # the node is at fault: a person must look
 
     @property
     def judged(self) -> bool:
-        """Whether the image was judged; if not, its results folder has at most an answer that says so."""
+        """True where the image was judged; else its results folder has at most the report that it was not."""
         return self in (Ending.FINDING, Ending.NO_FINDING)
 
 
@@ -30,10 +30,10 @@ class Job:
     One received image.
 
     Attributes:
-        id: the key of the image (`job_id`): same SOP Instance UID and same content, same id.
+        id: the key of the image (`job_id`). The same SOP Instance UID and the same content give the same id.
         sop_instance_uid: SOP Instance UID (0008,0018), as the sender named it.
-        file: where the store keeps it, relative to the store's folder.
-        conflicting: True where the SOP Instance UID was already kept with other content.
+        file: path of the image, relative to the store's folder.
+        conflicting: True where an image with the same SOP Instance UID and other content was stored before.
         peer: AE title of the sender.
         received_at: POSIX time of the last byte, in seconds.
     """
@@ -54,14 +54,14 @@ class Outcome:
     Attributes:
         ending: in one word.
         reason: in one word, "" where all went well; for logs and the status table.
-        detail: cause and cure in a sentence, without patient data.
-        files: names of the kept results, of every form.
-        destinations: names of those who shall get some; fixed here, so that a change of the configuration
-            does not change a job under way.
+        detail: cause and remedy in a sentence, without patient data.
+        files: names of all stored result files.
+        destinations: names of the destinations that get some of them. They are fixed here, so that a change of the
+            configuration does not change a job that has begun.
         sends: for each destination the names of the files that it gets, in the order of delivery.
-        answer: what is said of the image, and by which weights (`node.work.outcomes.answer_of`); "" where it was not
-            judged, and of versions before 0.2.0.
-        again: True where the surroundings were at fault and another attempt may go well.
+        answer: summary of the results, and the weights that judged (`node.work.outcomes.summary_of`); "" where the
+            image was not judged, or where a version before 0.2.0 wrote the record.
+        again: True where disk, device or network were at fault, so that another attempt may succeed.
         started_at, finished_at: POSIX time, in seconds.
         seconds: time of each stage.
     """
@@ -81,13 +81,13 @@ class Outcome:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Outcome":
         """
-        Read what `dataclasses.asdict` wrote, also after a way through JSON.
+        Read what `dataclasses.asdict` wrote, from a dictionary or from JSON.
 
-        Version 0.1.0 knew no `sends`: every destination got every file.
+        Version 0.1.0 had no `sends`: every destination got every file.
         """
         lists = {name: tuple(values[name]) for name in ("files", "destinations")}
-        said = values.get("sends", dict.fromkeys(values["destinations"], values["files"]))
-        sends = {destination: tuple(names) for destination, names in said.items()}
+        stored = values.get("sends", dict.fromkeys(values["destinations"], values["files"]))
+        sends = {destination: tuple(names) for destination, names in stored.items()}
         return cls(**{**values, **lists, "sends": sends, "ending": Ending(values["ending"])})
 
 
@@ -95,9 +95,9 @@ class Sent(StrEnum):
     """How a delivery stands."""
 
     DELIVERED = "delivered"
-    WAITING = "waiting"  # the destination does not answer, is full or does not let us in: tried again
-    REFUSED = "refused"  # the destination said no: a person must look
-    FAILED = "failed"  # attempts used up, or a defect: a person must look
+    WAITING = "waiting"  # the destination does not respond, is full or denies access: tried again
+    REFUSED = "refused"  # the destination refused an object for good: a person must look
+    FAILED = "failed"  # no attempt is left, or a defect: a person must look
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,10 +108,12 @@ class Delivery:
     Attributes:
         destination: its name in the configuration.
         state: in one word.
-        detail: cause and cure in a sentence; "" where all went well.
-        at: POSIX time of the last attempt, in seconds; while it waits, that of the first, whose *detail* it has.
+        detail: cause and remedy in a sentence; "" where all went well.
+        at: POSIX time of the last attempt, in seconds. While the delivery waits, *at* and *detail* are those of the
+            first attempt.
         seconds: time that the last attempt took.
-        taken_at: POSIX time when the destination last took anything, before the end of this attempt; 0: not known.
+        taken_at: POSIX time when the destination last took everything of an attempt, before the end of this one;
+            0 where that is not known.
     """
 
     destination: str
@@ -137,7 +139,7 @@ class Entry:
         state: "waiting", "working", or the ending.
         outcome: None while the job waits or is in work.
         deliveries: one for each destination of the job.
-        acknowledged: True where somebody has looked at it and said so (`node.store.acknowledgements`).
+        acknowledged: True where a person has looked at it and acknowledged it (`node.store.acknowledgements`).
     """
 
     job: Job
@@ -148,35 +150,35 @@ class Entry:
 
     @property
     def settled(self) -> bool:
-        """True where nothing more will happen by itself."""
+        """True where nothing more will happen without a person."""
         return self.outcome is not None and all(d.state is not Sent.WAITING for d in self.deliveries)
 
     @property
     def failed(self) -> bool:
-        """True where the image, or its way to one of the destinations, has failed; others may still wait."""
+        """True where the image failed, or its delivery to one destination; other deliveries may still wait."""
         refused = any(d.state in (Sent.REFUSED, Sent.FAILED) for d in self.deliveries)
         return self.state == Ending.FAILED or refused
 
     @property
     def lost(self) -> bool:
-        """True where it has settled without a result, or without its delivery, and we or a peer are at fault."""
+        """True where it has settled without a result or without a delivery, through the node or a destination."""
         return self.settled and self.failed
 
     @property
     def needs_look(self) -> bool:
-        """True where a person must look and nobody has: something of it failed, or it lies in the quarantine."""
+        """True where it failed or lies in the quarantine, and no person has acknowledged that."""
         return not self.acknowledged and (self.failed or self.state == Ending.QUARANTINED)
 
 
 def instance_key(sop_instance_uid: str) -> str:
-    """Give the name of an instance on disk: 32 hexadecimal digits that tell nothing of the patient."""
+    """Give the name of an instance on disk: 32 hexadecimal digits that reveal nothing of the patient."""
     return hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]
 
 
 def job_id(sop_instance_uid: str, digest: str, *, conflicting: bool = False) -> str:
     """
-    Give the key of one content (*digest*, hexadecimal sha256) under one SOP Instance UID.
+    Give the key of one content (*digest*, hexadecimal SHA-256) under one SOP Instance UID.
 
-    Another one where it is *conflicting*: it is judged if it comes again once the other content is forgotten.
+    A *conflicting* image has a key of its own. So it is judged if it comes again after the other image was deleted.
     """
     return f"{instance_key(sop_instance_uid)}-{digest[:16]}{'-conflict' if conflicting else ''}"

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""The status as a table for people."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rich.text import Text
 from node.jobs import Entry
 
 _WIDE = 240
-"""Columns where nobody says how many there are: a UID has 64 characters."""
+"""Columns of the output where the terminal does not state them: a UID has up to 64 characters."""
 
 _STYLES = {
     "failed": "red",
@@ -23,21 +23,23 @@ _STYLES = {
 
 
 def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
-    """Print what came in and how it ended, the newest first; *nothing* where there is none."""
+    """Print what was received and how it ended, in the order of *entries*; *nothing* where there are none."""
     if not entries:
         Console().print(nothing, markup=False, highlight=False, soft_wrap=True)
         return
     console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe, a mail: rich would cut at 80
+    if (
+        not console.is_terminal and "COLUMNS" not in os.environ
+    ):  # a pipe or a mail: rich would cut at 80 columns
         console = Console(width=_WIDE)
     table = Table("received", "from")
-    # A UID that is cut off cannot be named to `requeue`.
+    # Fold and do not cut: `requeue` needs the whole UID.
     for heading in ("SOP Instance UID", "state", "why", "delivered to", "seconds"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
         table.add_row(
             datetime.fromtimestamp(entry.job.received_at).isoformat(sep=" ", timespec="seconds"),
-            # Whatever a sender or the settings said is text: "[/]" is a valid AE title, and no markup.
+            # `Text`, because a name may look like markup of rich: "[/]" is a valid AE title.
             Text(entry.job.peer),
             Text(entry.job.sop_instance_uid),
             Text(entry.state, style=_STYLES.get(entry.state, "default")),

@@ -15,16 +15,16 @@ from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sgseg_dicom.config import require_text_encoding
 from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
-from sgseg_dicom.output_folder import KeptResults
-from sgseg_dicom.reading.character_sets import require_text_encoding
+from sgseg_dicom.output_folder import OutputFolder
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:  # torch comes with it
-    from sgseg_dicom.pipeline import Segmenter
+    from sgseg_dicom.pipeline import Pipeline
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -68,8 +68,8 @@ def predict(
     """
     Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
 
-    Ends with status 1 where an image had no result, and says which and why; if its header allows, a coded
-    answer that it was not judged is written in their place.
+    Ends with status 1 where an image had no result, and says which and why. Where its header allows, a coded
+    report that it was not judged is written in their place.
     """
     files = list(find_files(paths))
     if not files:
@@ -167,83 +167,64 @@ def _predict_all(
 ) -> int:
     """Judge *files* one after the other; give the number of those without a result."""
     from sgseg_dicom.inference.segmenter import load_segmenter
+    from sgseg_dicom.model.image_check import load_image_check
+    from sgseg_dicom.pipeline import Pipeline
 
     failed = 0
     with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
+        pipeline = Pipeline(
+            segmenter=segmenter,
+            image_check=load_image_check(),
+            clock=lambda: datetime.now().astimezone(),
+            language=language,
+            undeclared_character_set=undeclared,
+        )
         with _written(out):
             out.mkdir(parents=True, exist_ok=True)
-        kept = KeptResults(out)
+        folder = OutputFolder(out)
         for path in progress.track(files, description="radiographs"):
-            said = _predict(
-                path, kept, segmenter=segmenter, language=language, undeclared=undeclared, out=out
-            )
-            failed += said["result"] == "none"
-            _say(progress.console, said, as_json=as_json)
+            line = _predict(path, folder, pipeline, out)
+            failed += line["result"] == "none"
+            _print(progress.console, line, as_json=as_json)
     return failed
 
 
-def _predict(
-    path: Path, kept: KeptResults, *, segmenter: "Segmenter", language: Language, undeclared: str, out: Path
-) -> dict[str, Any]:
-    """Judge one file and write what is said of it; give what is told."""
-    from sgseg_dicom.pipeline import process
-
-    made_at = datetime.now().astimezone()
+def _predict(path: Path, folder: OutputFolder, pipeline: "Pipeline", out: Path) -> dict[str, Any]:
+    """Judge one file and write its results; give its line of the output."""
     try:
-        results = process(
-            path, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
-        )
-        kept.claim(results.source_uid, path)
+        results = pipeline(path)
+        folder.claim(results.source_uid, path)
     except SgsegError as error:  # one image's trouble is not the next one's
-        said: dict[str, Any] = {
+        line: dict[str, Any] = {
             "file": str(path),
             "result": "none",
             "why": f"{type(error).__name__}: {error}",
         }
-        ds = _answer(
-            path, error, segmenter=segmenter, made_at=made_at, language=language, undeclared=undeclared
-        )
-        if ds is None:
-            return said
-        uid = _image_of(ds)
+        report = _not_judged(path, error, pipeline)
+        if report is None:
+            return line
+        uid = _image_of(report)
         try:
-            kept.claim(uid, path)
+            folder.claim(uid, path)
         except ConflictingInstance as conflict:
-            return said if error.args == conflict.args else said | {"why": f"{said['why']}; {conflict}"}
+            return line if error.args == conflict.args else line | {"why": f"{line['why']}; {conflict}"}
         with _written(out):
-            return said | {"answer": str(kept.write(uid, {"answer.dcm": ds})["answer.dcm"])}
+            return line | {"answer": str(folder.write(uid, {"answer.dcm": report})["answer.dcm"])}
     with _written(out):
-        written = kept.write(results.source_uid, results.files)
-    return {"file": str(path), "result": "draft", **_told_of(results, written, language)}
+        written = folder.write(results.source_uid, results.files)
+    return {"file": str(path), "result": "draft", **_summary_of(results, written, pipeline.language)}
 
 
-def _answer(
-    path: Path,
-    error: SgsegError,
-    *,
-    segmenter: "Segmenter",
-    made_at: datetime,
-    language: Language,
-    undeclared: str,
-) -> Dataset | None:
-    """Give the coded answer for an image that was not judged; None where the file does not tell which image it is."""
-    from sgseg_dicom.pipeline import answer
-
+def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> Dataset | None:
+    """Give the report that an image was not judged; None where the file does not tell which image it is."""
     with suppress(SgsegError):
-        return answer(
-            path,
-            error,
-            algorithm=segmenter.algorithm,
-            made_at=made_at,
-            language=language,
-            undeclared=undeclared,
-        )
+        return pipeline.not_judged(path, error)
     return None
 
 
-def _image_of(answer: Dataset) -> str:
-    """Give the SOP Instance UID of the image that an answer is about."""
-    (study,) = answer.CurrentRequestedProcedureEvidenceSequence
+def _image_of(report: Dataset) -> str:
+    """Give the SOP Instance UID of the image that a not-judged report is about."""
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
     return str(study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
 
 
@@ -263,17 +244,18 @@ def _written(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _told_of(results: Results, written: Mapping[str, Path], language: Language) -> dict[str, Any]:
-    """Give what is told of results, and where they are."""
+def _summary_of(results: Results, written: Mapping[str, Path], language: Language) -> dict[str, Any]:
+    """Say what results say, and where they are."""
     # "seg", whichever form of it was chosen
     places = {re.split(r"\W", name)[0]: str(path) for name, path in written.items()}
     finding = results.finding
     return {
+        "caution": list(results.caution),
         "sentence": finding.sentence,
         "reads": language.sentence(finding.zones),
         "zones": {
-            zone.name: {"judgement": finding.judgement_of(zone), "probability": round(float(chance), 4)}
-            for zone, chance in zip(ZONES, finding.zone_probabilities, strict=True)
+            zone.name: {"judgement": finding.judgement_of(zone), "probability": round(float(probability), 4)}
+            for zone, probability in zip(ZONES, finding.zone_probabilities, strict=True)
         },
         "doubts": language.doubts(finding),
         "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
@@ -281,12 +263,14 @@ def _told_of(results: Results, written: Mapping[str, Path], language: Language) 
     }
 
 
-def _say(console: Console, said: dict[str, Any], *, as_json: bool) -> None:
+def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(json.dumps(line) + "\n")
     else:
-        words = " ".join([said.get("reads") or said["why"], *said.get("doubts", ())])
-        console.print(f"{said['file']}: {words}", highlight=False, markup=False)
+        words = " ".join(
+            [*line.get("caution", ()), line.get("reads") or line["why"], *line.get("doubts", ())]
+        )
+        console.print(f"{line['file']}: {words}", highlight=False, markup=False)
 
 
 def _progress() -> Progress:

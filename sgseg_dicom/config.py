@@ -1,30 +1,29 @@
 """config.toml -> validated settings. A missing, unknown or impossible key stops the start."""
 
-import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic.fields import FieldInfo
 
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
     Host,
     Port,
-    anchored,
 )
 from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.reading.character_sets import require_text_encoding
-from sgseg_dicom.toml_table import Section
+from sgseg_dicom.toml_table import Place, Section, problems
 
 PACKAGED_WEIGHTS = "packaged"
+
+_ASCII = b"A^B=1\\2"
+"""Text with the separators of DICOM: of names, components and values."""
 
 _INTERNAL = {"free_ports": True}
 """Validation context of settings that did not come from a file: port 0 is any free port."""
@@ -43,6 +42,21 @@ def _own_folder(folder: Path) -> Path:
     if folder == Path() or folder.parts[0].startswith("~"):
         raise ValueError
     return folder
+
+
+def require_text_encoding(name: str) -> str:
+    """
+    Give *name* back if it is "" or one of Python's encodings that reads ASCII, as DICOM's separators are written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        if name and _ASCII.decode(name) != _ASCII.decode("ascii"):
+            raise ValueError(f"{name} is no superset of ASCII")
+    except LookupError as error:
+        raise ValueError(f"{name} is no text encoding of Python") from error
+    return name
 
 
 class Receive(Section):
@@ -188,7 +202,8 @@ def load(path: Path | None) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}; see https://toml.io") from error
     except ValidationError as error:
-        raise ConfigError("\n".join(_problems(error.errors()))) from error
+        lines = problems(error.errors(), fields=_fields, rule=_rule, hint=_hint)
+        raise ConfigError("\n".join(lines)) from error
 
 
 def _anchored(config: Config, folder: Path) -> Config:
@@ -200,74 +215,34 @@ def _anchored(config: Config, folder: Path) -> Config:
     report = config.report
     if report.language.endswith(".toml"):
         report = report.model_copy(update={"language": str(folder / report.language)})
-    peers = tuple(anchored(peer, folder) for peer in config.destination)
+    peers = tuple(peer.anchored(folder) for peer in config.destination)
     return config.model_copy(update={"store": store, "model": model, "report": report, "destination": peers})
 
 
-def _problems(errors: list[ErrorDetails]) -> Iterator[str]:
-    """Say each problem in one line; unknown keys of one section in one line together."""
-    unknown: dict[tuple[int | str, ...], list[str]] = defaultdict(list)
-    for error in errors:
-        loc = error["loc"]
-        while len(loc) > 2 and isinstance(loc[-1], int):  # an item of a list: its key is to blame
-            loc = loc[:-1]
-        where, key = loc[:-1], str(loc[-1])
-        if error["type"] == "extra_forbidden":
-            unknown[where].append(key)
-        elif error["type"] == "conflict":
-            yield f"{_heading(loc)} has {error['msg']}"
-        elif error["type"] == "missing":
-            yield f"{_heading(where)} has no {key}; it must {_rule(loc)}"
-        elif where:
-            yield f"{_heading(where)} {key} is {_shown(error['input'])}; it must {_rule(loc)}"
-        else:
-            yield f"{_heading(loc)} must {_rule(loc)}"
-    for where, keys in unknown.items():
-        yield f"{_heading(where)} has {_unknown(where, keys)}"
+def _hint(place: Place, keys: list[str]) -> str:
+    """Name the other protocol of a destination that has all of the unknown *keys*; "" where there is none."""
+    if place[:1] != ("destination",):
+        return ""
+    for protocol, other in DESTINATIONS.items():
+        if protocol != place[2] and set(keys) <= set(other.model_fields):
+            return f'keys {keys} of protocol "{protocol}"; set protocol = "{protocol}", or take them out'
+    return ""
 
 
-def _unknown(where: tuple[int | str, ...], keys: list[str]) -> str:
-    """Say what is wrong with *keys*, and which would be right."""
-    if where[:1] == ("destination",):
-        other = "dimse" if where[2] == "dicomweb" else "dicomweb"
-        if set(keys) <= set(DESTINATIONS[other].model_fields):
-            return f'keys {keys} of protocol "{other}"; set protocol = "{other}", or take them out'
-    kind = "keys" if where else "sections"
-    return f"unknown {kind} {keys}; known: {sorted(_fields(where))}"
-
-
-def _shown(value: object) -> str:
-    """Quote a wrong value, but never the password of an address."""
-    return re.sub(r"[^'\"]*@", "...@", repr(value))
-
-
-def _heading(where: tuple[int | str, ...]) -> str:
-    """Name a place as the file does: "[receive]", "[[destination]] number 2"."""
-    match where:
-        case ():
-            return "the file"
-        case ("destination", int(index), *_):
-            return f"[[destination]] number {index + 1}"
-        case ("destination",):
-            return "[[destination]]"
-        case _:
-            return f"[{where[0]}]"
-
-
-def _fields(where: tuple[int | str, ...]) -> Mapping[str, Any]:
-    """Give the known keys of a place."""
+def _fields(place: Place) -> Mapping[str, FieldInfo]:
+    """Give the known keys of a table."""
     sections = Config.model_fields
-    if not where:
+    if not place:
         return sections
-    if where[0] == "destination":
-        return DESTINATIONS[str(where[2])].model_fields
-    section: Any = sections[str(where[0])].annotation
-    fields: Mapping[str, Any] = section.model_fields
+    if place[0] == "destination":
+        return DESTINATIONS[str(place[2])].model_fields
+    table: Any = sections[str(place[0])].annotation
+    fields: Mapping[str, FieldInfo] = table.model_fields
     return fields
 
 
-def _rule(loc: tuple[int | str, ...]) -> str:
-    """Say what would be right at *loc*."""
-    where, keys = (loc[:3], loc[3:]) if loc[0] == "destination" else (loc[:1], loc[1:])
-    field = _fields(where)[str(keys[0])] if keys else Config.model_fields[str(loc[0])]
+def _rule(place: Place) -> str:
+    """Describe what would be right at *place*."""
+    table, keys = (place[:3], place[3:]) if place[0] == "destination" else (place[:1], place[1:])
+    field = _fields(table)[str(keys[0])] if keys else Config.model_fields[str(place[0])]
     return field.description or "be a table"

@@ -60,7 +60,7 @@ BaseUrl = Annotated[
     AfterValidator(_base_url),
     Field(description="be an http or https address of a DICOMweb service, without user, password, ? and #"),
 ]
-_PROTOCOL = Field(description='be "dimse" or "dicomweb"')
+_PROTOCOL = Field(description='be "dimse" or "dicomweb"')  # the keys of DESTINATIONS
 _FILE = Field(default=None, strict=False, description="be a file's name")
 
 
@@ -110,6 +110,10 @@ class Destination(_Recipient):
         """Where it is, for messages."""
         return f"{self.ae_title} at {self.host}:{self.port}"
 
+    def anchored(self, folder: Path) -> "Destination":
+        """Make the names of files relative to *folder*; it has none."""
+        return self
+
 
 class WebDestination(_Recipient):
     """[[destination]] with protocol "dicomweb": a service that takes results by STOW-RS."""
@@ -127,6 +131,11 @@ class WebDestination(_Recipient):
     def address(self) -> str:
         """Where it is, for messages."""
         return self.url
+
+    def anchored(self, folder: Path) -> "WebDestination":
+        """Make the names of files relative to *folder*."""
+        files = {key: getattr(self, key) for key in ("password_file", "token_file", "ca_file")}
+        return self.model_copy(update={key: folder / file for key, file in files.items() if file})
 
     @model_validator(mode="after")
     def _one_secret_under_tls(self) -> "WebDestination":
@@ -158,20 +167,12 @@ def _conflict(what: str) -> PydanticCustomError:
 
 
 def _protocol(value: Any) -> str:
-    """Tell the kinds of destination apart; what is neither is complained of as the usual one."""
+    """Give the protocol that a destination names. Where it names none or an unknown one, it is read as "dimse"."""
     protocol = value.get("protocol") if isinstance(value, dict) else getattr(value, "protocol", None)
-    return "dicomweb" if protocol == "dicomweb" else "dimse"
+    return str(protocol) if protocol in DESTINATIONS else "dimse"
 
 
 AnyDestination = Annotated[
     Annotated[Destination, Tag("dimse")] | Annotated[WebDestination, Tag("dicomweb")],
     Discriminator(_protocol),
 ]
-
-
-def anchored(peer: AnyDestination, folder: Path) -> AnyDestination:
-    """Make the names of files relative to *folder*."""
-    if isinstance(peer, Destination):
-        return peer
-    files = {key: getattr(peer, key) for key in ("password_file", "token_file", "ca_file")}
-    return peer.model_copy(update={key: folder / file for key, file in files.items() if file})

@@ -9,17 +9,19 @@ Every expected failure, named for its cause.
     │   ├── UndecodablePixels     the pixel data cannot be decoded, or contradict the header
     │   ├── UnsupportedObject     SOP class, modality, colour or frames that no chest radiograph has
     │   ├── NotApplicable         a sound image that the model must not judge; carries a coded reason
-    │   └── ConflictingInstance   a SOP Instance UID that is already kept with other content
+    │   └── ConflictingInstance   a SOP Instance UID that is already stored with other content
     ├── InferenceError            the device failed on this image
     ├── InvalidResult             an object of ours failed its own check: quarantined, never sent
     ├── StorageUnavailable        disk full or read-only, database locked: later may go well
     ├── PeerUnavailable           a destination does not answer or let us in: later may go well
-    └── DeliveryRefused           a destination answered no: a person must look
+    └── DeliveryRefused           a destination refused the object: a person must look
 """
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from sgseg_dicom.refusal_reasons import RefusalReason
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 class Disposition(Enum):
     """What becomes of a job that met the error."""
 
-    REJECT = "reject"  # the instance is at fault: keep it, say why, never retry
+    REJECT = "reject"  # the instance is at fault: store it, say why, never retry
     RETRY = "retry"  # the surroundings are at fault: try again, with backoff
-    FAIL = "fail"  # we or a peer are at fault: keep everything, a person must look
+    FAIL = "fail"  # we or a peer are at fault: store everything, a person must look
 
 
 class SgsegError(Exception):
@@ -54,7 +56,16 @@ class InstanceError(SgsegError):
 
 
 class InvalidDataset(InstanceError):
-    """The bytes are not DICOM, or lack an attribute that every image must have."""
+    """
+    The bytes are not DICOM, or lack an attribute that every image must have.
+
+    Attributes:
+        names_image: False where not even the UIDs can be read by which an answer would refer to the image.
+    """
+
+    def __init__(self, message: str, *, names_image: bool = True) -> None:
+        super().__init__(message)
+        self.names_image = names_image
 
 
 class UndecodablePixels(InstanceError):
@@ -70,24 +81,24 @@ class NotApplicable(InstanceError):
     A sound image that the model must not judge. Never to be read as "normal".
 
     Attributes:
-        reason: one word for logs and status, for example "lateral-view".
+        reason: why, in one word for logs and status, and coded.
     """
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    def __init__(self, message: str, *, reason: RefusalReason) -> None:
         super().__init__(message)
         self.reason = reason
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The durable queue pickles errors; keyword-only arguments need help.
-        return (_not_applicable, (str(self), self.reason))
+        # The durable queue pickles errors. Pickle does not know how to pass keyword-only arguments.
+        return (_not_applicable, (str(self), self.reason.value))
 
 
 def _not_applicable(message: str, reason: str) -> NotApplicable:
-    return NotApplicable(message, reason=reason)
+    return NotApplicable(message, reason=RefusalReason(reason))
 
 
 class ConflictingInstance(InstanceError):
-    """The SOP Instance UID is already kept with other content; both are kept, neither is overwritten."""
+    """The SOP Instance UID is already stored with other content; both stay, neither is overwritten."""
 
 
 class InferenceError(SgsegError):

@@ -13,7 +13,7 @@ _OURS = re.compile(r"(seg|sr|text|answer)\b.*\.dcm")
 """What may stand behind the image's UID in the name of a file."""
 
 
-class KeptResults:
+class OutputFolder:
     """Writes the results of one run to *out*; those of an earlier run of the same image give way."""
 
     def __init__(self, out: Path) -> None:
@@ -36,7 +36,7 @@ class KeptResults:
 
     def write(self, uid: str, files: Mapping[str, Dataset]) -> dict[str, Path]:
         """
-        Write *files*, by the end of their name, and delete what earlier answers about this image left beside them.
+        Write *files*, by the end of their name, and delete what an earlier run wrote about this image beside them.
 
         Raises:
             OSError: disk full, or read-only.

@@ -1,7 +1,8 @@
 """From one stored radiograph to its results: the stages in order. Read this file first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.header_rules import require_applicable
-from sgseg_dicom.applicability.image_check import Viewer, require_upright_chest
+from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.measure import measure
@@ -17,21 +18,16 @@ from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
-from sgseg_dicom.result_kinds import Wanted
+from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.results.not_judged import encode_answer
+from sgseg_dicom.results.not_judged import encode_not_judged
 
 Timed = Callable[[str], AbstractContextManager[object]]
 """Called with a stage's name; the context that it gives is entered around the stage."""
 
 
 class Segmenter(Protocol):
-    """
-    What `sgseg_dicom.inference.segmenter` offers: one input in, one prediction out; safe to call from many threads.
-
-    It may have a `viewer` that looks at the image first (`sgseg_dicom.applicability.image_check.Viewer`); without one
-    nothing does.
-    """
+    """One input in, one prediction out; safe to call from many threads (`sgseg_dicom.inference.segmenter`)."""
 
     algorithm: Algorithm
 
@@ -40,68 +36,94 @@ class Segmenter(Protocol):
         ...
 
 
-def process(
-    path: Path,
-    *,
-    segmenter: Segmenter,
-    made_at: datetime,
-    wanted: Sequence[Wanted] = (Wanted(),),
-    language: Language = ENGLISH,
-    undeclared: str = "",
-    timed: Timed = lambda stage: nullcontext(),
-) -> Results:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
     """
-    Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
+    The way of a radiograph, with the parts that it needs; safe to call from many threads.
 
-    *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.reading.character_sets`).
+    The node, `sgseg predict` and the tests share it.
 
-    Raises:
-        InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
-        InferenceError: the device failed.
-        InvalidResult: a result failed its own check.
+    Attributes:
+        segmenter: the model.
+        image_check: asks the pixels before they are judged whether they show an upright chest; None leaves this
+            safety gate out ([model] image_check = false).
+        clock: gives the site's local time, with which results are stamped.
+        language: of what readers see.
+        undeclared_character_set: the encoding of texts where an image declares none
+            (`sgseg_dicom.reading.character_sets`); "": Latin-1.
     """
-    algorithm = segmenter.algorithm
-    with timed("read"):
-        radiograph = read(path, undeclared=undeclared)
-        require_applicable(radiograph)
-    with timed("preprocess"):
-        model_input = preprocess(radiograph)
-    viewer: Viewer | None = getattr(segmenter, "viewer", None)
-    if viewer is not None:
-        with timed("view"):
-            require_upright_chest(model_input, viewer=viewer)
-    with timed("infer"):
-        prediction = segmenter(model_input)
-    with timed("measure"):
-        finding = measure(prediction, radiograph)
-    with timed("encode"):
-        files, names = encode_results(
-            radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=language
+
+    segmenter: Segmenter
+    image_check: ImageCheck | None
+    clock: Callable[[], datetime]
+    language: Language = ENGLISH
+    undeclared_character_set: str = ""
+
+    def __call__(
+        self,
+        path: Path,
+        *,
+        wanted: Mapping[str, Wanted] = FOR_RESULTS_FOLDER,
+        timed: Timed = lambda stage: nullcontext(),
+    ) -> Results:
+        """
+        Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
+
+        Args:
+            path: the stored image.
+            wanted: by the name of each destination, what it wants.
+            timed: measures each stage.
+
+        Raises:
+            InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
+            InferenceError: the device failed.
+            InvalidResult: a result failed its own check.
+        """
+        made_at, algorithm = self.clock(), self.segmenter.algorithm
+        with timed("read"):
+            radiograph = read(path, undeclared=self.undeclared_character_set)
+            require_applicable(radiograph)
+        with timed("preprocess"):
+            model_input = preprocess(radiograph)
+        if self.image_check is not None:
+            with timed("view"):  # the outcomes that a node has stored name the stage so
+                require_upright_chest(
+                    model_input,
+                    image_check=self.image_check,
+                    sides_are_stated=radiograph.display.sides_are_stated,
+                )
+        with timed("infer"):
+            prediction = self.segmenter(model_input)
+        with timed("measure"):
+            finding = measure(prediction, radiograph)
+        with timed("encode"):
+            files, names = encode_results(
+                radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
+            )
+        with timed("check"):
+            require_valid(files, radiograph.header, extent=radiograph.stored_extent)
+        return Results(
+            source_uid=radiograph.sop_instance_uid,
+            files=files,
+            names=names,
+            finding=finding,
+            caution=tuple(self.language.caution(radiograph)),
         )
-    with timed("check"):
-        require_valid(files, radiograph.header, extent=radiograph.stored_extent)
-    return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
 
+    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
+        """
+        Write for one stored image that it was not judged, and why (*error*); its pixels are not read.
 
-def answer(
-    path: Path,
-    error: SgsegError,
-    *,
-    algorithm: Algorithm,
-    made_at: datetime,
-    language: Language = ENGLISH,
-    undeclared: str = "",
-) -> Dataset:
-    """
-    Write for one stored image that it was not judged, and why; its pixels are not looked at.
-
-    *undeclared*: as of `process`.
-
-    Raises:
-        InvalidDataset: not even the header tells which image it is.
-        InvalidResult: the answer failed its own check.
-    """
-    header = read_header(path, undeclared=undeclared)
-    said = encode_answer(header, error, algorithm=algorithm, made_at=made_at, language=language)
-    require_valid({"answer.dcm": said}, header)
-    return said
+        Raises:
+            InvalidDataset: not even the header tells which image it is.
+            UnsupportedObject: the image is a result of ours that came back.
+            InvalidResult: the report failed its own check.
+            StorageUnavailable: the file cannot be read.
+        """
+        made_at = self.clock()
+        header = read_header(path, undeclared=self.undeclared_character_set)
+        report = encode_not_judged(
+            header, error, algorithm=self.segmenter.algorithm, made_at=made_at, language=self.language
+        )
+        require_valid({"answer.dcm": report}, header)
+        return report

@@ -1,20 +1,25 @@
 """Radiograph -> ModelInput, and the mask's way back to the source grid. Training calls it too: one way."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from sgseg_dicom.records import ModelInput, Radiograph
+from sgseg_dicom.model_records import ModelInput
+
+if TYPE_CHECKING:  # pydicom comes with it, and the model takes INPUT_SIZE from here
+    from sgseg_dicom.records import Radiograph
 
 INPUT_SIZE = 224
-"""Rows and columns of the network's input (paper section 3.3). The aspect is not kept: the data set's was not."""
+"""Rows and columns of the network's input (paper section 3.3). The aspect changes, as it did in the data set."""
 
 FLAT = 1e-6
 """Deviation below which an image has one grey value."""
 
 
-def preprocess(radiograph: Radiograph) -> ModelInput:
+def preprocess(radiograph: "Radiograph") -> ModelInput:
     """
     Resize the image to the network's input and normalise.
 

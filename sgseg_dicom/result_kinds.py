@@ -1,7 +1,9 @@
-"""The forms a result can take, and what one receiver of results wants of them."""
+"""The kinds of result objects, what is fixed for each, and which of them a destination wants."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from pydicom.uid import (
@@ -29,6 +31,45 @@ class Kind(StrEnum):
     STATE = "presentation-state"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectType:
+    """
+    What is fixed for a kind of result objects.
+
+    Attributes:
+        sop_classes: SOP Class UID (0008,0016); where there are several, the first is the default.
+        series_number: Series Number (0020,0011): far from those of a modality, and one for each kind.
+        file_name: name of the file with the object. An object in another form than the default has a longer name
+            (`sgseg_dicom.results.encode`).
+    """
+
+    sop_classes: tuple[UID, ...]
+    series_number: int
+    file_name: str
+
+
+OBJECT_TYPES: Mapping[Kind, ObjectType] = {
+    Kind.SEG: ObjectType(sop_classes=(SegmentationStorage,), series_number=9001, file_name="seg.dcm"),
+    Kind.SR: ObjectType(
+        sop_classes=(Comprehensive3DSRStorage, ComprehensiveSRStorage),
+        series_number=9002,
+        file_name="sr.dcm",
+    ),
+    Kind.TEXT: ObjectType(sop_classes=(BasicTextSRStorage,), series_number=9003, file_name="text.dcm"),
+    Kind.CAPTURE: ObjectType(
+        sop_classes=(SecondaryCaptureImageStorage,), series_number=9005, file_name="secondary-capture.dcm"
+    ),
+    Kind.STATE: ObjectType(
+        sop_classes=(GrayscaleSoftcopyPresentationStateStorage,),
+        series_number=9006,
+        file_name="presentation-state.dcm",
+    ),
+}
+
+NOT_JUDGED = ObjectType(sop_classes=(BasicTextSRStorage,), series_number=9004, file_name="answer.dcm")
+"""The report that an image was not judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What one destination wants: kinds in any order, and the form of each that has several.
@@ -43,15 +84,10 @@ class Wanted:
     @property
     def sop_classes(self) -> tuple[UID, ...]:
         """SOP classes of the objects."""
-        comprehensive = self.sr_class == "comprehensive"
-        of_kind = {
-            Kind.SEG: SegmentationStorage,
-            Kind.SR: ComprehensiveSRStorage if comprehensive else Comprehensive3DSRStorage,
-            Kind.TEXT: BasicTextSRStorage,
-            Kind.CAPTURE: SecondaryCaptureImageStorage,
-            Kind.STATE: GrayscaleSoftcopyPresentationStateStorage,
-        }
-        return tuple(of_kind[kind] for kind in self.results)
+        classes = {kind: OBJECT_TYPES[kind].sop_classes[0] for kind in self.results}
+        if Kind.SR in classes and self.sr_class == "comprehensive":
+            classes[Kind.SR] = ComprehensiveSRStorage
+        return tuple(classes.values())
 
     def segmentation_type(self, columns: int) -> SegmentationType:
         """
@@ -62,3 +98,10 @@ class Wanted:
         if self.segmentation == "auto":
             return "FRACTIONAL" if columns % 8 else "BINARY"
         return "BINARY" if self.segmentation == "binary" else "FRACTIONAL"
+
+
+RESULTS_FOLDER = "results folder"
+"""Stands for a destination's name where results go to no destination, and only lie in a folder."""
+
+FOR_RESULTS_FOLDER: Mapping[str, Wanted] = MappingProxyType({RESULTS_FOLDER: Wanted()})
+"""What is wanted where nobody says otherwise."""

@@ -1,1 +1,1 @@
-"""Results to their destinations."""
+"""Sends results to the destinations."""

@@ -1,4 +1,4 @@
-"""STOW-RS of kept bytes to one DICOMweb service: what it said of each object, and whether to ask again."""
+"""Sends stored files to one DICOMweb service by STOW-RS, and reads what became of each object."""
 
 import math
 import secrets
@@ -21,18 +21,20 @@ from sgseg_dicom.config import WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable, SgsegError
 
 _ANSWERED = (200, 202, 409)  # with a Store Instances Response Module (PS3.18 table 10.5.3-1)
-_OF_THE_OBJECT = (400, 406, 413, 415, 422)  # refused for good, and says nothing about the other objects
+_OF_THE_OBJECT = (400, 406, 413, 415, 422)  # this object is refused for good; the others may go
 _LATER = (408, 425, 429, *range(500, 600))
-_NEVER = (501, 505)  # of the 5xx: the service does not do this at all
+_NEVER = (501, 505)  # of the 5xx: the service cannot do this at all
 _JSON = ("application/dicom+json", "application/json")
-_ANSWER_BYTES = 1 << 16  # a report on one object has some hundreds
+_ANSWER_BYTES = 1 << 16  # a report on one object has some hundred bytes
 _LONGEST_PAUSE_SECONDS = 3600.0
 _UNKNOWN = 401
 _REFUSED_PAUSE_SECONDS = 900.0
-"""Between two requests to a service that does not let us in: a wrong password every few seconds locks accounts."""
-_NOBODYS_STUDY = "1.2.840.10008.1.1"  # a SOP class: the answer to a query for it has no patient in it
+"""Between two requests to a service that denies access: a wrong password every few seconds locks accounts."""
+_NOBODYS_STUDY = (
+    "1.2.840.10008.1.1"  # the UID of a SOP class: no study has it, so the response has no patient
+)
 
-_CURES = {
+_REMEDIES = {
     401: "check username and password_file, or token_file",
     403: "check what this user or token may do there",
     404: "check url",
@@ -40,8 +42,16 @@ _CURES = {
 }
 
 
-class WebCourier:
-    """Sends files to one destination, a request for each file; safe to call from many threads."""
+class WebSender:
+    """
+    Sends files to one destination, with one request for each file; safe to call from many threads.
+
+    Args:
+        destination: its settings.
+        connect_seconds: the longest wait for a connection.
+        answer_seconds: the longest wait for a response.
+        clock: gives seconds that only increase.
+    """
 
     def __init__(
         self,
@@ -52,7 +62,7 @@ class WebCourier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
-        Read the secret and the authorities once, so that a wrong file's name stops the start.
+        Read the secret and the certificates once, so that a wrong file name stops the start.
 
         Raises:
             ConfigError: a file of *destination* cannot be used.
@@ -61,135 +71,136 @@ class WebCourier:
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self._clock = clock
-        self._silent_until, self._silent_why = -math.inf, ""
-        self._let_in = False
-        self._knocking = threading.Lock()
+        self._pause_until, self._pause_why = -math.inf, ""
+        self._access_granted = False
+        self._first_request = threading.Lock()
         _authentication(destination)
         _require_authorities(destination.ca_file)
 
     def echo(self) -> None:
         """
-        Ask with a query (QIDO-RS) that finds nothing whether the destination is there and knows us.
+        Ask with a query (QIDO-RS) that finds nothing whether the destination is there and grants access.
 
         Raises:
-            PeerUnavailable: it cannot be reached, does not answer, or does not let us in.
-            DeliveryRefused: it refuses us, or is no DICOMweb service.
+            PeerUnavailable: it cannot be reached, does not respond, or denies access.
+            DeliveryRefused: it refuses the query, or is no DICOMweb service.
         """
         query = {"StudyInstanceUID": _NOBODYS_STUDY, "limit": "1"}
-        with self._session() as session, self._request(session, "GET", params=query) as answer:
-            self._require(answer)
-            if answer.status_code == 204:  # nothing found
+        with self._session() as session, self._request(session, "GET", params=query) as response:
+            self._require(response)
+            if response.status_code == 204:  # nothing found
                 return
-            if answer.status_code != 200 or not _is_json(answer):
+            if response.status_code != 200 or not _is_json(response):
                 raise DeliveryRefused(f"{self._name} does not answer a query as DICOMweb does; check url")
 
     def send(self, files: Sequence[Path]) -> None:
         """
-        Store DICOM *files* at the destination, each as it lies on disk, in this order.
+        Store DICOM *files* at the destination in this order, byte for byte.
 
-        An object that is refused does not keep the others back, nor does one that the service stumbles over
-        (status 500).
+        The other objects are sent also where one object is refused, or makes the service fail (status 500).
 
         Raises:
-            PeerUnavailable: not reached, no answer in time, busy, out of resources, or it does not let us in
-                whatever we send (password, token, certificate, redirect): later, or after a correction, may go well.
-            DeliveryRefused: some object was refused for good; the message has each status.
+            PeerUnavailable: not reached, no response in time, busy, out of resources, or access is denied (password,
+                token, certificate, redirect). Another attempt may succeed, some only after a correction.
+            DeliveryRefused: an object was refused for good; the message has each status.
         """
-        with self._one_knocks():
+        with self._one_at_a_time():
             self._send(files)
 
     @contextmanager
-    def _one_knocks(self) -> Iterator[None]:
-        """Let only one delivery ask a service that has not let us in yet; leave alone one that asked for it."""
-        alone = nullcontext() if self._let_in else self._knocking
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Let one delivery at a time try a service that has not granted access yet; none during a pause."""
+        alone = nullcontext() if self._access_granted else self._first_request
         with alone:
-            if (pause := self._silent_until - self._clock()) > 0:
-                raise PeerUnavailable(f"{self._silent_why}; it is left alone for another {pause:.0f} s")
+            if (pause := self._pause_until - self._clock()) > 0:
+                raise PeerUnavailable(f"{self._pause_why}; the next attempt is not before {pause:.0f} s")
             yield
 
     def _send(self, files: Sequence[Path]) -> None:
-        refusals, stumbles = [], []
+        refusals, failures = [], []
         with self._session() as session:
             for file in files:
-                with self._post(session, file) as answer:
-                    if answer.status_code == 500:
-                        stumbles.append(file.name)
-                    elif refusal := self._refusal(answer, file):
+                with self._post(session, file) as response:
+                    if response.status_code == 500:
+                        failures.append(file.name)
+                    elif refusal := self._refusal(response, file):
                         refusals.append(f"{file.name}: {refusal}")
-        if stumbles:
+        if failures:
             refused = f", and refused {'; '.join(refusals)}" if refusals else ""
             raise PeerUnavailable(
-                f"{self._name} answers with status 500 to {', '.join(stumbles)}{refused}; see its log"
+                f"{self._name} answers with status 500 to {', '.join(failures)}{refused}; see its log"
             )
         if refusals:
             raise DeliveryRefused(
                 f"{self._name} refused {'; '.join(refusals)}; see its log, then `sgseg-node requeue`"
             )
 
-    def _refusal(self, answer: requests.Response, file: Path) -> str | None:
-        """Say why an object is not stored; None where it is."""
-        if answer.status_code in _OF_THE_OBJECT:
-            return _status(answer)
-        self._require(answer)
-        if answer.status_code not in _ANSWERED:
-            return f"{_status(answer)}, which is no answer to STOW-RS"
+    def _refusal(self, response: requests.Response, file: Path) -> str | None:
+        """Give the reason why an object is not stored; None where it is stored."""
+        if response.status_code in _OF_THE_OBJECT:
+            return _status(response)
+        self._require(response)
+        if response.status_code not in _ANSWERED:
+            return f"{_status(response)}, which is no response to STOW-RS"
         try:
-            report = Report.model_validate_json(self._body(answer)) if _is_json(answer) else None
+            report = Report.model_validate_json(self._body(response)) if _is_json(response) else None
         except ValidationError:
             report = None
         if report is None:
-            return f"{_status(answer)} without a readable report (application/dicom+json)"
+            return f"{_status(response)} without a readable report (application/dicom+json)"
         return self._judge(report, str(read_file_meta_info(file).MediaStorageSOPInstanceUID))
 
     def _judge(self, report: Report, uid: str) -> str | None:
-        """Read what the destination did with the one object of a request."""
+        """Give the reason why the one object of a request is not stored; None where it is stored."""
         for reason in report.reasons:
             if reason in OUT_OF_RESOURCES:
                 raise PeerUnavailable(f"{self._name} is out of resources (failure reason 0x{reason:04X})")
         if refused := [f"0x{reason:04X}" for reason in report.reasons if reason not in DUPLICATES]:
             return f"failure reason {', '.join(refused)}"
         has_it = uid in report.stored or uid in report.duplicates
-        return None if has_it else "it does not say that it stored the object"
+        return None if has_it else "its report does not list the object as stored"
 
-    def _require(self, answer: requests.Response) -> None:
+    def _require(self, response: requests.Response) -> None:
         """
-        Leave where the status speaks of the service, not of an object: nothing more is sent to it.
+        Stop sending where the status is about the service and not about an object.
 
         Raises:
-            PeerUnavailable: it may do well later, or after a correction: nothing is lost until then.
+            PeerUnavailable: another attempt may succeed, some only after a correction.
             DeliveryRefused: a person must look.
         """
-        status = answer.status_code
+        status = response.status_code
         if status in _LATER and status not in _NEVER:
-            raise self._silent(f"{self._name} cannot serve now ({_status(answer)})", _pause_seconds(answer))
-        if 300 <= status < 400:  # also what a login page does with a wrong password
-            why = f"{self._name} redirects ({_status(answer)}), and results follow nobody; set url to where it leads"
-            raise self._silent(why, _REFUSED_PAUSE_SECONDS)
-        self._let_in = status != _UNKNOWN
+            raise self._pause(
+                f"{self._name} cannot serve now ({_status(response)})", _pause_seconds(response)
+            )
+        if 300 <= status < 400:  # also a login page does this, after a wrong password
+            why = f"{self._name} redirects ({_status(response)}), and results do not follow; set url to the new place"
+            raise self._pause(why, _REFUSED_PAUSE_SECONDS)
+        self._access_granted = status != _UNKNOWN
         if status == _UNKNOWN:
-            why = f"{self._name} does not let us in ({_status(answer)}); {_CURES[status]}"
-            raise self._silent(why, _REFUSED_PAUSE_SECONDS)
+            why = f"{self._name} denies access ({_status(response)}); {_REMEDIES[status]}"
+            raise self._pause(why, _REFUSED_PAUSE_SECONDS)
         if status >= 400 and status != 409:
-            cure = _CURES.get(status, "see its log")
+            remedy = _REMEDIES.get(status, "see its log")
             raise DeliveryRefused(
-                f"{self._name} refuses ({_status(answer)}); {cure}, then `sgseg-node requeue`"
+                f"{self._name} refuses ({_status(response)}); {remedy}, then `sgseg-node requeue`"
             )
 
-    def _silent(self, why: str, seconds: float) -> PeerUnavailable:
-        """Leave the service alone for so long, or as long as it is already; give the error to raise."""
+    def _pause(self, why: str, seconds: float) -> PeerUnavailable:
+        """Send nothing to the service for so many seconds, or for an earlier pause; give the error to raise."""
         until = self._clock() + seconds
-        if until >= self._silent_until:
-            self._silent_until, self._silent_why = until, why
+        if until >= self._pause_until:
+            self._pause_until, self._pause_why = until, why
         return PeerUnavailable(why)
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
-        """Open a session whose every setting is ours."""
+        """Open a session that takes no setting from the environment."""
         with requests.Session() as session:
-            session.trust_env = False  # no proxy, .netrc or authorities of the environment
+            session.trust_env = False  # no proxy, no .netrc, no certificates
             session.verify = str(self.destination.ca_file or "") or True
             session.headers.update({"Accept": _JSON[0], "Accept-Encoding": "identity"})
-            try:  # read anew each time: tokens and authorities are replaced while we run
+            try:  # read each time: tokens and certificates are replaced while the node runs
                 session.auth = _authentication(self.destination)
                 if self.destination.ca_file:
                     _require_authorities(self.destination.ca_file)
@@ -198,55 +209,53 @@ class WebCourier:
             yield session
 
     def _post(self, session: requests.Session, file: Path) -> AbstractContextManager[requests.Response]:
-        """Send one file as the one part of a message (PS3.18 8.6.1.2)."""
+        """Send one file as the only part of a message (PS3.18 8.6.1.2)."""
         boundary = secrets.token_hex(16)  # 128 random bits do not occur in the file
         head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         body = b"".join((head, file.read_bytes(), f"\r\n--{boundary}--\r\n".encode()))
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
-        # As a stream: urllib3 sends it in pieces, each with the time limit of the connection, not all at once.
+        # As a stream: urllib3 then sends it in pieces, and each piece has the time limit of the connection.
         return self._request(session, "POST", data=BytesIO(body), headers={"Content-Type": kind})
 
     @contextmanager
     def _request(self, session: requests.Session, method: str, **options: Any) -> Iterator[requests.Response]:
-        """Ask for the studies, with time limits; what goes wrong until the answer is read is told as ours."""
+        """Send a request about studies, with time limits; errors until the response is read become our own."""
         options["timeout"] = (self._connect_seconds, self._answer_seconds)
         try:
             with session.request(
                 method, f"{self.destination.url}/studies", allow_redirects=False, stream=True, **options
-            ) as answer:
-                yield answer
+            ) as response:
+                yield response
         except OSError as error:  # as every RequestException is
             raise self._failed(error) from error
 
-    def _body(self, answer: requests.Response) -> bytes:
-        """Read the answer, within limits of size and time."""
+    def _body(self, response: requests.Response) -> bytes:
+        """Read the response, within limits of size and time."""
         deadline, body = time.monotonic() + self._answer_seconds, bytearray()
-        # It waits for a whole piece, and may wait the limit for each byte of it: so the pieces are small.
-        for piece in answer.iter_content(64):
+        # It waits for a whole piece, and each byte of it may take the whole time limit: so the pieces are small.
+        for piece in response.iter_content(64):
             body += piece
             if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
-                raise PeerUnavailable(f"{self._name} does not come to the end of its answer")
+                raise PeerUnavailable(f"{self._name} does not end its response")
         return bytes(body)
 
     def _failed(self, error: OSError) -> SgsegError:
-        """Say why there is no answer."""
+        """Give the error that describes why there is no response."""
         if certificate := next(
             (e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None
         ):
             return PeerUnavailable(
-                f"{self._name} shows a certificate that we do not trust ({certificate.verify_message}); "
-                "set ca_file to its authority's, and url to the name in it"
+                f"{self._name} has a certificate that is not trusted ({certificate.verify_message}); "
+                "set ca_file to the certificate of its authority, and url to the name in the certificate"
             )
-        if isinstance(error, ValueError):  # InvalidURL and its like
+        if isinstance(error, ValueError):  # InvalidURL, for example
             return DeliveryRefused(f"{self._name} cannot be asked ({type(error).__name__}); check url")
         if isinstance(error, requests.exceptions.SSLError):
-            return PeerUnavailable(
-                f"{self._name} breaks off the TLS handshake; check that its port speaks TLS"
-            )
+            return PeerUnavailable(f"{self._name} stops the TLS handshake; check that its port uses TLS")
         if isinstance(error, requests.ConnectTimeout) or not isinstance(error, requests.Timeout):
-            why = "does not answer, or broke off; check that it runs, its address and its port"
+            why = "does not respond, or closed the connection; check that it runs, its address and its port"
             return PeerUnavailable(f"{self._name} {why}")
-        return PeerUnavailable(f"{self._name} did not answer in {self._answer_seconds:g} s")
+        return PeerUnavailable(f"{self._name} did not respond in {self._answer_seconds:g} s")
 
     @property
     def _name(self) -> str:
@@ -265,12 +274,12 @@ class _Bearer(AuthBase):
 
 
 def _authentication(peer: WebDestination) -> AuthBase | None:
-    """Read what we show to *peer*; None where it asks for nothing."""
+    """Read the secret for *peer*; None where it needs none."""
     if peer.token_file:
         token = _secret(peer.token_file)
         if not token.isascii():
             raise ConfigError(
-                f"{peer.token_file} has a token that is not ASCII (RFC 6750); put the right one there"
+                f"{peer.token_file} has a token that is not ASCII (RFC 6750); write the right one there"
             )
         return _Bearer(token)
     if peer.username and peer.password_file:
@@ -289,7 +298,7 @@ def _secret(file: Path) -> str:
     try:
         secret = file.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read ({type(error).__name__}); put the secret there") from None
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__}); write the secret there") from None
     if not secret.isprintable() or not secret:
         raise ConfigError(f"{file} must have one line: the secret, and nothing else")
     return secret
@@ -297,10 +306,10 @@ def _secret(file: Path) -> str:
 
 def _require_authorities(file: Path | None) -> None:
     """
-    Look whether *file* can be used.
+    Check that *file* has certificates.
 
     Raises:
-        ConfigError: it has no certificate.
+        ConfigError: it has none, or cannot be read.
     """
     try:
         ssl.create_default_context(cafile=file)
@@ -309,18 +318,18 @@ def _require_authorities(file: Path | None) -> None:
         raise ConfigError(f"{file} cannot be used ({reason}); name a PEM file as ca_file") from error
 
 
-def _is_json(answer: requests.Response) -> bool:
-    return answer.headers.get("Content-Type", "").split(";")[0].strip().lower() in _JSON
+def _is_json(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").split(";")[0].strip().lower() in _JSON
 
 
-def _status(answer: requests.Response) -> str:
-    return f"HTTP status {answer.status_code}"
+def _status(response: requests.Response) -> str:
+    return f"HTTP status {response.status_code}"
 
 
-def _pause_seconds(answer: requests.Response) -> float:
-    """Give the pause that a service asks for in seconds; a date, or a pause of days, is not followed."""
-    wish = answer.headers.get("Retry-After", "")
-    return min(float(wish), _LONGEST_PAUSE_SECONDS) if wish.isdecimal() else 0.0
+def _pause_seconds(response: requests.Response) -> float:
+    """Give the pause in seconds that a service asks for, at most an hour; a date counts as no pause."""
+    wanted = response.headers.get("Retry-After", "")
+    return min(float(wanted), _LONGEST_PAUSE_SECONDS) if wanted.isdecimal() else 0.0
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

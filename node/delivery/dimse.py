@@ -1,31 +1,81 @@
-"""C-STORE of kept bytes to one destination: what it said of each object, and whether to ask again."""
+"""Sends stored files to one destination by C-STORE, and reads what became of each object."""
 
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from node.association_requests import read_tidied
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable, SgsegError
+from sgseg_dicom.result_kinds import NOT_JUDGED
 
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _WARNINGS = (0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000))  # PS3.7 C.4, PS3.4 B.2.3: stored all the same
-_DUPLICATE = 0x0111  # our UIDs are derived from the source: the peer already has this object
+_DUPLICATE = 0x0111  # our UIDs are derived from the image's, so the peer already has this object
 _SLOWEST_BYTES_PER_SECOND = 125_000
-"""A network of 1 Mbit/s: pynetdicom's limit for an answer begins when it has only queued what is to be sent."""
+"""A network of 1 Mbit/s: the time limit of pynetdicom for a response begins before the object is sent."""
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
+# A-ABORT source and reason (PS3.8 table 9-26).
+_PROVIDER = 2
+_ABORTED_BY = {0: "its application", _PROVIDER: "its DICOM protocol layer"}
+_ABORT_REASONS = {
+    0: "no reason given",
+    1: "unrecognized PDU",
+    2: "unexpected PDU",
+    4: "unrecognized PDU parameter",
+    5: "unexpected PDU parameter",
+    6: "invalid PDU parameter",
+}
 
 
-class Courier:
-    """Sends files to one destination; one association for each call, safe to call from many threads."""
+@dataclass
+class _Heard:
+    """
+    What a destination did before there was an association.
+
+    Attributes:
+        connected: it took the connection.
+        unreadable: why its response could not be read; "" where it could, or there was none.
+        aborted: by whom, and why, it says that it aborted; "" where it did not.
+    """
+
+    connected: bool = False
+    unreadable: str = ""
+    aborted: str = ""
+
+    def note_unreadable(self, _answer: bytes, why: str) -> None:
+        """Keep why an answer could not be read."""
+        self.unreadable = why
+
+    def note_pdu(self, event: evt.Event) -> None:
+        """Keep what an A-ABORT says."""
+        if isinstance(event.pdu, A_ABORT_RQ):
+            self.aborted = _ABORTED_BY.get(event.pdu.source, "unknown source")
+            if event.pdu.source == _PROVIDER:
+                self.aborted += f", {_ABORT_REASONS.get(event.pdu.reason_diagnostic, 'unknown reason')}"
+
+
+class DimseSender:
+    """
+    Sends files to one destination, with one association for each call; safe to call from many threads.
+
+    Args:
+        destination: its settings.
+        calling_ae_title: our own AE title.
+        connect_seconds: the longest wait for a connection.
+        answer_seconds: the longest wait for a response.
+    """
 
     def __init__(
         self,
@@ -42,14 +92,14 @@ class Courier:
 
     def echo(self) -> None:
         """
-        Ask with C-ECHO whether the destination is there and knows us; offer what it is to get.
+        Ask with C-ECHO whether the destination is there and knows us, and offer the SOP classes that it will get.
 
         Raises:
-            PeerUnavailable: it cannot be reached, does not answer, or does not know us.
-            DeliveryRefused: it does not do C-ECHO, or does not take some of our objects.
+            PeerUnavailable: it cannot be reached, does not respond, or does not know us.
+            DeliveryRefused: it does not accept C-ECHO, or some of the SOP classes.
         """
-        answers = {BasicTextSRStorage} if self.destination.not_judged else set()
-        classes = sorted({*self.destination.wanted.sop_classes, *answers})
+        reports = NOT_JUDGED.sop_classes if self.destination.not_judged else ()
+        classes = sorted({*self.destination.wanted.sop_classes, *reports})
         storage = [build_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]) for one in classes]
         with self._association([build_context(Verification), *storage]) as association:
             accepted = {context.abstract_syntax for context in association.accepted_contexts}
@@ -67,17 +117,17 @@ class Courier:
 
     def send(self, files: Sequence[Path]) -> None:
         """
-        Store DICOM *files* at the destination, each as it lies on disk, in this order.
+        Store DICOM *files* at the destination in this order, byte for byte.
 
-        Where a destination takes Implicit VR Little Endian alone, which every one must know
-        (PS3.5 10.1), they are encoded so. An object that is refused does not keep the others back.
+        A destination that accepts only Implicit VR Little Endian, which every one must know (PS3.5 10.1), gets them
+        in that encoding. The other objects are sent also where one object is refused.
 
         Raises:
-            PeerUnavailable: not reached, aborted, no answer in time, out of resources, or it does not know us; later,
-                or after a correction, may go well.
-            DeliveryRefused: some object was refused for good; the message has each status.
+            PeerUnavailable: not reached, aborted, no response in time, out of resources, or it does not know us.
+                Another attempt may succeed, some only after a correction.
+            DeliveryRefused: an object was refused for good; the message has each status.
         """
-        # The file is sent as it is, without a decoder in between.
+        # pynetdicom then sends the file without decoding it.
         _config.STORE_SEND_CHUNKED_DATASET = True
         contexts = [_context_of(file) for file in files]
         offered = [*contexts, *(default for context in contexts if (default := _by_default(context)))]
@@ -96,7 +146,7 @@ class Courier:
     def _store(
         self, association: Association, file: Path, context: PresentationContext, number: int
     ) -> str | None:
-        """Send one file; say what was refused, None where it is stored."""
+        """Send one file; give the reason of a refusal, None where the object is stored."""
         content: Path | Dataset = file
         if not _accepts(association, context):
             default = _by_default(context)
@@ -104,10 +154,12 @@ class Courier:
                 syntax = context.transfer_syntax[0].name
                 return f"{file.name}: it does not accept {context.abstract_syntax.name} in {syntax}"  # type: ignore[union-attr]
             content = dcmread(file)  # pynetdicom encodes it as the accepted context says
-        answer = association.send_c_store(content, msg_id=number) if association.is_established else None
-        if answer is None or "Status" not in answer:
-            raise PeerUnavailable(f"{self._name} broke off, or did not answer to {file.name} in time")
-        status = int(answer.Status)
+        response = association.send_c_store(content, msg_id=number) if association.is_established else None
+        if response is None or "Status" not in response:
+            raise PeerUnavailable(
+                f"{self._name} closed the connection, or did not answer to {file.name} in time"
+            )
+        status = int(response.Status)
         if status in _OUT_OF_RESOURCES:
             raise PeerUnavailable(f"{self._name} is out of resources (status 0x{status:04X})")
         if status in (0, _DUPLICATE, *_WARNINGS):
@@ -120,26 +172,30 @@ class Courier:
 
     @contextmanager
     def _association(self, contexts: list[PresentationContext], *, largest: int = 0) -> Iterator[Association]:
-        """Open an association with time limits everywhere, and release or abort it; *largest*: bytes of an object."""
+        """Open an association with time limits, and release or abort it. *largest*: bytes of the largest object."""
         ae = AE(self._calling_ae_title)
         ae.connection_timeout = self._connect_seconds
         ae.acse_timeout = self._answer_seconds
         ae.dimse_timeout = ae.network_timeout = self._answer_seconds + largest / _SLOWEST_BYTES_PER_SECOND
-        peer = self.destination
+        peer, heard = self.destination, _Heard()
         try:
             association = ae.associate(
                 peer.host,
                 peer.port,
                 contexts,
                 ae_title=peer.ae_title,
-                evt_handlers=[(evt.EVT_CONN_OPEN, self._tune), (evt.EVT_DATA_SENT, _acknowledge_quickly)],
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._tune, [heard]),
+                    (evt.EVT_PDU_RECV, heard.note_pdu),
+                    (evt.EVT_DATA_SENT, _acknowledge_quickly),
+                ],
             )
-        except OSError as error:  # the host's name, which pynetdicom resolves itself
+        except OSError as error:  # pynetdicom could not resolve the name of the host
             raise PeerUnavailable(
                 f"{self._name} is not found ({error.strerror or type(error).__name__}); check host and DNS"
             ) from error
         if not association.is_established:
-            raise self._no_association(association)
+            raise self._no_association(association, heard)
         try:
             yield association
             if association.is_established:
@@ -148,31 +204,45 @@ class Courier:
             if association.is_established:
                 association.abort()
 
-    def _no_association(self, association: Association) -> SgsegError:
-        """Say why there is none."""
-        answer = association.acceptor.primitive
-        if answer is None:
-            why = "does not answer; check that it runs, its address and its port"
-            return PeerUnavailable(f"{self._name} {why}")
-        if answer.result == _PERMANENT:
+    def _no_association(self, association: Association, heard: _Heard) -> SgsegError:
+        """Give the error that describes why there is no association."""
+        response = association.acceptor.primitive
+        if response is None:
+            return PeerUnavailable(f"{self._name} {self._no_response(heard)}")
+        if response.result == _PERMANENT:
             return PeerUnavailable(
-                f"{self._name} rejects the association ({answer.reason_str}); check AE titles on both sides"
+                f"{self._name} rejects the association ({response.reason_str}); check AE titles on both sides"
             )
         if association.is_rejected:
-            return PeerUnavailable(f"{self._name} rejects the association for now ({answer.reason_str})")
+            return PeerUnavailable(f"{self._name} rejects the association for now ({response.reason_str})")
         names = (cx.abstract_syntax.name for cx in association.rejected_contexts)  # type: ignore[union-attr]
         offered = ", ".join(dict.fromkeys(names))  # each is offered twice
-        return DeliveryRefused(f"{self._name} accepts nothing of what we offered ({offered})")
+        return DeliveryRefused(f"{self._name} accepts none of the offered SOP classes ({offered})")
 
-    def _tune(self, event: evt.Event) -> None:
-        """Bound every send and receive in time, and send small messages at once."""
+    def _no_response(self, heard: _Heard) -> str:
+        """Say what came instead of a response to the association request, and what to look at."""
+        if not heard.connected:
+            return "does not respond; check that it runs, its address and its port"
+        if heard.unreadable:
+            return f"responds to the association request with what is not DICOM ({heard.unreadable}); ask its maker"
+        if heard.aborted:
+            return f"aborts the association ({heard.aborted}); see its log, and check AE titles on both sides"
+        return (
+            "took the connection, but closed it or was silent instead of responding to the association request; see "
+            "its log, and check that a DICOM service without TLS listens at this port"
+        )
+
+    def _tune(self, event: evt.Event, heard: _Heard) -> None:
+        """Set a time limit for every send and receive, send small messages at once, and read responses tidied."""
+        heard.connected = True
+        read_tidied(event.assoc, on_unreadable=heard.note_unreadable)
         connection = _connection(event)
         connection.settimeout(self._answer_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _acknowledge_quickly(event: evt.Event) -> None:
-    """Peers that answer in two sends wait for our acknowledgement between them: 40 ms an object (Linux)."""
+    """Save 40 ms an object (Linux) at peers that wait for our TCP acknowledgement between two parts of a response."""
     if hasattr(socket, "TCP_QUICKACK"):
         _connection(event).setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -187,7 +257,7 @@ def _context_of(file: Path) -> PresentationContext:
 
 
 def _by_default(context: PresentationContext) -> PresentationContext | None:
-    """Give the same context in the default transfer syntax; None where its pixels are compressed, or it is that."""
+    """Give the same context in the default transfer syntax; None where the given one cannot be encoded so."""
     if context.transfer_syntax != [ExplicitVRLittleEndian]:
         return None
     return build_context(context.abstract_syntax, ImplicitVRLittleEndian)  # type: ignore[arg-type]

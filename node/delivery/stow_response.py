@@ -1,12 +1,12 @@
-"""What a STOW-RS service reports on the objects of a request, and what its reasons mean."""
+"""The report of a STOW-RS service on the objects of a request, and the meaning of its failure reasons."""
 
 from pydantic import BaseModel, Field
 
 OUT_OF_RESOURCES = (*range(0xA700, 0xA800), 0xB00F)
-"""Failure Reasons that pass (PS3.18 I.2.2); B00F of Azure's service: another request is storing it just now."""
+"""Temporary Failure Reasons (PS3.18 I.2.2); B00F of Azure's service: another request stores the object just now."""
 
 DUPLICATES = (0x0111, 0xB00E)
-"""Failure Reasons that say that the service has the object (PS3.7 C.5.6; B00E of Azure's service)."""
+"""Failure Reasons which mean that the service already has the object (PS3.7 C.5.6; B00E of Azure's service)."""
 
 _PROCESSING_FAILURE = 0x0110
 
@@ -18,7 +18,7 @@ class _Texts(BaseModel):
 
 
 class _Numbers(BaseModel):
-    """The same with numbers."""
+    """An element whose values are numbers."""
 
     Value: tuple[int, ...] = ()
 
@@ -31,7 +31,7 @@ class _Item(BaseModel):
 
 
 class _Items(BaseModel):
-    """The same with items: a sequence."""
+    """An element whose values are items: a sequence."""
 
     Value: tuple[_Item, ...] = ()
 
@@ -40,7 +40,7 @@ class Report(BaseModel):
     """
     Store Instances Response Module (PS3.18 I.2): Failed, Referenced and Other Failures Sequence.
 
-    `Report.model_validate_json` raises ValidationError, and nothing else, for what is none.
+    `Report.model_validate_json` raises ValidationError, and nothing else, where the text is no such report.
     """
 
     failed_items: _Items = Field(default=_Items(), alias="00081198")
@@ -49,7 +49,7 @@ class Report(BaseModel):
 
     @property
     def reasons(self) -> list[int]:
-        """Failure Reason of each object that failed; a failure without one is a processing failure."""
+        """Failure Reason of each object that failed; without one, it counts as a processing failure."""
         items = self.failed_items.Value + self.other_failures.Value
         return [reason for item in items for reason in item.reason.Value or (_PROCESSING_FAILURE,)]
 

@@ -1,1 +1,1 @@
-"""The whole way on loopback."""
+"""The whole way of a radiograph, shown on one machine."""

@@ -1,7 +1,7 @@
 """
-The real thing on loopback, without set-up: a chest radiograph in, a SEG and a report draft back.
+The whole node on this machine, without set-up: it gets a chest radiograph and returns a SEG and a report draft.
 
-This process plays the modality that sends and the archive that gets the results; between them are the node's
+This process acts as the modality that sends and as the archive that gets the results. Between them run the node's
 own two processes, on a store that is deleted afterwards.
 """
 
@@ -19,17 +19,18 @@ from rich.console import Console
 from rich.table import Table
 
 from node import app
-from node.delivery.dimse import Courier
-from node.demo import read_back as readback
+from node.delivery.dimse import DimseSender
+from node.demo import read_back
 from node.jobs import Entry
 from node.receive import scp
 from node.receive.listener import listen
 from node.service.supervisor import Supervisor
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Config, Destination, Receive
 from sgseg_dicom.errors import SgsegError
 
 RADIOGRAPH = "RG1_UNCR.dcm"
-"""CR of a chest, PA, MONOCHROME1, uncompressed, zero pixel spacing; of nobody (package pydicom-data)."""
+"""CR of a chest, PA, MONOCHROME1, uncompressed, with a pixel spacing of zero; anonymous (package pydicom-data)."""
 
 _START_SECONDS, _ANSWER_SECONDS = 300.0, 120.0
 _TICK = 0.1
@@ -37,13 +38,13 @@ T = TypeVar("T")
 
 
 class DemoFailed(SgsegError):
-    """The demo could not be shown; the message says why and what to do."""
+    """The demo could not run; the message has the reason and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """
-    What a run of the demo gave.
+    The result of a run of the demo.
 
     Attributes:
         entry: the node's own record of the image.
@@ -63,15 +64,15 @@ def run(out: Path, stop: threading.Event) -> None:
     Show the node at work and write what came back to *out*.
 
     Raises:
-        DemoFailed: pydicom-data is missing, the node did not start, or did not answer.
+        DemoFailed: pydicom-data is missing, the node did not start, or had no result in time.
     """
     console = Console()
     source = radiograph_file()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sgseg-demo-") as folder:
         shown, arrived = _send_through(source, Path(folder), stop, console)
-        kept = readback.keep_received(arrived, source, out)
-    _tell(console, shown, kept)
+        received = read_back.save_received(arrived, source, out)
+    _print(console, shown, received)
 
 
 def radiograph_file() -> Path:
@@ -105,7 +106,7 @@ def _send_through(
             warm_up = time.monotonic() - began
             console.print(f"sending {RADIOGRAPH} to {address.ae_title} at {address.host}:{address.port}")
             sent_at = time.time()
-            _courier(address).send([source])
+            _sender(address).send([source])
             answered_at = time.time()
             entry = _settled(config, stop)
     if any(sent.detail for sent in entry.deliveries):
@@ -117,7 +118,7 @@ def _send_through(
 
 @contextmanager
 def _archive(folder: Path) -> Iterator[Destination]:
-    """Run a destination that keeps what it gets in *folder*."""
+    """Run a destination that writes what it gets to *folder*."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as spool:
         settings = Receive.model_validate({"port": 0, "ae_title": "DEMO"}, context={"free_ports": True})
         listener = listen(
@@ -143,10 +144,10 @@ def _node(config: Config, stop: threading.Event) -> Iterator[Destination]:
             lambda: ready.is_set() or not thread.is_alive() or None,
             stop,
             seconds=_START_SECONDS,
-            complaint="the node did not start; `sgseg-node start` shows why",
+            message="the node did not start; `sgseg-node start` shows why",
         )
         if not ready.is_set():
-            raise DemoFailed("the node cannot start; what is printed above says why")
+            raise DemoFailed("the node cannot start; the lines above have the reason")
         where = supervisor.ready["receive"]
         yield Destination(
             name="node", ae_title=config.receive.ae_title, host=where["host"], port=where["port"]
@@ -156,49 +157,51 @@ def _node(config: Config, stop: threading.Event) -> Iterator[Destination]:
         thread.join()
 
 
-def _courier(address: Destination) -> Courier:
-    return Courier(address, calling_ae_title="DEMO", connect_seconds=5.0, answer_seconds=30.0)
+def _sender(address: Destination) -> DimseSender:
+    return DimseSender(address, calling_ae_title="DEMO", connect_seconds=5.0, answer_seconds=30.0)
 
 
 def _settled(config: Config, stop: threading.Event) -> Entry:
     """Wait until the one image of the demo has settled."""
     with ExitStack() as stack:
-        jobs = app.open_jobs(config)
+        jobs = open_jobs(config)
         stack.callback(jobs.close)
         return _wait(
             lambda: next((entry for entry in jobs.latest(1) if entry.settled), None),
             stop,
             seconds=_ANSWER_SECONDS,
-            complaint="the node did not answer in time; `sgseg-node start` shows why",
+            message="the node had no result in time; `sgseg-node start` shows why",
         )
 
 
-def _wait(look: Callable[[], T | None], stop: threading.Event, *, seconds: float, complaint: str) -> T:
+def _wait(find: Callable[[], T | None], stop: threading.Event, *, seconds: float, message: str) -> T:
     deadline = time.monotonic() + seconds
-    while (found := look()) is None:
+    while (found := find()) is None:
         if time.monotonic() > deadline:
-            raise DemoFailed(complaint)
+            raise DemoFailed(message)
         if stop.wait(_TICK):
             raise DemoFailed("stopped")
     return found
 
 
-def _tell(console: Console, shown: Run, kept: readback.Received | None) -> None:
+def _print(console: Console, shown: Run, received: read_back.Received | None) -> None:
     """Print the sentence, the times and the files."""
     outcome = shown.entry.outcome
-    if kept is None:
+    if received is None:
         reason = f"{outcome.reason}: {outcome.detail}" if outcome else "unknown"
         raise DemoFailed(f"the image was not judged ({shown.entry.state}, {reason})")
-    console.print(f"\n[bold]{kept.sentence}[/bold]")
-    for doubt in kept.doubts:
+    console.print(f"\n[bold]{received.sentence}[/bold]")
+    for doubt in received.doubts:
         console.print(doubt)
-    if not kept.has_regions:
+    if not received.has_regions:
         why = (
-            "The report names zones, but the mask is empty" if kept.names_zones else "No infection was found"
+            "The report names zones, but the mask is empty"
+            if received.names_zones
+            else "No infection was found"
         )
         console.print(f"{why}: there is a report and no SEG, and the picture has no region.")
     console.print(_times(shown))
-    for path in kept.files:
+    for path in received.files:
         console.print(str(path), highlight=False, soft_wrap=True)
     console.print("Drafts of a research model: not for diagnosis.")
 

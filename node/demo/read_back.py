@@ -1,4 +1,4 @@
-"""Reads results back as a receiver would, and draws what they say over their radiograph."""
+"""Reads results as their receiver would, and draws them over the radiograph."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -9,26 +9,17 @@ import numpy as np
 from highdicom.seg import Segmentation, segread
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import (
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    SegmentationStorage,
-)
 
 from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Finding, LungRegion
-from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.zones import ZONES, Laterality, Level, ZoneBits, zones_of
 
 _KINDS = {
-    SegmentationStorage: Kind.SEG,
-    Comprehensive3DSRStorage: Kind.SR,
-    ComprehensiveSRStorage: Kind.SR,
-    BasicTextSRStorage: Kind.TEXT,
+    sop_class: kind for kind in (Kind.SEG, Kind.SR, Kind.TEXT) for sop_class in OBJECT_TYPES[kind].sop_classes
 }
 _FINDING = "121071"  # DCM, Finding
 _LANGUAGE = "121049"  # DCM, Language of Content Item and Descendants
@@ -40,11 +31,11 @@ _SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
     """
-    What came back of one radiograph.
+    The results that were received for one radiograph.
 
     Attributes:
         sentence: of the SR.
-        doubts: what sentence and region contradict each other in, in words.
+        doubts: texts on where sentence and regions contradict each other.
         names_zones: whether the sentence names infected zones.
         has_regions: whether there is a SEG.
         files: what was written.
@@ -57,12 +48,12 @@ class Received:
     files: tuple[Path, ...]
 
 
-def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received | None:
-    """Copy the results to *out*, with a picture of what they say over *source*; None where there is no SR."""
+def save_received(arrived: Sequence[Path], source: Path, out: Path) -> Received | None:
+    """Copy the results to *out*, with a picture of them over *source*; None where there is no SR."""
     by_kind = {_KINDS[read_file_meta_info(path).MediaStorageSOPClassUID]: path for path in arrived}
     if Kind.SR not in by_kind:
         return None
-    copies = [Path(shutil.copy(path, out / f"{kind}.dcm")) for kind, path in by_kind.items()]
+    copies = [Path(shutil.copy(path, out / OBJECT_TYPES[kind].file_name)) for kind, path in by_kind.items()]
     sr = dcmread(by_kind[Kind.SR])
     finding = finding_of(segread(by_kind[Kind.SEG]) if Kind.SEG in by_kind else None, sr)
     picture = out / "overlay.png"
@@ -78,7 +69,7 @@ def keep_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
 
 
 def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
-    """Say what a SEG and its SR report; probabilities are not in them and stay unknown (NaN)."""
+    """Make the finding from a SEG and its SR; they have no probabilities, which become NaN."""
     sentence = _canonical_sentence(sr)
     return Finding(
         regions=tuple(_regions(seg)) if seg is not None else (),
@@ -93,7 +84,7 @@ def _undetermined_zones(sr: Dataset) -> ZoneBits:
     """
     Give the zones that their lung's region reaches: those judged undetermined.
 
-    A lung that is undetermined as a whole is one of which sentence and region disagree.
+    A lung whose zones are all undetermined is another case: its sentence and its region disagree.
     """
     found = set()
     for item in _items(sr):

@@ -1,1 +1,1 @@
-"""DICOM in."""
+"""Receives radiographs over DICOM."""

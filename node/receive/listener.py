@@ -1,10 +1,10 @@
 """
-The listening socket. A connection becomes an association only when its peer has said something.
+The listening socket. A connection becomes an association only when its peer has sent the first byte.
 
-pynetdicom counts every accepted connection as an association (ten silent ones lock the senders out) and
-would do a TLS handshake in the accept loop. Here each connection waits in a thread of its own, with a time
-limit and a bound for each address; a handshake belongs in `Listener.process_request_thread`, before the
-first byte.
+pynetdicom counts every accepted connection as an association (ten silent ones lock the senders out), and
+it would do a TLS handshake in the accept loop. Here each connection waits in a thread of its own, with a time
+limit, and each address may have only a few of them. A TLS handshake would belong in
+`Listener.process_request_thread`, before the first byte.
 """
 
 import socket
@@ -24,14 +24,17 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from node.association_requests import calling_title, read_tidied
+from node.receive.command_sets import TidyCommands
 from node.receive.scp import Handler
+from sgseg_dicom.accepted_objects import SOP_CLASSES
 from sgseg_dicom.config import Receive
 
 log = structlog.get_logger(__name__)
 
 _READ_BYTES = 1 << 18
 _SLACK_BYTES = 1 << 16
-"""A PDU may be longer than announced by its headers; an association request is not bound by it at all."""
+"""A PDU has headers beside its announced length, and the announced limit does not apply to association requests."""
 
 
 class Listener(ThreadedAssociationServer):
@@ -48,18 +51,18 @@ class Listener(ThreadedAssociationServer):
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port on which connections are accepted."""
         return self.server_address[1]
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        """Accept a connection; from here on no read or write on it waits without a limit."""
+        """Accept a connection. From here on each read and write on it has a time limit."""
         connection, address = super().get_request()
         connection.settimeout(self.settings.opening_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Take the connection unless its address has too many silent ones already."""
+        """Accept the connection unless its address has too many silent ones already."""
         with self._counting:
             if self._silent[client_address[0]] >= self.settings.max_silent_connections:
                 return False
@@ -69,12 +72,12 @@ class Listener(ThreadedAssociationServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Wait for the first byte, then let pynetdicom open the association."""
         try:
-            spoken = bool(request.recv(1, socket.MSG_PEEK))
-        except OSError:  # silent for too long, or gone
-            spoken = False
+            has_sent = bool(request.recv(1, socket.MSG_PEEK))
+        except OSError:  # silent for too long, or closed
+            has_sent = False
         with self._counting:
             self._silent[client_address[0]] -= 1
-        if spoken:
+        if has_sent:
             request.settimeout(self.settings.idle_seconds)
             super().process_request_thread(request, client_address)
         else:
@@ -86,7 +89,7 @@ class Listener(ThreadedAssociationServer):
         threading.Thread(target=self.serve_forever, args=(0.1,), name="listener", daemon=True).start()
 
     def stop(self, *, patience_seconds: float) -> None:
-        """Accept nothing more, let open associations end, and abort those that do not."""
+        """Accept nothing more, wait for open associations, and abort those that do not end."""
         socketserver.BaseServer.shutdown(self)
         self.server_close()
         deadline = time.monotonic() + patience_seconds
@@ -98,22 +101,36 @@ class Listener(ThreadedAssociationServer):
 
 
 class _Connection(RequestHandler):
-    """Opens associations that read in large pieces."""
+    """Opens associations that read large pieces from the socket, and what their peers send tidied."""
 
     def _create_association(self) -> Association:
         association = super()._create_association()
         reader = association.dul.socket
         limit = self.ae.maximum_pdu_size + _SLACK_BYTES
         reader.recv = partial(_receive, reader.socket, limit)  # type: ignore
+        read_tidied(association, on_unreadable=self._log_unreadable)
+        TidyCommands(association, known=SOP_CLASSES, on_refused=self._log_refused)
         return association
+
+    def _log_unreadable(self, request: bytes, why: str) -> None:
+        """Name who was turned away, before pynetdicom aborts: it tells nobody."""
+        log.warning(
+            "association_aborted",
+            peer=calling_title(request),
+            address=self.client_address[0],
+            detail=f"its association request cannot be read ({why}); correct the sender's settings or software",
+        )
+
+    def _log_refused(self, why: str) -> None:
+        log.warning("not_understood", address=self.client_address[0], detail=why)
 
 
 def _receive(connection: socket.socket, limit: int, count: int) -> bytearray:
     """
-    Read *count* bytes, fewer where the peer has gone; pynetdicom reads 4 kB at a time.
+    Read *count* bytes, or fewer where the peer has closed the connection. pynetdicom itself reads 4 kB at a time.
 
     Raises:
-        OSError: the peer announced more than *limit*, or was silent for too long; pynetdicom then closes.
+        OSError: the peer announced more than *limit*, or was silent for too long. pynetdicom then closes.
     """
     if count > limit:
         raise OSError(f"a PDU of {count} bytes, at most {limit} are accepted")
@@ -127,17 +144,17 @@ def listen(
     settings: Receive, *, contexts: list[PresentationContext], handlers: Sequence[Handler], spool: Path
 ) -> Listener:
     """
-    Bind, and serve in the background.
+    Bind the socket, and accept connections in the background.
 
     Args:
-        settings: of the configuration.
-        contexts: what is supported.
-        handlers: pynetdicom's event handlers.
-        spool: folder for data sets on their way in, on the file system where they shall stay: a handler
-            finds the file's path in `event.dataset_path`.
+        settings: section [receive] of the configuration.
+        contexts: the supported presentation contexts.
+        handlers: event handlers of pynetdicom.
+        spool: folder for data sets that are being received, on the file system where they will stay. A handler
+            finds the path of the file in `event.dataset_path`.
 
     Raises:
-        OSError: the address or the port cannot be had.
+        OSError: the address or the port is not free.
     """
     _config.STORE_RECV_CHUNKED_DATASET = True
     _config.LOG_HANDLER_LEVEL = "none"

@@ -1,4 +1,4 @@
-"""What we accept over DICOM: C-ECHO, and C-STORE of projection radiographs. No pixel is decoded here."""
+"""Accepts C-ECHO, and C-STORE of projection radiographs. No pixel is decoded here."""
 
 import re
 import shutil
@@ -17,53 +17,23 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from node.jobs import Entry, Job
 from node.store.acknowledgements import Acknowledged
-from node.store.store import Kept, Store
+from node.store.store import Store, StoredImage
+from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 
 log = structlog.get_logger(__name__)
 
-# Segmentations and reports are not among them: our own results, sent back to us by an archive's routing rule,
-# find no presentation context. A class that can hold a result of ours must not be added without a check of
-# `sgseg_dicom.results.provenance.is_own_result`.
-SOP_CLASSES = (
-    uid.ComputedRadiographyImageStorage,
-    uid.DigitalXRayImageStorageForPresentation,
-    uid.DigitalXRayImageStorageForProcessing,
-    uid.SecondaryCaptureImageStorage,
-    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-)
-# In our order of preference where a sender offers several in one context: cheap to decode, lossless first.
-TRANSFER_SYNTAXES = (
-    uid.ExplicitVRLittleEndian,
-    uid.ImplicitVRLittleEndian,
-    uid.RLELossless,
-    uid.HTJ2KLosslessRPCL,
-    uid.HTJ2KLossless,
-    uid.JPEGLosslessSV1,
-    uid.JPEGLossless,
-    uid.JPEGLSLossless,
-    uid.JPEG2000Lossless,
-    uid.DeflatedExplicitVRLittleEndian,
-    uid.ExplicitVRBigEndian,
-    uid.HTJ2K,
-    uid.JPEG2000,
-    uid.JPEGLSNearLossless,
-    uid.JPEGExtended12Bit,
-    uid.JPEGBaseline8Bit,
-)
 _UID = re.compile(r"[0-9.]{1,64}")
-_RESULT_CLASSES = (
-    uid.SegmentationStorage,
-    uid.Comprehensive3DSRStorage,
-    uid.ComprehensiveSRStorage,
-    uid.BasicTextSRStorage,
+_RESULT_CLASSES = tuple(
+    sop_class for kind in (Kind.SEG, Kind.SR, Kind.TEXT) for sop_class in OBJECT_TYPES[kind].sop_classes
 )
+"""What the demo's archive takes."""
 Handler = tuple[evt.EventType, Callable[..., Any], list[Any]]
 
 
 class StoreStatus(IntEnum):
-    """The C-STORE statuses that we may answer (PS3.4 table B.2-1, PS3.7 C)."""
+    """The C-STORE statuses that we may return (PS3.4 table B.2-1, PS3.7 C)."""
 
     SUCCESS = 0x0000
     DUPLICATE_SOP_INSTANCE = 0x0111
@@ -72,14 +42,14 @@ class StoreStatus(IntEnum):
 
 
 class Jobs(Protocol):
-    """The receiver's half of `node.work.queue`."""
+    """What the receiver needs of `node.work.queue.Jobs`."""
 
     def enqueue(self, job: Job) -> None:
-        """Queue *job* durably; one that is already known stays as it is."""
+        """Queue *job* durably; a job that is already known stays as it is."""
         ...
 
     def get(self, job_id: str) -> Entry | None:
-        """Give what is known of a job."""
+        """Give the job as the status shows it; None where it is not known."""
         ...
 
     def again(self, job: Job) -> None:
@@ -88,7 +58,7 @@ class Jobs(Protocol):
 
 
 def contexts() -> list[PresentationContext]:
-    """Give what the receiver supports."""
+    """Give the presentation contexts that the receiver supports."""
     storage = [build_context(sop_class, list(TRANSFER_SYNTAXES)) for sop_class in SOP_CLASSES]
     return [build_context(Verification), *storage]
 
@@ -105,11 +75,11 @@ def handlers(store: Store, jobs: Jobs, *, clock: Callable[[], float] = time.time
 def on_c_store(
     event: evt.Event, store: Store, jobs: Jobs, clock: Callable[[], float]
 ) -> StoreStatus | Dataset:
-    """Keep the instance and queue it; SUCCESS means that both are on disk (PS3.4 B.2.3)."""
+    """Store the instance and queue it. SUCCESS means that both are on disk (PS3.4 B.2.3)."""
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
-        kept, job = _taken(event, store, jobs, received_at)
-        repeated = not kept.new and _repeated(job, store, jobs)
+        stored, job = _stored_and_queued(event, store, jobs, received_at)
+        repeated = not stored.new and _repeated(job, store, jobs)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
         return StoreStatus.CANNOT_UNDERSTAND
@@ -122,53 +92,55 @@ def on_c_store(
         job=job.id,
         sop_instance_uid=job.sop_instance_uid,
         peer=peer,
-        new=kept.new,
+        new=stored.new,
         repeated=repeated,
         seconds=seconds,
     )
-    if kept.conflicting:
+    if stored.conflicting:
         log.warning("conflicting", job=job.id, peer=peer)
         return _with_comment(
-            StoreStatus.DUPLICATE_SOP_INSTANCE, "UID already kept with other content: quarantined"
+            StoreStatus.DUPLICATE_SOP_INSTANCE, "UID already stored with other content: quarantined"
         )
     return StoreStatus.SUCCESS
 
 
-def _taken(event: evt.Event, store: Store, jobs: Jobs, received_at: float) -> tuple[Kept, Job]:
-    """Keep the image and queue its job, with nothing forgotten in between."""
+def _stored_and_queued(
+    event: evt.Event, store: Store, jobs: Jobs, received_at: float
+) -> tuple[StoredImage, Job]:
+    """Store the image and queue its job; no job can be removed in between."""
     instance = _sop_instance_uid(event)
     with store.adding():
-        kept = store.put(event.dataset_path, instance)
+        stored = store.put(event.dataset_path, instance)
         job = Job(
-            id=kept.id,
+            id=stored.id,
             sop_instance_uid=instance,
-            file=kept.file,
-            conflicting=kept.conflicting,
+            file=stored.file,
+            conflicting=stored.conflicting,
             peer=event.assoc.requestor.ae_title,
             received_at=received_at,
         )
         jobs.enqueue(job)
-    return kept, job
+    return stored, job
 
 
 def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
-    """Queue an image that came again once more if its answer was lost: the sender wants it still."""
+    """Queue an image again if it came again after its job failed: the sender still wants a result."""
     with store.changing():
         entry = jobs.get(job.id)
         if entry is None or not entry.lost:
             return False
-        Acknowledged(store.folder).discard(job.id)  # before: how it ends now, nobody has seen
+        Acknowledged(store.folder).discard(job.id)  # first: nobody has seen how it will end now
         jobs.again(job)
         return True
 
 
 def result_contexts() -> list[PresentationContext]:
-    """Give what an archive of our results supports."""
+    """Give the presentation contexts of an archive for our results."""
     return [build_context(sop_class) for sop_class in _RESULT_CLASSES]
 
 
 def keep_in(folder: Path) -> list[Handler]:
-    """Give the handlers of a plain archive: every object becomes <folder>/<SOP Instance UID>.dcm."""
+    """Give the handlers of a simple archive: every object becomes <folder>/<SOP Instance UID>.dcm."""
 
     def on_store(event: evt.Event) -> StoreStatus:
         shutil.move(event.dataset_path, folder / f"{_sop_instance_uid(event)}.dcm")
@@ -178,19 +150,19 @@ def keep_in(folder: Path) -> list[Handler]:
 
 
 def _sop_instance_uid(event: evt.Event) -> str:
-    """Give the UID that the command names; `sgseg_dicom.reading.read` refuses an image whose data set has another."""
+    """Give the UID of the command; `sgseg_dicom.reading.read` refuses an image whose data set has another one."""
     request = event.request
     if not isinstance(request, C_STORE) or not request.AffectedSOPInstanceUID or not event.dataset_path:
         raise InvalidDataset("a C-STORE request without SOP Instance UID or data set (PS3.7 9.3.1.1)")
-    if not _UID.fullmatch(request.AffectedSOPInstanceUID):  # it is shown in the status
-        raise InvalidDataset("the C-STORE request's SOP Instance UID is no UID (PS3.5 9.1)")
+    if not _UID.fullmatch(request.AffectedSOPInstanceUID):  # the status shows it
+        raise InvalidDataset("the SOP Instance UID of the C-STORE request is no UID (PS3.5 9.1)")
     return str(request.AffectedSOPInstanceUID)
 
 
 def _with_comment(status: StoreStatus, comment: str) -> Dataset:
-    answer = Dataset()
-    answer.Status, answer.ErrorComment = int(status), comment
-    return answer
+    response = Dataset()
+    response.Status, response.ErrorComment = int(status), comment
+    return response
 
 
 def _on_rejected(event: evt.Event) -> None:
@@ -200,17 +172,19 @@ def _on_rejected(event: evt.Event) -> None:
 
 
 def _name_of(sop_class: str) -> str:
-    """Give the name that DICOM has for it; what is no UID is not repeated, it may be anything."""
+    """Give the name that DICOM has for a SOP class. Text that is no UID is not repeated: it may contain anything."""
     named = uid.UID(sop_class)
     return named.name if named.is_valid else "no UID"
 
 
 def _on_aborted(event: evt.Event) -> None:
-    asked, taken = event.assoc.requestor.requested_contexts, event.assoc.accepted_contexts
+    offered, accepted = event.assoc.requestor.requested_contexts, event.assoc.accepted_contexts
     why = {}
-    if asked and not taken:
-        names = sorted({_name_of(str(context.abstract_syntax)) for context in asked})
-        why = {"detail": f"nothing that it offers is taken here, in no transfer syntax: {', '.join(names)}"}
+    if offered and not accepted:
+        names = sorted({_name_of(str(context.abstract_syntax)) for context in offered})
+        why = {
+            "detail": f"none of its SOP classes and transfer syntaxes is accepted here: {', '.join(names)}"
+        }
     log.warning(
         "association_aborted",
         peer=event.assoc.requestor.ae_title,

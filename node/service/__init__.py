@@ -1,1 +1,1 @@
-"""The processes, the status page, the upkeep."""
+"""The processes, the status page, and the housekeeping."""

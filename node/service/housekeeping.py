@@ -1,4 +1,4 @@
-"""What the node does beside its work: old images go, lost ones are found, half-written ones are swept."""
+"""What the node does beside its work: it deletes old images, and queues images that lost their job."""
 
 import threading
 from collections.abc import Callable
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TRANSFER_SWEEP_SECONDS = 60.0
-"""A disk that fills during a transfer leaves a part of it; a sender that tries again must not fill it for an hour."""
-_TIDY_SECONDS = 3600.0
+"""Short: where the disk fills during transfers, their remains must not block the sender's next attempts for long."""
+_HOUSEKEEPING_SECONDS = 3600.0
 
 
-def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = _TIDY_SECONDS) -> None:
-    """Do *action* every so many seconds until *stop* is set; a disk that fails now may do well the next time."""
+def repeat(
+    stop: threading.Event, action: Callable[[], object], *, every: float = _HOUSEKEEPING_SECONDS
+) -> None:
+    """Call *action* every so many seconds until *stop* is set; an expected error is logged and ends nothing."""
     while not stop.wait(every):
         try:
             action()
@@ -30,40 +32,45 @@ def tidy(stop: threading.Event, action: Callable[[], object], *, every: float = 
             log.error("not_tidied", detail=str(error))
 
 
-def adopt(store: Store, jobs: "Jobs") -> int:
+def queue_orphans(store: Store, jobs: "Jobs") -> int:
     """
-    Queue images that have no job; give their number.
+    Queue the stored images that have no job, and count them.
 
-    Killed between the two, a receiver leaves one, and a `requeue`, which takes a job out and puts it in again.
+    A receiver that is killed between storing and queueing leaves one. So does a `requeue`, which deletes a job and
+    adds it again.
     """
-    adopted = 0
+    queued = 0
     known = jobs.files()
-    for image in store.images():  # asked for last: what comes meanwhile is known, or looked for below
+    for image in store.images():  # listed after the jobs: an image that came in between is checked below
         if image in known:
             continue
         with store.changing():
             job = store.job_of(image)
             if job is not None and jobs.get(job.id) is None:
                 jobs.enqueue(job)
-                adopted += 1
-    if adopted:
-        log.warning("adopted", jobs=adopted)
-    return adopted
+                queued += 1
+    if queued:
+        log.warning("adopted", jobs=queued)
+    return queued
 
 
-def forget_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
-    """Delete images, results and records of jobs that ended more than *keep_days* ago; give their number."""
+def delete_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
+    """Delete all of each job that ended more than *keep_days* ago (0: delete nothing), and count the jobs."""
     if keep_days == 0:
         return 0
     limit = (now - timedelta(days=keep_days)).isoformat()
-    forgotten = 0
+    deleted = 0
     for entry in jobs.ended_before(limit):
         with store.changing():
-            if entry.settled and jobs.get(entry.job.id) == entry:  # it may have been queued again meanwhile
-                Acknowledged(store.folder).discard(entry.job.id)  # first: if the image comes again, it is new
+            if (
+                entry.settled and jobs.get(entry.job.id) == entry
+            ):  # it may have been queued again in the meantime
+                Acknowledged(store.folder).discard(
+                    entry.job.id
+                )  # first: if the image comes again, it is a new one
                 store.remove(entry.job.id, entry.job.file)
                 jobs.forget(entry)
-                forgotten += 1
-    if forgotten:
-        log.info("forgotten", jobs=forgotten)
-    return forgotten
+                deleted += 1
+    if deleted:
+        log.info("forgotten", jobs=deleted)
+    return deleted

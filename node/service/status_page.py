@@ -1,4 +1,4 @@
-"""The status page: /, /live and /ready over HTTP. Counts and names of machines, nothing of a patient."""
+"""The status page: /, /live and /ready over HTTP. It shows counts and names of machines, and no patient data."""
 
 import socket
 import threading
@@ -24,9 +24,9 @@ class Health:
     What the page shows.
 
     Attributes:
-        problems: why nothing can be received or processed now; empty where all is well.
-        address: where to send, for example "SGSEG at 127.0.0.1:11112".
-        destinations: names of those who get the results.
+        problems: why nothing can be received or processed now; empty where there is no problem.
+        address: where to send images, for example "SGSEG at 127.0.0.1:11112".
+        destinations: names of the destinations.
         counts: jobs by state.
     """
 
@@ -36,21 +36,21 @@ class Health:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def build(look: Callable[[], Health]) -> Starlette:
-    """Build the page over *look*, which is called for every request."""
+def build(health: Callable[[], Health]) -> Starlette:
+    """Build the page. *health* is called for every request."""
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
 
     def live(request: Request) -> Response:
         return JSONResponse({"live": True})
 
     def ready(request: Request) -> Response:
-        problems = look().problems
+        problems = health().problems
         return JSONResponse(
             {"ready": not problems, "problems": list(problems)}, status_code=503 if problems else 200
         )
 
     def page(request: Request) -> Response:
-        return HTMLResponse(pages.get_template("status.html").render(health=look()))
+        return HTMLResponse(pages.get_template("status.html").render(health=health()))
 
     return Starlette(routes=[Route("/", page), Route("/live", live), Route("/ready", ready)])
 
@@ -60,10 +60,10 @@ class Page:
 
     def __init__(self, app: Starlette, *, host: str, port: int) -> None:
         """
-        Bind.
+        Bind the socket.
 
         Raises:
-            StorageUnavailable: the address or the port cannot be had.
+            StorageUnavailable: the address or the port is not free.
         """
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET

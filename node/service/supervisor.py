@@ -1,8 +1,8 @@
 """
-Runs the halves of the node as processes: starts them, restarts the dead, stops them together.
+Runs receiver and worker as processes: starts them, starts them again after they died, stops them together.
 
-A child gets the settings as one line of JSON on its standard input, which then stays open: its end means that
-we are gone, and the child stops. It answers with one line of JSON on its standard output when it is ready.
+A child gets the settings as one line of JSON on its standard input, which then stays open. When it closes, this
+process has ended, and the child stops. The child writes one line of JSON to its standard output when it is ready.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from sgseg_dicom.config import Config
 log = structlog.get_logger(__name__)
 
 CANNOT_START = 78
-"""Exit status of a child that cannot start: it would fail again in the same way (sysexits.h EX_CONFIG)."""
+"""Exit status of a child that would fail at every start (EX_CONFIG of sysexits.h)."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 1.0, 60.0, 60.0
 _TICK = 0.1
 
 Ready = dict[str, Any]
-"""What a child says when it is ready, for example {"host": "127.0.0.1", "port": 11112}."""
+"""What a child reports when it is ready, for example {"host": "127.0.0.1", "port": 11112}."""
 
 
 class Child:
@@ -44,30 +44,30 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it lives."""
+        """The process id while the process runs."""
         return self._process.pid if self._process else None
 
-    def tend(self, settings: str, now: float) -> int | None:
-        """Start the process where it is due; give the exit status if it has just died, else None."""
+    def watch(self, settings: str, now: float) -> int | None:
+        """Start the process when it is time; give its exit status if it has just ended, else None."""
         if self._process is None:
             if now >= self._start_at:
                 self._start(settings, now)
             return None
         status = self._process.poll()
         if status is not None:
-            pause = self._bury(self._process, now)
+            pause = self._note_end(self._process, now)
             log.error("child_died", child=self.name, status=status, restart_seconds=pause)
         return status
 
     def stop(self) -> None:
-        """Ask the process to end; one that is still starting has nothing to finish."""
+        """Ask the process to end. A process that is still starting is killed: it has nothing to finish."""
         if self._process and self.ready is None:
             self._process.kill()
         if self._process and self._process.stdin:
             self._process.stdin.close()
 
     def wait(self, seconds: float) -> None:
-        """Wait for the end, and kill what does not end."""
+        """Wait for the end of the process, and kill it after so many seconds."""
         if self._process is None:
             return
         try:
@@ -84,14 +84,14 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us; we tell the children
+            start_new_session=True,  # Ctrl-C then reaches this process only, which stops the children
         )
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("Popen gave no pipes")
         self._process, self._started = process, now
         log.info("child_started", child=self.name, pid=process.pid)
         threading.Thread(target=self._listen, args=(process.stdout,), daemon=True).start()
-        with contextlib.suppress(BrokenPipeError):  # dead already: the next look says so
+        with contextlib.suppress(BrokenPipeError):  # it has died already; `watch` will find that
             process.stdin.write(settings + "\n")
             process.stdin.flush()
 
@@ -100,8 +100,8 @@ class Child:
             if line := output.readline():
                 self.ready = json.loads(line)
 
-    def _bury(self, process: "subprocess.Popen[str]", now: float) -> float:
-        """Give the pause until the next start, in seconds; it doubles while lives are short."""
+    def _note_end(self, process: "subprocess.Popen[str]", now: float) -> float:
+        """Give the pause until the next start in seconds. It doubles while the process dies soon after each start."""
         healthy = now - self._started > _HEALTHY_AFTER
         pause = _FIRST_PAUSE if healthy else self._pause
         self._pause, self._start_at = min(pause * 2, _LONGEST_PAUSE), now + pause
@@ -116,7 +116,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps the children running until it is told to stop."""
+    """Keeps the children running until it has to stop."""
 
     def __init__(self, config: Config, commands: Mapping[str, Sequence[str]]) -> None:
         self.children = {name: Child(name, command) for name, command in commands.items()}
@@ -124,26 +124,26 @@ class Supervisor:
 
     @property
     def ready(self) -> Mapping[str, Ready]:
-        """What the children said that are ready now."""
+        """The reports of the children that are ready now."""
         return {name: child.ready for name, child in self.children.items() if child.ready is not None}
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[Mapping[str, Ready]], None]) -> int:
         """
-        Run until *stop* is set, or until a child says at the start that starting it again is of no use.
+        Run until *stop* is set, or until a child that never was ready ends with CANNOT_START.
 
-        Once every child was ready the settings are good, and a child that ends with the same status met a
-        full disk or a locked database: it is started again. *on_ready* is called once, at that moment.
-        Gives the exit status for our own process.
+        Once all children were ready, the settings are right. A child that then ends with CANNOT_START met a full
+        disk or a locked database, and is started again. *on_ready* is called once, at that moment.
+        Gives the exit status for this process.
         """
-        told = False
+        was_ready = False
         try:
             while not stop.wait(_TICK):
                 for child in self.children.values():
-                    status = child.tend(self._settings, time.monotonic())
-                    if status == CANNOT_START and not told:
+                    status = child.watch(self._settings, time.monotonic())
+                    if status == CANNOT_START and not was_ready:
                         return CANNOT_START
-                if not told and len(self.ready) == len(self.children):
-                    told = True
+                if not was_ready and len(self.ready) == len(self.children):
+                    was_ready = True
                     on_ready(self.ready)
         finally:
             self._stop()
@@ -157,19 +157,19 @@ class Supervisor:
 
 
 def receive_settings(stop: threading.Event) -> Config:
-    """Read the settings in a child, and set *stop* when the supervisor has gone."""
+    """Read the settings in a child. Set *stop* later, when the supervisor has ended."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        piece = os.read(0, 1)  # not sys.stdin: a thread that waits in its buffer spoils the exit
+        piece = os.read(0, 1)  # not sys.stdin: a thread that waits in its buffer blocks the exit
         if not piece:
-            raise SystemExit("the supervisor has gone")
+            raise SystemExit("the supervisor has ended")
         line += piece
     threading.Thread(target=_watch, args=(stop,), daemon=True).start()
     return Config.from_json(line.decode())
 
 
 def report_ready(**facts: Any) -> None:
-    """Tell the supervisor, in a child, that the work has begun."""
+    """Report to the supervisor, from a child, that the work has begun."""
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

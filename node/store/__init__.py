@@ -1,1 +1,1 @@
-"""What is kept on disk."""
+"""What the node stores on disk."""

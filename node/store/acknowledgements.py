@@ -1,4 +1,4 @@
-"""What a person has looked at, so that monitoring may be quiet about it: an empty file for each job."""
+"""The jobs that a person has looked at, so that monitoring need not report them again: an empty file for each job."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from node.store.fsync import storage, sync
 
 class Acknowledged:
     """
-    The jobs that somebody has seen; durable. When, and by which user, the files themselves tell.
+    The jobs that somebody has looked at; durable. Time and user are those of the files.
 
     Args:
         store: the store's folder.
@@ -22,7 +22,7 @@ class Acknowledged:
 
     def add(self, job: str) -> None:
         """
-        Remember that *job* was looked at.
+        Remember that somebody has looked at *job*.
 
         Raises:
             StorageUnavailable: disk full or read-only.
@@ -34,7 +34,7 @@ class Acknowledged:
 
     def discard(self, job: str) -> None:
         """
-        Forget it: the job begins anew, or is gone. Durable: what comes of the job later must be seen.
+        Forget *job*, because it starts again or is deleted. Durable: somebody must look at what comes of it later.
 
         Raises:
             StorageUnavailable: read-only.

@@ -1,18 +1,9 @@
-"""The content of a received file, whoever wrote it down."""
+"""Whether two files have the same content, no matter which software wrote them."""
 
 import hashlib
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
 from sgseg_dicom.errors import InvalidDataset
-from sgseg_dicom.reading.header import UNPARSABLE
-
-_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 
 _PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
 _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
@@ -20,10 +11,10 @@ _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 
 def content_digest(path: Path) -> str:
     """
-    Give the sha256 of the data set as encoded; who wrote the file meta information does not count.
+    Give the SHA-256 of the encoded data set and its transfer syntax, without the rest of the file meta information.
 
     Raises:
-        InvalidDataset: no preamble, no group length.
+        InvalidDataset: the preamble, the group length or the transfer syntax is missing.
     """
     with path.open("rb") as file:
         head = file.read(_PREAMBLE + _GROUP_LENGTH)
@@ -34,41 +25,6 @@ def content_digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def same_data_set(first: Path, second: Path) -> bool:
-    """
-    Say whether two files hold the same values, with value representations or without, whatever their lengths' form.
-
-    Over two routes (modality and archive, say) an image comes in two encodings. Compressed or big endian ones are
-    not compared: False.
-    """
-    try:
-        one, other = _plain_bytes(first), _plain_bytes(second)
-    except (*UNPARSABLE, InvalidDicomError, EOFError, OSError, KeyError):
-        return False
-    return one is not None and one == other
-
-
-def _plain_bytes(path: Path) -> bytes | None:
-    """Encode as Implicit VR Little Endian, sequences with their lengths, groups without; None if it cannot be."""
-    ds = dcmread(path)
-    if ds.file_meta.TransferSyntaxUID not in _PLAIN:
-        return None
-    _say_lengths(ds)
-    encoded = DicomBytesIO()
-    encoded.is_little_endian, encoded.is_implicit_VR = True, True
-    write_dataset(encoded, ds)
-    return encoded.getvalue()
-
-
-def _say_lengths(ds: Dataset) -> None:
-    for element in ds:
-        if element.VR == "SQ":
-            element.is_undefined_length = False
-            for item in element.value:
-                item.is_undefined_length_sequence_item = False
-                _say_lengths(item)
 
 
 def _transfer_syntax(meta: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What is on disk stays on disk: writes that wait for it, and errors of the file system as ours."""
+"""Writes that wait until the disk has them, and errors of the file system as errors of ours."""
 
 import os
 import shutil
@@ -8,15 +8,31 @@ from pathlib import Path
 
 from sgseg_dicom.errors import StorageUnavailable
 
+UNFINISHED = "."
+"""First character of the name of a folder that is still being written."""
+
+
+def unfinished(folder: Path) -> Path:
+    """Give the path under which *folder* is written until it is complete."""
+    return folder.with_name(f"{UNFINISHED}{folder.name}")
+
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write *files* into a folder of their own, instead of what it had, and wait until they are on disk."""
+    """Write *files* into *folder*, replace what it had before, and wait until everything is on disk."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     for name, content in files.items():
         (folder / name).write_bytes(content)
         sync(folder / name)
     sync(folder)
+
+
+def delete_unfinished(parent: Path) -> int:
+    """Delete the folders in *parent* that a crash left incomplete, and count them."""
+    incomplete = [path for path in parent.iterdir() if path.name.startswith(UNFINISHED)]
+    for path in incomplete:
+        shutil.rmtree(path)
+    return len(incomplete)
 
 
 @contextmanager
@@ -31,7 +47,7 @@ def storage(folder: Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content or a folder's names are on disk."""
+    """Wait until the content of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,1 +1,1 @@
-"""The durable queue and what is done with a job."""
+"""The durable queue, and what is done with a job."""

@@ -1,4 +1,4 @@
-"""What was raised -> how a job or a delivery ended, and its line in the log."""
+"""An exception -> how a job or a delivery ended, and its line in the log."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
     Disposition,
+    InvalidDataset,
     InvalidResult,
     NotApplicable,
     SgsegError,
@@ -23,23 +24,23 @@ log = structlog.get_logger(__name__)
 
 
 class Defect(SgsegError):
-    """Something else than an SgsegError was raised; the message is its class."""
+    """Something was raised that is no SgsegError; the message is the name of its class."""
 
 
 class AnotherAnswer(InvalidResult):
-    """Judged anew by the same weights, the image has another answer than the results that are kept."""
+    """The same weights judged the image again, and came to another result than the one that is stored."""
 
 
 class WorkerDied(SgsegError):
-    """The worker died in the middle of the image, again and again."""
+    """The worker died several times while it processed the image."""
 
 
-def answer_of(results: "Results") -> str:
+def summary_of(results: "Results") -> str:
     """
-    Say in a few letters what results say of the image, and whose weights said so: "df16e54c... PAAUAA R".
+    Write in a few letters which weights judged the image, and what the results state: "df16e54c... PAAUAA R".
 
-    Of each zone P, A or U (present, absent, undetermined), of each region its lung. A pixel more or less is the
-    same answer.
+    Each zone is P, A or U (present, absent, undetermined), each region has the letter of its lung. A few pixels more
+    or less do not change the summary.
     """
     finding = results.finding
     zones = "".join(finding.judgement_of(zone).value[0].upper() for zone in ZONES)
@@ -48,86 +49,96 @@ def answer_of(results: "Results") -> str:
     return f"{weights} {zones} {lungs}"
 
 
-def require_same_answer(before: str, results: "Results") -> None:
+def require_same_summary(before: str, results: "Results") -> None:
     """
-    Refuse results that say something else than those of the same weights which went out *before*.
+    Refuse results that contradict those of the same weights, which were sent *before*.
 
     Raises:
-        AnotherAnswer: with the objects, for a person to compare.
+        AnotherAnswer: with the objects, so that a person can compare them.
     """
-    now = answer_of(results)
+    now = summary_of(results)
     if before and before.split()[0] == now.split()[0] and before != now:
         raise AnotherAnswer(
-            "judged anew by the same weights the image has another answer than before (another device, or a change "
-            "of the software); nothing new is sent: look at the image. `sgseg-node requeue` sends what was kept",
+            "the same weights judged the image again and came to another result than before (another device, or a "
+            "change of the software); nothing new is sent: look at the image. `sgseg-node requeue` sends the stored "
+            "results",
             objects=results.files,
         )
 
 
 def require_processable(job: Job, *, deadly: bool) -> None:
-    """Refuse what must not be processed at all."""
+    """
+    Refuse an image that must not be processed at all.
+
+    Raises:
+        ConflictingInstance: another image has its SOP Instance UID.
+        WorkerDied: the worker died too often while it processed this image.
+    """
     if job.conflicting:
         raise ConflictingInstance(
-            "the SOP Instance UID is already kept with other content; both are kept, see "
+            "an image with the same SOP Instance UID and other content is already stored; both files are kept, see "
             f"{job.file}. The sender must give a changed image a new UID"
         )
     if deadly:
-        raise WorkerDied(f"the worker died in the middle of it again and again; {TRY_AGAIN}")
+        raise WorkerDied(f"the worker died several times while it processed this image; {TRY_AGAIN}")
 
 
 def outcome_of(error: SgsegError) -> Outcome:
-    """Translate what was raised instead of results."""
-    if isinstance(error, ConflictingInstance):
-        ending = Ending.QUARANTINED
+    """Turn an error into the outcome of an image."""
+    if isinstance(error, ConflictingInstance) or (
+        isinstance(error, InvalidDataset) and not error.names_image
+    ):
+        ending = Ending.QUARANTINED  # no report could say which image it is about
     elif error.disposition is Disposition.REJECT:
         ending = Ending.REJECTED
     else:
         ending = Ending.FAILED
     if isinstance(error, Defect):
         return Outcome(
-            ending=ending, reason=str(error), detail="a defect of this software; its log says where"
+            ending=ending, reason=str(error), detail="a defect of this software; the log has the place"
         )
     if isinstance(error, InvalidResult) and error.rules:
-        # The rules alone: where each is broken is in the quarantine, beside the objects.
+        # Only the rules: where each of them is broken stands in the quarantine, beside the objects.
         detail = (
-            f"results of ours broke our own rules ({', '.join(error.rules)}) and are not sent; "
+            f"the results broke our own rules ({', '.join(error.rules)}) and are not sent; "
             "report it, update the software, then `sgseg-node requeue`"
         )
         return Outcome(ending=ending, reason=type(error).__name__, detail=detail)
-    reason = error.reason if isinstance(error, NotApplicable) else type(error).__name__
+    reason = error.reason.value if isinstance(error, NotApplicable) else type(error).__name__
     again = error.disposition is Disposition.RETRY
     return Outcome(ending=ending, reason=reason, detail=str(error), again=again)
 
 
 def beside_results(outcome: Outcome) -> Outcome:
     """
-    Say how an image ended that was judged before and, asked anew, was not: its results are kept, and stand.
+    Give the outcome of an image that was judged before, and was not judged when it was processed again.
 
-    Whatever the cause, a person must look: an answer "not judged" beside results that were sent contradicts them.
+    Its stored results stay valid. A report "not judged" would contradict them, so a person must look, whatever the
+    cause is.
     """
-    if outcome.reason == AnotherAnswer.__name__:  # it says so itself
+    if outcome.reason == AnotherAnswer.__name__:  # its text is complete
         return outcome
     detail = (
-        f"{outcome.detail}; the results of before are kept, and stay where they were sent: nothing new is sent. "
-        "Look at the image; `sgseg-node requeue` sends what was kept"
+        f"{outcome.detail}; the earlier results stay stored, and stay where they were sent: nothing new is sent. "
+        "Look at the image; `sgseg-node requeue` sends the stored results"
     )
     reason = AnotherAnswer.__name__ if outcome.ending is Ending.REJECTED else outcome.reason
     return replace(outcome, ending=Ending.FAILED, reason=reason, detail=detail)
 
 
-def without_answer(outcome: Outcome, answer: Outcome) -> Outcome:
+def without_report(outcome: Outcome, failure: Outcome) -> Outcome:
     """
-    Say how an image ended that was not judged, and whose coded answer could not be made, or not be kept, either.
+    Give the outcome of an image that was not judged, and for which no report of that could be made or stored.
 
-    A person must look: the answer is promised (`not_judged`), and the image may not have what it would need.
+    The report is promised (`not_judged`), so a person must look. The image may lack what the report needs.
     """
-    why = "that" if answer.detail == outcome.detail else answer.detail
-    detail = f"{outcome.detail}. No answer says so to anyone, because of {why}"
+    why = "the same cause" if failure.detail == outcome.detail else f"this: {failure.detail}"
+    detail = f"{outcome.detail}. No report of this is sent to anyone, because of {why}"
     return replace(outcome, ending=Ending.FAILED, detail=detail)
 
 
 def state_of(error: SgsegError | None) -> Sent:
-    """Translate what a delivery raised."""
+    """Turn the error of a delivery into its state; None means success."""
     if error is None:
         return Sent.DELIVERED
     if isinstance(error, DeliveryRefused):
@@ -136,30 +147,30 @@ def state_of(error: SgsegError | None) -> Sent:
 
 
 def log_outcome(job: Job, outcome: Outcome) -> None:
-    """Write how an image ended; no patient data (`node.logs`)."""
+    """Log how an image ended, without patient data (`node.logs`)."""
     a_person_must_look = outcome.ending in (Ending.FAILED, Ending.QUARANTINED)
     (log.warning if a_person_must_look else log.info)(
         "answered",
         job=job.id,
         sop_instance_uid=job.sop_instance_uid,
         ending=outcome.ending.value,
-        **_known(reason=outcome.reason, detail=outcome.detail),
+        **_not_empty(reason=outcome.reason, detail=outcome.detail),
         again=outcome.again,
         seconds=outcome.seconds,
     )
 
 
 def log_delivery(job_id: str, sent: Delivery) -> None:
-    """Write how a delivery ended."""
+    """Log how a delivery ended."""
     a_person_must_look = sent.state in (Sent.REFUSED, Sent.FAILED)
     (log.warning if a_person_must_look else log.info)(
         sent.state.value,
         job=job_id,
         destination=sent.destination,
-        **_known(detail=sent.detail),
+        **_not_empty(detail=sent.detail),
         seconds=sent.seconds,
     )
 
 
-def _known(**values: str) -> dict[str, str]:
+def _not_empty(**values: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}

@@ -1,8 +1,8 @@
 """
-The durable queue: a database of DBOS on SQLite. This half writes jobs into it and reads how they went; it runs none.
+The durable queue: a database of DBOS on SQLite. This module adds jobs and reads how they ended. It runs none.
 
-    receiver   Jobs.enqueue      one row, committed, keyed by the job's id: the same image twice is one job
-    worker     node.work.workflows    runs them
+    receiver   Jobs.enqueue           one committed row, whose key is the job's id: the same image twice is one job
+    worker     node.work.workflows    runs the jobs
 """
 
 import fcntl
@@ -17,17 +17,18 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
-from node.store.store import QUEUE_FILE
+from node.store.store import QUEUE_FILE, open_store
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
 APPLICATION = "sgseg-node"
 SHAPE = "1"
 """
-Version of the workflows' steps, not of the software: DBOS starts only what has the same one. What waits
-survives an upgrade as long as this stays; it must change with the order or the meaning of the steps.
+Version of the workflows' steps, not of the software. DBOS runs only jobs that have the same version. Jobs that wait
+during an upgrade are done after it as long as this stays; it must change with the order or the meaning of the steps.
 """
 ANSWER, DELIVER = "answer", "deliver"
-"""Names of the workflows, and of the queue of each."""
+"""Names of the workflows, and of the queue of each. They are stored in the database: never change them."""
 _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 
 
@@ -42,15 +43,15 @@ def prepare(folder: Path) -> str:
     url = f"sqlite:///{file.absolute()}"
     try:
         file.touch(mode=0o600)
-        file.chmod(0o600)  # also one that an earlier version made
-        # Receiver and worker start together, and a change of the journal mode does not wait for a lock.
+        file.chmod(0o600)  # also a file that an earlier version made
+        # Receiver and worker start together, and SQLite does not wait for a lock to change the journal mode.
         guard = folder / "queue.lock"
         guard.touch(mode=0o600)
         with open(guard, "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with sqlite3.connect(file, timeout=30) as database:
-                # Remembered by the file. The receiver's inserts then do not wait for the worker's reads; with
-                # SQLite's own synchronous=FULL every commit is still on disk when it returns.
+                # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
+                # SQLite's default synchronous=FULL a commit is still on disk when it returns.
                 database.execute("PRAGMA journal_mode=WAL")
             database.close()
             DBOS.migrate(url)
@@ -60,7 +61,7 @@ def prepare(folder: Path) -> str:
 
 
 class Jobs:
-    """The receiver's half, and what the status reads. Runs no workflow."""
+    """The jobs in the queue, for the receiver, the status and the commands. It runs no workflow."""
 
     def __init__(self, url: str) -> None:
         self._client = DBOSClient(
@@ -82,9 +83,9 @@ class Jobs:
 
     def again(self, job: Job) -> None:
         """
-        Queue a job that has settled once more; results that are kept are sent again as they are.
+        Queue a settled job once more. Stored results are sent again as they are.
 
-        To be called within `Store.changing`: a job in work must not be repeated.
+        Call it within `Store.changing`: a job in work must not be repeated.
 
         Raises:
             StorageUnavailable: disk full, database locked.
@@ -146,7 +147,7 @@ class Jobs:
         return {row.input["args"][0]["file"] for row in rows if row.input}
 
     def pending(self) -> dict[str, str]:
-        """Give what counts as in work, answers and deliveries: id -> the queue it came from."""
+        """Give the jobs and deliveries that the database lists as in work: id -> name of the queue."""
         return {
             row.workflow_id: name
             for name in (ANSWER, DELIVER)
@@ -155,13 +156,13 @@ class Jobs:
         }
 
     def resume(self, workflow_id: str, queue_name: str) -> None:
-        """Put what counts as in work, and is not, back into its queue."""
+        """Put a job or delivery back into its queue: the database lists it as in work, but nothing runs it."""
         with _database():
             self._client.resume_workflow(workflow_id, queue_name=queue_name)
 
     def forget(self, entry: Entry) -> None:
         """
-        Delete what is known of a job that has ended.
+        Delete the record of a job that has ended.
 
         Raises:
             StorageUnavailable: disk full, database locked.
@@ -170,11 +171,11 @@ class Jobs:
             self._client.delete_workflow(entry.job.id, delete_children=True)
 
     def begun(self) -> list[str]:
-        """Give the ids of unfinished jobs that a worker has begun; before the next one starts, all are its legacy."""
+        """Give the ids of unfinished jobs that a worker has begun; at the start of a worker: an earlier one."""
         return [row.workflow_id for row in self._unfinished(ANSWER) if row.recovery_attempts]
 
     def deaths(self, job_id: str) -> int:
-        """Count how often a worker died in the middle of a job that is in work; 0 where that cannot be known."""
+        """Count how often a worker died during a job that is in work; 0 where the database cannot be read."""
         rows: list[Any] = []
         with suppress(SQLAlchemyError):
             rows = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
@@ -189,7 +190,7 @@ class Jobs:
         return [row.workflow_id for row in rows]
 
     def register(self, name: str, *, at_once: int, polling_seconds: float) -> None:
-        """Say how many jobs of a queue may be in work; a worker that runs hears of it at its next look."""
+        """Set how many jobs of a queue may be in work; a running worker notices it at its next poll."""
         with _database():
             self._client.register_queue(
                 name, worker_concurrency=at_once, polling_interval_sec=polling_seconds
@@ -212,7 +213,7 @@ class Jobs:
         return [_entry(row, later) for row in rows]
 
     def _later(self, rows: Iterator[Any]) -> dict[str, Delivery]:
-        """Give the deliveries that needed more than one attempt, by the id of their workflow."""
+        """Give the deliveries that ended after more than one attempt, by the id of their workflow."""
         waiting = [
             delivery_id(row.workflow_id, delivery["destination"])
             for row in rows
@@ -231,6 +232,16 @@ class Jobs:
         }
 
 
+def open_jobs(config: Config) -> Jobs:
+    """
+    Open the queue in the store that *config* names, and make both where they do not exist.
+
+    Raises:
+        StorageUnavailable: the store or the database cannot be made or opened.
+    """
+    return Jobs(prepare(open_store(config).folder))
+
+
 @contextmanager
 def _database() -> Iterator[None]:
     """Turn errors of the database into StorageUnavailable."""
@@ -243,12 +254,12 @@ def _database() -> Iterator[None]:
 
 
 def delivery_id(job_id: str, destination: str) -> str:
-    """Give the id of the workflow that delivers a job's results to a destination again."""
+    """Give the id of the workflow that repeats the delivery of a job's results to a destination."""
     return f"{job_id}/{destination}"
 
 
 def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
-    """Turn a row of DBOS into a line of the status."""
+    """Turn a row of DBOS into an entry of the status."""
     job = Job(**row.input["args"][0])
     if row.output:
         outcome = Outcome.from_dict(row.output["outcome"])
@@ -262,6 +273,7 @@ def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
 
 
 def _death(status: str) -> str:
+    """Describe a workflow that DBOS has ended."""
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return f"the worker died in the middle of it again and again; {TRY_AGAIN}"
+        return f"the worker died several times while it processed this image; {TRY_AGAIN}"
     return f"the workflow ended as {status}; {TRY_AGAIN}"

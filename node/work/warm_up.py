@@ -1,7 +1,7 @@
 """An invented radiograph through every stage before the first patient's: imports, tables, kernels, memory."""
 
 import tempfile
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from sgseg_dicom.pipeline import Segmenter, process
+from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
 
@@ -33,12 +33,20 @@ class _Everything:
         )
 
 
-def warm_up(segmenter: Segmenter, *, made_at: datetime) -> Results:
-    """Process an invented image, as *segmenter*'s algorithm would report it; the results are for nobody."""
+def warm_up(pipeline: Pipeline) -> Results:
+    """
+    Take an invented image through every stage of *pipeline*; the results are for nobody.
+
+    The segmenter is warm already (its own `warm_up`). The image check is asked of a blank image, which it would
+    refuse.
+    """
+    if pipeline.image_check is not None:
+        pipeline.image_check(np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32))
+    unchecked = replace(pipeline, segmenter=_Everything(pipeline.segmenter.algorithm), image_check=None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "warm-up.dcm"
         _invented().save_as(path, enforce_file_format=True)
-        return process(path, segmenter=_Everything(segmenter.algorithm), made_at=made_at)
+        return unchecked(path)
 
 
 def _invented() -> Dataset:

@@ -1,11 +1,11 @@
 """
-What the worker runs: workflows of DBOS, each step recorded in the queue's database (`node.work.queue`).
+What the worker runs: workflows of DBOS. Each step is recorded in the queue's database (`node.work.queue`).
 
-    answer     step answer (until it settles) -> step deliver, one a destination
+    answer     step "answer" until the image has settled -> step "deliver", once for each destination
     deliver    the same delivery again, later; a few at a time for each destination
 
-A step never raises what it expects: it returns how it went, and that is recorded with it. A process that dies
-leaves its workflows pending; the next worker starts them again behind the last recorded step.
+A step does not raise an expected error: it returns how it ended, and that is recorded. A process that dies leaves its
+workflows pending. The next worker continues them after the last recorded step.
 """
 
 import itertools
@@ -28,35 +28,35 @@ from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _ATTEMPTS_AT_ONCE = 8
-"""Repeated deliveries to one destination that knock at the same time."""
+"""Repeated deliveries to one destination that are tried at the same time."""
 _REPEATED_AT_ONCE = 256
 """
-Deliveries to one destination that are being repeated, those that sleep until their next attempt among them.
+Deliveries to one destination that are being repeated, including those that sleep until their next attempt.
 
-Objects that a destination chokes on sleep most of the time: what waits behind them must not wait for all that.
+Objects on which a destination fails sleep most of the time, and the deliveries behind them must not wait for that.
 """
 
 
 class Work(Protocol):
-    """What the worker does in the steps; nothing is raised."""
+    """What the worker does in the steps. Neither method raises an expected error."""
 
     def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
         """
-        Process one image and keep its results.
+        Process one image and store its results.
 
-        *last* says that no further attempt follows; *deadly* that the image must not be processed any more.
+        *last*: no further attempt follows. *deadly*: the image must not be processed any more.
         """
         ...
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
-        """Send the kept results once; *first* says that another way follows if it fails."""
+        """Try once to send the stored results. *first*: if it fails, the delivery queue will try again."""
         ...
 
 
 class Workflows:
-    """The worker's half: takes jobs and runs their steps, several at a time. One in a process."""
+    """Takes jobs from the queue and runs their steps, several at a time. A process has one of it."""
 
     resume_seconds = 30.0
 
@@ -81,15 +81,15 @@ class Workflows:
 
     def launch(self) -> None:
         """
-        Take up what a dead worker left, one at a time, then whatever comes.
+        Continue the jobs that an earlier worker left, one at a time; then take all others.
 
-        One of them may have killed it. DBOS counts how often each job was begun: were they begun together, the
-        next death would count against all of them, and the innocent would be given up with the deadly one.
+        One of those jobs may have killed that worker. DBOS counts how often each job was begun. If they were begun
+        together, the next death would count for all of them, and harmless images would be given up too.
         """
         self._begun = self._jobs.begun()
         self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
         DBOS.launch()
-        # One destination that is down must not hold up another, nor a few objects that it chokes on the others.
+        # A destination that is down must not delay another one, and objects on which it fails must not delay others.
         DBOS.register_queue(
             DELIVER,
             partition_worker_concurrency=_REPEATED_AT_ONCE,
@@ -100,7 +100,7 @@ class Workflows:
         self._resuming.start()
 
     def stop(self, *, patience_seconds: int) -> None:
-        """Take nothing new and give running steps some time; what is not done then, the next start does."""
+        """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
         self._widening.join()
         self._resuming.join()
@@ -108,9 +108,9 @@ class Workflows:
         self._jobs.close()
 
     def _widen(self) -> None:
-        """Let several jobs be in work once those that were begun before have settled."""
-        while self._begun and not self._stopped.wait(_LOOK_SECONDS):
-            with suppress(StorageUnavailable):  # the next look may go well
+        """Let several jobs be in work after those of an earlier worker have settled."""
+        while self._begun and not self._stopped.wait(_POLL_SECONDS):
+            with suppress(StorageUnavailable):  # the next poll may succeed
                 unsettled = self._jobs.unfinished(self._begun)
                 if not unsettled:
                     self._register(at_once=self._queue.jobs_at_once)
@@ -118,13 +118,13 @@ class Workflows:
 
     def _resume(self) -> None:
         """
-        Take up again what counts as in work and is run by nobody.
+        Continue workflows that the database lists as in work, but that nothing runs.
 
-        A full disk ends a workflow where it cannot write down a step, and DBOS looks for such only at its launch.
+        A full disk ends a workflow when a step cannot be recorded. DBOS looks for such workflows only at its launch.
         """
         idle: set[str] = set()
         while not self._stopped.wait(self.resume_seconds):
-            with suppress(StorageUnavailable):  # the next look may go well
+            with suppress(StorageUnavailable):  # the next poll may succeed
                 pending = self._jobs.pending()
                 still = idle & (idle := pending.keys() - self._running.ids)
                 for workflow_id in still:
@@ -143,7 +143,7 @@ class Running:
 
     @contextmanager
     def this(self) -> Iterator[None]:
-        """Count the workflow of the caller among them."""
+        """Count the caller's workflow as running inside this context."""
         workflow_id = DBOS.workflow_id or ""
         self.ids.add(workflow_id)
         try:
@@ -158,8 +158,8 @@ def _define(
     """
     Register the two workflows with DBOS.
 
-    A job that DBOS gives up runs no more steps, so it could not say so to anyone. It is given up in its step
-    instead, which answers without processing; DBOS gives up at one death more, where even that was deadly.
+    A job that DBOS gives up runs no more steps, so no report of it could be sent. Therefore the step itself gives it
+    up one death earlier, and only reports that the image was not judged. DBOS gives up where even that was deadly.
     """
 
     def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _answered(
     deliver_step: Callable[..., dict[str, Any]],
     queue: Queue,
 ) -> dict[str, Any]:
-    """Answer one job, and deliver once to each destination."""
+    """Process one job, and try once to deliver to each destination."""
     for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
         last = attempt == queue.attempts
         outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, answer_step, job, last))
@@ -211,22 +211,22 @@ def _delivered(
     job_id: str, destination: str, deliver_step: Callable[..., dict[str, Any]], deliver: Deliver
 ) -> dict[str, Any]:
     """
-    Deliver until it is taken, refused, or was tried in vain too often.
+    Deliver until the destination has taken or refused the results, or too many attempts have failed.
 
-    An attempt counts only where the destination took something else since the one before: else it is down, which is
-    no fault of these results, and they wait for it as long as it takes.
+    An attempt counts only where the destination took other results since the attempt before. Else the destination is
+    down, which is no fault of these results, and they wait for it without a limit.
     """
-    in_vain, before = 0, math.inf
+    failures, before = 0, math.inf
     for attempt in itertools.count():
         sent = DBOS.run_step({"name": DELIVER}, deliver_step, job_id, destination, False)
         if sent["state"] != Sent.WAITING:
             return sent
-        in_vain += sent.get("taken_at", 0.0) > before  # a step that 0.1.0 recorded has none
-        if in_vain >= deliver.attempts:
+        failures += sent.get("taken_at", 0.0) > before  # a step that version 0.1.0 recorded has none
+        if failures >= deliver.attempts:
             break
         before = sent["at"]
         DBOS.sleep(min(deliver.backoff_seconds * 2.0 ** min(attempt, 30), deliver.backoff_limit_seconds))
-    detail = f"given up after {in_vain} attempts, while other results were taken; {sent['detail']}"
+    detail = f"given up after {failures} attempts, while the destination took other results; {sent['detail']}"
     log.warning(Sent.FAILED.value, job=job_id, destination=destination, detail=detail)
     return {**sent, "state": Sent.FAILED, "detail": detail}
 

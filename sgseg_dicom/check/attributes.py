@@ -6,7 +6,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from sgseg_dicom.reading.header import UNPARSABLE
+from sgseg_dicom.attributes import UNPARSABLE
 
 Code = tuple[str, str]
 """Code Value and Coding Scheme Designator."""

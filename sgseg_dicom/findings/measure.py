@@ -10,23 +10,19 @@ from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.zone_extent import reached
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
-from sgseg_dicom.zones import ZONES, Laterality, sentence_of
+from sgseg_dicom.zones import HALVES, ZONES, Laterality, sentence_of
 
 WHOLE_SHARE = 0.9
 """A connected component with this share of its area on one side of the midline belongs to that side whole."""
-
-HALVES = (Laterality.RIGHT, Laterality.LEFT)
-"""Which lung of the patient lies in which half of the standard display, from the image's left."""
 
 
 def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Where padding surrounds the image, all is told of the image alone: its middle, its heights. Nothing is marked in
-    the padding. Neither zones nor mask are corrected by the other: a zone without a
-    mask stays in the sentence, and a zone that the mask reaches and the sentence does not name is no longer called
-    free (`Finding.judgement_of`).
+    Where padding surrounds the image, middle and heights are those of the image alone, and nothing is marked in the
+    padding. Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence, and a
+    zone that the mask reaches and the sentence does not name is no longer called free (`Finding.judgement_of`).
     """
     extent = radiograph.extent
     shown = mask_on_display(prediction, extent.shape)

@@ -1,1 +1,1 @@
-"""ModelInput -> Prediction."""
+"""From ModelInput to Prediction."""

@@ -1,4 +1,4 @@
-"""How often the networks look at an image, each time differently, and the mean of what they say."""
+"""An ensemble: several passes over one image, each by one network at one size, and the mean of their logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,75 +10,84 @@ from torch.nn.functional import interpolate
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.zones import MIRROR_ORDER
 
-Words = Callable[[SGSeg, Tensor], Tensor]
-"""What guides a member, (B, 24, text width), from zone logits (B, 6) that belong to the image as it is looked at."""
+Guide = Callable[[SGSeg, Tensor], Tensor]
+"""
+Gives the embedded report (B, 24, text width) that guides a member's decoder.
+
+It takes the member and zone logits (B, 6). Left and right of these are those of the image that the pass gets: of the
+mirror image in a mirrored pass.
+"""
 
 _MIRROR = list(MIRROR_ORDER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class Pass:
     """
-    One look: by one member, at one size, at the image or at its mirror image. Answers are the image's own.
+    One run of one member over the image or its mirror image, at one size.
+
+    What a pass gives always belongs to the image itself: a mirrored pass turns its results back.
 
     Attributes:
-        member: who looks.
-        size: rows and columns of what it sees.
-        mirrored: whether it sees the mirror image.
+        member: the network that runs.
+        size: rows and columns to which the image is resized.
+        mirrored: whether the member gets the mirror image.
     """
 
     member: SGSeg
     size: int
     mirrored: bool
 
-    def see(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Give the features of images (B, 1, H, W), and zone logits (B, 6)."""
-        seen = resized(images.flip(-1) if self.mirrored else images, self.size)
-        features, location = self.member.look(seen.contiguous(memory_format=torch.channels_last))
+    def encode(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Encode images (B, 1, H, W); give their feature maps, and zone logits (B, 6)."""
+        given = resized(images.flip(-1) if self.mirrored else images, self.size)
+        features, location = self.member.encode(given.contiguous(memory_format=torch.channels_last))
         return features, self._turned(location.zone_logits).float()
 
-    def draw(self, features: list[Tensor], zone_logits: Tensor, words: Words, size: int) -> Tensor:
-        """Give mask logits (B, 1, size, size), guided by *words* of *zone_logits* (B, 6)."""
-        guide = words(self.member, self._turned(zone_logits))
-        mask_logits = resized(self.member.decoder(features, guide)[0], size).float()
+    def decode(self, features: list[Tensor], zone_logits: Tensor, guide: Guide, size: int) -> Tensor:
+        """Decode *features* under the report of *zone_logits* (B, 6); give mask logits (B, 1, size, size)."""
+        report = guide(self.member, self._turned(zone_logits))
+        mask_logits = resized(self.member.decoder(features, report)[0], size).float()
         return mask_logits.flip(-1) if self.mirrored else mask_logits
 
     def _turned(self, zone_logits: Tensor) -> Tensor:
         return zone_logits[:, _MIRROR] if self.mirrored else zone_logits
 
 
-def looks_of(members: Sequence[SGSeg], *, flip: bool, sizes: Sequence[int]) -> list[Look]:
+def passes_of(members: Sequence[SGSeg], *, flip: bool, sizes: Sequence[int]) -> list[Pass]:
     """
-    Say who looks at what.
+    Plan the passes of an ensemble.
 
-    One member sees every size, with *flip* the image and its mirror image: what is said of a mirrored patient is
-    then the mirror of what is said. Of several, each sees every size once, with *flip* in turn the image and its
-    mirror image: with two members every size is seen both ways, in the time that one of them alone would take.
+    - One member makes a pass at every size. With *flip* it makes two at every size: one over the image and one over
+      its mirror image. The result for a mirrored patient is then the mirrored result.
+    - Each of several members makes one pass at every size. With *flip* the image and the mirror image take turns. Two
+      members then cover both at every size, in the time that one member needs for both.
     """
     if len(members) == 1:
         ways = (False, True) if flip else (False,)
-        return [Look(member=members[0], size=size, mirrored=way) for size in sizes for way in ways]
+        return [Pass(member=members[0], size=size, mirrored=way) for size in sizes for way in ways]
     return [
-        Look(member=member, size=size, mirrored=flip and (place + turn) % 2 == 1)
+        Pass(member=member, size=size, mirrored=flip and (place + turn) % 2 == 1)
         for place, member in enumerate(members)
         for turn, size in enumerate(sizes)
     ]
 
 
-def judge_by(
-    looks: Sequence[Look], images: Tensor, words: Words, *, told: Tensor | None = None
+def mean_logits(
+    passes: Sequence[Pass], images: Tensor, guide: Guide, *, given_zones: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """
-    Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W), the means over *looks*.
+    Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W): the means over *passes*.
 
-    First the zones, then the masks, which all are drawn under the one report of these zones, or of *told* (B, 6).
+    The zones come first. All passes then decode their masks under one report: the report of the mean zone logits, or
+    of *given_zones*, logits (B, 6).
     """
-    seen = [look.see(images) for look in looks]
-    zone_logits = torch.stack([zones for _, zones in seen]).mean(dim=0)
-    report = zone_logits if told is None else told
+    encoded = [one.encode(images) for one in passes]
+    zone_logits = torch.stack([zones for _, zones in encoded]).mean(dim=0)
+    reported = zone_logits if given_zones is None else given_zones
     masks = [
-        look.draw(features, report, words, images.shape[-1])
-        for look, (features, _) in zip(looks, seen, strict=True)
+        one.decode(features, reported, guide, images.shape[-1])
+        for one, (features, _) in zip(passes, encoded, strict=True)
     ]
     return torch.stack(masks).mean(dim=0), zone_logits
 

@@ -9,12 +9,14 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from sgseg_dicom.toml_table import Section
+from sgseg_dicom import toml_table
+from sgseg_dicom.toml_table import Place, Section
 
 LONG_STRING = 64
 """Characters of a value representation LO (PS3.5 6.2), in which titles and the names of regions are written."""
@@ -104,7 +106,7 @@ class Zone(Section):
 
 
 class Side(Section):
-    """[right], [left]: what is said of one lung; *mark* is in every text about it, and in none about the other."""
+    """[right], [left]: texts about one lung; *mark* is in every text about it, and in none about the other."""
 
     mark: Text
     region: Annotated[str, AfterValidator(_Holds(longest=LONG_STRING - len(", 99")))]
@@ -139,11 +141,12 @@ class Remark(Section):
     limits: Text
     sides_by_the_middle: Text
     orientation_unknown: Text
+    side_by_look: Text | None = None  # language files of 0.3.0 lack it
     nominal_geometry: Text
 
 
 class Title(Section):
-    """[title]: descriptions of the series, by kind of result and of the answer; and of the SEG's content."""
+    """[title]: descriptions of the series, by kind of result; *answer* is that of the not-judged report."""
 
     seg: Short
     seg_content: Short
@@ -154,8 +157,8 @@ class Title(Section):
     answer: Short
 
 
-class Answer(Section):
-    """[answer]: for an image without a finding of any kind."""
+class NotJudged(Section):
+    """[answer]: for an image that was not judged."""
 
     not_judged: Annotated[str, AfterValidator(_Holds(("reason",)))]
     failed: Text
@@ -185,7 +188,7 @@ class Grammar(Section):
     region: Region
     remark: Remark
     title: Title
-    answer: Answer
+    answer: NotJudged
     reason: Annotated[
         dict[str, Text],
         AfterValidator(_has_other),
@@ -195,18 +198,8 @@ class Grammar(Section):
 
 
 def problems(errors: list[ErrorDetails]) -> Iterator[str]:
-    """Say each problem of a file in one line: the key, its value, and what would be right."""
-    for error in errors:
-        *where, key = (str(part) for part in error["loc"])
-        place = f"[{where[0]}]" if where else "the file"
-        if error["type"] == "extra_forbidden":
-            yield f"{place} has an unknown key {key}; known: {sorted(_fields(where))}"
-        elif error["type"] == "missing":
-            yield f"{place} has no {key}; it must {_rule(where, key)}"
-        elif isinstance(error["input"], dict):
-            yield f"[{key}] must {_rule(where, key)}"
-        else:
-            yield f"{place} {key} is {error['input']!r}; it must {_rule(where, key)}"
+    """Describe each problem of a language file in one line: the key, its value, and what would be right."""
+    return toml_table.problems(errors, fields=_fields, rule=_rule)
 
 
 def doubts(grammar: Grammar) -> Iterator[str]:
@@ -260,15 +253,17 @@ def _side_doubts(grammar: Grammar) -> Iterator[str]:
                 yield f"[{table}] {key} is {value!r}; it is said of either lung: take out {mine!r} ([{side}] mark)"
 
 
-def _fields(where: list[str]) -> Mapping[str, Any]:
-    if not where:
+def _fields(place: Place) -> Mapping[str, FieldInfo]:
+    """Give the known keys of a table; none where its keys are free."""
+    if not place:
         return Grammar.model_fields
-    table = Grammar.model_fields[where[0]].annotation
+    table = Grammar.model_fields[str(place[0])].annotation
     return table.model_fields if isinstance(table, type) and issubclass(table, BaseModel) else {}
 
 
-def _rule(where: list[str], key: str) -> str:
-    field = _fields(where).get(key)
+def _rule(place: Place) -> str:
+    """Describe what would be right at *place*."""
+    field = _fields(place[:-1]).get(str(place[-1]))
     if field is None:  # of a table whose keys are free
         return _Holds().rule
     validators = [item.func for item in field.metadata if isinstance(item, AfterValidator)]

@@ -1,4 +1,4 @@
-"""The presets, and the one place where sizes are put together."""
+"""The presets, and the one function that builds a model of their sizes."""
 
 from dataclasses import dataclass, replace
 
@@ -15,19 +15,19 @@ from sgseg_dicom.model.vision import ImageEncoder
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preset:
     """
-    Sizes of one model.
+    The sizes of one model.
 
     Attributes:
         encoder: timm name of the segmenter's image encoder.
-        encoder_blocks: of its stages, where they are fewer than timm's (Hiera); None: as timm has it.
-        detector_encoder: timm name of the detector's; None where it shares the segmenter's.
-        in_channels: of the image encoders; a grey image is repeated.
+        encoder_blocks: number of blocks of its stages, where there are fewer than in timm (Hiera); None: as in timm.
+        detector_encoder: timm name of the detector's image encoder; None where it shares the segmenter's.
+        in_channels: of the image encoders; the grey image is repeated so often.
         text_width: of the text encoder.
         decoder_widths: at strides 32, 16, 8, 4.
         head_channels: after the sub-pixel convolution.
         detector_width, detector_layers, detector_ffn, object_queries, expansion: of RT-DETR.
-        location_queries: 1 as published, or 6, one for each zone.
-        refine_boxes: RT-DETR's box heads, only useful with pretrained weights.
+        location_queries: 1 (as published), or 6 (one for each zone).
+        refine_boxes: whether RT-DETR's box heads are used; they help with pretrained weights only.
     """
 
     encoder: str
@@ -81,13 +81,25 @@ PRESETS: dict[str, Preset] = {
         refine_boxes=True,
     ),
     "compact": _COMPACT,
-    # Without the last of 12 blocks (7.1 M parameters), and narrower at stride 32, for the sake of a release's size:
-    # 27.1 MB in eight bits as `storage` packs them, 24.9 with all weights of 10,000 values and the reports.
+    # Without the last of 12 blocks (7.1 M parameters), and narrower at stride 32, so that a release stays small:
+    # 27.1 MB in eight bits as `quantization` packs the weights; 24.9 MB if all weights of 10,000 values, and the
+    # reports, were packed.
     "compact-hiera": replace(
         _COMPACT,
         encoder="sam2_hiera_tiny",
         encoder_blocks=(1, 2, 7, 1),
         decoder_widths=(128, 128, 96, 64),
+    ),
+    # For the tests of what is around a model: a tenth of compact's parameters, and every kind of part that it has.
+    "tiny": replace(
+        _COMPACT,
+        encoder="tinynet_e",
+        decoder_widths=(32, 24, 16, 16),
+        head_channels=4,
+        detector_width=32,
+        detector_layers=1,
+        detector_ffn=32,
+        object_queries=8,
     ),
 }
 
@@ -106,12 +118,14 @@ def build_sgseg(preset: str, *, guidance: Guidance = "soft") -> SGSeg:
     detector_vision = None
     if sizes.detector_encoder is not None:
         detector_vision = ImageEncoder(sizes.detector_encoder, in_channels=sizes.in_channels)
-    seen = (detector_vision or vision).channels[1:]
+    detected = (detector_vision or vision).channels[1:]
     return SGSeg(
         vision=vision,
         detector_vision=detector_vision,
         lerg=Lerg(
-            _rt_detr(sizes, seen), location_queries=sizes.location_queries, refine_boxes=sizes.refine_boxes
+            _rt_detr(sizes, detected),
+            location_queries=sizes.location_queries,
+            refine_boxes=sizes.refine_boxes,
         ),
         reports=ReportTable(sizes.text_width),
         decoder=GuidedDecoder(

@@ -1,4 +1,4 @@
-"""The guided decoder of LanGuideMedSeg (paper section 2.2): image features ask the report where to look."""
+"""The guided decoder of LanGuideMedSeg (paper section 2.2): image features attend to the report."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sgseg_dicom.model.report_table import TOKENS
 
 _TEXT_TOKENS = (24, 12, 9)
-"""Report tokens at each stage after projection, coarse to fine (published code)."""
+"""Number of report tokens in each stage after projection, coarse to fine (published code)."""
 
 
 class GuideLayer(nn.Module):
@@ -26,22 +26,23 @@ class GuideLayer(nn.Module):
         self.scale = nn.Parameter(torch.full((1,), 0.01))
 
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
-        """Guide x (B, C, h, w) by words (B, 24, text width) -> (B, C, h, w)."""
+        """Guide x (B, C, h, w) by an embedded report, words (B, 24, text width) -> (B, C, h, w)."""
         batch, channels, height, width = x.shape
         text = self.project_text(self.mix_tokens(words))  # (B, text tokens, C)
         tokens = x.flatten(2).transpose(1, 2)  # (B, h*w, C)
-        place = _sinusoid(height, width, channels, like=tokens)
-        seen = self.norm_self(tokens)
-        asked = seen + place
-        tokens = tokens + self.norm_self_out(self.self_attention(asked, asked, seen, need_weights=False)[0])
-        asked = self.norm_cross(tokens) + place
-        told = self.cross_attention(asked, text + self.text_position, text, need_weights=False)[0]
-        tokens = tokens + self.scale * self.norm_cross_out(told)
+        position = _sinusoid(height, width, channels, like=tokens)
+        values = self.norm_self(tokens)
+        queries = values + position
+        attended = self.self_attention(queries, queries, values, need_weights=False)[0]
+        tokens = tokens + self.norm_self_out(attended)
+        queries = self.norm_cross(tokens) + position
+        attended = self.cross_attention(queries, text + self.text_position, text, need_weights=False)[0]
+        tokens = tokens + self.scale * self.norm_cross_out(attended)
         return tokens.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 class UpBlock(nn.Module):
-    """Double the size, join the skip, and convolve twice with a residual (the UNETR block)."""
+    """Double the size, join the skip connection, and convolve twice with a residual (the UNETR block)."""
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class GuidedDecoder(nn.Module):
 
     def forward(self, features: list[Tensor], words: Tensor) -> tuple[Tensor, list[Tensor]]:
         """
-        Decode features (strides 4, 8, 16, 32) under the guidance of words (B, 24, text width).
+        Decode features (strides 4, 8, 16, 32) under the guidance of an embedded report, words (B, 24, text width).
 
         Returns:
             mask logits (B, 1, H, W), and the maps at strides 16, 8, 4 for deep supervision.

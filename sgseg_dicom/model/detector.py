@@ -1,9 +1,9 @@
 """
-LERG's eyes (paper section 2.3): RT-DETR object predictions, drawn together into six zone probabilities.
+LERG's detector (paper section 2.3): RT-DETR predicts objects, an aggregator turns them into six zone probabilities.
 
-No box is labelled in the data, so the detector learns from the reports alone. Two losses reach it: the zones
-of the whole image through the aggregator, and the zones of the places that it looks at, through `place_logits`:
-without the second, nothing would teach the query selection (a defect of the published code).
+The data have no labelled boxes, so the detector learns from the reports alone. Two losses reach it. One compares the
+zones of the whole image, through the aggregator. The other compares the zones of single places, through
+`place_logits`. Without the second one the query selection would learn nothing (a defect of the published code).
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Location:
 
     Attributes:
         zone_logits: (B, 6), in the order of `sgseg_dicom.zones.ZONES`.
-        place_logits: (B, N, 6), of every place of the three feature maps; the query selection ranks by them.
+        place_logits: (B, N, 6), of every place of the three feature maps; the query selection ranks places by them.
         weights: (B, location queries, object queries), the aggregator's attention; rows add up to 1.
     """
 
@@ -39,7 +39,7 @@ class Location:
 
 
 class Detector(nn.Module):
-    """RT-DETR from projected features to object predictions; attribute names are those of `RTDetrModel`."""
+    """RT-DETR from feature maps to object predictions; the attributes have the names of `RTDetrModel`."""
 
     def __init__(self, config: RTDetrConfig, *, refine_boxes: bool) -> None:
         super().__init__()
@@ -59,16 +59,17 @@ class Detector(nn.Module):
         self.decoder = RTDetrDecoder(config)
         self.enc_bbox_head: nn.Module | None = _boxes(width) if refine_boxes else None
         if refine_boxes:
-            # Without box labels they learn nothing here: as loaded, or without effect.
+            # Without labelled boxes these heads learn nothing here. They stay as loaded, or without effect.
             self.decoder.bbox_embed = nn.ModuleList([_boxes(width) for _ in range(config.decoder_layers)])
-        # transformers draws these with a deviation of 0.01, the scales of the normalisations as well: layer by
-        # layer the signal sinks below their epsilon, and what training mode learns is gone in evaluation mode.
+        # transformers draws these weights with a deviation of 0.01, even the scales of the normalisations. The
+        # signal then sinks below their epsilon, layer by layer: what the network learns in training mode is lost in
+        # evaluation mode.
         for module in self.encoder.modules():
             if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
                 module.reset_parameters()
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Turn maps (B, C, h, w) at strides 8, 16, 32 into objects (B, queries, width) and place logits (B, N, 6)."""
+        """Turn maps (B, C, h, w) at strides 8, 16, 32 into objects (B, queries, width), place logits (B, N, 6)."""
         projected = [project(f) for project, f in zip(self.encoder_input_proj, features, strict=True)]
         fused = self.encoder(inputs_embeds=projected).last_hidden_state
         maps = [project(f) for project, f in zip(self.decoder_input_proj, fused, strict=True)]
@@ -101,14 +102,14 @@ class LocationAggregator(nn.Module):
     """
     Location-based attention aggregation, A = softmax(X q^T) X (paper section 2.3).
 
-    One query and a linear layer to six zones as published, or one query for each zone.
+    There is one query and a linear layer to six zones, as published; or there is one query for each zone.
     """
 
     def __init__(self, width: int, *, queries: int) -> None:
         super().__init__()
         if queries not in (1, len(ZONES)):
             raise ValueError(
-                f"{queries} location queries; 1 (as published) or {len(ZONES)} (one a zone) would be right"
+                f"{queries} location queries; 1 (as published) or {len(ZONES)} (one for each zone) would be right"
             )
         self.query = nn.Parameter(torch.randn(queries, width) * width**-0.5)
         self.zones = nn.Linear(width, len(ZONES))
@@ -124,7 +125,7 @@ class LocationAggregator(nn.Module):
 
 
 class Lerg(nn.Module):
-    """Detector and aggregator: from the detector's features to the six zones."""
+    """Detector and aggregator: from feature maps to the six zones."""
 
     def __init__(self, config: RTDetrConfig, *, location_queries: int, refine_boxes: bool) -> None:
         super().__init__()
@@ -155,7 +156,7 @@ def _gather(rows: Tensor, chosen: Tensor) -> Tensor:
 
 
 def _anchors(shapes: list[tuple[int, int]], device: torch.device) -> Tensor:
-    """Give the unactivated boxes (1, N, 4), (centre x, centre y, width, height), one a place, as RT-DETR does."""
+    """Give one box for each place as logits, (1, N, 4): centre x, centre y, width, height, as RT-DETR does."""
     boxes = []
     for level, (height, width) in enumerate(shapes):
         y, x = torch.meshgrid(

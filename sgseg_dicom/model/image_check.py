@@ -1,4 +1,4 @@
-"""The tiny network that tells what an image shows and which way up it is, and its weights on disk."""
+"""The network of the image check: does it show a chest, and which way up? And its weights on disk."""
 
 import hashlib
 import json
@@ -14,20 +14,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from sgseg_dicom.applicability.image_check import Limits, Seen
+from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
 POSES = 8
-"""Pose k + 4 m is the standard display, mirrored left to right if m, then turned k times 90 degrees to the left."""
+"""
+Poses of an image. Pose k + 4 m is the standard display, mirrored left to right if m is 1, then turned k times by 90
+degrees to the left.
+"""
 INVERTED, CHEST, CUT_OFF = 8, 9, 10
 OUTPUTS = 11
-SEEN_SIZE = 56
+NETWORK_SIZE = 56
 """Rows and columns that the network works on."""
 
 
-class ViewNet(nn.Module):
-    """0.23 M parameters, 7 M multiplications an image. Position matters to a pose, so nothing is pooled away."""
+class ImageCheckNet(nn.Module):
+    """0.23 M parameters, 7 M multiplications an image. The pose depends on positions, so no layer pools them away."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,8 +46,8 @@ class ViewNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """images (B, 1, S, S), S 224 or 56, mean 0, deviation 1 -> logits (B, 11): poses, then one by one."""
-        small = adaptive_avg_pool2d(images, SEEN_SIZE)  # (B, 1, 56, 56)
+        """images (B, 1, S, S), S 224 or 56, mean 0, deviation 1 -> logits (B, 11): pose, inverted, chest, cut off."""
+        small = adaptive_avg_pool2d(images, NETWORK_SIZE)  # (B, 1, 56, 56)
         logits: Tensor = self.head(self.features(small))
         return logits
 
@@ -57,17 +60,17 @@ def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn
     )
 
 
-class ViewManifest(BaseModel):
+class ImageCheckManifest(BaseModel):
     """
-    What the weights are.
+    Description of the weights.
 
     Attributes:
         format: of this file.
         sha256: of the weights file.
-        identity: sha256 over what decides an answer: weights and limits.
-        limits: chosen on good valid images; they belong to one version of the weights.
+        identity: sha256 over everything that decides a result: weights and limits.
+        limits: chosen on good valid images. They belong to one version of the weights.
         training: command, data with digest, commit.
-        metrics: share refused of good images and let through of bad ones.
+        metrics: how many good images were refused, and how many bad ones were let through.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,23 +83,27 @@ class ViewManifest(BaseModel):
     metrics: dict[str, Any]
 
 
-class Viewer:
-    """A loaded network: pixels in, `Seen` out; safe to call from many threads."""
+class LoadedImageCheck:
+    """A loaded network, an `ImageCheck`: pixels in, scores out; safe to call from many threads."""
 
-    def __init__(self, network: ViewNet, limits: Limits) -> None:
+    def __init__(self, network: ImageCheckNet, limits: Limits) -> None:
         self.network = network.eval().requires_grad_(False)
         self.limits = limits
 
-    def __call__(self, pixels: NDArray[np.float32]) -> Seen:
-        """Look at float32 (224, 224), mean 0 and standard deviation 1."""
-        return self.look(torch.from_numpy(pixels)[None, None])[0]
+    def __call__(self, pixels: NDArray[np.float32]) -> ImageCheckScores:
+        """Score float32 (224, 224), mean 0 and standard deviation 1."""
+        return self.score(torch.from_numpy(pixels)[None, None])[0]
 
     @torch.inference_mode()
-    def look(self, images: Tensor) -> list[Seen]:
-        """Look at images (B, 1, 224, 224), each beside its mirror image: what mirrors cannot change is averaged."""
+    def score(self, images: Tensor) -> list[ImageCheckScores]:
+        """
+        Score images (B, 1, 224, 224).
+
+        The network runs over each image and over its mirror image. Scores that mirroring cannot change are averaged.
+        """
         plain, mirror = self.network(images), self.network(images.flip(3))
         return [
-            Seen(
+            ImageCheckScores(
                 not_chest=-float(alone[CHEST]),
                 inverted=float(alone[INVERTED]),
                 cut_off=float(alone[CUT_OFF]),
@@ -109,8 +116,8 @@ class Viewer:
 
 
 def _unmirrored(logits: Tensor) -> Tensor:
-    """Give the logits of mirror images the places that they have for the images themselves."""
-    # A mirror image of pose (k, m) has pose (-k, not m).
+    """Turn the logits of mirror images into logits of the images themselves."""
+    # The mirror image of an image of pose (k, m) has pose (-k, not m).
     return logits[:, [4, 7, 6, 5, 0, 3, 2, 1, INVERTED, CHEST, CUT_OFF]]
 
 
@@ -118,41 +125,41 @@ def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> fl
     return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
 
 
-def packaged_viewer() -> Path:
+def packaged_image_check() -> Path:
     """Give the folder of the weights that ship with the package."""
     return Path(__file__).parent.parent / "weights" / "view"
 
 
-def load_viewer(folder: Path | None = None) -> Viewer:
+def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     """
     Load the weights in *folder*, or those that ship; float32 on the CPU.
 
     Raises:
         WeightsError: weights, manifest and code do not belong together.
     """
-    folder = packaged_viewer() if folder is None else folder
-    manifest = read_view_manifest(folder)
+    folder = packaged_image_check() if folder is None else folder
+    manifest = read_image_check_manifest(folder)
     path = folder / WEIGHTS_FILE
     if not path.is_file() or digest_of_file(path) != manifest.sha256:
         raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
-    network = ViewNet()
+    network = ImageCheckNet()
     try:
         network.load_state_dict(load_file(path), strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from None
-    return Viewer(network, manifest.limits)
+    return LoadedImageCheck(network, manifest.limits)
 
 
-def read_view_manifest(folder: Path) -> ViewManifest:
+def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
     """
     Read and check the manifest in *folder*.
 
     Raises:
-        WeightsError: missing, damaged or changed.
+        WeightsError: the manifest is missing, damaged or changed.
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = ViewManifest.model_validate_json(path.read_text())
+        manifest = ImageCheckManifest.model_validate_json(path.read_text())
     except FileNotFoundError:
         raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
     except ValidationError as error:
@@ -162,15 +169,17 @@ def read_view_manifest(folder: Path) -> ViewManifest:
     return manifest
 
 
-def save_viewer(viewer: Viewer, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Write weights and manifest to *folder*, which is made where it is not there."""
+def save_image_check(
+    image_check: LoadedImageCheck, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]
+) -> None:
+    """Write weights and manifest to *folder*; it is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(viewer.network.state_dict(), folder / WEIGHTS_FILE)
+    save_file(image_check.network.state_dict(), folder / WEIGHTS_FILE)
     sha256 = digest_of_file(folder / WEIGHTS_FILE)
-    manifest = ViewManifest(
+    manifest = ImageCheckManifest(
         sha256=sha256,
-        identity=_identity(sha256, viewer.limits),
-        limits=viewer.limits,
+        identity=_identity(sha256, image_check.limits),
+        limits=image_check.limits,
         training=training,
         metrics=metrics,
     )

@@ -1,4 +1,4 @@
-"""How tensors lie in a weights file: in half precision, the large ones in eight bits if need be."""
+"""The format of tensors in a weights file: half precision, or eight bits for the large ones."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,15 +10,16 @@ Bits = Literal[16, 8]
 _STEP = "|step"
 _LARGEST = 127
 _LARGE = 50_000
-"""Values from which a tensor is large: in the compact preset 32 of 183, with two thirds of all values."""
+"""A tensor of so many values is large. In the compact preset 32 of 183 are, with two thirds of all values."""
 
 
 def packed(state: Mapping[str, Tensor], *, bits: Bits) -> dict[str, Tensor]:
     """
     Pack a model's tensors for a file.
 
-    With 8 bits the large weights of convolutions and linear layers are integers from -127 to 127 times a step that
-    their output channel has (float32, under the tensor's name with "|step"); all else is in half precision.
+    With 8 bits, the large weights of convolutions and linear layers become integers from -127 to 127. Each output
+    channel has a step (float32, under the tensor's name with "|step"): a weight is its integer times the step. All
+    other tensors are in half precision.
     """
     tensors = {}
     for name, tensor in state.items():
@@ -35,7 +36,7 @@ def packed(state: Mapping[str, Tensor], *, bits: Bits) -> dict[str, Tensor]:
 
 
 def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give a model's tensors, floats in float32, from those of a file."""
+    """Give a model's tensors, floats as float32, from the tensors of a file."""
     state = {}
     for name, tensor in tensors.items():
         if name.endswith(_STEP):

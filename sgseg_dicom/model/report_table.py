@@ -1,4 +1,4 @@
-"""Reports as the decoder reads them: the text encoder, and the table of all 64 reports that replaces it."""
+"""Embedded reports for the decoder: the text encoder, and the table of all 64 reports that replaces it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, report_of, zones_at
 
 TOKENS = 24
-"""Length of every report in tokens, padding included; the longest report has 22 (knowledge of the captions)."""
+"""Length of every report in tokens, padding included. The longest report of the captions' grammar has 22."""
 
 
 class TextEncoder(nn.Module):
     """
     A frozen BERT (paper: CXR-BERT; compact: MiniLM), token by token.
 
-    Used in training and at export only: at inference the table stands in for it.
+    It runs in training and at export only. At inference the table replaces it.
     """
 
     def __init__(self, bert: nn.Module, tokenizer: Any) -> None:
@@ -27,7 +27,7 @@ class TextEncoder(nn.Module):
     @torch.inference_mode()
     def forward(self, reports: Sequence[str]) -> Tensor:
         """
-        Embed reports -> (B, 24, width); padding positions are 0, so that they add nothing downstream.
+        Embed reports -> (B, 24, width). Padding positions are 0, so that they add nothing later.
 
         Raises:
             ValueError: a report has more than 24 tokens.
@@ -38,7 +38,7 @@ class TextEncoder(nn.Module):
     @torch.inference_mode()
     def states_and_mask(self, reports: Sequence[str]) -> tuple[Tensor, Tensor]:
         """
-        Embed reports -> (B, 24, width), and (B, 24, 1): 1 where a token is, 0 at padding.
+        Embed reports -> (B, 24, width), and a mask (B, 24, 1): 1 for a token, 0 for padding.
 
         Raises:
             ValueError: a report has more than 24 tokens.
@@ -55,8 +55,8 @@ class ReportTable(nn.Module):
     """
     The embeddings of all 64 reports, (64, 24, width), in the order of `sgseg_dicom.zones.index_of`.
 
-    The grammar knows 64 reports and the text encoder is frozen, so looking a report up IS encoding it, and
-    the expectation over all of them is differentiable: no text encoder runs at inference.
+    The grammar knows 64 reports, and the text encoder is frozen. To look a report up is therefore the same as to
+    encode it, and the expectation over all reports is differentiable. No text encoder runs at inference.
     """
 
     embeddings: Tensor
@@ -70,7 +70,7 @@ class ReportTable(nn.Module):
 
     @torch.no_grad()
     def fill(self, encoder: TextEncoder) -> None:
-        """Embed the 64 reports with *encoder*, rounded to half precision as they are kept in the weights."""
+        """Embed the 64 reports with *encoder*, rounded to half precision as in a weights file."""
         reports = [report_of(zones_at(index)) for index in range(REPORT_COUNT)]
         self.embeddings.copy_(encoder(reports).half())
 

@@ -1,4 +1,4 @@
-"""SGSeg, the composition (paper Fig. 1): see, locate, write the report, and segment under its guidance."""
+"""SGSeg as a whole (paper Fig. 1): encode the image, locate, write the report, and segment under its guidance."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,11 +16,11 @@ Guidance = Literal["soft", "hard", "none"]
 @dataclass(frozen=True, slots=True)
 class Output:
     """
-    What one pass gives.
+    The result of one forward pass.
 
     Attributes:
         mask_logits: (B, 1, H, W).
-        location: the zones, and what led to them.
+        location: the zones, and how the detector came to them.
         maps: decoder maps at strides 16, 8 and 4, for deep supervision.
     """
 
@@ -31,15 +31,15 @@ class Output:
 
 class SGSeg(nn.Module):
     """
-    Text-free at inference: LERG's own report guides the decoder.
+    The model that needs no text at inference: its own report, written by LERG, guides the decoder.
 
     Args:
         vision: the segmenter's image encoder.
-        detector_vision: the detector's own image encoder (paper), or None where it shares *vision* (compact).
+        detector_vision: the detector's own image encoder (paper); None where the detector shares *vision* (compact).
         lerg: features at strides 8, 16, 32 -> zones.
         reports: the table of all 64 reports.
         decoder: features and report -> mask.
-        guidance: "soft" (expected report) or "hard" (the likeliest report), as trained.
+        guidance: "soft" (the expected report) or "hard" (the likeliest report), as in training.
     """
 
     def __init__(
@@ -62,25 +62,25 @@ class SGSeg(nn.Module):
 
     def forward(self, image: Tensor, words: Tensor | None = None) -> Output:
         """
-        Judge image (B, 1, H, W), normalised; H and W are multiples of 32.
+        Segment image (B, 1, H, W); H and W are multiples of 32.
 
         Args:
             image: float, mean 0 and standard deviation 1 over each image.
-            words: (B, 24, text width) where the report is given (training, ablation); None: self-guided.
+            words: an embedded report (B, 24, text width), in training and ablations; None: the model's own report.
         """
-        features, location = self.look(image)
-        guide = self.guide(location.zone_logits) if words is None else words
-        mask_logits, maps = self.decoder(features, guide)
+        features, location = self.encode(image)
+        report = self.guide(location.zone_logits) if words is None else words
+        mask_logits, maps = self.decoder(features, report)
         return Output(mask_logits=mask_logits, location=location, maps=maps)
 
-    def look(self, image: Tensor) -> tuple[list[Tensor], Location]:
-        """See and locate: features (strides 4, 8, 16, 32) and zones; the detector runs once."""
+    def encode(self, image: Tensor) -> tuple[list[Tensor], Location]:
+        """Encode image (B, 1, H, W): feature maps (strides 4, 8, 16, 32) and zones. The detector runs once."""
         features = self.vision(image)
-        seen = features if self.detector_vision is None else self.detector_vision(image)
-        return features, self.lerg(seen[1:])
+        detected = features if self.detector_vision is None else self.detector_vision(image)
+        return features, self.lerg(detected[1:])
 
     def guide(self, zone_logits: Tensor) -> Tensor:
-        """Write the report of zone logits (B, 6), as the decoder reads it: (B, 24, text width)."""
+        """Give the embedded report (B, 24, text width) of zone logits (B, 6), for the decoder."""
         if self.guidance == "soft":
             return self.reports.soft(zone_logits)
         if self.guidance == "hard":
@@ -89,5 +89,5 @@ class SGSeg(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Count the parameters, buffers such as the report table left out."""
+    """Count the parameters. Buffers, such as the report table, do not count."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -15,8 +15,8 @@ class ImageEncoder(nn.Module):
 
     Args:
         name: of timm.
-        in_channels: a grey image is repeated.
-        blocks: of each stage, for encoders whose `stages` says so (Hiera); None: all.
+        in_channels: of the encoder; the grey image is repeated so often.
+        blocks: number of blocks of each stage, for encoders with a `stages` argument (Hiera); None: all.
 
     Attributes:
         channels: of the four feature maps, stride 4 first.

@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file and the manifest that says what it is. A mismatch stops the start."""
+"""Weights on disk: one safetensors file, and a manifest that describes it. A mismatch stops the start."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class _Record(BaseModel):
 
 
 class Calibration(_Record):
-    """Divisors of the logits that make the probabilities fit the frequencies; chosen on the valid split."""
+    """Divisors of the logits, chosen on the valid split: they make the probabilities fit the frequencies."""
 
     zone_temperature: _Temperature
     mask_temperature: _Temperature
@@ -40,13 +40,13 @@ class Calibration(_Record):
 
 class Thresholds(_Record):
     """
-    Probabilities from which something counts; they belong to one version of the weights.
+    Lowest probabilities that count. They belong to one version of the weights.
 
     Attributes:
-        infection: `sgseg_dicom.inference.segmenter.infection_score` must reach it, else there is no finding and no
-            mask.
-        zone: a zone of an infected image is named from here on.
-        mask: a pixel of an infected image belongs to the mask from here on.
+        infection: the lowest `sgseg_dicom.inference.network.infection_score` of an infected image. Below it there
+            is no finding and no mask.
+        zone: the lowest probability of a zone that an infected image names.
+        mask: the lowest probability of a pixel that belongs to the mask of an infected image.
     """
 
     infection: _Probability
@@ -56,24 +56,24 @@ class Thresholds(_Record):
 
 class Manifest(_Record):
     """
-    What the weights are.
+    Description of the weights.
 
     Attributes:
-        format: of this file; 1 had infection thresholds of another score.
-        name, version: of the model, as the results name it.
-        preset: sizes, see `sgseg_dicom.model.build`.
-        guidance: as trained.
-        members: models in the file, trained apart, that judge together (`sgseg_dicom.inference.ensemble`).
-        test_time_flip: whether the image and its mirror image are judged, and the judgements averaged.
-        test_time_sizes: rows and columns at which the image is judged, each a multiple of 32; the judgements are
-            averaged.
+        format: of this file. Format 1 had infection thresholds of another score.
+        name, version: of the model, as in the results.
+        preset: its sizes, see `sgseg_dicom.model.build`.
+        guidance: as in training.
+        members: number of models in the file. Each was trained by itself; `sgseg_dicom.inference.ensemble` averages
+            them.
+        test_time_flip: whether there are passes over the mirror image too.
+        test_time_sizes: rows and columns of the passes, each a multiple of 32.
         zones: order of the zone outputs, in PATIENT laterality.
-        input_size: rows and columns.
+        input_size: rows and columns of a model input.
         sha256: of the weights file.
-        identity: sha256 over everything that decides an answer: weights, calibration, thresholds, zones,
-            guidance, members, flip and sizes. The results' Device UID comes from it.
-        training: recipe, data with digest, commit; of several members, the data and each one's.
-        metrics: on the valid split, text-free.
+        identity: sha256 over everything that decides a result: weights, calibration, thresholds, zones, guidance,
+            members, flip and sizes. The Device UID of the results comes from it.
+        training: recipe, data with digest, commit; of several members, the data and the training of each.
+        metrics: measured on the valid split, with the model's own report.
     """
 
     format: Literal[2]
@@ -95,11 +95,11 @@ class Manifest(_Record):
 
 
 def identity_of(manifest: Manifest) -> str:
-    """Give the sha256 over what decides an answer; thresholds belong to one version of the weights."""
+    """Give the sha256 over everything that decides a result; see `Manifest`."""
     parts = manifest.model_dump_json(
         include={"format", "sha256", "calibration", "thresholds", "zones", "guidance", "test_time_flip"}
         | {"preset", "input_size"}
-        # Weights from before there were several sizes, or members, keep their identity.
+        # Older weights know no sizes and no members. They keep the identity that they were released with.
         | ({"members"} if manifest.members > 1 else set())
         | ({"test_time_sizes"} if manifest.test_time_sizes != (INPUT_SIZE,) else set())
     )
@@ -113,7 +113,7 @@ def packaged_weights() -> Path:
 
 def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
     """
-    Load a model in evaluation mode, float32, on the CPU; of several members the first, to go on training from.
+    Load a model in evaluation mode, float32, on the CPU; of several members the first one, to train it further.
 
     Raises:
         WeightsError: see `load_members`.
@@ -127,10 +127,10 @@ def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
     Load all members in evaluation mode, float32, on the CPU.
 
     Args:
-        folder: with manifest and weights file, or that file itself.
+        folder: with manifest and weights file; or the path of one of the two.
 
     Raises:
-        WeightsError: a file is missing or damaged, digest, zones or sizes do not fit, or a tensor is missing,
+        WeightsError: a file is missing or damaged; digest, zones or sizes do not fit; or a tensor is missing,
             unknown or of another shape.
     """
     manifest = read_manifest(folder)
@@ -159,10 +159,10 @@ def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
 
 def read_manifest(folder: Path) -> Manifest:
     """
-    Read and check the manifest of the weights in *folder*; needs no weights file.
+    Read and check the manifest of the weights in *folder*. The weights file need not be there.
 
     Raises:
-        WeightsError: missing, damaged, or made for another order of zones or another input size.
+        WeightsError: it is missing or damaged, or made for another order of zones or another input size.
     """
     path = _folder_of(folder) / MANIFEST_FILE
     try:
@@ -187,7 +187,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _folder_of(named: Path) -> Path:
-    """Give the folder of weights that are named by it, or by their file."""
+    """Give the folder of weights; *named* is that folder, or a file in it."""
     return named.parent if named.name in (WEIGHTS_FILE, MANIFEST_FILE) else named
 
 
@@ -198,16 +198,16 @@ def save_weights(
     Write weights and their manifest.
 
     Args:
-        members: one model, or several that judge together.
-        folder: made where it is not there.
+        members: one model, or several whose logits are averaged.
+        folder: it is made if it is not there.
         facts: the manifest's other fields: name, version, preset, calibration, thresholds, training, metrics,
             test_time_flip, test_time_sizes.
-        bits: of a weight in the file, see `sgseg_dicom.model.quantization`.
+        bits: per weight in the file, see `sgseg_dicom.model.quantization`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     several = [members] if isinstance(members, SGSeg) else list(members)
     state = several[0].state_dict() if len(several) == 1 else nn.ModuleList(several).state_dict()
-    # Not `save_file`, whose file nobody else may read, whatever the umask.
+    # Not `save_file`: nobody else may read its file, whatever the umask.
     (folder / WEIGHTS_FILE).write_bytes(save(packed(state, bits=bits)))
     return describe_weights(folder, guidance=several[0].guidance, members=len(several), facts=facts)
 

@@ -12,26 +12,10 @@ _SPECIFIC_CHARACTER_SET = 0x00080005
 _LATIN = ("iso8859", "latin_1")
 """What pydicom reads where none, ISO_IR 6 or ISO_IR 100 is declared: it decodes any bytes, rightly or not."""
 
-_ASCII = b"A^B=1\\2"
 _ESCAPES = re.compile(b"|".join(re.escape(escape) for escape in CODES_TO_ENCODINGS))
 _ESCAPES_LEFT = re.compile(_ESCAPES.pattern.decode("ascii"))
 _LATIN_9 = re.compile(r"ISO(_| 2022 )IR 203")
 """Latin alphabet No. 9 (PS3.3 C.12.1.1.2, since 2018), which pydicom 3.0 does not know."""
-
-
-def require_text_encoding(name: str) -> str:
-    """
-    Give *name* back if it is "" or one of Python's encodings that reads ASCII, as DICOM's separators are written.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        if name and _ASCII.decode(name) != _ASCII.decode("ascii"):
-            raise ValueError(f"{name} is no superset of ASCII")
-    except LookupError as error:
-        raise ValueError(f"{name} is no text encoding of Python") from error
-    return name
 
 
 def encodings_of(ds: Dataset, inherited: Sequence[str] = (), *, undeclared: str = "") -> list[str]:

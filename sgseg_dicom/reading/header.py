@@ -1,32 +1,14 @@
 """The data set of a file -> a header that every later stage can use: parsed, decoded, without pixels."""
 
-import math
-import struct
 from collections.abc import Iterator
 
 import numpy as np
 from pydicom import DataElement, Dataset, FileDataset, Sequence
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
-from pydicom.errors import BytesLengthException
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, FLOAT_VR, INT_VR
 
+from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.reading.character_sets import encodings_of, without_escapes
-
-UNPARSABLE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    struct.error,
-    BytesLengthException,
-)
-"""What pydicom raises for a value that breaks its value representation (found by flipping bytes)."""
-
-LEAST_SPACING_MM = 0.01
-"""A pixel spacing below it is none: the finest detectors have 0.05 mm."""
 
 _NUMBERS = frozenset({"DS", "IS", "AT", "SQ", "US or SS"}) | INT_VR | FLOAT_VR
 _ICON_IMAGE_SEQUENCE = 0x00880200
@@ -45,39 +27,6 @@ def header_of(ds: FileDataset, *, undeclared: str = "") -> Dataset:
     header = _parsed(ds, big_endian=ds.original_encoding[1] is False, undeclared=undeclared)
     header.SpecificCharacterSet = "ISO_IR 192"
     return header
-
-
-def text_of(header: Dataset, keyword: str) -> str:
-    """Give a value as trimmed upper-case text, several joined by a backslash; "" where absent."""
-    value = header.get(keyword)
-    if value is None:
-        return ""
-    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
-    return "\\".join(str(one).strip().upper() for one in values)
-
-
-def spacing_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
-    """Give the first two values if both are distances that a detector can have between its pixels, else None."""
-    numbers = numbers_of(header, keyword)[:2]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) >= LEAST_SPACING_MM else None
-
-
-def numbers_of(header: Dataset, keyword: str) -> list[float]:
-    """Give the values as finite numbers; none where the element is absent or one value is no number."""
-    try:
-        numbers = [float(text) for text in text_of(header, keyword).split("\\")]
-    except ValueError:
-        return []
-    return numbers if all(map(math.isfinite, numbers)) else []
-
-
-def first_number(header: Dataset, keyword: str) -> float | None:
-    """Give the first value if it is a finite number, whatever stands behind it; else None."""
-    try:
-        number = float(text_of(header, keyword).split("\\")[0])
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _parsed(
@@ -118,7 +67,7 @@ def _parsable(ds: Dataset) -> Iterator[DataElement]:
     for tag in sorted(ds.keys()):
         try:
             element = ds[tag]
-        except UNPARSABLE:
+        except (*UNPARSABLE, OSError, EOFError):  # of a sequence that pydicom parses only now, from memory
             continue
         if not _has_fallen_back(element):
             yield element

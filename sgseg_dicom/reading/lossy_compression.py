@@ -3,9 +3,7 @@
 from pydicom import Dataset, FileDataset, uid
 from pydicom.uid import UID
 
-from sgseg_dicom.reading.header import text_of
-
-LOSS_KEYWORDS = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+from sgseg_dicom.attributes import LOSS_KEYWORDS, text_of
 
 # JPEG 2000 and HTJ2K may be lossless under the same transfer syntax: of these only the image itself can tell.
 _METHODS: dict[UID, str] = {

@@ -1,6 +1,6 @@
 """A finding -> the objects that destinations want of it, each form made once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -24,28 +24,36 @@ _PICTURES: Mapping[Kind, Callable[..., Dataset]] = {Kind.CAPTURE: encode_capture
 def encode_results(
     radiograph: Radiograph,
     finding: Finding,
-    wanted: Sequence[Wanted],
+    wanted: Mapping[str, Wanted],
     *,
     algorithm: Algorithm,
     made_at: datetime,
     language: Language = ENGLISH,
-) -> tuple[Mapping[str, Dataset], tuple[tuple[str, ...], ...]]:
+) -> tuple[Mapping[str, Dataset], Mapping[str, tuple[str, ...]]]:
     """
     Make every form that is wanted, once.
 
-    A report references the SEG that its receiver gets, in that form; a report for a receiver without SEG, none.
-    Where no region was found there is no SEG, and reports are the same for all.
+    A report references the SEG that its destination gets, in that form; a report for a destination without SEG
+    references none. Where no region was found there is no SEG, and reports are the same for all.
+
+    Args:
+        radiograph: the source image.
+        finding: what the objects say.
+        wanted: by the name of each destination, what it wants.
+        algorithm: who made the finding.
+        made_at: the site's local time; the same time gives the same bytes.
+        language: of what readers see.
 
     Returns:
-        The objects by their file-like names ("seg-fractional.dcm"), and for each of *wanted* the names of what
-        it gets, the SEG before what references it.
+        The objects by their file-like names ("seg-fractional.dcm"), and by the name of each destination the names of
+        what it gets, the SEG before what references it.
 
     Raises:
         InvalidResult: a text did not read back as it was meant.
     """
     made = {"algorithm": algorithm, "made_at": made_at, "language": language}
     forms = _Forms(radiograph, finding, made)
-    names = tuple(tuple(forms.names(one)) for one in wanted)
+    names = {destination: tuple(forms.names(one)) for destination, one in wanted.items()}
     return forms.files, names
 
 

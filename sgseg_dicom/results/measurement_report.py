@@ -17,17 +17,17 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import Kind, SrClass
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind, SrClass
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.measurement_groups import Context, region_groups, whole_image_group
-from sgseg_dicom.results.provenance import MANUFACTURER, instance_keywords, serial_number
+from sgseg_dicom.results.provenance import instance_keywords, serial_number
 from sgseg_dicom.results.report_items import image_library, language_of, qualitative_evaluations
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import device_uid
 
-SERIES_NUMBER = 9002
 _CLASSES: Mapping[SrClass, type[ComprehensiveSR | Comprehensive3DSR]] = {
     "comprehensive-3d": Comprehensive3DSR,
     "comprehensive": ComprehensiveSR,
@@ -73,7 +73,7 @@ def encode_sr(
         evidence=[source] if seg is None else [source, seg],
         content=_report(finding, context),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.SR].series_number,
         series_description=language.title(Kind.SR),
         **draft_keywords(),
     )
@@ -81,7 +81,7 @@ def encode_sr(
 
 
 def draft_keywords() -> dict[str, Any]:
-    """Give what every report's constructor is told: PARTIAL, UNVERIFIED, PRELIMINARY, and whose our codes are."""
+    """Give what every report's constructor needs: PARTIAL, UNVERIFIED, PRELIMINARY, and whose our codes are."""
     return {
         "is_complete": False,
         "is_verified": False,

@@ -1,4 +1,4 @@
-"""An image that was not judged -> a coded answer that says so, and why. From the header alone."""
+"""An image that was not judged -> a coded report that says so, and why. From the header alone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,46 +23,19 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
+from sgseg_dicom.result_kinds import NOT_JUDGED
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
 from sgseg_dicom.results.report_items import language_of
 from sgseg_dicom.results.source_header import identity_of
 
-SERIES_NUMBER = 9004
-
 _DCM = dicom_codes.DCM
-# PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued, CID 6135 what is wrong with an image.
+# PS3.16 CID 9300, 9302 and 9303 say why a procedure was discontinued.
 _NOT_SUPPORTED = _DCM.ObjectTypesNotSupported
 _MALFORMED = _DCM.ObjectsIncorrectlyFormatted
-_POOR = _DCM.InsufficientQualityForInterpretation
 _NOT_MEDICAL = ("DICOS", "Eddy Current")  # pydicom lists the security and material testing standards too
 UNSPECIFIED: codes.Code = _DCM.DiscontinuedForUnspecifiedReason
 """The reason that stands for every other one."""
-
-REASONS: Mapping[str, codes.Code] = MappingProxyType(
-    {
-        "too-small": _POOR,
-        "blank": _DCM.NoImage,
-        "lateral-view": _NOT_SUPPORTED,
-        "oblique-view": _NOT_SUPPORTED,
-        "decubitus-view": _NOT_SUPPORTED,
-        "partial-image": _NOT_SUPPORTED,
-        "orientation": _MALFORMED,
-        "not-chest": _NOT_SUPPORTED,
-        "not-a-patient": _NOT_SUPPORTED,
-        "child": _DCM.InterpretationRequiresSpecialistExpertise,
-        # What the image itself shows.
-        "not-a-chest-image": _NOT_SUPPORTED,
-        "lateral-image": _NOT_SUPPORTED,
-        "inverted": _DCM.InappropriateImageProcessing,
-        "rotated-image": _DCM.Positioning,
-        "upside-down": _DCM.Positioning,
-        "mirrored": _DCM.Positioning,
-        "cut-off": _DCM.Positioning,
-        "saturated": _POOR,
-    }
-)
-"""By the reason of `NotApplicable`."""
 
 CAUSES: Mapping[type[SgsegError], codes.Code] = MappingProxyType(
     {
@@ -76,7 +49,7 @@ CAUSES: Mapping[type[SgsegError], codes.Code] = MappingProxyType(
         SgsegError: _DCM.SoftwareFailure,
     }
 )
-"""By the class of any other error, or by the nearest class that it is derived from."""
+"""By the class of any error but `NotApplicable`, or by the nearest class that it is derived from."""
 
 
 def is_referable(sop_class: UID) -> bool:
@@ -86,7 +59,7 @@ def is_referable(sop_class: UID) -> bool:
     return stored and not retired and not name.startswith(_NOT_MEDICAL)
 
 
-def encode_answer(
+def encode_not_judged(
     header: Dataset,
     error: SgsegError,
     *,
@@ -103,8 +76,8 @@ def encode_answer(
 
     Args:
         header: of the image, as `sgseg_dicom.reading.read.read_header` gives it; the pixels may be undecodable.
-        error: why it was not judged. What the image's sender must do is said; of our own failures only the
-            kind, since their messages name folders and devices.
+        error: why it was not judged. The report says what the image's sender must do. Of our own failures it names
+            the kind alone, since their messages name folders and devices.
         algorithm: who would have judged it.
         made_at: the site's local time.
         language: of the texts; cause and cure are in English.
@@ -128,8 +101,8 @@ def encode_answer(
     ]
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
-        series_number=SERIES_NUMBER,
-        series_description=language.answer_title,
+        series_number=NOT_JUDGED.series_number,
+        series_description=language.not_judged_title,
         sections=[
             section(codes.SECTION_SUMMARY, statements),
             section(codes.SECTION_IMAGES, [image(codes.SOURCE, source)]),
@@ -140,25 +113,25 @@ def encode_answer(
 
 
 def reason_code(error: SgsegError) -> codes.Code:
-    """Give the code of why an image was not judged; `UNSPECIFIED` for a reason without one."""
+    """Give the code of why an image was not judged: of its reason, or of the nearest class of the error."""
     if isinstance(error, NotApplicable):
-        return REASONS.get(error.reason, UNSPECIFIED)
+        return codes.Code(*error.reason.code)
     return next(CAUSES[cause] for cause in type(error).__mro__ if cause in CAUSES)
 
 
 def reason_of(error: SgsegError) -> str:
     """Give the reason in one word, for logs and status."""
-    return error.reason if isinstance(error, NotApplicable) else type(error).__name__
+    return error.reason.value if isinstance(error, NotApplicable) else type(error).__name__
 
 
 def _detail(error: SgsegError, algorithm: Algorithm, language: Language) -> TextContentItem:
     """Say cause and cure, and by whom the image was not judged; marked as English among another language."""
-    said = (
+    cause = (
         f"{reason_of(error)}: {error}." if error.disposition is Disposition.REJECT else f"{reason_of(error)}."
     )
     item = text(
         codes.SECTION_SUMMARY,
-        f"{said} This image was NOT judged by {algorithm.name} {algorithm.version}. "
+        f"{cause} This image was NOT judged by {algorithm.name} {algorithm.version}. "
         "The absence of a report is no report of absence: read the image as if this software did not exist.",
     )
     if language.code != ENGLISH.code:

@@ -1,4 +1,4 @@
-"""Who made a result: the Contributing Equipment of every object, and how our own results are recognised."""
+"""Who made a result: the Contributing Equipment of every object."""
 
 from datetime import datetime
 from typing import Any
@@ -7,15 +7,10 @@ from pydicom import Dataset
 from pydicom.valuerep import DT
 
 from sgseg_dicom import __version__
+from sgseg_dicom.own_results import MANUFACTURER, PROCESSING_EQUIPMENT
 from sgseg_dicom.records import Algorithm, Source
 from sgseg_dicom.results.source_header import CHARACTER_SET
 from sgseg_dicom.results.uids import device_uid, result_uid
-
-MANUFACTURER = "sgseg-dicom"
-"""Manufacturer (0008,0070) of every object of ours, of its device observer and of its algorithm."""
-
-PROCESSING_EQUIPMENT = "109102"
-"""Code value (DCM) of "Processing Equipment" (PS3.16 CID 7005): every algorithm of a result (IHE AIR)."""
 
 
 def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
@@ -36,7 +31,7 @@ def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
     item.SoftwareVersions = algorithm.version
     item.DeviceUID = device_uid(algorithm)
     item.ContributionDateTime = DT(made_at)
-    # Software Versions is that of the weights' release; which software ran them is told here.
+    # Software Versions is that of the weights' release; this says which software ran them.
     item.ContributionDescription = (
         f"Infected lung regions and location report, a draft; by sgseg-dicom {__version__}"
     )
@@ -64,22 +59,3 @@ def instance_keywords(image: Source, algorithm: Algorithm, form: str) -> dict[st
 def serial_number(algorithm: Algorithm) -> str:
     """Give the Device Serial Number (0018,1000): the start of the weights' digest."""
     return algorithm.weights_digest[:16]
-
-
-def is_own_result(ds: Dataset) -> bool:
-    """
-    Tell whether *ds* is a result of ours that came back, of any version: it must never be processed.
-
-    By the equipment that made it or contributed, never by a description that people edit. Cheap: the data set
-    may have been read without its pixels, and neither torch nor highdicom is imported.
-    """
-    if ds.get("Manufacturer") == MANUFACTURER:
-        return True
-    return any(
-        item.get("Manufacturer") == MANUFACTURER
-        and any(
-            code.get("CodeValue") == PROCESSING_EQUIPMENT
-            for code in item.get("PurposeOfReferenceCodeSequence") or []
-        )
-        for item in ds.get("ContributingEquipmentSequence") or []
-    )

@@ -10,11 +10,11 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 
+from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language.language import ENGLISH, Language
-from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
@@ -22,7 +22,6 @@ from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.zones import Laterality
 
-SERIES_NUMBER = 9005
 LONGEST_SIDE = 1024
 """Pixels; the picture is for reading, the radiograph for diagnosis."""
 
@@ -61,7 +60,7 @@ def encode_capture(
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.CAPTURE].series_number,
         series_description=language.title(Kind.CAPTURE),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
@@ -82,12 +81,12 @@ def _picture(
     radiograph: Radiograph, finding: Finding, algorithm: Algorithm, language: Language
 ) -> Image.Image:
     title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
-    # Whether or not it is said of this image: no letter is met for the first time in a patient's result.
+    # Also what is not written under this image: no letter is drawn for the first time in a patient's result.
     of_lungs = [
         words for side in Laterality for words in (language.disagreement(side), language.excess(side))
     ]
     of_sides = language.possible_assumptions
-    said = (
+    texts = (
         *title_lines,
         language.sentence(finding.zones),
         *of_lungs,
@@ -95,7 +94,7 @@ def _picture(
         language.limits,
         language.draft,
     )
-    if missing := undrawable("".join(said)):
+    if missing := undrawable("".join(texts)):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"
         )

@@ -15,17 +15,16 @@ from pydicom.uid import (
 )
 
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
-from sgseg_dicom.result_kinds import Kind, SegmentationType
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind, SegmentationType
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import LUNG_COLOURS
-from sgseg_dicom.results.provenance import MANUFACTURER, instance_keywords
+from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality
-
-SERIES_NUMBER = 9001
 
 _MULTI_FRAME = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -72,7 +71,7 @@ def encode_seg(
             for number, region in enumerate(finding.regions, 1)
         ],
         **instance_keywords(radiograph, algorithm, form),
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.SEG].series_number,
         series_description=language.title(Kind.SEG),
         content_label="INFECTED_REGIONS",
         content_description=language.seg_content,
@@ -141,13 +140,13 @@ def _with_geometry(source: Dataset, radiograph: Radiograph, algorithm: Algorithm
 
 
 def _add_functional_groups(image: Dataset) -> None:
-    """Say the geometry once more, where highdicom looks for it in a multi-frame image (of one frame)."""
+    """Write the geometry once more, where highdicom reads it in a multi-frame image (of one frame)."""
     measures, orientation, position = (_part(image, *keywords) for keywords in _GEOMETRY)
-    shared, frame = Dataset(), Dataset()
+    shared, of_frame = Dataset(), Dataset()
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    frame.PlanePositionSequence = [position]
+    of_frame.PlanePositionSequence = [position]
     image.NumberOfFrames = 1
-    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [frame]
+    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [of_frame]
 
 
 def _part(image: Dataset, *keywords: str) -> Dataset:

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.tag import Tag
 from pydicom.valuerep import DA, TM, VR, validate_value
 
-from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
+from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.records import Radiograph, Source
 
 CHARACTER_SET = "ISO_IR 192"

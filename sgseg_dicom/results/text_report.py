@@ -6,14 +6,12 @@ from pydicom import Dataset
 
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import Kind
+from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, image, section, text, write_report
 from sgseg_dicom.results.measurement_report import referenced_form
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.zones import ZONES
-
-SERIES_NUMBER = 9003
 
 
 def encode_text(
@@ -28,8 +26,8 @@ def encode_text(
     """
     Write the finding in words (TID 2000), also where nothing was found; a draft, as `encode_sr`.
 
-    First the warning, then the sentence, what contradicts it, the six zones and the regions' sizes, then what
-    was looked for and taken for granted, then the image and the SEG.
+    First a caution about the sides, where there is one, and the warning; then the sentence, what contradicts it, the
+    six zones and the regions' sizes; then what the model detects and what was assumed; then the image and the SEG.
 
     Args:
         radiograph: the source image.
@@ -45,10 +43,16 @@ def encode_text(
     source = source_of(radiograph)
     report = TextReport(
         form="TEXT" + referenced_form(finding, seg) + language.form,
-        series_number=SERIES_NUMBER,
+        series_number=OBJECT_TYPES[Kind.TEXT].series_number,
         series_description=language.title(Kind.TEXT),
         sections=[
-            section(codes.SECTION_SUMMARY, [text(codes.SECTION_SUMMARY, language.warning(algorithm))]),
+            section(
+                codes.SECTION_SUMMARY,
+                [
+                    text(codes.SECTION_SUMMARY, words)
+                    for words in (*language.caution(radiograph), language.warning(algorithm))
+                ],
+            ),
             section(
                 codes.SECTION_FINDINGS,
                 # Not as Finding (121071, DCM): OHIF does not wrap those, and cut "left" or "right" off the sentence.

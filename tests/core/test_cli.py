@@ -1,19 +1,19 @@
 """`sgseg predict`: files and folders in, drafts and one honest line for each out."""
 
 import json
-from functools import partial
 
 import pytest
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
-import sgseg_dicom.inference.segmenter
-from sgseg_dicom.cli import _told_of, app
+from sgseg_dicom.cli import _summary_of, app
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.inference import network
 from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.records import Results
 from tests.support.builders import chest_radiograph, write
+from tests.support.networks import one_pass_network
 from tests.support.predictions import IMAGE_LEFT, prediction, read_built, spot
 
 runner = CliRunner()
@@ -22,8 +22,18 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def no_image_check(monkeypatch):
     """Drawn chests do not pass the image check, and rightly; it has tests of its own."""
-    load = sgseg_dicom.inference.segmenter.load_segmenter
-    monkeypatch.setattr(sgseg_dicom.inference.segmenter, "load_segmenter", partial(load, image_check=False))
+    monkeypatch.setattr("sgseg_dicom.model.image_check.load_image_check", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def weights_loaded_once(monkeypatch):
+    """The weights that ship, where a command names none: one member and one pass, for what the command does of it."""
+    load = network.load_network
+
+    def loaded(weights=None, *, device="auto"):
+        return load(weights, device=device) if weights else one_pass_network()
+
+    monkeypatch.setattr("sgseg_dicom.inference.segmenter.load_network", loaded)
 
 
 @pytest.fixture
@@ -227,7 +237,7 @@ def test_json_tells_each_zone_its_own():
     At the image's left is the patient's right: one zone is present, and one lung has an area.
     """
     finding = measure(prediction(spot(*IMAGE_LEFT), zones=["right middle"]), read_built())
-    told = _told_of(Results(source_uid="1", files={}, names=(), finding=finding), {}, ENGLISH)
+    told = _summary_of(Results(source_uid="1", files={}, names={}, finding=finding), {}, ENGLISH)
 
     assert told["zones"]["right middle"] == {"judgement": "present", "probability": 0.9}
     assert [name for name, zone in told["zones"].items() if zone["judgement"] != "absent"] == ["right middle"]

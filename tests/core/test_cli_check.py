@@ -17,7 +17,7 @@ runner = CliRunner()
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the three usual results, and the image that they are of."""
-    objects, _ = results(wanted=[Wanted()])
+    objects, _ = results(wanted={"archive": Wanted()})
     for name, ds in objects.items():
         ds.save_as(tmp_path / name, enforce_file_format=True)
     write(chest_radiograph(), tmp_path / "image.dcm")

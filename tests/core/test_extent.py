@@ -87,7 +87,7 @@ def test_the_checker_asks_for_the_sides_of_the_image(orientation, side):
     zones = ["right middle"] if side is IMAGE_LEFT else ["left upper"]
     finding = measure(prediction(spot(*side), zones=zones), radiograph)
     objects, _ = encode_results(
-        radiograph, finding, [Wanted()], algorithm=ALGORITHM, made_at=MADE_AT, language=ENGLISH
+        radiograph, finding, {"archive": Wanted()}, algorithm=ALGORITHM, made_at=MADE_AT, language=ENGLISH
     )
 
     assert violations(objects, radiograph.header, extent=radiograph.stored_extent) == []
@@ -107,7 +107,7 @@ def test_the_checker_finds_swapped_sides_in_a_padded_image(orientation):
     objects, _ = encode_results(
         radiograph,
         dataclasses.replace(finding, regions=regions),
-        [Wanted()],
+        {"archive": Wanted()},
         algorithm=ALGORITHM,
         made_at=MADE_AT,
         language=ENGLISH,

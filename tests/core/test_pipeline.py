@@ -1,34 +1,30 @@
 """The stages together: what must never leave them as a result."""
 
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference.segmenter import load_segmenter
-from sgseg_dicom.pipeline import process
+from sgseg_dicom.model.image_check import load_image_check
 from tests.support.builders import chest_radiograph, write
 from tests.support.matrix import Looking, cells, picture
-from tests.support.predictions import MADE_AT
-
-NOW = datetime(2026, 11, 24, 12, 0, 0)
+from tests.support.networks import segmenter_of, shipped_network
+from tests.support.predictions import pipeline_of
 
 
 @pytest.fixture(scope="module")
-def segmenter():
-    segmenter = load_segmenter(device="cpu")
-    yield segmenter
-    segmenter.close()
+def pipeline():
+    with segmenter_of(shipped_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
-def test_a_rescale_without_finite_values_is_no_healthy_lung(segmenter, tmp_path):
+def test_a_rescale_without_finite_values_is_no_healthy_lung(pipeline, tmp_path):
     """NaN compares as False everywhere: it must never come out as "no infection"."""
     path = write(chest_radiograph(RescaleSlope="1e305", RescaleIntercept="0"), tmp_path / "image.dcm")
 
     with pytest.raises(UndecodablePixels, match="Rescale"):
-        process(path, segmenter=segmenter, made_at=NOW)
+        pipeline(path)
 
 
 def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypatch):
@@ -47,5 +43,5 @@ def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypat
     path = write(chest_radiograph(pixels=picture(cell)), tmp_path / "a.dcm")
 
     with pytest.raises(InvalidResult) as told:
-        process(path, segmenter=Looking(), made_at=MADE_AT)
+        pipeline_of(Looking())(path)
     assert "mask-side" in told.value.rules

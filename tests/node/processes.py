@@ -27,8 +27,9 @@ from pynetdicom.sop_class import (
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
-from node.app import open_jobs, open_store
 from node.jobs import Entry, Job
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Config, Destination
 from tests.support.builders import chest_radiograph, write
 

@@ -12,7 +12,7 @@ that nobody runs.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ from node.work import workflows
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import Laterality
 
@@ -49,7 +50,7 @@ class StandIn:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, path: Path, *, wanted: Sequence[Wanted], timed: "Timed") -> Results:
+    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed") -> Results:
         with timed("read"):
             source = dcmread(path, stop_before_pixels=True)
         earlier = self.begun().count(source.SOPInstanceUID)
@@ -59,7 +60,7 @@ class StandIn:
             self._do(source.get("ImageComments", ""), source, earlier)
         return results_of(source, wanted)
 
-    def answer(self, path: Path, error: SgsegError) -> Dataset:
+    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
         """Say that it was not judged."""
         source = dcmread(path, stop_before_pixels=True)
         if source.get("ImageComments") == "deadly header":
@@ -82,7 +83,7 @@ class StandIn:
             while not (self._folder / "go").exists():
                 time.sleep(0.01)
         if wish in ("lateral", "unanswerable"):
-            raise NotApplicable("a lateral view; send frontal ones", reason="lateral-view")
+            raise NotApplicable("a lateral view; send frontal ones", reason=RefusalReason.LATERAL_VIEW)
         if wish == "defect":
             raise KeyError(str(source.PatientName))
         if wish == "flaky" and not earlier:
@@ -93,7 +94,10 @@ class StandIn:
             os._exit(9)
 
 
-def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind.SEG, Kind.SR)),)) -> Results:
+SEG_AND_SR: Mapping[str, Wanted] = {"archive": Wanted(results=(Kind.SEG, Kind.SR))}
+
+
+def results_of(source: Dataset, wanted: Mapping[str, Wanted] = SEG_AND_SR) -> Results:
     """Give results as small as an archive takes them, SEG and SR alone, each of one form."""
     clear = source.get("ImageComments") == "clear"
     region = LungRegion(
@@ -107,7 +111,10 @@ def results_of(source: Dataset, wanted: Sequence[Wanted] = (Wanted(results=(Kind
     return Results(
         source_uid=source.SOPInstanceUID,
         files=made,
-        names=tuple(tuple(n for n in made if Kind(n.removesuffix(".dcm")) in one.results) for one in wanted),
+        names={
+            destination: tuple(name for name in made if Kind(name.removesuffix(".dcm")) in one.results)
+            for destination, one in wanted.items()
+        },
         finding=Finding(
             regions=() if clear else (region,),
             zones=(False, False, not clear, False, False, False),

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from node import app
-from node.app import greeting, load_pipeline, open_jobs, open_store
+from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
-from node.service.housekeeping import adopt, forget_old, tidy
+from node.service.housekeeping import delete_old, queue_orphans, repeat
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
@@ -31,7 +33,7 @@ def test_tidying_goes_on_after_a_storage_error():
             stop.set()
         raise StorageUnavailable("the disk is full")
 
-    tidy(stop, action, every=0.001)
+    repeat(stop, action, every=0.001)
 
     assert len(calls) == 3
 
@@ -63,7 +65,7 @@ def test_an_image_without_a_job_is_adopted(configure):
     jobs.forget(lost)
     (store.folder / "instances" / "00" / "stray.dcm").write_bytes(b"not DICOM")
 
-    numbers = [adopt(store, jobs), adopt(store, jobs)]
+    numbers = [queue_orphans(store, jobs), queue_orphans(store, jobs)]
 
     again = jobs.get(lost.job.id)
     assert numbers == [1, 0]
@@ -98,16 +100,16 @@ def test_results_that_wait_for_an_archive_are_not_forgotten(configure):
     """
     config = configure()
     store, entry = open_store(config), entry_of(config, receive_here(config))
-    store.keep(entry.job.id, {"sr.dcm": b"x"})
+    store.results.write(entry.job.id, {"sr.dcm": b"x"})
     waiting = Delivery(destination="archive", state=Sent.WAITING)
     outcome = Outcome(ending=Ending.FINDING)
     waits = replace(entry, state=Ending.FINDING, outcome=outcome, deliveries=(waiting,))
     forgotten = []
     jobs = SimpleNamespace(ended_before=lambda limit: [waits], get=lambda job: waits, forget=forgotten.append)
 
-    assert forget_old(store, jobs, 1, now=datetime.now(UTC)) == 0
+    assert delete_old(store, jobs, 1, now=datetime.now(UTC)) == 0
     assert forgotten == []
-    assert store.kept(entry.job.id) is not None
+    assert store.results.folder_of(entry.job.id) is not None
     assert (store.folder / entry.job.file).exists()
 
 
@@ -119,9 +121,9 @@ def test_the_node_judges_as_its_settings_say(configure):
     with ExitStack() as stack:
         made = load_pipeline(config, stack)
 
-    assert made.segmenter.viewer is not None
+    assert made.image_check is not None
     assert made.language.code == "de"
-    assert made.undeclared == "gb18030"
+    assert made.undeclared_character_set == "gb18030"
 
 
 def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch):
@@ -134,14 +136,14 @@ def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch
     with closing(open_jobs(config)) as jobs:
         jobs.forget(entry_of(config, uid))
     store = open_store(config)
-    (store.results / ".former-x").mkdir()
-    (store.results / ".former-x" / "sr.dcm").write_bytes(b"1")
+    (store.results.path / ".former-x").mkdir()
+    (store.results.path / ".former-x" / "sr.dcm").write_bytes(b"1")
     stop = threading.Event()
 
     app.work(config, stop, lambda **_: stop.set(), load=lambda *_: StandIn(tmp_path))
 
     assert entry_of(config, uid)
-    assert store.kept("x") is not None
+    assert store.results.folder_of("x") is not None
 
 
 def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):

@@ -15,11 +15,12 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from node.app import open_jobs, open_store
 from node.cli import app
 from node.jobs import Job
 from node.operations import requeue
 from node.service.supervisor import CANNOT_START
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, entry_of, receive_here, send_to, settled
 from tests.support.builders import chest_radiograph, write
@@ -75,7 +76,7 @@ def test_status_says_that_nothing_came_in(tmp_path):
     file = write_settings(tmp_path)
     open_jobs(load(file)).close()
 
-    assert "nothing came in yet" in run("status", "--config", str(file)).stdout
+    assert "nothing was received yet" in run("status", "--config", str(file)).stdout
 
 
 def test_status_lists_what_came_in(tmp_path):
@@ -145,7 +146,7 @@ def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("status")
 
-    assert "no config.toml in this folder: the defaults" in result.stderr
+    assert "no config.toml in this folder: using the defaults" in result.stderr
     assert f"{tmp_path / 'sgseg-store'}" in result.stderr
 
 
@@ -187,7 +188,7 @@ def test_an_image_whose_uid_is_taken_is_not_queued_again(tmp_path):
 
     result = run("requeue", ds.SOPInstanceUID, "--config", str(file))
 
-    assert store.conflicts() == 1
+    assert store.quarantine.count_images() == 1
     assert result.exit_code == 1
     assert "quarantined" in result.stderr
 
@@ -217,7 +218,7 @@ def test_echo_asks_every_destination(tmp_path, archive):
 
     assert result.exit_code == 1
     assert "good: answers" in result.stdout
-    assert re.search("gone: gone .X at 127.0.0.1:9. does not answer", result.stdout)
+    assert re.search("gone: gone .X at 127.0.0.1:9. does not respond", result.stdout)
 
 
 def test_the_node_starts_answers_and_stops(tmp_path):
@@ -269,7 +270,7 @@ def test_status_of_what_failed_ends_with_1_where_something_did(tmp_path, monkeyp
     """
     file = write_settings(tmp_path)
     entry = replace(entry_of(load(file), receive_here(load(file))), state="failed")
-    monkeypatch.setattr("node.operations.wanting", lambda *_, **__: [entry])
+    monkeypatch.setattr("node.operations.needing_attention", lambda *_, **__: [entry])
 
     assert run("status", "--failed", "--config", str(file)).exit_code == 1
 
@@ -291,7 +292,7 @@ def test_a_half_that_dies_of_a_defect_says_so_in_one_line():
     dying = (
         "from node import cli, logs\n"
         "logs.configure('info')\n"
-        "with cli._leaving():\n"
+        "with cli._ending_the_process():\n"
         "    raise KeyError('Doe^Jane')\n"
     )
     died = subprocess.run(

@@ -14,11 +14,12 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from node.app import open_jobs, open_store
-from node.operations import acknowledge, requeue, wanting
-from node.service.housekeeping import forget_old
+from node.operations import acknowledge, needing_attention, requeue
+from node.service.housekeeping import delete_old
 from node.service.supervisor import CANNOT_START
 from node.store.acknowledgements import Acknowledged
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from tests.node.processes import (
     RECEIVE,
     ROOT,
@@ -269,10 +270,10 @@ def test_what_a_destination_refused_is_found_by_status(node):
     taken = node.settled(node.send())
 
     # And what other tests of this node lost.
-    shown = [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    shown = [entry.job.id for entry in needing_attention(node.config, 1000, failed=True)]
     assert shown[0] == refused.job.id
     assert taken.job.id not in shown
-    assert len(wanting(node.config, 1, failed=True)) == 1
+    assert len(needing_attention(node.config, 1, failed=True)) == 1
 
 
 def test_what_somebody_has_looked_at_is_left_out_until_it_is_queued_again(node):
@@ -284,7 +285,7 @@ def test_what_somebody_has_looked_at_is_left_out_until_it_is_queued_again(node):
     seen, unseen = node.settled(uid), node.settled(other)
 
     assert [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)] == [seen.job.id]
-    shown = [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    shown = [entry.job.id for entry in needing_attention(node.config, 1000, failed=True)]
     assert seen.job.id not in shown
     assert unseen.job.id in shown
     again = [entry.job.id for entry in requeue(node.config, [], failed=True)]
@@ -292,7 +293,7 @@ def test_what_somebody_has_looked_at_is_left_out_until_it_is_queued_again(node):
     assert unseen.job.id in again
     assert list(requeue(node.config, [uid], failed=False))
     node.settled(uid)
-    assert seen.job.id in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    assert seen.job.id in [entry.job.id for entry in needing_attention(node.config, 1000, failed=True)]
 
 
 def test_a_quarantined_image_is_shown_until_somebody_has_looked_at_it(node):
@@ -303,18 +304,20 @@ def test_a_quarantined_image_is_shown_until_somebody_has_looked_at_it(node):
     first = node.settled(uid)
     receive_here(node.config, SOPInstanceUID=uid, PatientID="OTHER")
     wait_for(
-        lambda: any(entry.job.conflicting for entry in wanting(node.config, 1, failed=True)),
+        lambda: any(entry.job.conflicting for entry in needing_attention(node.config, 1, failed=True)),
         what="the image in quarantine",
     )
-    (conflict,) = wanting(node.config, 1, failed=True)
+    (conflict,) = needing_attention(node.config, 1, failed=True)
 
     assert conflict.state == "quarantined"
-    assert first.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    assert first.job.id not in [entry.job.id for entry in needing_attention(node.config, 1000, failed=True)]
     lying = open_store(node.config).conflicts()
     acknowledged = [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)]
     assert acknowledged == [conflict.job.id]
     assert open_store(node.config).conflicts() == lying - 1
-    assert conflict.job.id not in [entry.job.id for entry in wanting(node.config, 1000, failed=True)]
+    assert conflict.job.id not in [
+        entry.job.id for entry in needing_attention(node.config, 1000, failed=True)
+    ]
     assert (node.config.store.folder / conflict.job.file).is_file()
 
 
@@ -352,7 +355,9 @@ def test_a_delivery_that_is_not_taken_while_others_are_is_given_up_and_begun_ane
     with half(STAND_IN, config, tmp_path) as worker:
         wait_for(lambda: len(archive.got) > 3, what="a second attempt")
         assert not entry_of(config, uid).settled
-        assert [entry.job.sop_instance_uid for entry in wanting(config, 9, overdue_minutes=0)] == [uid]
+        assert [entry.job.sop_instance_uid for entry in needing_attention(config, 9, overdue_minutes=0)] == [
+            uid
+        ]
         other = receive_here(config, seed=1)
         failed, taken = settled(config, uid, other)
         archive.answers = lambda count: 0x0000
@@ -425,9 +430,9 @@ def test_what_one_destination_refuses_is_shown_while_another_is_down(configure, 
     )
     uid = receive_here(config)
     with half(STAND_IN, config, tmp_path):
-        wait_for(lambda: wanting(config, 1, failed=True), what="the refusal")
+        wait_for(lambda: needing_attention(config, 1, failed=True), what="the refusal")
 
-    (entry,) = wanting(config, 1, failed=True)
+    (entry,) = needing_attention(config, 1, failed=True)
     assert {sent.destination: sent.state for sent in entry.deliveries} == {
         "dead": "waiting",
         "archive": "refused",
@@ -518,10 +523,14 @@ def test_what_is_old_is_forgotten(node):
     store, jobs = open_store(node.config), open_jobs(node.config)
     Acknowledged(open_store(node.config).folder).add(entry.job.id)
     later = datetime.now(UTC) + timedelta(days=2)
-    counts = [forget_old(store, jobs, days, now=later) for days in (0, 3)]
-    kept = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id) is not None]
-    forgotten = forget_old(store, jobs, 1, now=later)
-    gone = [(store.folder / entry.job.file).exists(), store.kept(entry.job.id), jobs.get(entry.job.id)]
+    counts = [delete_old(store, jobs, days, now=later) for days in (0, 3)]
+    kept = [(store.folder / entry.job.file).exists(), store.results.folder_of(entry.job.id) is not None]
+    forgotten = delete_old(store, jobs, 1, now=later)
+    gone = [
+        (store.folder / entry.job.file).exists(),
+        store.results.folder_of(entry.job.id),
+        jobs.get(entry.job.id),
+    ]
     jobs.close()
 
     assert (counts, kept) == ([0, 0], [True, True])

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from sgseg_dicom.applicability.image_check import ImageCheck
+from sgseg_dicom.pipeline import Pipeline, Segmenter
 from sgseg_dicom.preprocess import INPUT_SIZE, shrink
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Orientation, Prediction, Radiograph
@@ -76,6 +78,13 @@ def bright_parts(radiograph: Radiograph) -> Prediction:
     """Find what is bright in the standard display, as a network would: only by looking at it."""
     probability = shrink(radiograph.pixels)
     return prediction(probability, zones=["right middle"], threshold=0.9)
+
+
+def pipeline_of(
+    segmenter: Segmenter, *, made_at: datetime = MADE_AT, image_check: ImageCheck | None = None, **parts: Any
+) -> Pipeline:
+    """Give the pipeline with *segmenter*, whose clock stands still; without the image check unless one is given."""
+    return Pipeline(segmenter=segmenter, image_check=image_check, clock=lambda: made_at, **parts)
 
 
 def read_built(ds: Dataset | None = None, **keywords: Any) -> Radiograph:

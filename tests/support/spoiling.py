@@ -20,7 +20,10 @@ Objects = dict[str, Dataset]
 Change = Callable[[Objects], None]
 Where = Callable[[Objects], Item]
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
-EVERYTHING = [Wanted(results=tuple(Kind)), Wanted(results=(Kind.SEG,), segmentation="fractional")]
+EVERYTHING = {
+    "archive": Wanted(results=tuple(Kind)),
+    "older": Wanted(results=(Kind.SEG,), segmentation="fractional"),
+}
 SR, SEG, TEXT = "sr.dcm", "seg.dcm", "text.dcm"
 AREA = "42798000"
 CAPTURE, STATE = "secondary-capture.dcm", "presentation-state.dcm"

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-from node.app import open_jobs
 from node.jobs import Entry
+from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, wait_for
 from tests.support.ports import free_ports

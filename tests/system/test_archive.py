@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import highdicom
@@ -13,11 +12,12 @@ from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
 from node.jobs import Ending
-from sgseg_dicom.pipeline import Segmenter, process
+from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Finding, Orientation
 from sgseg_dicom.zones import Laterality
 from tests.core.contracts.test_valid import dciodvfy
 from tests.support.builders import write
+from tests.support.laterality import SIDE_OF_CODE
 from tests.support.predictions import stored_as
 from tests.system.images import infected_chests
 from tests.system.network import own_network
@@ -72,7 +72,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc, R
 
 @pytest.fixture(scope="module")
 def journeys(
-    peers: tuple[Orthanc, RunningNode], segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory
+    peers: tuple[Orthanc, RunningNode], pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Sent]:
     """The chest of each of ORIENTATIONS, after it went all the way."""
     orthanc, node = peers
@@ -85,7 +85,7 @@ def journeys(
         journeys[name] = Sent(
             orientation=orientation,
             uid=ds.SOPInstanceUID,
-            expected=process(file, segmenter=segmenter, made_at=datetime(2024, 5, 2)).finding,
+            expected=pipeline(file).finding,
             found=orthanc.find(ds.StudyInstanceUID),
             moved={result.SOPClassUID: result for result in orthanc.move(ds.StudyInstanceUID)},
         )
@@ -108,11 +108,10 @@ def store(node: RunningNode, file: Path) -> None:
 def masks_of(seg: Dataset) -> dict[Laterality, NDArray[np.bool_]]:
     """Read the mask of each segment with highdicom, by the laterality of its region's code."""
     segmentation = highdicom.seg.Segmentation.from_dataset(seg)
-    sides = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT Right, Left
     masks = {}
     for number in segmentation.segment_numbers:
         region = segmentation.get_segment_description(number).AnatomicRegionSequence[0]
-        side = sides[region.AnatomicRegionModifierSequence[0].CodeValue]
+        side = SIDE_OF_CODE[region.AnatomicRegionModifierSequence[0].CodeValue]
         frame = segmentation.get_pixels_by_source_instance(
             [source for *_, source in segmentation.get_source_image_uids()], segment_numbers=[number]
         )

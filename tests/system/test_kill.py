@@ -9,9 +9,10 @@ import psutil
 import pytest
 from pydicom.uid import Comprehensive3DSRStorage, generate_uid
 
-from node.app import open_jobs, open_store
-from node.delivery.dimse import Courier
+from node.delivery.dimse import DimseSender
 from node.jobs import Ending, Entry
+from node.store.store import open_store
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Destination
 from sgseg_dicom.records import Algorithm
 from sgseg_dicom.results.uids import derived_uid
@@ -59,7 +60,9 @@ def send(node: RunningNode, files: dict[str, Path]) -> None:
     """C-STORE all of them in one association; each was answered with success."""
     receive = node.config.receive
     where = Destination(name="node", ae_title=receive.ae_title, host=receive.host, port=receive.port)
-    Courier(where, calling_ae_title="TESTER", connect_seconds=5, answer_seconds=60).send([*files.values()])
+    DimseSender(where, calling_ae_title="TESTER", connect_seconds=5, answer_seconds=60).send(
+        [*files.values()]
+    )
 
 
 def interrupt(node: RunningNode, files: dict[str, Path]) -> tuple[psutil.Process, set[str]]:
@@ -72,7 +75,7 @@ def interrupt(node: RunningNode, files: dict[str, Path]) -> tuple[psutil.Process
 
     def in_work() -> set[str]:
         claimed = [entry.job for entry in jobs.latest(IMAGES) if entry.state == "working"]
-        return {job.sop_instance_uid for job in claimed if store.kept(job.id) is None}
+        return {job.sop_instance_uid for job in claimed if store.results.folder_of(job.id) is None}
 
     def stopped_in_mid_inference() -> set[str]:
         wait_for(in_work, what="the worker to claim an image")
@@ -115,7 +118,7 @@ def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], i
     assert {counts[uid] for uid, source in expected.items() if source in interrupted} == {1}
 
 
-def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config, segmenter):
+def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config, pipeline):
     """
     The supervisor starts another worker, and every image that was answered with success gets its results.
     """
@@ -126,10 +129,10 @@ def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, conf
 
     assert [death["status"] for death in node.events("child_died")] == [-signal.SIGKILL]
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)
 
 
-def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, segmenter):
+def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, pipeline):
     """
     Supervisor, receiver and worker die at once, and somebody starts the node again: the same.
     """
@@ -141,4 +144,4 @@ def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, s
 
         assert node.stop() == 0
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)

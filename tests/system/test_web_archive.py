@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage, generate_uid
 
-from node.app import open_store
 from node.jobs import Entry
-from sgseg_dicom.pipeline import Segmenter, process
+from node.store.store import open_store
+from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Finding
 from tests.support.builders import radiograph_of, write
 from tests.system.images import infected_chests
@@ -61,7 +60,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Orthanc, R
 
 @pytest.fixture(scope="module")
 def journey(
-    peers: tuple[Orthanc, RunningNode], segmenter: Segmenter, tmp_path_factory: pytest.TempPathFactory
+    peers: tuple[Orthanc, RunningNode], pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
 ) -> Journey:
     """The journey of a chest with an infection."""
     orthanc, node = peers
@@ -73,7 +72,7 @@ def journey(
         entry=entry,
         kept=results_of(node, entry),
         arrived=orthanc.wado(ds.StudyInstanceUID),
-        expected=process(file, segmenter=segmenter, made_at=datetime(2024, 5, 2)).finding,
+        expected=pipeline(file).finding,
     )
 
 

@@ -18,7 +18,7 @@ from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Finding, Prediction
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.results.not_judged import encode_answer
+from sgseg_dicom.results.not_judged import encode_not_judged
 from tests.support.builders import chest_radiograph, synthetic_chest, write
 from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
 from tests.system.orthanc import DCMTK, Orthanc
@@ -39,8 +39,8 @@ SOURCES: dict[str, dict[str, Any]] = {
     for size in _SIZES
 }
 SOURCES["CR without spacing"] = {"kind": "CR", "shape": _EVEN, "ImagerPixelSpacing": None}
-DOCUMENTED = "DX MONOCHROME2 even"
-"""The study whose pictures are in docs."""
+WITH_FINDING = "DX MONOCHROME2 even"
+"""One study with a finding, where one is enough."""
 
 HEALTHY, LATERAL = "without infection", "lateral"
 """Two more: nothing was found, and the image was not judged. Their answers are texts alone."""
@@ -110,15 +110,17 @@ def _image(seed: int, *, shape: tuple[int, int], **keywords: Any) -> Dataset:
 def _judged(image: Dataset, folder: Path, predicted: Prediction) -> Study:
     radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
     finding = measure(predicted, radiograph)
-    files, (names,) = encode_results(radiograph, finding, [Wanted()], algorithm=ALGORITHM, made_at=MADE_AT)
-    return Study(image, finding, _written(folder, [files[name] for name in names]))
+    files, names = encode_results(
+        radiograph, finding, {"viewer": Wanted()}, algorithm=ALGORITHM, made_at=MADE_AT
+    )
+    return Study(image, finding, _written(folder, [files[name] for name in names["viewer"]]))
 
 
 def _refused(image: Dataset, folder: Path) -> Study:
     radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
     with pytest.raises(NotApplicable) as refusal:
         require_applicable(radiograph)
-    answer = encode_answer(radiograph.header, refusal.value, algorithm=ALGORITHM, made_at=MADE_AT)
+    answer = encode_not_judged(radiograph.header, refusal.value, algorithm=ALGORITHM, made_at=MADE_AT)
     return Study(image, None, _written(folder, [answer]))
 
 

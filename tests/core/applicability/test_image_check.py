@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.applicability.image_check import (
+    ImageCheckScores,
     Limits,
-    Seen,
     require_upright_chest,
     saturation,
     shapelessness,
 )
 from sgseg_dicom.errors import NotApplicable, WeightsError
-from sgseg_dicom.model.image_check import load_viewer, packaged_viewer, read_view_manifest
+from sgseg_dicom.model.image_check import load_image_check, packaged_image_check, read_image_check_manifest
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput
 
@@ -28,28 +28,28 @@ LIMITS = Limits(
     cut_off=0,
     mirrored=0,
 )
-SOUND = dict.fromkeys(Seen._fields, -5.0)
+SOUND = dict.fromkeys(ImageCheckScores._fields, -5.0)
 SEED = 11
-CHANCE = np.random.default_rng(SEED)
-PICTURE = normalise(CHANCE.normal(size=(14, 14)).repeat(16, 0).repeat(16, 1).astype(np.float32))
-NOISE = normalise(CHANCE.normal(size=(224, 224)).astype(np.float32))
+RNG = np.random.default_rng(SEED)
+PICTURE = normalise(RNG.normal(size=(14, 14)).repeat(16, 0).repeat(16, 1).astype(np.float32))
+NOISE = normalise(RNG.normal(size=(224, 224)).astype(np.float32))
 
 
 class SaysSo:
-    """A viewer that sees what it is told to see."""
+    """An image check that gives the scores it was made with."""
 
     limits = LIMITS
 
-    def __init__(self, **seen: float) -> None:
-        self._seen = Seen(**(SOUND | seen))
+    def __init__(self, **scores: float) -> None:
+        self._scores = ImageCheckScores(**(SOUND | scores))
 
     def __call__(self, pixels):
-        return self._seen
+        return self._scores
 
 
-def reason(pixels=PICTURE, **seen):
+def reason(pixels=PICTURE, **scores):
     try:
-        require_upright_chest(ModelInput(pixels=pixels), viewer=SaysSo(**seen))
+        require_upright_chest(ModelInput(pixels=pixels), image_check=SaysSo(**scores))
     except NotApplicable as refusal:
         return refusal.reason
     return None
@@ -85,12 +85,12 @@ def test_what_is_no_chest_is_not_also_blamed_for_its_pose():
 def test_a_conflict_of_header_and_image_names_both_and_the_cure(sign):
     """Orientation comes from Patient Orientation, stated or absent: the text says so, and what to do."""
     with pytest.raises(NotApplicable) as caught:
-        require_upright_chest(ModelInput(pixels=PICTURE), viewer=SaysSo(**{sign: 3.0}))
+        require_upright_chest(ModelInput(pixels=PICTURE), image_check=SaysSo(**{sign: 3.0}))
 
-    said = str(caught.value)
-    assert "Patient Orientation" in said
-    assert "the image" in said
-    assert "send again" in said
+    text = str(caught.value)
+    assert "Patient Orientation" in text
+    assert "the image" in text
+    assert "send again" in text
 
 
 def test_noise_and_gradients_are_blank():
@@ -113,26 +113,26 @@ def test_an_image_of_black_and_white_alone_is_saturated():
 
 def test_weights_of_another_release_are_not_loaded(tmp_path):
     """Limits belong to one version of the weights: a mismatch stops the start."""
-    folder = shutil.copytree(packaged_viewer(), tmp_path / "view")
+    folder = shutil.copytree(packaged_image_check(), tmp_path / "view")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
 
     with pytest.raises(WeightsError, match="manifest"):
-        load_viewer(folder)
+        load_image_check(folder)
 
 
 def test_changed_limits_are_not_loaded(tmp_path):
     """A limit that was moved by hand is no longer the one that was measured."""
-    folder = shutil.copytree(packaged_viewer(), tmp_path / "view")
+    folder = shutil.copytree(packaged_image_check(), tmp_path / "view")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["limits"]["mirrored"] = 99.0
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(WeightsError, match="changed"):
-        read_view_manifest(folder)
+        read_image_check_manifest(folder)
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
     """The message tells which file is missing."""
     with pytest.raises(WeightsError, match=r"manifest\.json is missing"):
-        load_viewer(tmp_path)
+        load_image_check(tmp_path)

@@ -12,8 +12,9 @@ from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.check.content_tree import content_of
 from sgseg_dicom.errors import InferenceError, InvalidResult, NotApplicable
 from sgseg_dicom.language.language import load_language
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
-from sgseg_dicom.results.not_judged import encode_answer
+from sgseg_dicom.results.not_judged import encode_not_judged
 from tests.support.builders import SOP_CLASSES, chest_radiograph
 from tests.support.predictions import (
     IMAGE_LEFT,
@@ -69,7 +70,7 @@ def test_every_finding_passes(predicted, kinds):
     """
     Nothing, one lung, both, across the midline, where sentence and mask disagree; with a SEG beside it or not.
     """
-    objects, header = results(predicted, [Wanted(results=kinds)])
+    objects, header = results(predicted, {"archive": Wanted(results=kinds)})
 
     assert violations(objects, header) == []
 
@@ -81,7 +82,7 @@ def test_a_finding_passes_however_the_image_is_stored(orientation):
     """
     shown = np.tile(np.arange(221, dtype=np.uint16) * 10, (255, 1))
     coded = Wanted(results=(Kind.SEG, Kind.SR), segmentation="binary")
-    objects, header = results(FINDINGS["both"], [coded], ds=stored_as(orientation, shown))
+    objects, header = results(FINDINGS["both"], {"archive": coded}, ds=stored_as(orientation, shown))
 
     assert violations(objects, header) == []
 
@@ -106,14 +107,16 @@ def test_sources_of_any_hospital_pass(keywords):
     assert violations(objects, header) == []
 
 
-@pytest.mark.parametrize("error", [NotApplicable("a child", reason="child"), InferenceError("out of memory")])
+@pytest.mark.parametrize(
+    "error", [NotApplicable("a child", reason=RefusalReason.CHILD), InferenceError("out of memory")]
+)
 @pytest.mark.parametrize("language", ["en", "de", "es"])
 def test_answers_for_images_that_were_not_judged_pass(error, language):
     """
     Refused and failed, in every language.
     """
     header = read_built().header
-    said = encode_answer(header, error, language=load_language(language), **MADE)
+    said = encode_not_judged(header, error, language=load_language(language), **MADE)
 
     assert violations({"answer.dcm": said}, header) == []
 
@@ -180,7 +183,7 @@ def test_a_text_alone_must_say_what_the_segmentation_marks(first):
     """
     A destination without SR: its report in words is held against the mask, and a sentence that is none is refused.
     """
-    objects, header = results(wanted=[Wanted(results=(Kind.SEG, Kind.TEXT))])
+    objects, header = results(wanted={"archive": Wanted(results=(Kind.SEG, Kind.TEXT))})
     assert violations(objects, header) == []
     find(objects[TEXT], "59776-5", "59776-5").ds.TextValue = first
 

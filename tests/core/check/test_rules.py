@@ -8,7 +8,8 @@ import pytest
 from sgseg_dicom.check import Rule, require_valid, violations
 from sgseg_dicom.errors import InvalidResult, NotApplicable
 from sgseg_dicom.extent import extent_of
-from sgseg_dicom.results.not_judged import encode_answer
+from sgseg_dicom.refusal_reasons import RefusalReason
+from sgseg_dicom.results.not_judged import encode_not_judged
 from tests.support.predictions import prediction, read_built
 from tests.support.spoiling import (
     AREA,
@@ -351,7 +352,9 @@ def test_an_answer_that_reads_as_judged_is_refused(rule, change):
     "Not judged" never reads as "normal", nor as a finding.
     """
     header = read_built().header
-    objects = {"answer.dcm": encode_answer(header, NotApplicable("a child", reason="child"), **MADE)}
+    objects = {
+        "answer.dcm": encode_not_judged(header, NotApplicable("a child", reason=RefusalReason.CHILD), **MADE)
+    }
     change(objects)
 
     with pytest.raises(InvalidResult, match=rule.word):

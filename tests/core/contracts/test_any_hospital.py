@@ -11,13 +11,12 @@ from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGLSNearLossless
 
+from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
-from sgseg_dicom.pipeline import answer, process
-from sgseg_dicom.reading.lossy_compression import LOSS_KEYWORDS
 from sgseg_dicom.result_kinds import Kind, Wanted
 from tests.support.builders import chest_radiograph, write
 from tests.support.matrix import Cell, Looking, cells, picture
-from tests.support.predictions import ALGORITHM, MADE_AT
+from tests.support.predictions import pipeline_of
 from tests.support.validators import dcentvfy, dciodvfy
 
 ALL = Wanted(results=tuple(Kind))
@@ -57,9 +56,7 @@ def marked(**keywords: Any) -> Dataset:
 
 def made(ds: Dataset, folder: Path, wanted: Wanted = ALL) -> Mapping[Path, Dataset]:
     """Take *ds* through the pipeline; write and give the results by their files."""
-    results = process(
-        write(ds, folder / "source.dcm"), segmenter=Looking(), made_at=MADE_AT, wanted=(wanted,)
-    )
+    results = pipeline_of(Looking())(write(ds, folder / "source.dcm"), wanted={"archive": wanted})
     for name, result in results.files.items():
         result.save_as(folder / name, enforce_file_format=True)
     return {folder / name: result for name, result in results.files.items()}
@@ -220,9 +217,9 @@ def test_a_result_that_comes_back_is_neither_judged_nor_answered(tmp_path: Path)
     back = tmp_path / "secondary-capture.dcm"
 
     with pytest.raises(UnsupportedObject, match="result of this software"):
-        process(back, segmenter=Looking(), made_at=MADE_AT)
+        pipeline_of(Looking())(back)
     with pytest.raises(UnsupportedObject, match="result of this software"):
-        answer(back, UnsupportedObject("colour"), algorithm=ALGORITHM, made_at=MADE_AT)
+        pipeline_of(Looking()).not_judged(back, UnsupportedObject("colour"))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +238,7 @@ def test_a_loss_that_only_the_transfer_syntax_tells_is_told_on(
         ds.pop(keyword, None)
     ds.save_as(path)
 
-    results = process(path, segmenter=Looking(), made_at=MADE_AT, wanted=(ALL,)).files
+    results = pipeline_of(Looking())(path, wanted={"archive": ALL}).files
 
     told = [result for name, result in results.items() if "LossyImageCompression" in result]
     assert len(told) == 2

@@ -1,29 +1,26 @@
 """A negative image, a lateral, a leg, an inverted film, a child: each ends in its own coded answer."""
 
-from datetime import datetime
-
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.inference.segmenter import load_segmenter
-from sgseg_dicom.pipeline import answer, process
+from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import radiograph_of, write
 from tests.support.data_folder import needs_data, normal_radiographs
+from tests.support.networks import segmenter_of, shipped_network
+from tests.support.predictions import pipeline_of
 
-NOW = datetime(2026, 11, 24, 12, 0, 0)
 CHEST, LEG = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
 
 
 @pytest.fixture(scope="module")
-def segmenter():
-    segmenter = load_segmenter(device="cpu")
-    yield segmenter
-    segmenter.close()
+def pipeline():
+    with segmenter_of(shipped_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
 def altered(folder, name, **keywords):
@@ -55,9 +52,9 @@ def coded(report, name):
     ]
 
 
-def test_a_real_chest_film_is_judged(segmenter, tmp_path):
+def test_a_real_chest_film_is_judged(pipeline, tmp_path):
     """The demo's radiograph passes every check, the image's own included."""
-    results = process(altered(tmp_path, CHEST), segmenter=segmenter, made_at=NOW)
+    results = pipeline(altered(tmp_path, CHEST))
 
     assert results.files
 
@@ -70,7 +67,7 @@ def test_a_real_chest_film_is_judged(segmenter, tmp_path):
         (
             LEG,
             {"BodyPartExamined": None, "AnatomicRegionSequence": None},
-            "upside-down",  # without its black frame the image check takes it for a chest on its head
+            "upside-down",  # without its black border the image check takes it for a chest on its head
             dicom_codes.DCM.Positioning,
         ),
         (
@@ -86,14 +83,14 @@ def test_a_real_chest_film_is_judged(segmenter, tmp_path):
     ids=["lateral", "leg", "leg without a header", "inverted", "child", "upside down", "on its side"],
 )
 def test_what_may_not_be_judged_ends_in_its_own_coded_answer(
-    film, keywords, reason, code, segmenter, tmp_path
+    film, keywords, reason, code, pipeline, tmp_path
 ):
     """Refused for its reason; the answer says Not Attempted and the reason's code, and nothing of the lungs."""
     path = altered(tmp_path, film, **keywords)
 
     with pytest.raises(NotApplicable) as caught:
-        process(path, segmenter=segmenter, made_at=NOW)
-    report = answer(path, caught.value, algorithm=segmenter.algorithm, made_at=NOW)
+        pipeline(path)
+    report = pipeline.not_judged(path, caught.value)
 
     assert caught.value.reason == reason
     assert coded(report, codes.WHY_NOT_JUDGED) == [code.value]
@@ -101,11 +98,11 @@ def test_what_may_not_be_judged_ends_in_its_own_coded_answer(
 
 
 @needs_data
-def test_a_negative_image_ends_in_a_report_without_a_region(segmenter, tmp_path):
+def test_a_negative_image_ends_in_a_report_without_a_region(pipeline, tmp_path):
     """Judged, and nothing found: reports, no SEG, and no side named."""
     for pixels in normal_radiographs(5):
         path = write(radiograph_of(pixels), tmp_path / "normal.dcm")
-        results = process(path, segmenter=segmenter, made_at=NOW)
+        results = pipeline(path)
         if not results.finding.is_positive:
             break
 

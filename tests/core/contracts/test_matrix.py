@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
-from sgseg_dicom.pipeline import process
 from sgseg_dicom.zones import Laterality
+from tests.support.laterality import SIDE_OF_CODE
 from tests.support.matrix import FORMS, Cell, Looking, cells, infected, write_source
-from tests.support.predictions import MADE_AT
+from tests.support.predictions import pipeline_of
 from tests.support.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
-
-SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
 FINDING, FINDINGS, MEASUREMENT_GROUP, LATERALITY = "121071", "59776-5", "125007", "272741003"
 """The sentence is the first text under either of the first two: TID 1500, TID 2000."""
@@ -60,7 +58,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     cell, folder = request.param, tmp_path_factory.mktemp("cell")
     source = write_source(cell, folder / "source.dcm")
     looking = Looking(blind=not cell.sides)
-    made = process(source, segmenter=looking, made_at=MADE_AT, wanted=(FORMS[cell.form],))
+    made = pipeline_of(looking)(source, wanted={"archive": FORMS[cell.form]})
     for name, ds in made.files.items():
         ds.save_as(folder / name, enforce_file_format=True)
     return Case(cell, source, {folder / name: dcmread(folder / name) for name in made.files})
@@ -124,7 +122,7 @@ def test_the_side_is_the_patients(case: Case) -> None:
     sites = [site.ConceptCodeSequence[0] for group in groups for site in items(group, LATERALITY)]
 
     assert {_side(segment) for segment in segments} == expected
-    assert {SIDE[site.CodeValue] for site in sites} == expected
+    assert {SIDE_OF_CODE[site.CodeValue] for site in sites} == expected
     for report in reports:
         texts = (item.TextValue for item in items(report, FINDING, FINDINGS) if item.ValueType == "TEXT")
         sentence = next(texts)
@@ -140,4 +138,4 @@ def test_dcmtk_reads_the_reports(case: Case) -> None:
 
 
 def _side(segment: Dataset) -> Laterality:
-    return SIDE[segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue]
+    return SIDE_OF_CODE[segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue]

@@ -9,20 +9,19 @@ import SimpleITK as sitk
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
-from sgseg_dicom.zones import Laterality
 from tests.support.builders import synthetic_chest
+from tests.support.laterality import SIDE_OF_CODE
 from tests.support.pixelmed_complaints import EXPLAINED
 from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction, read_built
 from tests.support.validators import needs_pixelmed, pixelmed, segimage2itkimage, tid1500reader
 
-SIDE = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 ODD = {"pixels": synthetic_chest((301, 203))}
 OLDER = Wanted(segmentation="binary", sr_class="comprehensive")
 
 
 def results_of(radiograph, finding, folder, wanted=Wanted()):  # noqa: B008 - frozen
     """Encode what is *wanted*, write it, and give the files by their names."""
-    files, _ = encode_results(radiograph, finding, [wanted], algorithm=ALGORITHM, made_at=MADE_AT)
+    files, _ = encode_results(radiograph, finding, {"archive": wanted}, algorithm=ALGORITHM, made_at=MADE_AT)
     for name, ds in files.items():
         ds.save_as(folder / name, enforce_file_format=True)
     return {name: folder / name for name in files}
@@ -41,7 +40,7 @@ def test_dcmqi_reads_the_same_masks(source, form, tmp_path):
     said, images = segimage2itkimage(next(iter(files.values())), tmp_path)
 
     segments = [attributes for group in said["segmentAttributes"] for attributes in group]
-    sides = [SIDE[segment["AnatomicRegionModifierSequence"]["CodeValue"]] for segment in segments]
+    sides = [SIDE_OF_CODE[segment["AnatomicRegionModifierSequence"]["CodeValue"]] for segment in segments]
     assert sides == [region.laterality for region in finding.regions]
     for image, region in zip(images, finding.regions, strict=True):
         (mask,) = sitk.GetArrayFromImage(sitk.ReadImage(image))
@@ -61,7 +60,7 @@ def test_dcmqi_reads_the_same_measurements(wanted, tmp_path):
     assert (said["CompletionFlag"], said["VerificationFlag"]) == ("PARTIAL", "UNVERIFIED")
     measured = [group for group in said["Measurements"] if group["measurementItems"]]
     for group, region in zip(measured, finding.regions, strict=True):
-        assert SIDE[group["Laterality"]["CodeValue"]] is region.laterality
+        assert SIDE_OF_CODE[group["Laterality"]["CodeValue"]] is region.laterality
         (area,) = group["measurementItems"]
         assert area["units"]["CodeValue"] == "mm2"
         assert float(area["value"]) == pytest.approx(region.area_mm2, abs=0.05)

@@ -10,8 +10,9 @@ import pytest
 from sgseg_dicom.errors import InferenceError, NotApplicable
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import load_language
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.results.measurement_report import encode_sr
-from sgseg_dicom.results.not_judged import encode_answer
+from sgseg_dicom.results.not_judged import encode_not_judged
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
 from tests.support.builders import SOP_CLASSES, synthetic_chest
@@ -149,14 +150,14 @@ def test_dciodvfy_finds_no_error_in_a_comprehensive_sr(tmp_path):
 
 @pytest.mark.parametrize("source", ["CR without Type 2", "DX without Type 2", "Japanese", "SC word"])
 @pytest.mark.parametrize(
-    "error", [NotApplicable("a child", reason="child"), InferenceError("out of memory")], ids=type
+    "error", [NotApplicable("a child", reason=RefusalReason.CHILD), InferenceError("out of memory")], ids=type
 )
 def test_dciodvfy_finds_no_error_in_an_answer_without_judgement(source, error, tmp_path):
     """
     Of a header that is rich, poor, or in another character set.
     """
     header = read_built(**SOURCES[source]).header
-    answer = encode_answer(header, error, algorithm=ALGORITHM, made_at=MADE_AT)
+    answer = encode_not_judged(header, error, algorithm=ALGORITHM, made_at=MADE_AT)
 
     assert dciodvfy(saved(answer, tmp_path / "answer.dcm")) == []
 

@@ -10,18 +10,26 @@ from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import resized
-from sgseg_dicom.inference.segmenter import Network, Segmenter, decide, load_network
+from sgseg_dicom.inference.network import Network, decide, load_network
+from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
 from sgseg_dicom.zones import mirrored
+from tests.support.networks import shipped_network, tiny_network
 
 THRESHOLDS = Thresholds(infection=0.6, zone=0.5, mask=0.4)
 
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(device="cpu")
+    """What is asked for of any network."""
+    return tiny_network()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return shipped_network()
 
 
 def inputs(count):
@@ -46,27 +54,29 @@ def small_memory(network, most):
     return small
 
 
-def test_many_threads_get_each_their_own_answer(network):
-    """What waits is run together, and nobody gets the neighbour's mask."""
+def test_many_threads_get_each_their_own_prediction(network):
+    """Images that wait are one batch, and each caller gets the mask of its own image."""
     waiting = inputs(6)
     expected = [network.judge([item])[0] for item in waiting]
     segmenter = Segmenter(network)
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(segmenter, waiting))
+        predictions = list(pool.map(segmenter, waiting))
     segmenter.close()
 
-    for answer, alone in zip(answers, expected, strict=True):
-        np.testing.assert_allclose(answer.mask_probability, alone.mask_probability, atol=0.05)
-    distances = [[np.abs(a.mask_probability - e.mask_probability).mean() for e in expected] for a in answers]
+    for prediction, alone in zip(predictions, expected, strict=True):
+        np.testing.assert_allclose(prediction.mask_probability, alone.mask_probability, atol=0.05)
+    distances = [
+        [np.abs(p.mask_probability - e.mask_probability).mean() for e in expected] for p in predictions
+    ]
     assert [int(np.argmin(row)) for row in distances] == list(range(6))
 
 
 def test_out_of_memory_is_retried_smaller(network):
-    """A batch that does not fit is halved until it does; every image is answered."""
-    answers = small_memory(network, most=2).judge(inputs(5))
+    """A batch that does not fit is halved until it does; every image is judged."""
+    predictions = small_memory(network, most=2).judge(inputs(5))
 
-    assert len(answers) == 5
+    assert len(predictions) == 5
 
 
 def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
@@ -75,7 +85,7 @@ def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
         small_memory(network, most=0).judge(inputs(1))
 
 
-def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
+def test_a_failed_batch_raises_for_every_caller_in_it_and_the_next_one_runs(network):
     """The device thread outlives a failure."""
     failing = small_memory(network, most=0)
     segmenter = Segmenter(failing)
@@ -83,21 +93,21 @@ def test_a_failed_batch_tells_everybody_in_it_and_the_next_one_runs(network):
     with pytest.raises(InferenceError):
         segmenter(inputs(1)[0])
     failing.most = 4
-    answer = segmenter(inputs(1)[0])
+    prediction = segmenter(inputs(1)[0])
     segmenter.close()
 
-    assert answer.mask_probability.shape == (224, 224)
+    assert prediction.mask_probability.shape == (224, 224)
 
 
 class Broken(Network):
-    """A defect of ours, or a network that answers with no number."""
+    """A network with a defect of ours."""
 
     def _run(self, inputs, guided_by, zones):
         raise TypeError("a defect")
 
 
 def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
-    """The device thread carries what it did not expect; the next caller is answered as well."""
+    """The device thread hands on what it did not expect, and serves the next caller as well."""
     segmenter = Segmenter(Broken(network.members, network.manifest, device="cpu"))
 
     for _ in range(2):
@@ -108,7 +118,7 @@ def test_a_defect_reaches_its_caller_and_hangs_nobody(network):
         segmenter(inputs(1)[0])
 
 
-def test_an_answer_that_is_no_number_is_an_error(network):
+def test_a_logit_that_is_no_number_is_an_error(network):
     """NaN compares as False everywhere and would read as "no infection"."""
     pixels = np.zeros((224, 224), dtype=np.float32)
     pixels[0, 0] = np.nan
@@ -118,7 +128,7 @@ def test_an_answer_that_is_no_number_is_an_error(network):
 
 
 def test_a_gpu_that_is_not_there_stops_the_start(network):
-    """device = "cuda" is a promise; "auto" is a wish."""
+    """device = "cuda" asks for a GPU; "auto" takes one if there is one."""
     if torch.cuda.is_available():
         pytest.skip("a GPU is here")
     with pytest.raises(ConfigError, match="auto"):
@@ -146,24 +156,24 @@ def test_an_infected_image_names_at_least_its_likeliest_zone():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(network):
+def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(shipped):
     """The GPU's mask is the CPU's."""
     on_gpu = load_network(device="cuda")
     assert on_gpu.precision is torch.float16
 
-    for gpu, cpu in zip(on_gpu.judge(inputs(3)), network.judge(inputs(3)), strict=True):
+    for gpu, cpu in zip(on_gpu.judge(inputs(3)), shipped.judge(inputs(3)), strict=True):
         np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)
 
 
 @pytest.fixture(scope="module")
-def flipping(network):
-    manifest = network.manifest.model_copy(update={"members": 1, "test_time_flip": True})
-    return Network(network.members[:1], manifest, device="cpu")
+def flipping(shipped):
+    manifest = shipped.manifest.model_copy(update={"members": 1, "test_time_flip": True})
+    return Network(shipped.members[:1], manifest, device="cpu")
 
 
 @pytest.mark.parametrize("judging", ["flipping", "at_two_sizes"])
 @pytest.mark.parametrize("guided_by", ["generated", "none", "ground-truth"])
-def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(request, judging, guided_by):
+def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_prediction(request, judging, guided_by):
     """No side is favoured, and resizing shifts nothing: mask and zones of the mirror image are the mirror's."""
     network, image, zones = (
         request.getfixturevalue(judging),
@@ -171,12 +181,12 @@ def test_with_test_time_flip_a_mirrored_patient_gets_the_mirrored_answer(request
         (True, False, False, False, True, True),
     )
     mirror_image = ModelInput(pixels=np.ascontiguousarray(image.pixels[:, ::-1]))
-    seen = network.judge([image], guided_by=guided_by, zones=[zones])[0]
+    straight = network.judge([image], guided_by=guided_by, zones=[zones])[0]
     mirror = network.judge([mirror_image], guided_by=guided_by, zones=[mirrored(zones)])[0]
-    assert seen.mask.shape == image.pixels.shape
-    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], seen.mask_probability, atol=0.01)
+    assert straight.mask.shape == image.pixels.shape
+    np.testing.assert_allclose(mirror.mask_probability[:, ::-1], straight.mask_probability, atol=0.01)
     np.testing.assert_allclose(
-        mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], seen.zone_probabilities, atol=0.01
+        mirror.zone_probabilities[[3, 4, 5, 0, 1, 2]], straight.zone_probabilities, atol=0.01
     )
 
 
@@ -187,22 +197,22 @@ def test_test_time_flip_changes_who_judges(flipping):
 
 
 @pytest.fixture(scope="module")
-def at_two_sizes(network):
+def at_two_sizes(shipped):
     update = {"members": 1, "test_time_flip": True, "test_time_sizes": (192, 288)}
-    manifest = network.manifest.model_copy(update=update)
-    return Network(network.members[:1], manifest, device="cpu")
+    manifest = shipped.manifest.model_copy(update=update)
+    return Network(shipped.members[:1], manifest, device="cpu")
 
 
-def test_the_judgements_at_several_sizes_are_averaged(network):
+def test_the_judgements_at_several_sizes_are_averaged(shipped):
     """Under no guidance the mask's logits are the mean of those that each size gives by itself."""
 
     def logits(sizes):
         update = {"test_time_flip": False, "test_time_sizes": sizes}
-        update |= {"calibration": network.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
-        manifest = network.manifest.model_copy(update=update)
-        judged = Network(network.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
-        chance = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
-        return np.log(chance / (1 - chance))
+        update |= {"calibration": shipped.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
+        manifest = shipped.manifest.model_copy(update=update)
+        judged = Network(shipped.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
+        probability = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
+        return np.log(probability / (1 - probability))
 
     small, large = logits((192,)), logits((288,))
     assert np.abs(small - large).max() > 0.5  # or the mean would prove nothing
@@ -238,14 +248,11 @@ def test_impossible_sizes_are_refused(network, sizes):
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_one_answer_that_is_no_number_is_enough(monkeypatch, part):
-    """
-    NaN in the zones alone would read "no infection".
-    """
-    network = load_network(device="cpu")
-    said = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
-    said[part].view(-1)[0] = float("nan")
-    monkeypatch.setattr("sgseg_dicom.inference.segmenter.judge_by", lambda *_, **__: tuple(said))
+def test_one_logit_that_is_no_number_is_enough(network, monkeypatch, part):
+    """NaN in the zones alone would read "no infection"."""
+    logits = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
+    logits[part].view(-1)[0] = float("nan")
+    monkeypatch.setattr("sgseg_dicom.inference.network.mean_logits", lambda *_, **__: tuple(logits))
 
     with pytest.raises(InferenceError, match="not a number"):
         network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])

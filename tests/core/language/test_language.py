@@ -179,7 +179,7 @@ def test_the_answers_title_says_that_nothing_was_judged(name, plain_ascii):
     """
     A worklist shows it beside drafts, for which it must not be taken.
     """
-    title = load_language(name, plain_ascii=plain_ascii).answer_title
+    title = load_language(name, plain_ascii=plain_ascii).not_judged_title
 
     assert title.startswith({"en": "NOT JUDGED", "es": "NO VALORADO", "de": "NICHT BEURTEILT"}[name])
     assert len(title) <= 64
@@ -225,9 +225,9 @@ def test_a_file_under_a_packaged_code_is_refused(tmp_path):
         (
             "[count]",
             "[count]\nseven = 'x'",
-            "[count] has an unknown key seven; known: ['five', 'four', 'one'",
+            "[count] has unknown keys ['seven']; known: ['five', 'four', 'one'",
         ),
-        ("[answer]", "[answers]", "the file has an unknown key answers"),
+        ("[answer]", "[answers]", "the file has unknown sections ['answers']"),
         ("{count}, {lung}", "{count}, {lungs}", "one line of text without backslash, with {count}, {lung}"),
         ("{count}, {lung}", "{count}", "[sentence] one_lung is 'Unilateral pulmonary infection, {count}.'"),
         ('none = "No', 'none = "{No', "[sentence] none is '{No pulmonary infection.'"),
@@ -312,7 +312,7 @@ def test_all_languages_explain_the_same_reasons():
     A reason that one language knows is explained in all.
     """
     reasons = {
-        path.stem: set(tomllib.loads(path.read_text("utf-8"))["reason"]) for path in PACKAGED.iterdir()
+        path.stem: set(tomllib.loads(path.read_text("utf-8"))["reason"]) for path in PACKAGED.glob("*.toml")
     }
 
     assert set(reasons) == set(NAMES)

@@ -33,15 +33,15 @@ def test_paper_preset_has_the_papers_sizes():
     assert tuple(model.reports.embeddings.shape) == (64, 24, 768)
     assert 13e6 < count_parameters(model.decoder) < 18e6
     with torch.inference_mode():
-        features, location = model.look(torch.randn(1, 1, 224, 224))
+        features, location = model.encode(torch.randn(1, 1, 224, 224))
         output = model(torch.randn(1, 1, 64, 64))
     assert [tuple(f.shape[1:3]) for f in features] == [(96, 56), (192, 28), (384, 14), (768, 7)]
     assert tuple(location.weights.shape) == (1, 1, 300)
     assert tuple(output.mask_logits.shape) == (1, 1, 64, 64)
 
 
-def test_the_compact_model_can_see_with_sam_2s_encoder():
-    """But for its last block; all else is the compact preset's, narrower at stride 32."""
+def test_the_compact_model_can_have_the_image_encoder_of_sam_2():
+    """All but its last block. The rest is the compact preset, narrower at stride 32."""
     model = build_sgseg("compact-hiera").eval()
 
     with torch.inference_mode():
@@ -115,18 +115,18 @@ def test_aggregation_is_softmax_of_xq_times_x():
 
 def test_a_fresh_detector_does_not_swallow_its_signal():
     """
-    What enters a batch normalisation stands far above its epsilon; below it, training and evaluation part ways.
+    The input of each batch normalisation varies far above its epsilon. Below it, training and evaluation mode differ.
     """
     torch.manual_seed(0)
     model = build_sgseg("compact").train()
-    seen = []
+    variances = []
     for module in model.lerg.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.register_forward_pre_hook(
-                lambda module, inputs: seen.append((inputs[0].var(), module.eps))
+                lambda module, inputs: variances.append((inputs[0].var(), module.eps))
             )
 
-    model.look(torch.randn(4, 1, 64, 64).cumsum(2).cumsum(3))
+    model.encode(torch.randn(4, 1, 64, 64).cumsum(2).cumsum(3))
 
-    assert len(seen) > 40
-    assert all(variance > 10 * eps for variance, eps in seen)
+    assert len(variances) > 40
+    assert all(variance > 10 * eps for variance, eps in variances)

@@ -114,7 +114,7 @@ def test_a_changed_threshold_is_refused(folder):
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
-    """NaN in a tensor would answer "no infection" to everybody."""
+    """NaN in a tensor would read "no infection" for every image."""
     model = build_sgseg("compact")
     torch.nn.init.constant_(model.lerg.aggregator.query, float("nan"))
     save_weights(model, tmp_path, facts=FACTS)

@@ -11,9 +11,10 @@ from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
+from sgseg_dicom.accepted_objects import TRANSFER_SYNTAXES
 from sgseg_dicom.errors import SgsegError, UndecodablePixels
 from sgseg_dicom.reading.header import header_of
-from sgseg_dicom.reading.pixel_data import TRANSFER_SYNTAXES, PixelFormat, decode
+from sgseg_dicom.reading.pixel_data import DECODED, PixelFormat, decode
 from sgseg_dicom.reading.read import read
 from tests.support.builders import (
     LOSSLESS_SYNTAXES,
@@ -47,6 +48,11 @@ def bits_of(ds: Dataset) -> NDArray[np.uint16]:
 def test_every_transfer_syntax_is_tested() -> None:
     """What is offered to senders is what these tests write."""
     assert set(TRANSFER_SYNTAXES) == {*LOSSLESS_SYNTAXES, *LOSSY_SYNTAXES}
+
+
+def test_what_the_receiver_accepts_is_what_the_reader_decodes() -> None:
+    """A transfer syntax that stood in one list alone would be acknowledged and then rejected, or never offered."""
+    assert set(TRANSFER_SYNTAXES) == set(DECODED)
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS_SYNTAXES, ids=lambda syntax: syntax.name)

@@ -16,9 +16,13 @@ SEG_AND_SR = (Kind.SEG, Kind.SR)
 
 
 def encoded(*wanted, predicted=None, **keywords):
+    """Encode what destinations want; give the objects, and the names for each destination in this order."""
     radiograph = read_built(**(keywords or EVEN))
     finding = measure(predicted or both_lungs(), radiograph)
-    return encode_results(radiograph, finding, wanted, algorithm=ALGORITHM, made_at=MADE_AT)
+    by_destination = {f"destination {number}": one for number, one in enumerate(wanted)}
+    files, names = encode_results(radiograph, finding, by_destination, algorithm=ALGORITHM, made_at=MADE_AT)
+    assert list(names) == list(by_destination)
+    return files, tuple(names.values())
 
 
 def referenced(report):
@@ -106,9 +110,9 @@ def test_forms_that_several_want_are_made_once():
     assert len({ds.SeriesInstanceUID for ds in files.values()}) == len(files)
 
 
-def test_a_report_references_the_seg_of_its_receiver():
+def test_a_report_references_the_seg_of_its_destination():
     """
-    In the form that the receiver gets; one that gets no SEG has a report without.
+    In the form that the destination gets; one that gets no SEG has a report without.
     """
     files, _ = encoded(Wanted(), Wanted(segmentation="fractional"), Wanted(results=(Kind.SR, Kind.TEXT)))
 

@@ -19,6 +19,7 @@ from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.support.builders import SOP_CLASSES
+from tests.support.laterality import LEFT_CODE, RIGHT_CODE
 from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
@@ -39,7 +40,6 @@ SITE, SIDE, METHOD, TRACKING_UID = "363698007", "272741003", "370129005", "11204
 LANGUAGE = "121049"
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
 PRESENT, ABSENT, UNDETERMINED = "52101004", "272519000", "373068000"
-RIGHT, LEFT = "24028007", "7771000"
 
 
 def encoded(radiograph, predicted=None, *, with_seg=True):
@@ -157,7 +157,7 @@ def test_another_language_is_another_instance():
 def zones_said(sr):
     """The code of each zone, by its name."""
     levels = {"281392002": "upper", "281393007": "middle", "281394001": "lower"}
-    sides = {RIGHT: "right", LEFT: "left"}
+    sides = {RIGHT_CODE: "right", LEFT_CODE: "left"}
     said = {}
     for item in items(evaluations(sr), INFECTION):
         (site,) = items(item, SITE)
@@ -190,7 +190,7 @@ def test_each_region_has_an_outline_group_and_a_segment_group_tracked_together()
     expected = [segment.TrackingUID for segment in seg.SegmentSequence]
     for found in (outlines, segments):
         assert [items(group, TRACKING_UID)[0].UID for group in found] == expected
-        assert [side_of(group) for group in found] == [RIGHT, LEFT]
+        assert [side_of(group) for group in found] == [RIGHT_CODE, LEFT_CODE]
         assert [code(items(group, FINDING)[0]) for group in found] == [INFECTION, INFECTION]
 
 
@@ -227,7 +227,7 @@ def test_the_outline_encloses_the_finding_and_names_its_side(orientation):
     rows, columns = np.nonzero(orientation.to_stored(shown) == 4095)
     assert points.min(axis=0).tolist() == [columns.min(), rows.min()]
     assert points.max(axis=0).tolist() == [columns.max() + 1, rows.max() + 1]
-    assert side_of(group) == RIGHT
+    assert side_of(group) == RIGHT_CODE
     assert finding.sentence.endswith("middle right lung.")
 
 

@@ -1,7 +1,7 @@
 """The answer for an image that was not judged: coded, plain, from the header alone, and never "normal"."""
 
-import ast
-from pathlib import Path
+import pickle
+import tomllib
 
 import pytest
 from highdicom._standard_utils import get_sop_class_iod_map
@@ -16,9 +16,7 @@ from pydicom.uid import (
     UID_dictionary,
 )
 
-import sgseg_dicom
-from sgseg_dicom import errors, pipeline
-from sgseg_dicom.applicability import image_check as view
+from sgseg_dicom import errors
 from sgseg_dicom.errors import (
     InferenceError,
     InstanceError,
@@ -31,14 +29,16 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import PACKAGED, Language, load_language
 from sgseg_dicom.language.schema import OTHER_REASON
+from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.reading.read import read_header
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.results import codes
-from sgseg_dicom.results.not_judged import REASONS, UNSPECIFIED, encode_answer, is_referable, reason_code
-from sgseg_dicom.results.provenance import is_own_result
+from sgseg_dicom.results.not_judged import UNSPECIFIED, encode_not_judged, is_referable, reason_code
 from tests.support.builders import chest_radiograph, write
-from tests.support.predictions import ALGORITHM, MADE_AT
+from tests.support.matrix import Looking
+from tests.support.predictions import ALGORITHM, MADE_AT, pipeline_of
 
-LATERAL = NotApplicable("View Position says lateral; send frontal views", reason="lateral-view")
+LATERAL = NotApplicable("View Position says lateral; send frontal views", reason=RefusalReason.LATERAL_VIEW)
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
 NORMAL_OR_JUDGED = {"272519000", "17621005", "111241", "111242", "111243", "111244", "111245", "121071"}
 
@@ -70,8 +70,8 @@ def texts(report):
     ("error", "status", "reason"),
     [
         (LATERAL, "111225", "110522"),
-        (NotApplicable("a child", reason="child"), "111225", "110532"),
-        (NotApplicable("blank", reason="blank"), "111225", "111213"),
+        (NotApplicable("a child", reason=RefusalReason.CHILD), "111225", "110532"),
+        (NotApplicable("blank", reason=RefusalReason.BLANK), "111225", "111213"),
         (UndecodablePixels("cut off"), "111225", "110521"),
         (InferenceError("CUDA"), "111224", "110501"),
         (StorageUnavailable("full"), "111224", "110527"),
@@ -82,7 +82,7 @@ def test_status_and_reason_are_coded(tmp_path, error, status, reason):
     """
     Not Attempted where the image is at fault, Failed where we are (CID 6042), with a reason of the standard.
     """
-    report = encode_answer(header_of(tmp_path), error, **MADE)
+    report = encode_not_judged(header_of(tmp_path), error, **MADE)
 
     assert (coded(report, codes.STATUS), coded(report, codes.WHY_NOT_JUDGED)) == (status, reason)
 
@@ -92,7 +92,7 @@ def test_it_is_never_read_as_normal(tmp_path, error):
     """
     No finding, nothing Absent, nothing normal, no summary of CID 6047: and it says that it was NOT judged.
     """
-    report = encode_answer(header_of(tmp_path), error, **MADE)
+    report = encode_not_judged(header_of(tmp_path), error, **MADE)
 
     said = {code.CodeValue for item in walk(report) for code in item.ConceptNameCodeSequence}
     said |= {code.CodeValue for item in walk(report) for code in item.get("ConceptCodeSequence", [])}
@@ -106,7 +106,7 @@ def test_it_tells_the_senders_fault_with_its_cure(tmp_path):
     """
     The reason in one word, cause and cure as the status has them.
     """
-    report = encode_answer(header_of(tmp_path), LATERAL, **MADE)
+    report = encode_not_judged(header_of(tmp_path), LATERAL, **MADE)
 
     assert any(text.startswith(f"lateral-view: {LATERAL}") for text in texts(report))
 
@@ -115,7 +115,7 @@ def test_english_among_german_is_marked_as_english(tmp_path):
     """
     TID 1204 says of the root that all below it is German, unless an item says otherwise.
     """
-    report = encode_answer(header_of(tmp_path), LATERAL, **MADE, language=load_language("de"))
+    report = encode_not_judged(header_of(tmp_path), LATERAL, **MADE, language=load_language("de"))
     (detail,) = [
         item for item in walk(report) if item.ValueType == "TEXT" and "NOT judged by" in item.TextValue
     ]
@@ -130,7 +130,7 @@ def test_it_does_not_tell_an_archive_about_our_machine(tmp_path):
     """
     Messages of our own failures name folders and devices; the kind of failure is enough.
     """
-    report = encode_answer(header_of(tmp_path), StorageUnavailable("/srv/secret cannot be used"), **MADE)
+    report = encode_not_judged(header_of(tmp_path), StorageUnavailable("/srv/secret cannot be used"), **MADE)
 
     assert not any("secret" in text for text in texts(report))
     assert any(text.startswith("StorageUnavailable.") for text in texts(report))
@@ -141,7 +141,7 @@ def test_it_is_a_draft_of_ours_about_the_image(tmp_path):
     Basic Text SR in the image's study, for the same patient, PARTIAL, UNVERIFIED, PRELIMINARY.
     """
     header = header_of(tmp_path)
-    report = encode_answer(header, LATERAL, **MADE)
+    report = encode_not_judged(header, LATERAL, **MADE)
 
     assert report.SOPClassUID == BasicTextSRStorage
     assert (report.StudyInstanceUID, report.PatientName) == (header.StudyInstanceUID, header.PatientName)
@@ -159,55 +159,45 @@ def test_another_reason_is_another_instance(tmp_path):
     """
     header = header_of(tmp_path)
     uids = [
-        encode_answer(header, error, **MADE).SOPInstanceUID
+        encode_not_judged(header, error, **MADE).SOPInstanceUID
         for error in (LATERAL, LATERAL, InferenceError("CUDA"))
     ]
 
     assert uids[0] == uids[1] != uids[2]
 
 
-def calls(name):
-    """Give every call of a function in the package's code, with its file's name."""
-    for path in Path(sgseg_dicom.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
-                yield path.name, node
-
-
-COMPUTED = {
-    ("errors.py", "reason"): [],  # unpickling: the reason of the one that was pickled
-    ("view.py", "reason"): [reason for reason, _ in view._REASONS.values()],
-    ("applicability.py", "f'{view}-view'"): [
-        f"{call.args[0].value}-view" for _, call in calls("_wrong_view")
-    ],
-}
-
-
-def stated_reasons():
-    """Give every reason of `NotApplicable` in the package; one computed otherwise than in COMPUTED is an error."""
-    for file, call in calls("NotApplicable"):
-        (value,) = [keyword.value for keyword in call.keywords if keyword.arg == "reason"]
-        yield from [value.value] if isinstance(value, ast.Constant) else COMPUTED[file, ast.unparse(value)]
-
-
-@pytest.mark.parametrize("reason", sorted(set(stated_reasons())))
-def test_every_reason_has_a_code_and_words_in_every_language(reason):
+@pytest.mark.parametrize("reason", RefusalReason)
+@pytest.mark.parametrize("file", sorted(PACKAGED.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_reason_has_its_own_words_in_every_language(reason, file):
     """
-    What the gate can say is in the table, also what only the image shows, and is no "other" to any reader.
+    What the gates can say, also what only the image shows, is no "other" to any reader.
     """
-    assert reason in REASONS
-    for file in PACKAGED.glob("*.toml"):
-        language = Language(path=file)
-        assert language.not_judged(reason) != language.not_judged(OTHER_REASON), file.name
+    language = Language(path=file)
+
+    assert language.not_judged(reason) != language.not_judged(OTHER_REASON)
 
 
-def test_both_gates_reasons_are_looked_for():
+@pytest.mark.parametrize("file", sorted(PACKAGED.glob("*.toml")), ids=lambda file: file.stem)
+def test_no_language_has_words_for_a_reason_that_nobody_gives(file):
     """
-    The test above would say nothing if the reasons were not found: some of each gate, as its docstring has them.
+    Each key is a refusal reason, the name of an error, or "other": a dead one is a misspelt one.
     """
-    known = {"too-small", "child", "orientation", "decubitus-view", "mirrored", "saturated"}
+    written = set(tomllib.loads(file.read_text("utf-8"))["reason"])
+    errors_named = {cause.__name__ for cause in subclasses(SgsegError)}
 
-    assert known <= set(stated_reasons())
+    assert written - {*RefusalReason, OTHER_REASON} <= errors_named
+
+
+def test_a_reason_survives_the_durable_queue():
+    """
+    Also one that 0.3.0 pickled, as its word.
+    """
+    copied = pickle.loads(pickle.dumps(LATERAL))
+    rebuild, (message, word) = LATERAL.__reduce__()
+
+    assert (str(copied), copied.reason) == (str(LATERAL), RefusalReason.LATERAL_VIEW)
+    assert type(word) is str
+    assert rebuild(message, "lateral-view").reason is RefusalReason.LATERAL_VIEW
 
 
 def test_every_code_is_one_of_the_standard():
@@ -215,21 +205,24 @@ def test_every_code_is_one_of_the_standard():
     Why a procedure was discontinued (CID 9300, 9302, 9303), or what is wrong with an image (CID 6135).
     """
     groups = (dicom_codes.cid9300, dicom_codes.cid9302, dicom_codes.cid9303, dicom_codes.cid6135)
-    known = {code.value for group in groups for code in group.concepts.values()}
+    known = {
+        (code.value, code.scheme_designator, code.meaning)
+        for group in groups
+        for code in group.concepts.values()
+    }
 
-    assert {code.value for code in REASONS.values()} <= known
-    assert UNSPECIFIED.value in known
+    assert {tuple(reason.code) for reason in RefusalReason} <= known
+    assert UNSPECIFIED.value in {value for value, _, _ in known}
 
 
-def test_an_unknown_reason_has_a_generic_code():
+def test_an_unknown_error_has_a_generic_code():
     """
-    A new reason must not be an answer that is missing.
+    A new error must not be a report that is missing.
     """
 
     class Unheard(InstanceError):
         """An error of tomorrow."""
 
-    assert reason_code(NotApplicable("?", reason="of-tomorrow")) == UNSPECIFIED
     assert reason_code(Unheard("?")) == UNSPECIFIED
 
 
@@ -242,7 +235,7 @@ def test_every_error_has_a_code(cause):
     """
     Whatever ends an image has a reason.
     """
-    error = cause("?", reason="?") if cause is NotApplicable else cause("?")
+    error = cause("?", reason=RefusalReason.CHILD) if cause is NotApplicable else cause("?")
 
     assert reason_code(error).value
 
@@ -264,7 +257,7 @@ def test_the_header_alone_is_enough(tmp_path, keywords):
     ds = chest_radiograph(**keywords)
     path = write(ds, tmp_path / "image.dcm")
 
-    report = pipeline.answer(path, UndecodablePixels("cut off"), **MADE)
+    report = pipeline_of(Looking()).not_judged(path, UndecodablePixels("cut off"))
 
     assert report.StudyInstanceUID == ds.StudyInstanceUID
 
@@ -277,7 +270,7 @@ def test_without_the_images_uids_there_is_no_answer(tmp_path, keyword):
     path = write(chest_radiograph(**{keyword: None}), tmp_path / "image.dcm")
 
     with pytest.raises(InvalidDataset, match=keyword):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)
 
 
 def test_only_what_a_report_can_refer_to_is_answered():
@@ -296,7 +289,7 @@ def test_an_image_of_an_unknown_kind_has_no_answer(tmp_path):
     path = write(chest_radiograph(SOPClassUID="1.2.3.4"), tmp_path / "image.dcm")
 
     with pytest.raises(InvalidDataset, match="SOP class is unknown or retired"):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)
 
 
 def test_what_is_not_dicom_has_no_answer(tmp_path):
@@ -306,7 +299,7 @@ def test_what_is_not_dicom_has_no_answer(tmp_path):
     (tmp_path / "note.txt").write_text("not DICOM")
 
     with pytest.raises(InvalidDataset, match="not a readable DICOM file"):
-        pipeline.answer(tmp_path / "note.txt", LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(tmp_path / "note.txt", LATERAL)
 
 
 def test_no_answer_speaks_of_another_images_uid(tmp_path):
@@ -319,4 +312,4 @@ def test_no_answer_speaks_of_another_images_uid(tmp_path):
     ds.save_as(path)
 
     with pytest.raises(InvalidDataset, match="another SOP Instance UID"):
-        pipeline.answer(path, LATERAL, **MADE)
+        pipeline_of(Looking()).not_judged(path, LATERAL)

@@ -13,6 +13,7 @@ from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import device_uid
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import SOP_CLASSES, stored_values, synthetic_chest
+from tests.support.laterality import LEFT_CODE, RIGHT_CODE
 from tests.support.predictions import (
     ALGORITHM,
     IMAGE_LEFT,
@@ -27,7 +28,7 @@ from tests.support.predictions import (
     stored_as,
 )
 
-CODE_OF_SIDE = {Laterality.RIGHT: ("24028007", "Right"), Laterality.LEFT: ("7771000", "Left")}
+CODE_OF_SIDE = {Laterality.RIGHT: (RIGHT_CODE, "Right"), Laterality.LEFT: (LEFT_CODE, "Left")}
 
 
 def encoded(radiograph, predicted=None, **options):

@@ -8,8 +8,9 @@ import pytest
 from pydicom import Dataset
 
 from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.results.measurement_report import encode_sr
-from sgseg_dicom.results.provenance import contributing_equipment, is_own_result
+from sgseg_dicom.results.provenance import contributing_equipment
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.uids import derived_uid, device_uid, result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality
@@ -127,7 +128,7 @@ def test_a_radiograph_is_not_taken_for_a_result(keywords):
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("sgseg_dicom.results.provenance", ["torch", "highdicom", "SimpleITK"]),
+        ("sgseg_dicom.own_results", ["torch", "highdicom", "SimpleITK"]),
         ("sgseg_dicom.results.measurement_report", ["torch", "transformers", "timm"]),
         ("sgseg_dicom.results.seg", ["torch", "transformers", "timm"]),
     ],

@@ -11,18 +11,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.delivery import availability as module
-from node.delivery.availability import Peers
+from node.delivery.availability import Availability
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
 
 DOWN, UP = "destination_down", "destination_up"
 
 
 def noted(*attempts: tuple[Exception | None, int]) -> list[tuple[str, str]]:
-    """Note attempts at "archive" in this order, with its takings when each began; give what the log says."""
-    peers = Peers()
+    """Note attempts at "archive" in this order, with its successes when each began; give what the log says."""
+    availability = Availability()
     with capture_logs() as lines:
-        for error, takings in attempts:
-            peers.note("archive", error, takings=takings, ended_at=1.0)
+        for error, successes in attempts:
+            availability.note("archive", error, successes=successes, ended_at=1.0)
     return [(line["event"], line.get("detail", "")) for line in lines]
 
 
@@ -34,7 +34,7 @@ BUSY, UNKNOWN = PeerUnavailable("busy"), PeerUnavailable("does not know us")
     [
         ([(None, 0)], []),
         ([(BUSY, 0), (BUSY, 0)], [(DOWN, "busy")]),
-        ([(BUSY, 0), (PeerUnavailable("busy; left alone for 5 s"), 0)], [(DOWN, "busy")]),
+        ([(BUSY, 0), (PeerUnavailable("busy; the next attempt is not before 5 s"), 0)], [(DOWN, "busy")]),
         ([(BUSY, 0), (UNKNOWN, 0)], [(DOWN, "busy"), (DOWN, "does not know us")]),
         ([(BUSY, 0), (None, 0), (BUSY, 1)], [(DOWN, "busy"), (UP, ""), (DOWN, "busy")]),
         ([(None, 0), (BUSY, 0)], []),
@@ -61,21 +61,21 @@ def test_attempts_that_fail_side_by_side_are_said_once(monkeypatch):
             both.wait(timeout=0.5)
 
     monkeypatch.setattr(module, "log", SimpleNamespace(warning=warning))
-    peers = Peers()
+    availability = Availability()
     with ThreadPoolExecutor(2) as threads:
         for _ in range(2):
-            threads.submit(peers.note, "archive", BUSY, takings=0, ended_at=2.0)
+            threads.submit(availability.note, "archive", BUSY, successes=0, ended_at=2.0)
 
     assert said == [DOWN]
-    assert peers.why_down("archive") == "busy"
+    assert availability.why_down("archive") == "busy"
 
 
 def test_what_is_not_known_of_a_destination():
     """
     It is not down, and has taken nothing yet.
     """
-    peers = Peers()
+    availability = Availability()
 
-    assert peers.why_down("archive") == ""
-    assert peers.takings("archive") == 0
-    assert peers.taken_at("archive") == 0.0
+    assert availability.why_down("archive") == ""
+    assert availability.successes("archive") == 0
+    assert availability.taken_at("archive") == 0.0

@@ -15,19 +15,19 @@ import pytest
 from pydicom.uid import ComprehensiveSRStorage, SegmentationStorage
 from starlette.responses import RedirectResponse, Response
 
-from node.app import couriers
-from node.delivery.dicomweb import WebCourier
-from node.delivery.dimse import Courier
+from node.delivery.dicomweb import WebSender
+from node.delivery.dimse import DimseSender
+from node.delivery.protocols import senders
 from sgseg_dicom.config import Config, WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable
 from tests.node.web_service import JSON, Service, report, running_service, saved, stored
 from tests.support.builders import chest_radiograph, write
 
 
-def courier(
+def sender_to(
     destination: WebDestination, *, answer_seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
-) -> WebCourier:
-    return WebCourier(destination, connect_seconds=2.0, answer_seconds=answer_seconds, clock=clock)
+) -> WebSender:
+    return WebSender(destination, connect_seconds=2.0, answer_seconds=answer_seconds, clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_kept_bytes_arrive_in_order(service, files):
     """
     Each file is the one part of a request, byte for byte, the SEG before the SR that references it.
     """
-    courier(service.destination()).send(files)
+    sender_to(service.destination()).send(files)
 
     assert [asked.part for asked in service.asked] == [file.read_bytes() for file in files]
     assert {(asked.method, asked.path) for asked in service.asked} == {("POST", "/dicom-web/studies")}
@@ -69,7 +69,7 @@ def test_a_file_that_is_larger_than_the_sockets_buffers_arrives(service, tmp_pat
     A large object is sent with its length, not in chunks, which some services do not take.
     """
     file = write(chest_radiograph(EncapsulatedDocument=bytes(8 << 20)), tmp_path / "large.dcm")
-    courier(service.destination()).send([file])
+    sender_to(service.destination()).send([file])
 
     assert service.asked[0].part == file.read_bytes()
     assert "transfer-encoding" not in service.asked[0].headers
@@ -82,7 +82,7 @@ def test_a_large_object_has_time_for_a_slow_network(tmp_path):
     file = write(chest_radiograph(EncapsulatedDocument=bytes(4 << 20)), tmp_path / "large.dcm")
     uid = chest_radiograph().SOPInstanceUID
     with reading_slowly(report(stored=uid).encode(), bytes_per_second=2 << 20) as (service, heard):
-        WebCourier(service, connect_seconds=0.5, answer_seconds=10.0).send([file])
+        WebSender(service, connect_seconds=0.5, answer_seconds=10.0).send([file])
 
     assert len(heard) > 4 << 20
 
@@ -124,7 +124,7 @@ def test_a_service_in_trouble_is_worth_another_attempt(service, files, status):
     service.answer = lambda asked: Response(status_code=status)
 
     with pytest.raises(PeerUnavailable, match=f"status {status}"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("reason", [0xA700, 0xA7FF, 0xB00F])
@@ -136,7 +136,7 @@ def test_out_of_resources_is_worth_another_attempt(service, files, status, reaso
     service.answer = lambda asked: Response(report(reason=reason), status, media_type=JSON)
 
     with pytest.raises(PeerUnavailable, match=f"0x{reason:04X}"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("reason", [0x0110, 0x0122, 0x0124, 0xA900, 0xC000])
@@ -149,7 +149,7 @@ def test_a_refusal_is_final_and_has_its_reason(service, files, status, reason):
     service.answer = lambda asked: first if len(service.asked) == 1 else stored(asked)
 
     with pytest.raises(DeliveryRefused, match=f"refused SEG.dcm: failure reason 0x{reason:04X};"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
     assert len(service.asked) == 2
 
 
@@ -161,7 +161,7 @@ def test_a_failure_without_a_reason_or_an_instance_is_final(service, files):
     service.answer = lambda asked: Response(other, 202, media_type=JSON)
 
     with pytest.raises(DeliveryRefused, match="0x0110"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("reason", [0x0111, 0xB00E])
@@ -171,7 +171,7 @@ def test_a_duplicate_is_stored(service, files, reason):
     """
     service.answer = lambda asked: Response(report(reason=reason, failed=asked.uid), 409, media_type=JSON)
 
-    courier(service.destination()).send(files)
+    sender_to(service.destination()).send(files)
 
 
 def test_a_duplicate_of_another_object_is_not_ours(service, files):
@@ -180,8 +180,8 @@ def test_a_duplicate_of_another_object_is_not_ours(service, files):
     """
     service.answer = lambda asked: Response(report(reason=0x0111, failed="1.2.3"), 409, media_type=JSON)
 
-    with pytest.raises(DeliveryRefused, match="does not say that it stored"):
-        courier(service.destination()).send(files)
+    with pytest.raises(DeliveryRefused, match="does not list the object as stored"):
+        sender_to(service.destination()).send(files)
 
 
 def test_a_service_that_stumbles_does_not_hide_a_refusal(service, files):
@@ -191,7 +191,7 @@ def test_a_service_that_stumbles_does_not_hide_a_refusal(service, files):
     service.answer = lambda asked: Response(status_code=500 if len(service.asked) == 1 else 415)
 
     with pytest.raises(PeerUnavailable, match=r"500 to SEG\.dcm, and refused SR\.dcm: HTTP status 415"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("warning", [0xB000, 0xB006, 0xB007])
@@ -203,7 +203,7 @@ def test_a_warning_is_stored(service, files, warning):
         report(stored=asked.uid, warning=warning), 202, media_type="application/dicom+json; charset=utf-8"
     )
 
-    courier(service.destination()).send(files)
+    sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_what_does_not_say_that_it_stored_the_object_did_not(service, files, ans
     service.answer = lambda asked: answer
 
     with pytest.raises(DeliveryRefused, match=r"SEG\.dcm: .*SR\.dcm: "):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
@@ -236,7 +236,7 @@ def test_an_object_that_is_refused_does_not_keep_the_others_back(service, files,
     service.answer = lambda asked: Response(status_code=status) if len(service.asked) == 1 else stored(asked)
 
     with pytest.raises(DeliveryRefused, match=f"refused SEG.dcm: HTTP status {status}"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
     assert len(service.asked) == 2
 
 
@@ -247,7 +247,7 @@ def test_an_object_that_a_service_stumbles_over_does_not_keep_the_others_back(se
     service.answer = lambda asked: Response(status_code=500) if len(service.asked) == 1 else stored(asked)
 
     with pytest.raises(PeerUnavailable, match=r"status 500 to SEG\.dcm;"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
     assert len(service.asked) == 2
 
 
@@ -259,7 +259,7 @@ def test_a_service_that_refuses_us_is_final_and_is_asked_once(service, files, st
     service.answer = lambda asked: Response("Jane Doe", status)
 
     with pytest.raises(DeliveryRefused, match=cure) as caught:
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
     assert len(service.asked) == 1
     assert "Jane" not in str(caught.value)
 
@@ -270,12 +270,12 @@ def test_results_wait_for_a_service_that_does_not_let_us_in(service, files):
     """
     service.answer = lambda asked: Response("Jane Doe", 401)
     passed = 0.0
-    sender = courier(service.destination(), clock=lambda: passed)
+    sender = sender_to(service.destination(), clock=lambda: passed)
 
     with pytest.raises(PeerUnavailable, match="password_file") as caught:
         sender.send(files)
     passed = 890.0
-    with pytest.raises(PeerUnavailable, match=r"password_file.*left alone for another 10 s"):
+    with pytest.raises(PeerUnavailable, match=r"password_file.*next attempt is not before 10 s"):
         sender.send(files)
     assert len(service.asked) == 1
     assert "Jane" not in str(caught.value)
@@ -291,7 +291,7 @@ def test_a_wrong_password_is_sent_once_however_many_deliveries_wait(service, fil
     Eight at once would lock the account.
     """
     service.answer = lambda asked: time.sleep(0.2) or Response(status_code=401)
-    sender = courier(service.destination())
+    sender = sender_to(service.destination())
 
     with ThreadPoolExecutor(8) as pool:
         sent = [pool.submit(sender.send, files) for _ in range(8)]
@@ -305,7 +305,7 @@ def test_a_service_that_is_busy_too_is_left_alone_no_shorter(service, files):
     After 401 its 503 without Retry-After does not end the pause.
     """
     passed = 0.0
-    sender = courier(service.destination(), clock=lambda: passed)
+    sender = sender_to(service.destination(), clock=lambda: passed)
     service.answer = lambda asked: Response(status_code=401)
     with pytest.raises(PeerUnavailable):
         sender.send(files)
@@ -313,7 +313,7 @@ def test_a_service_that_is_busy_too_is_left_alone_no_shorter(service, files):
     with pytest.raises(PeerUnavailable, match="503"):
         sender.echo()
 
-    with pytest.raises(PeerUnavailable, match="left alone"):
+    with pytest.raises(PeerUnavailable, match="next attempt is not before"):
         sender.send(files)
 
 
@@ -325,7 +325,7 @@ def test_a_redirect_is_not_followed(service, files, status):
     service.answer = lambda asked: RedirectResponse("/elsewhere", status)
 
     with pytest.raises(PeerUnavailable, match="set url"):
-        courier(service.destination()).send(files)
+        sender_to(service.destination()).send(files)
     assert [asked.path for asked in service.asked] == ["/dicom-web/studies"]
 
 
@@ -334,11 +334,11 @@ def test_a_pause_that_is_asked_for_is_kept(service, files):
     503 with Retry-After: until then the service is not asked again.
     """
     service.answer = lambda asked: Response(status_code=503, headers={"Retry-After": "600"})
-    sender = courier(service.destination())
+    sender = sender_to(service.destination())
     with pytest.raises(PeerUnavailable, match="503"):
         sender.send(files)
 
-    with pytest.raises(PeerUnavailable, match="left alone"):
+    with pytest.raises(PeerUnavailable, match="next attempt is not before"):
         sender.send(files)
     assert len(service.asked) == 1
 
@@ -349,7 +349,7 @@ def test_a_pause_that_is_no_number_is_not_kept(service, files, pause):
     The queue's own backoff does for it.
     """
     service.answer = lambda asked: Response(status_code=503, headers={"Retry-After": pause})
-    sender = courier(service.destination())
+    sender = sender_to(service.destination())
 
     for _ in range(2):
         with pytest.raises(PeerUnavailable, match="503"):
@@ -366,7 +366,7 @@ def test_a_closed_port_is_unavailable(files):
     gone = WebDestination(name="gone", protocol="dicomweb", url=f"http://127.0.0.1:{port}")
 
     with pytest.raises(PeerUnavailable, match="check that it runs"):
-        courier(gone).send(files)
+        sender_to(gone).send(files)
 
 
 @contextmanager
@@ -398,8 +398,8 @@ def test_a_service_that_never_answers_is_given_up_in_time(files):
     """
     A peer that takes the connection and says nothing costs one time limit.
     """
-    with speaking() as mute, pytest.raises(PeerUnavailable, match=r"did not answer in 0\.3 s"):
-        courier(mute, answer_seconds=0.3).send(files)
+    with speaking() as mute, pytest.raises(PeerUnavailable, match=r"did not respond in 0\.3 s"):
+        sender_to(mute, answer_seconds=0.3).send(files)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: %d\r\n\r\n"
@@ -411,9 +411,9 @@ def test_a_service_that_trickles_is_given_up_in_time(files):
     """
     with (
         speaking(HEAD % 1000, *[b" "] * 1000) as slow,
-        pytest.raises(PeerUnavailable, match="end of its answer"),
+        pytest.raises(PeerUnavailable, match="does not end its response"),
     ):
-        courier(slow, answer_seconds=0.4).send(files)
+        sender_to(slow, answer_seconds=0.4).send(files)
 
 
 def test_an_answer_that_has_no_end_is_not_read_to_it(files):
@@ -422,9 +422,9 @@ def test_an_answer_that_has_no_end_is_not_read_to_it(files):
     """
     with (
         speaking(HEAD % (1 << 30), b" " * (1 << 17)) as endless,
-        pytest.raises(PeerUnavailable, match="end of its answer"),
+        pytest.raises(PeerUnavailable, match="does not end its response"),
     ):
-        courier(endless, answer_seconds=30).send(files)
+        sender_to(endless, answer_seconds=30).send(files)
 
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9"])
@@ -433,7 +433,7 @@ def test_a_peer_that_does_not_speak_http_is_unavailable(files, words):
     Another service on the port, or one that is just starting.
     """
     with speaking(words) as odd, pytest.raises(PeerUnavailable):
-        courier(odd, answer_seconds=0.5).send(files)
+        sender_to(odd, answer_seconds=0.5).send(files)
 
 
 def test_the_environment_changes_nothing(service, files, monkeypatch, tmp_path):
@@ -443,7 +443,7 @@ def test_the_environment_changes_nothing(service, files, monkeypatch, tmp_path):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NETRC", str(saved(tmp_path, "netrc", "machine 127.0.0.1 login me password hunter2")))
-    courier(service.destination()).send(files)
+    sender_to(service.destination()).send(files)
 
     assert all("authorization" not in asked.headers for asked in service.asked)
 
@@ -453,7 +453,7 @@ def test_a_user_shows_the_password_of_the_file(service, files, tmp_path):
     Basic authentication, in UTF-8; the line's end does not belong to it.
     """
     password = saved(tmp_path, "password", "pässwörd\n")
-    courier(service.destination(username="me", password_file=password)).send(files)
+    sender_to(service.destination(username="me", password_file=password)).send(files)
 
     expected = "Basic " + base64.b64encode("me:pässwörd".encode()).decode()
     assert {asked.headers["authorization"] for asked in service.asked} == {expected}
@@ -464,7 +464,7 @@ def test_a_token_is_read_anew_at_each_delivery(service, files, tmp_path):
     Tokens are replaced while the node runs; one that is just being replaced is worth another attempt.
     """
     token = saved(tmp_path, "token", "one")
-    sender = courier(service.destination(token_file=token))
+    sender = sender_to(service.destination(token_file=token))
     sender.send(files[:1])
     saved(tmp_path, "token", "")
     with pytest.raises(PeerUnavailable, match="must have one line"):
@@ -487,18 +487,18 @@ def test_a_secret_that_cannot_be_used_stops_the_start(tmp_path, content):
     peer = {"name": "web", "protocol": "dicomweb", "url": "https://pacs.example", "token_file": file}
 
     with pytest.raises(ConfigError, match=str(file)) as caught:
-        couriers(Config.internal(destination=[peer]))
+        senders(Config.internal(destination=[peer]))
     assert "one\n" not in str(caught.value)
 
 
-def test_each_destination_gets_the_courier_of_its_protocol(archive, service):
+def test_each_destination_gets_the_sender_of_its_protocol(archive, service):
     """
     Both have the same promises.
     """
     peers = [archive.destination.model_dump(), service.destination().model_dump()]
-    found = couriers(Config.internal(destination=peers))
+    found = senders(Config.internal(destination=peers))
 
-    assert {name: type(one) for name, one in found.items()} == {"archive": Courier, "web": WebCourier}
+    assert {name: type(one) for name, one in found.items()} == {"archive": DimseSender, "web": WebSender}
 
 
 @pytest.fixture(scope="module")
@@ -526,7 +526,7 @@ def test_a_service_of_the_hospitals_authority_is_trusted(tls, files, certificate
     ca_file is all that it takes.
     """
     tls.answer = stored
-    courier(tls.destination(ca_file=certificate[0])).send(files)
+    sender_to(tls.destination(ca_file=certificate[0])).send(files)
 
     assert [asked.part for asked in tls.asked] == [file.read_bytes() for file in files]
 
@@ -538,7 +538,7 @@ def test_nothing_is_sent_where_the_certificate_is_not_trusted(tls, files):
     tls.asked.clear()
 
     with pytest.raises(PeerUnavailable, match=r"certificate .*self-signed.*ca_file"):
-        courier(tls.destination()).send(files)
+        sender_to(tls.destination()).send(files)
     assert tls.asked == []
 
 
@@ -549,7 +549,7 @@ def test_nothing_is_sent_where_the_certificate_is_of_another_name(tls, files, ce
     url = f"https://localhost:{tls.port}"
 
     with pytest.raises(PeerUnavailable, match=r"certificate .*[Hh]ostname"):
-        courier(tls.destination(url=url, ca_file=certificate[0])).send(files)
+        sender_to(tls.destination(url=url, ca_file=certificate[0])).send(files)
 
 
 def test_a_handshake_that_breaks_off_is_worth_another_attempt(service, files):
@@ -559,7 +559,7 @@ def test_a_handshake_that_breaks_off_is_worth_another_attempt(service, files):
     url = f"https://127.0.0.1:{service.port}"
 
     with pytest.raises(PeerUnavailable, match="TLS"):
-        courier(service.destination(url=url)).send(files)
+        sender_to(service.destination(url=url)).send(files)
 
 
 def test_authorities_that_are_gone_for_a_while_are_worth_another_attempt(tls, files, certificate):
@@ -567,7 +567,7 @@ def test_authorities_that_are_gone_for_a_while_are_worth_another_attempt(tls, fi
     Their file is replaced while we run; the message names it, and not the service.
     """
     authorities, _ = certificate
-    sender = courier(tls.destination(ca_file=authorities))
+    sender = sender_to(tls.destination(ca_file=authorities))
     kept = authorities.read_bytes()
     authorities.unlink()
     try:
@@ -587,14 +587,14 @@ def test_authorities_that_cannot_be_read_stop_the_start(tmp_path):
     for file in (empty, tmp_path / "absent.pem"):
         peer = WebDestination(name="web", protocol="dicomweb", url="https://pacs.example", ca_file=file)
         with pytest.raises(ConfigError, match=file.name):
-            courier(peer)
+            sender_to(peer)
 
 
 def test_an_echo_says_that_a_service_is_there(service):
     """
     `sgseg-node echo` before going live; the query names a study that no patient has.
     """
-    courier(service.destination()).echo()
+    sender_to(service.destination()).echo()
 
     assert [(asked.method, asked.path) for asked in service.asked] == [
         ("GET", "/dicom-web/studies?StudyInstanceUID=1.2.840.10008.1.1&limit=1")
@@ -618,4 +618,4 @@ def test_an_echo_tells_a_service_that_is_none_or_does_not_know_us(service, answe
     service.answer = lambda asked: answer
 
     with pytest.raises(error, match="web"):
-        courier(service.destination()).echo()
+        sender_to(service.destination()).echo()

@@ -13,15 +13,17 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE
 
-from node.delivery.dimse import Courier
+from node.delivery.dimse import DimseSender
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable
 from tests.node.stand_in import results_of
 from tests.support.builders import chest_radiograph
 
 
-def courier(destination: Destination, *, answer_seconds: float = 5.0) -> Courier:
-    return Courier(destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=answer_seconds)
+def sender_to(destination: Destination, *, answer_seconds: float = 5.0) -> DimseSender:
+    return DimseSender(
+        destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=answer_seconds
+    )
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_the_kept_bytes_arrive_in_order(archive, files):
     """
     The data sets at the destination are the kept ones, the SEG before the SR that references it.
     """
-    courier(archive.destination).send(files)
+    sender_to(archive.destination).send(files)
 
     arrived = [dcmread(DicomBytesIO(content)) for content in archive.got]
     assert arrived == [dcmread(file) for file in files]
@@ -52,7 +54,7 @@ def test_out_of_resources_is_worth_another_attempt(archive, files, status):
     archive.answers = lambda count: status
 
     with pytest.raises(PeerUnavailable, match=f"0x{status:04X}"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
 
 
 @pytest.mark.parametrize("status", [0x0110, 0x0122, 0x0124, 0xA900, 0xC000])
@@ -63,7 +65,7 @@ def test_a_refusal_is_final_and_has_its_status(archive, files, status):
     archive.answers = lambda count: status if count == 1 else 0
 
     with pytest.raises(DeliveryRefused, match=f"SEG.dcm: status 0x{status:04X}"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
     assert len(archive.got) == 2
 
 
@@ -74,7 +76,7 @@ def test_a_warning_and_a_duplicate_are_stored(archive, files, status):
     """
     archive.answers = lambda count: status
 
-    courier(archive.destination).send(files)
+    sender_to(archive.destination).send(files)
 
 
 def test_a_closed_port_is_unavailable(files):
@@ -86,7 +88,7 @@ def test_a_closed_port_is_unavailable(files):
     peer = Destination(name="gone", ae_title="GONE", host="127.0.0.1", port=port)
 
     with pytest.raises(PeerUnavailable, match="check that it runs"):
-        courier(peer).send(files)
+        sender_to(peer).send(files)
 
 
 def test_a_host_whose_name_is_not_found_is_unavailable(files):
@@ -96,9 +98,9 @@ def test_a_host_whose_name_is_not_found_is_unavailable(files):
     nobody = Destination(name="x", ae_title="X", host="nobody.invalid", port=104)
 
     with pytest.raises(PeerUnavailable, match="check host and DNS"):
-        courier(nobody).send(files)
+        sender_to(nobody).send(files)
     with pytest.raises(PeerUnavailable, match="check host and DNS"):
-        courier(nobody).echo()
+        sender_to(nobody).echo()
 
 
 def test_a_large_object_has_time_for_a_slow_network(archive, files):
@@ -111,7 +113,7 @@ def test_a_large_object_has_time_for_a_slow_network(archive, files):
 
     with slow_network_to(archive.port, bytes_per_second=2 << 20) as port:
         slow = archive.destination.model_copy(update={"port": port})
-        courier(slow, answer_seconds=1.0).send(files)
+        sender_to(slow, answer_seconds=1.0).send(files)
 
     assert len(archive.got) == 2
 
@@ -154,7 +156,7 @@ def test_a_destination_that_never_answers_is_given_up_in_time(files):
         peer = Destination(name="mute", ae_title="MUTE", host="127.0.0.1", port=mute.getsockname()[1])
 
         with pytest.raises(PeerUnavailable):
-            courier(peer, answer_seconds=0.3).send(files)
+            sender_to(peer, answer_seconds=0.3).send(files)
 
 
 def test_a_destination_that_hangs_in_the_middle_is_given_up_in_time(archive, files):
@@ -165,7 +167,7 @@ def test_a_destination_that_hangs_in_the_middle_is_given_up_in_time(archive, fil
     archive.answers = lambda count: hang.wait(60) and 0
 
     with pytest.raises(PeerUnavailable, match="did not answer"):
-        courier(archive.destination, answer_seconds=2.0).send(files)
+        sender_to(archive.destination, answer_seconds=2.0).send(files)
     hang.set()
 
 
@@ -176,7 +178,7 @@ def test_results_wait_for_a_destination_that_does_not_know_us(archive, files):
     archive.ae.require_calling_aet = ["SOMEBODY"]
 
     with pytest.raises(PeerUnavailable, match="AE titles"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
 
 
 def test_a_destination_that_is_busy_is_worth_another_attempt(archive, files):
@@ -187,7 +189,7 @@ def test_a_destination_that_is_busy_is_worth_another_attempt(archive, files):
     first = AE().associate("127.0.0.1", archive.port, archive.ae.supported_contexts)
 
     with pytest.raises(PeerUnavailable, match="for now"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
     first.release()
 
 
@@ -199,7 +201,7 @@ def test_a_destination_without_segmentations_gets_the_report(archive, files):
     archive.restart()
 
     with pytest.raises(DeliveryRefused, match="does not accept Segmentation Storage"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
     assert [dcmread(DicomBytesIO(content)).Modality for content in archive.got] == ["SR"]
 
 
@@ -211,7 +213,7 @@ def test_a_destination_that_knows_the_default_transfer_syntax_alone_gets_everyth
         context.transfer_syntax = [ImplicitVRLittleEndian]
     archive.restart()
 
-    courier(archive.destination).send(files)
+    sender_to(archive.destination).send(files)
 
     arrived = [dcmread(DicomBytesIO(content)) for content in archive.got]
     assert [ds.file_meta.TransferSyntaxUID for ds in arrived] == [ImplicitVRLittleEndian] * 2
@@ -228,18 +230,18 @@ def test_a_destination_that_takes_nothing_of_ours_is_final(archive, files):
     archive.restart()
 
     with pytest.raises(DeliveryRefused, match="Segmentation Storage"):
-        courier(archive.destination).send(files)
+        sender_to(archive.destination).send(files)
 
 
 def test_an_echo_says_that_a_destination_is_there(archive):
     """
     `sgseg-node echo` before going live.
     """
-    courier(archive.destination).echo()
+    sender_to(archive.destination).echo()
     archive.close()
 
     with pytest.raises(PeerUnavailable):
-        courier(archive.destination).echo()
+        sender_to(archive.destination).echo()
 
 
 def test_an_echo_says_what_a_destination_does_not_take(archive):
@@ -250,4 +252,4 @@ def test_an_echo_says_what_a_destination_does_not_take(archive):
     archive.restart()
 
     with pytest.raises(DeliveryRefused, match="answers, but does not accept Segmentation Storage; let it"):
-        courier(archive.destination).echo()
+        sender_to(archive.destination).echo()

@@ -7,7 +7,7 @@ import pytest
 from highdicom.seg import segread
 from pydicom import dcmread
 
-from node.demo.read_back import finding_of, keep_received
+from node.demo.read_back import finding_of, save_received
 from node.work.warm_up import warm_up
 from sgseg_dicom.language.language import load_language
 from sgseg_dicom.reading.read import read
@@ -82,7 +82,7 @@ def test_what_arrived_is_copied_and_drawn(arrived, tmp_path):
     seg, sr, source, _ = arrived
     out = tmp_path / "out"
     out.mkdir()
-    kept = keep_received([seg, sr], source, out)
+    kept = save_received([seg, sr], source, out)
 
     assert [path.name for path in kept.files] == ["seg.dcm", "sr.dcm", "overlay.png"]
     assert (out / "seg.dcm").read_bytes() == seg.read_bytes()
@@ -96,7 +96,7 @@ def test_the_text_beside_the_report_is_not_taken_for_it(arrived, tmp_path, order
     """
     out = tmp_path / "out"
     out.mkdir()
-    kept = keep_received([tmp_path / f"{name}.dcm" for name in order], arrived[2], out)
+    kept = save_received([tmp_path / f"{name}.dcm" for name in order], arrived[2], out)
 
     assert [path.name for path in kept.files] == ["seg.dcm", "sr.dcm", "text.dcm", "overlay.png"]
     assert (out / "text.dcm").read_bytes() == (tmp_path / "text.dcm").read_bytes()
@@ -110,7 +110,7 @@ def test_a_report_alone_is_no_region(arrived, tmp_path):
     _, sr, source, finding = arrived
     out = tmp_path / "out"
     out.mkdir()
-    kept = keep_received([sr], source, out)
+    kept = save_received([sr], source, out)
 
     assert (kept.sentence, kept.has_regions, kept.names_zones) == (finding.sentence, False, True)
 
@@ -119,7 +119,7 @@ def test_nothing_of_ours_is_nothing(arrived, tmp_path):
     """
     An image that was not judged has no results.
     """
-    assert keep_received([], arrived[2], tmp_path) is None
+    assert save_received([], arrived[2], tmp_path) is None
 
 
 def test_the_warm_up_goes_through_every_stage():

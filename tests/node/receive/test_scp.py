@@ -21,6 +21,7 @@ from node.receive.listener import Listener, listen
 from node.store.acknowledgements import Acknowledged
 from node.store.content_digest import content_digest
 from node.store.store import Store
+from sgseg_dicom.accepted_objects import TRANSFER_SYNTAXES
 from sgseg_dicom.config import Receive
 from sgseg_dicom.errors import StorageUnavailable
 from tests.support.builders import SOP_CLASSES, chest_radiograph, write
@@ -151,12 +152,12 @@ def test_every_class_is_taken_in_every_transfer_syntax(start, kind):
     """
     Each pair finds a presentation context.
     """
-    contexts = [build_context(SOP_CLASSES[kind], syntax) for syntax in scp.TRANSFER_SYNTAXES]
+    contexts = [build_context(SOP_CLASSES[kind], syntax) for syntax in TRANSFER_SYNTAXES]
     association = AE().associate("127.0.0.1", start().port, contexts)
     accepted = {context.transfer_syntax[0] for context in association.accepted_contexts}
     association.release()
 
-    assert accepted == set(scp.TRANSFER_SYNTAXES)
+    assert accepted == set(TRANSFER_SYNTAXES)
 
 
 def test_segmentations_find_no_presentation_context(start):
@@ -183,7 +184,7 @@ def test_a_sender_of_which_nothing_is_taken_is_named_with_what_it_offers(start):
         _until(lambda: any(line["event"] == "association_aborted" for line in lines))
 
     (line,) = [line for line in lines if line["event"] == "association_aborted"]
-    assert "nothing that it offers is taken here" in line["detail"]
+    assert "none of its SOP classes and transfer syntaxes is accepted here" in line["detail"]
     assert "1.2.840.99999.1, CT Image Storage" in line["detail"]
 
 

@@ -115,17 +115,17 @@ def test_a_child_that_meets_a_full_disk_is_started_again(tmp_path):
 
 
 def _has_died(child: Child, now: float) -> bool:
-    return child.tend("{}", now) is not None
+    return child.watch("{}", now) is not None
 
 
 def starts(lives: list[float]) -> list[float]:
     """Give when a child is started whose lives take so many seconds each, on a clock that the test makes up."""
     child, now, times = Child("child", ["true"]), 0.0, []
     for life in lives:
-        child.tend("{}", now)
+        child.watch("{}", now)
         while child.pid is None:
             now += 1.0
-            child.tend("{}", now)
+            child.watch("{}", now)
         times.append(now)
         now += life
         wait_for(partial(_has_died, child, now), what="the death to be seen")

@@ -1,6 +1,5 @@
 """What the store has returned from survives; what it refuses, it names."""
 
-import errno
 import os
 import threading
 from pathlib import Path
@@ -141,7 +140,7 @@ def test_an_image_that_comes_over_two_routes_is_one(store, first, lengths):
 
     assert (again.new, again.conflicting, again.id) == (False, False, kept.id)
     assert (store.folder / kept.file).read_bytes() == content
-    assert store.conflicts() == 0
+    assert store.quarantine.count_images() == 0
 
 
 @pytest.mark.parametrize("keyword", ["PatientID", "PixelData", "private", "ViewCodeSequence"])
@@ -161,7 +160,7 @@ def test_one_value_that_differs_is_other_content_in_whatever_encoding(store, key
         ds.PatientID = "OTHER"
 
     assert store.put(incoming(store, ds), ds.SOPInstanceUID).conflicting
-    assert store.conflicts() == 1
+    assert store.quarantine.count_images() == 1
 
 
 def image_with_much_in_it():
@@ -249,66 +248,6 @@ def test_file_and_name_are_on_disk_before_put_returns(store, monkeypatch):
     assert happened == [str(path), "rename", str((store.folder / kept.file).parent)]
 
 
-def test_results_are_kept_all_or_none(store):
-    """
-    A crash while results are written leaves nothing that looks like results.
-    """
-    store.keep("job", {"seg.dcm": b"1", "sr.dcm": b"2"})
-    (store.results / ".half").mkdir()
-    (store.results / ".half" / "seg.dcm").write_bytes(b"1")
-
-    assert store.kept("half") is None
-    assert store.sweep_results() == 1
-    assert [path.name for path in sorted((store.kept("job") or store.folder).iterdir())] == [
-        "seg.dcm",
-        "sr.dcm",
-    ]
-
-
-def test_results_that_cannot_be_replaced_stay(store, monkeypatch):
-    """
-    A full disk while the new ones are written: what was sent is still kept, byte for byte.
-    """
-    store.keep("job", {"sr.dcm": b"first"})
-
-    def full(folder, files):
-        folder.mkdir()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("node.store.store.write_folder", full)
-        with pytest.raises(StorageUnavailable, match="No space left"):
-            store.keep("job", {"sr.dcm": b"second"})
-    assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
-
-    store.keep("job", {"sr.dcm": b"second"})
-    assert [path.name for path in store.results.iterdir()] == ["job"]
-    assert (store.results / "job" / "sr.dcm").read_bytes() == b"second"
-
-
-def test_results_that_a_crash_left_half_replaced_are_put_back(store, monkeypatch):
-    """
-    Killed between the two renames: the old ones are there again at the next start, and nothing else is.
-    """
-    store.keep("job", {"sr.dcm": b"first"})
-    rename = Path.rename
-
-    def killed(path, target):
-        if path.name == ".job":
-            raise SystemExit
-        return rename(path, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
-        with pytest.raises(SystemExit):
-            store.keep("job", {"sr.dcm": b"second"})
-    assert store.kept("job") is None
-    store.sweep_results()
-
-    assert [path.name for path in store.results.iterdir()] == ["job"]
-    assert (store.results / "job" / "sr.dcm").read_bytes() == b"first"
-
-
 def test_what_aborted_transfers_left_is_swept(store):
     """
     Temporaries go; what is younger than the limit stays, it may still be written.
@@ -319,13 +258,13 @@ def test_what_aborted_transfers_left_is_swept(store):
     assert store.sweep_incoming() == 1
 
 
-@pytest.mark.parametrize("action", ["sweep_incoming", "sweep_results", "remove"])
+@pytest.mark.parametrize("action", ["sweep_incoming", "sweep_unfinished", "remove"])
 def test_a_file_that_cannot_be_deleted_is_told(store, action):
     """
     It is an expected error, which ends neither half of the node.
     """
     (store.incoming / "folder").mkdir()  # no file: it cannot be unlinked
-    (store.results / ".file").touch()  # no folder
+    (store.results.path / ".file").touch()  # no folder
     arguments = ("job", "incoming/folder") if action == "remove" else ()
 
     with pytest.raises(StorageUnavailable, match="cannot be used"):
@@ -378,51 +317,3 @@ def test_others_cannot_read_the_store(store, tmp_path):
 
     assert {path.name for path in parts} >= {"instances", "results", "incoming", "quarantine", "queue.sqlite"}
     assert {path.stat().st_mode & 0o077 for path in parts} == {0}
-
-
-def test_results_set_aside_are_whole_or_not_there(store):
-    """
-    A crash leaves an unfinished folder, which is no quarantine and is swept; a later attempt replaces.
-    """
-    (store.quarantine / ".job").mkdir()
-    (store.quarantine / ".job" / "sr.dcm").write_bytes(b"half")
-    assert store.aside() == 0
-    store.set_aside("job", {"sr.dcm": b"old", "seg.dcm": b"old"})
-    store.set_aside("job", {"sr.dcm": b"new"})
-    (store.quarantine / ".other").mkdir()
-
-    assert store.sweep_results() == 1
-    assert store.aside() == 1
-    assert {path.name: path.read_bytes() for path in (store.quarantine / "job").iterdir()} == {
-        "sr.dcm": b"new"
-    }
-
-
-def test_results_set_aside_go_with_their_job(store):
-    """
-    [store] keep_days covers the quarantine too.
-    """
-    store.set_aside("job", {"sr.dcm": b"wrong"})
-    store.remove("job", "instances/none.dcm")
-
-    assert store.aside() == 0
-
-
-def test_results_are_on_disk_before_keep_returns(store, monkeypatch):
-    """
-    Files, then their folder, then its name, then the folder that has the name.
-    """
-    happened = []
-    fsync, rename = os.fsync, Path.rename
-
-    def watched(descriptor):
-        happened.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", watched)
-    monkeypatch.setattr(
-        Path, "rename", lambda self, target: (happened.append("rename"), rename(self, target))[1]
-    )
-    store.keep("job", {"seg.dcm": b"1", "outcome.json": b"2"})
-
-    assert happened == ["seg.dcm", "outcome.json", ".job", "rename", "results"]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from node.delivery.dimse import Courier
+from node.delivery.dimse import DimseSender
 from node.jobs import Ending, Job, Outcome, Sent
 from node.store.store import Store
-from node.work.outcomes import require_same_answer
-from node.work.worker import DEVICE_FAILURES, Worker, judge_anew
+from node.work.outcomes import require_same_summary
+from node.work.worker import DEVICE_FAILURES, Worker
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -23,6 +23,7 @@ from sgseg_dicom.errors import (
     UndecodablePixels,
 )
 from sgseg_dicom.records import Results
+from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind
 from tests.node.stand_in import StandIn, results_of
 from tests.support.builders import chest_radiograph, write
@@ -49,8 +50,8 @@ def job_for(store: Store, **keywords: Any) -> Job:
     )
 
 
-def worker(store: Store, process: Callable[..., Any], *couriers: Courier) -> Worker:
-    return Worker(store=store, process=process, couriers={c.destination.name: c for c in couriers})
+def worker(store: Store, process: Callable[..., Any], *senders: DimseSender) -> Worker:
+    return Worker(store=store, process=process, senders={c.destination.name: c for c in senders})
 
 
 class Failing(StandIn):
@@ -71,7 +72,7 @@ def test_a_finding_is_kept_as_a_seg_and_an_sr(store, tmp_path):
     job = job_for(store)
     outcome = worker(store, StandIn(tmp_path)).answer(job)
 
-    folder = store.kept(job.id)
+    folder = store.results.folder_of(job.id)
     assert (outcome.ending, outcome.files) == (Ending.FINDING, ("seg.dcm", "sr.dcm"))
     assert [dcmread(folder / name).Modality for name in outcome.files] == ["SEG", "SR"]
     assert set(outcome.seconds) == {"read", "infer", "keep"}
@@ -90,7 +91,12 @@ def test_no_finding_is_an_answer_too(store, tmp_path):
     ("error", "ending", "reason", "again"),
     [
         (UndecodablePixels("cut off"), Ending.REJECTED, "UndecodablePixels", False),
-        (NotApplicable("a lateral view", reason="lateral-view"), Ending.REJECTED, "lateral-view", False),
+        (
+            NotApplicable("a lateral view", reason=RefusalReason.LATERAL_VIEW),
+            Ending.REJECTED,
+            "lateral-view",
+            False,
+        ),
         (InvalidResult("the text does not read back"), Ending.FAILED, "InvalidResult", False),
         (InferenceError("out of memory"), Ending.FAILED, "InferenceError", True),
         (StorageUnavailable("full"), Ending.FAILED, "StorageUnavailable", True),
@@ -101,7 +107,7 @@ def test_an_error_decides_the_ending(store, tmp_path, archive, error, ending, re
     """
     The image's fault is a rejection, ours a failure; the surroundings' fault is worth another attempt.
     """
-    work = worker(store, Failing(tmp_path, error), courier_to(archive))
+    work = worker(store, Failing(tmp_path, error), sender_to(archive))
     outcome = work.answer(job_for(store), last=False)
 
     assert (outcome.ending, outcome.reason, outcome.again) == (ending, reason, again)
@@ -137,11 +143,11 @@ def test_kept_results_are_not_made_again(store, tmp_path):
     """
     job = job_for(store)
     first = worker(store, StandIn(tmp_path)).answer(job)
-    content = {name: (store.kept(job.id) / name).read_bytes() for name in first.files}
+    content = {name: (store.results.folder_of(job.id) / name).read_bytes() for name in first.files}
     second = worker(store, Failing(tmp_path, AssertionError("not again"))).answer(job)
 
     assert (second.ending, second.files) == (first.ending, first.files)
-    assert content == {name: (store.kept(job.id) / name).read_bytes() for name in second.files}
+    assert content == {name: (store.results.folder_of(job.id) / name).read_bytes() for name in second.files}
 
 
 def test_judged_anew_the_destinations_of_now_get_what_they_want(store, tmp_path, archive):
@@ -149,17 +155,17 @@ def test_judged_anew_the_destinations_of_now_get_what_they_want(store, tmp_path,
     A destination that was added since has its results; an object that another one already has stays as it was.
     """
     job = job_for(store)
-    worker(store, StandIn(tmp_path), courier_to(archive)).answer(job)
-    sr = store.kept(job.id) / "sr.dcm"
+    worker(store, StandIn(tmp_path), sender_to(archive)).answer(job)
+    sr = store.results.folder_of(job.id) / "sr.dcm"
     kept = dcmread(sr)
     kept.ContentDate = "19991231"
     kept.save_as(sr)
     before = sr.read_bytes()
-    added = courier_to(archive, name="added", results=(Kind.SR,))
-    work = worker(store, StandIn(tmp_path), courier_to(archive), added)
+    added = sender_to(archive, name="added", results=(Kind.SR,))
+    work = worker(store, StandIn(tmp_path), sender_to(archive), added)
 
     assert work.answer(job).destinations == ("archive",)
-    judge_anew(store, job.id)
+    store.results.request_new_judgement(job.id)
     outcome = work.answer(job)
 
     assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "added": ("sr.dcm",)}
@@ -173,12 +179,12 @@ def test_judged_anew_by_other_weights_the_results_are_other_ones(store, tmp_path
     """
     job = job_for(store)
     worker(store, StandIn(tmp_path)).answer(job)
-    sr = store.kept(job.id) / "sr.dcm"
+    sr = store.results.folder_of(job.id) / "sr.dcm"
     kept = dcmread(sr)
     kept.file_meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID = "2.25.1"
     kept.save_as(sr)
 
-    judge_anew(store, job.id)
+    store.results.request_new_judgement(job.id)
     worker(store, StandIn(tmp_path)).answer(job)
 
     assert dcmread(sr).SOPInstanceUID != "2.25.1"
@@ -190,7 +196,7 @@ class Otherwise(StandIn):
     def __call__(self, path: Path, **options: Any) -> Results:
         source = dcmread(path, stop_before_pixels=True)
         source.ImageComments = ""
-        return results_of(source)
+        return results_of(source, options["wanted"])
 
 
 def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, archive):
@@ -198,30 +204,30 @@ def test_an_answer_that_contradicts_what_was_sent_is_not_sent(store, tmp_path, a
     Judged anew on another device, the image has a region; the SR that says "nothing" was sent under the same UID.
     """
     job = job_for(store, ImageComments="clear")
-    courier = courier_to(archive, not_judged=True)
-    assert worker(store, StandIn(tmp_path), courier).answer(job).ending is Ending.NO_FINDING
-    before = (store.kept(job.id) / "sr.dcm").read_bytes()
+    sender = sender_to(archive, not_judged=True)
+    assert worker(store, StandIn(tmp_path), sender).answer(job).ending is Ending.NO_FINDING
+    before = (store.results.folder_of(job.id) / "sr.dcm").read_bytes()
 
-    judge_anew(store, job.id)
-    outcome = worker(store, Otherwise(tmp_path), courier).answer(job)
+    store.results.request_new_judgement(job.id)
+    outcome = worker(store, Otherwise(tmp_path), sender).answer(job)
 
     assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, "AnotherAnswer", ())
-    assert "another answer than before" in outcome.detail
-    assert [path.name for path in sorted((store.quarantine / job.id).iterdir())] == [
+    assert "another result than before" in outcome.detail
+    assert [path.name for path in sorted((store.quarantine.path / job.id).iterdir())] == [
         "seg.dcm",
         "sr.dcm",
         "why.json",
     ]
-    again = worker(store, Failing(tmp_path, AssertionError("not again")), courier).answer(job)
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), sender).answer(job)
     assert (again.ending, again.files) == (Ending.NO_FINDING, ("sr.dcm",))
-    assert store.aside() == 0  # somebody has compared them, and sends what was kept
-    assert (store.kept(job.id) / "sr.dcm").read_bytes() == before
+    assert store.quarantine.count_results() == 0  # somebody has compared them, and sends what was kept
+    assert (store.results.folder_of(job.id) / "sr.dcm").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (NotApplicable("mirrored", reason="mirrored"), "AnotherAnswer"),
+        (NotApplicable("mirrored", reason=RefusalReason.MIRRORED), "AnotherAnswer"),
         (InferenceError("the device failed"), "InferenceError"),
         (InvalidResult("wrong", rules=("rule",)), "InvalidResult"),
     ],
@@ -232,17 +238,17 @@ def test_not_judged_is_never_said_beside_results(store, tmp_path, archive, error
     Judged anew, an image is refused or fails: the finding that was sent stays kept, no answer contradicts it.
     """
     job = job_for(store)
-    couriers = [courier_to(archive, not_judged=True)] if with_archive else []
-    first = worker(store, StandIn(tmp_path), *couriers).answer(job)
-    content = {path.name: path.read_bytes() for path in store.kept(job.id).iterdir()}
+    senders = [sender_to(archive, not_judged=True)] if with_archive else []
+    first = worker(store, StandIn(tmp_path), *senders).answer(job)
+    content = {path.name: path.read_bytes() for path in store.results.folder_of(job.id).iterdir()}
 
-    judge_anew(store, job.id)
-    outcome = worker(store, Failing(tmp_path, error), *couriers).answer(job, last=True)
+    store.results.request_new_judgement(job.id)
+    outcome = worker(store, Failing(tmp_path, error), *senders).answer(job, last=True)
 
     assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, reason, ())
     assert "nothing new is sent" in outcome.detail
-    assert {path.name: path.read_bytes() for path in store.kept(job.id).iterdir()} == content
-    again = worker(store, Failing(tmp_path, AssertionError("not again")), *couriers).answer(job)
+    assert {path.name: path.read_bytes() for path in store.results.folder_of(job.id).iterdir()} == content
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), *senders).answer(job)
     assert (again.ending, again.files) == (first.ending, first.files)
 
 
@@ -261,11 +267,11 @@ def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, othe
         region = replace(results.finding.regions[0], mask=np.eye(2, dtype=bool))
         results = replace(results, finding=replace(results.finding, regions=(region,)))
 
-    require_same_answer(_outcome(store, job).answer, results)
+    require_same_summary(_outcome(store, job).answer, results)
 
 
 def _outcome(store, job):
-    return Outcome.from_dict(json.loads((store.kept(job.id) / "outcome.json").read_text()))
+    return Outcome.from_dict(json.loads((store.results.folder_of(job.id) / "outcome.json").read_text()))
 
 
 def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
@@ -277,7 +283,7 @@ def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
     work = Worker(
         store=store,
         process=Failing(tmp_path, InferenceError("the device failed")),
-        couriers={},
+        senders={},
         on_device_lost=lambda: lost.append(True),
     )
     counts = []
@@ -317,9 +323,9 @@ def test_an_outcome_of_version_0_1_0_sends_every_file_to_every_destination():
     assert Outcome.from_dict(old).sends == dict.fromkeys(["one", "two"], ("seg.dcm", "sr.dcm"))
 
 
-def courier_to(archive, **wanted: Any) -> Courier:
+def sender_to(archive, **wanted: Any) -> DimseSender:
     destination = archive.destination.model_copy(update=wanted)
-    return Courier(destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=5.0)
+    return DimseSender(destination, calling_ae_title="SGSEG", connect_seconds=2.0, answer_seconds=5.0)
 
 
 def test_results_that_version_0_1_0_kept_are_delivered(store, tmp_path, archive):
@@ -327,12 +333,12 @@ def test_results_that_version_0_1_0_kept_are_delivered(store, tmp_path, archive)
     A requeue after an upgrade finds an outcome.json without the files of each destination.
     """
     job = job_for(store)
-    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work = worker(store, StandIn(tmp_path), sender_to(archive))
     work.answer(job)
-    file = store.kept(job.id) / "outcome.json"
+    file = store.results.folder_of(job.id) / "outcome.json"
     file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "sends"}))
 
-    again = worker(store, Failing(tmp_path, AssertionError("not again")), courier_to(archive)).answer(job)
+    again = worker(store, Failing(tmp_path, AssertionError("not again")), sender_to(archive)).answer(job)
 
     assert again.destinations == ("archive",)
     assert work.deliver(job.id, "archive", first=True).state is Sent.DELIVERED
@@ -343,8 +349,8 @@ def test_each_destination_gets_what_it_wants_and_all_is_kept(store, tmp_path, ar
     """
     The outcome says who gets which file, the SEG first; a delivery sends these and no other.
     """
-    report_only = courier_to(archive, name="reports", results=(Kind.SR,))
-    work = worker(store, StandIn(tmp_path), courier_to(archive), report_only)
+    report_only = sender_to(archive, name="reports", results=(Kind.SR,))
+    work = worker(store, StandIn(tmp_path), sender_to(archive), report_only)
     job = job_for(store)
     outcome = work.answer(job)
 
@@ -352,20 +358,20 @@ def test_each_destination_gets_what_it_wants_and_all_is_kept(store, tmp_path, ar
 
     assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "reports": ("sr.dcm",)}
     assert outcome.destinations == ("archive", "reports")
-    assert archive.uids() == [str(dcmread(store.kept(job.id) / "sr.dcm").SOPInstanceUID)]
+    assert archive.uids() == [str(dcmread(store.results.folder_of(job.id) / "sr.dcm").SOPInstanceUID)]
 
 
 def test_a_destination_without_a_file_is_none(store, tmp_path, archive):
     """
     Nothing is found and only the mask is wanted: there is no delivery to wait for.
     """
-    work = worker(store, StandIn(tmp_path), courier_to(archive, results=(Kind.SEG,)))
+    work = worker(store, StandIn(tmp_path), sender_to(archive, results=(Kind.SEG,)))
     outcome = work.answer(job_for(store, ImageComments="clear"))
 
     assert (outcome.ending, outcome.destinations) == (Ending.NO_FINDING, ())
 
 
-LATERAL = NotApplicable("a lateral view", reason="lateral-view")
+LATERAL = NotApplicable("a lateral view", reason=RefusalReason.LATERAL_VIEW)
 
 
 @pytest.mark.parametrize(
@@ -383,8 +389,8 @@ def test_an_image_that_was_not_judged_has_an_answer_for_those_who_want_it(
     """
     Not applicable or failed for good: the ending stays, and the answer goes where not_judged = true, nowhere else.
     """
-    told = courier_to(archive, name="told", not_judged=True)
-    work = worker(store, Failing(tmp_path, error), courier_to(archive), told)
+    told = sender_to(archive, name="told", not_judged=True)
+    work = worker(store, Failing(tmp_path, error), sender_to(archive), told)
     job = job_for(store)
     outcome = work.answer(job, last=True)
 
@@ -402,7 +408,7 @@ def test_without_a_destination_the_answer_stays_in_the_results_folder(store, tmp
     outcome = worker(store, Failing(tmp_path, LATERAL)).answer(job)
 
     assert (outcome.files, outcome.destinations) == (("answer.dcm",), ())
-    assert dcmread(store.kept(job.id) / "answer.dcm").SeriesDescription == "NotApplicable"
+    assert dcmread(store.results.folder_of(job.id) / "answer.dcm").SeriesDescription == "NotApplicable"
 
 
 def test_an_answer_is_the_same_object_however_often_it_is_asked_for(store, tmp_path):
@@ -411,10 +417,10 @@ def test_an_answer_is_the_same_object_however_often_it_is_asked_for(store, tmp_p
     """
     job, work = job_for(store), worker(store, Failing(tmp_path, LATERAL))
     work.answer(job)
-    first = (store.kept(job.id) / "answer.dcm").read_bytes()
+    first = (store.results.folder_of(job.id) / "answer.dcm").read_bytes()
     work.answer(job)
 
-    assert (store.kept(job.id) / "answer.dcm").read_bytes() == first
+    assert (store.results.folder_of(job.id) / "answer.dcm").read_bytes() == first
 
 
 def test_where_no_destination_wants_it_there_is_no_answer(store, tmp_path, archive):
@@ -422,9 +428,9 @@ def test_where_no_destination_wants_it_there_is_no_answer(store, tmp_path, archi
     An image that was not judged leaves its reason in the status, and no object.
     """
     job = job_for(store)
-    outcome = worker(store, Failing(tmp_path, LATERAL), courier_to(archive)).answer(job)
+    outcome = worker(store, Failing(tmp_path, LATERAL), sender_to(archive)).answer(job)
 
-    assert (outcome.files, outcome.destinations, store.kept(job.id)) == ((), (), None)
+    assert (outcome.files, outcome.destinations, store.results.folder_of(job.id)) == ((), (), None)
 
 
 def test_a_failure_that_is_tried_again_is_no_answer_yet(store, tmp_path):
@@ -446,7 +452,7 @@ def test_an_image_that_is_judged_after_all_loses_its_answer(store, tmp_path):
     worker(store, Failing(tmp_path, InferenceError("out of memory"))).answer(job)
     outcome = worker(store, StandIn(tmp_path)).answer(job)
 
-    kept = {path.name for path in store.kept(job.id).iterdir()}
+    kept = {path.name for path in store.results.folder_of(job.id).iterdir()}
     assert outcome.ending is Ending.FINDING
     assert kept == {"seg.dcm", "sr.dcm", "outcome.json"}
 
@@ -458,7 +464,7 @@ def test_an_answer_that_cannot_be_made_wants_a_look(store, tmp_path):
     outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, ImageComments="unanswerable"))
 
     assert (outcome.ending, outcome.reason, outcome.files) == (Ending.FAILED, "lateral-view", ())
-    assert "No answer says so" in outcome.detail
+    assert "No report of this is sent" in outcome.detail
     assert "StudyInstanceUID is missing" in outcome.detail
 
 
@@ -530,7 +536,7 @@ def test_objects_that_fail_their_check_are_never_sent(store, tmp_path, archive):
     A destination that wants no coded answers gets nothing at all.
     """
     job = job_for(store)
-    work = worker(store, Failing(tmp_path, wrong_side(store, job)), courier_to(archive))
+    work = worker(store, Failing(tmp_path, wrong_side(store, job)), sender_to(archive))
     outcome = work.answer(job)
 
     assert (outcome.files, outcome.destinations) == ((), ())
@@ -544,12 +550,12 @@ def test_after_an_update_good_results_take_the_place_of_quarantined_ones(store, 
     """
     job = job_for(store)
     worker(store, Failing(tmp_path, wrong_side(store, job))).answer(job)
-    assert store.aside() == 1
+    assert store.quarantine.count_results() == 1
     outcome = worker(store, StandIn(tmp_path)).answer(job)
 
     assert outcome.ending is Ending.FINDING
-    assert store.aside() == 0
-    assert {path.name for path in store.kept(job.id).iterdir()} >= {"seg.dcm", "sr.dcm"}
+    assert store.quarantine.count_results() == 0
+    assert {path.name for path in store.results.folder_of(job.id).iterdir()} >= {"seg.dcm", "sr.dcm"}
 
 
 def test_a_later_refusal_clears_the_quarantine(store, tmp_path):
@@ -560,7 +566,7 @@ def test_a_later_refusal_clears_the_quarantine(store, tmp_path):
     worker(store, Failing(tmp_path, wrong_side(store, job))).answer(job)
     worker(store, Failing(tmp_path, LATERAL)).answer(job)
 
-    assert store.aside() == 0
+    assert store.quarantine.count_results() == 0
 
 
 @pytest.mark.parametrize(
@@ -570,7 +576,7 @@ def test_a_destinations_answer_decides_the_delivery(store, tmp_path, archive, st
     """
     Delivered, tried again later, or a matter for a person.
     """
-    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work = worker(store, StandIn(tmp_path), sender_to(archive))
     job = job_for(store)
     work.answer(job)
     archive.answers = lambda count: status
@@ -585,7 +591,7 @@ def test_a_destination_that_is_down_is_not_asked_by_every_image(store, tmp_path,
     """
     After a failure only the queue's own attempts knock, until one comes through.
     """
-    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work = worker(store, StandIn(tmp_path), sender_to(archive))
     job = job_for(store)
     work.answer(job)
     archive.answers = lambda count: 0xA700 if count == 1 else 0x0000
@@ -611,9 +617,9 @@ def test_a_defect_in_a_delivery_does_not_stop_the_queue(store, tmp_path, archive
     Whatever goes wrong becomes a state.
     """
     job = job_for(store)
-    work = worker(store, StandIn(tmp_path), courier_to(archive))
+    work = worker(store, StandIn(tmp_path), sender_to(archive))
     work.answer(job)
-    (store.kept(job.id) / "seg.dcm").write_bytes(b"overwritten by somebody")
+    (store.results.folder_of(job.id) / "seg.dcm").write_bytes(b"overwritten by somebody")
 
     assert work.deliver(job.id, "archive", first=True).state is Sent.FAILED
 
@@ -628,8 +634,8 @@ def test_the_sr_of_the_stand_in_is_a_report():
 class Unmarked(StandIn):
     """A pipeline that names a zone, and marks nothing."""
 
-    def __call__(self, path: Path, **_: Any) -> Results:
-        results = results_of(dcmread(path, stop_before_pixels=True))
+    def __call__(self, path: Path, **options: Any) -> Results:
+        results = results_of(dcmread(path, stop_before_pixels=True), options["wanted"])
         return replace(results, finding=replace(results.finding, regions=()))
 
 

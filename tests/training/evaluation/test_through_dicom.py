@@ -1,32 +1,27 @@
-"""Images of the data set sent through DICOM: a node reports what evaluation sees, with the weights that ship."""
-
-from datetime import datetime
+"""Images of the data set sent through DICOM: with the weights that ship, a node reports what evaluation finds."""
 
 import highdicom
 import numpy as np
 import pytest
 from pydicom import dcmread
 
-from sgseg_dicom.inference.segmenter import load_network, load_segmenter
-from sgseg_dicom.pipeline import process
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.model.image_check import load_image_check
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.support.builders import chest_radiograph, write
 from tests.support.data_folder import DATA, needs_data
-from tests.support.predictions import ORIENTATIONS, stored_as
+from tests.support.networks import one_pass_network, segmenter_of
+from tests.support.predictions import ORIENTATIONS, pipeline_of, stored_as
 from training.data import load_image, load_mask, read_split
-from training.data.borders_removed import see
+from training.data.borders_removed import borderless_input_of
 from training.evaluation.evaluate import model_input_of
-
-NOW = datetime(2026, 11, 24, 12, 0, 0)
 
 
 @pytest.fixture(scope="module")
-def segmenter():
-    segmenter = load_segmenter(device="cpu")
-    yield segmenter
-    segmenter.close()
+def pipeline():
+    with segmenter_of(one_pass_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
 def side_of(zones):
@@ -36,14 +31,15 @@ def side_of(zones):
 
 @pytest.fixture(scope="module", params=list(Laterality), ids=lambda side: f"{side.word}-lung")
 def one_sided(request):
-    """A real image whose caption and mask name one lung, and where the model sees the same one."""
-    network = load_network(device="cpu")
+    """Give a real image whose caption and mask name one lung, and whose finding is in the same lung."""
     for item in read_split(DATA / "QaTa", "valid"):
         if side_of(item.zones) is not request.param:
             continue
         half = load_mask(item)[:, :112] if request.param is Laterality.RIGHT else load_mask(item)[:, 112:]
-        said = network.judge([model_input_of(item)])[0]
-        if half.sum() == load_mask(item).sum() and side_of(said.zones) is request.param:
+        if half.sum() != load_mask(item).sum():
+            continue
+        prediction = one_pass_network().judge([model_input_of(item)])[0]
+        if side_of(prediction.zones) is request.param:
             return item
     pytest.fail("no one-sided image on which the model agrees: the model or the laterality is broken")
 
@@ -51,7 +47,7 @@ def one_sided(request):
 @needs_data
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
 def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored(
-    one_sided, orientation, segmenter, tmp_path
+    one_sided, orientation, pipeline, tmp_path
 ):
     """
     Sentence, codes and segment name the patient's lung, and the mask lies over the finding's own pixels.
@@ -59,7 +55,7 @@ def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored
     side = side_of(one_sided.zones)
     path = write(stored_as(orientation, load_image(one_sided)), tmp_path / "image.dcm")
 
-    results = process(path, segmenter=segmenter, made_at=NOW)
+    results = pipeline(path)
 
     other = "left" if side is Laterality.RIGHT else "right"
     assert f"{side.word} lung" in results.finding.sentence
@@ -80,18 +76,18 @@ def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored
 
 
 @needs_data
-def test_through_dicom_the_mask_is_the_models_own(segmenter, tmp_path):
-    """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel, in a frame too."""
+def test_through_dicom_the_mask_is_the_models_own(pipeline, tmp_path):
+    """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel; also inside a border."""
     items = [item for item in read_split(DATA / "QaTa", "valid")[:40] if load_mask(item).any()]
-    plain = next(item for item in items if shown_in_frame(load_image(item)) is None)
-    framed = next(item for item in items if shown_in_frame(load_image(item)) is not None)
-    for item in (plain, framed):
+    plain = next(item for item in items if shown_within_border(load_image(item)) is None)
+    bordered = next(item for item in items if shown_within_border(load_image(item)) is not None)
+    for item in (plain, bordered):
         path = write(chest_radiograph(pixels=load_image(item)), tmp_path / "image.dcm")
 
-        results = process(path, segmenter=segmenter, made_at=NOW)
+        results = pipeline(path)
 
-        seen = see(load_image(item))
-        expected = seen.put_back(segmenter(seen.model_input))
+        prepared = borderless_input_of(load_image(item))
+        expected = prepared.put_back(pipeline.segmenter(prepared.model_input))
         assert expected.mask.any()
         written = np.any([region.mask for region in results.finding.regions], axis=0)
         np.testing.assert_array_equal(written, expected.mask)

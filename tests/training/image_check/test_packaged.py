@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.applicability.image_check import worst_sign
-from sgseg_dicom.model.image_check import load_viewer
+from sgseg_dicom.model.image_check import load_image_check
 from tests.support.data_folder import DATA, needs_data
 from training.data import load_image, read_normals, read_split
 from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
-from training.image_check.measure import halve, look_at
+from training.image_check.measure import halve, signs_of_images
 
 SEED = 11
 
 
 @pytest.fixture(scope="module")
-def viewer():
-    return load_viewer()
+def image_check():
+    return load_image_check()
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,14 @@ def sample():
     return [load_image(measured[place]) for place in order]
 
 
-def refused(images, viewer):
-    return [worst_sign(signs, viewer.limits) for signs in look_at(images, viewer, "sample")]
+def refused(images, image_check):
+    return [worst_sign(signs, image_check.limits) for signs in signs_of_images(images, image_check, "sample")]
 
 
 @needs_data
-def test_good_radiographs_are_judged(viewer, sample):
+def test_good_radiographs_are_judged(image_check, sample):
     """At most one of 60 good images of patients that nothing was fitted to is refused (training/LOG.md: of 500)."""
-    assert sum(sign is not None for sign in refused(sample, viewer)) <= 1
+    assert sum(sign is not None for sign in refused(sample, image_check)) <= 1
 
 
 @needs_data
@@ -50,9 +50,9 @@ def test_good_radiographs_are_judged(viewer, sample):
     ],
     ids=["inverted", "left", "right", "turned and mirrored", "180", "upside down, sides kept"],
 )
-def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, viewer, sample):
+def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, image_check, sample):
     """At least 57 of 60, and as what they are."""
-    found = refused([spoil(image) for image in sample], viewer)
+    found = refused([spoil(image) for image in sample], image_check)
 
     assert found.count(sign) >= 57
 
@@ -63,17 +63,17 @@ def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, v
     [*((crop, 45) for crop in CROPS.values()), (shuffled, 56), (burnt_out, 40)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_most_spoiled_radiographs_are_refused(spoil, least, viewer, sample):
-    """Crops, shuffled and burnt-out images: rates in training/LOG.md, with room for chance."""
-    chance = np.random.default_rng(SEED)
-    found = refused([spoil(image, chance) for image in sample], viewer)
+def test_most_spoiled_radiographs_are_refused(spoil, least, image_check, sample):
+    """Crops, shuffled and burnt-out images: rates in training/LOG.md, with room for rng."""
+    rng = np.random.default_rng(SEED)
+    found = refused([spoil(image, rng) for image in sample], image_check)
 
     assert sum(sign is not None for sign in found) >= least
 
 
 @needs_data
-def test_many_mirrored_radiographs_are_refused(viewer, sample):
+def test_many_mirrored_radiographs_are_refused(image_check, sample):
     """Not all: hearts in the middle tell no side. None of the rest of the software rests on this."""
-    found = refused([turned(image, 0, mirrored=True) for image in sample], viewer)
+    found = refused([turned(image, 0, mirrored=True) for image in sample], image_check)
 
     assert found.count("mirrored") >= 20

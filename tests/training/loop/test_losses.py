@@ -1,4 +1,4 @@
-"""Each loss is small where the answer is right and large where it is wrong."""
+"""Each loss is small for right predictions and large for wrong ones."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_the_loss_of_zones_pulls_to_the_zones():
 
 
 def test_the_dice_of_the_batch_counts_beside_the_cross_entropy():
-    """Also where no image counts for its own."""
+    """Also if no image has a Dice of its own."""
     none = torch.tensor([False, False])
 
     assert mask_loss(WRONG, MASK, infected=none) > binary_cross_entropy_with_logits(WRONG, MASK) + 0.4
@@ -35,7 +35,7 @@ def test_the_dice_of_the_batch_counts_beside_the_cross_entropy():
 def test_the_loss_reaches_the_query_selection():
     """The score head that selects queries learns, which it does not in the published code."""
     model = build_sgseg("compact").train()
-    _, location = model.look(torch.randn(2, 1, 64, 64))
+    _, location = model.encode(torch.randn(2, 1, 64, 64))
 
     place_loss(location.place_logits, torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])).backward()
 

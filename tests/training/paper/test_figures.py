@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgseg_dicom.inference.segmenter import load_network
+from tests.support.networks import one_pass_network
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.paper.figures import draw_figures, importance_of_words, reliability
@@ -13,7 +13,7 @@ from training.start.pretrained import load_text_encoder
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(device="cpu")
+    return one_pass_network()
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def test_padding_has_no_importance(network, items, tokenizer):
     assert importance[:spoken].sum() == pytest.approx(1)
 
 
-def test_what_is_said_rightly_has_no_calibration_error():
-    """Probabilities that come true as often as said give 0, overconfident ones their excess."""
-    said = np.full(1000, 0.8)
-    assert reliability(said, np.arange(1000) < 800)[2] == pytest.approx(0)
-    assert reliability(said, np.arange(1000) < 500)[2] == pytest.approx(0.3)
+def test_probabilities_that_fit_the_frequencies_have_no_calibration_error():
+    """They give 0; probabilities that are too high give the difference."""
+    predicted = np.full(1000, 0.8)
+    assert reliability(predicted, np.arange(1000) < 800)[2] == pytest.approx(0)
+    assert reliability(predicted, np.arange(1000) < 500)[2] == pytest.approx(0.3)

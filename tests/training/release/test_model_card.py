@@ -1,6 +1,6 @@
 """The card says what the weights came from, through every run on the way."""
 
-from sgseg_dicom.model.image_check import packaged_viewer, read_view_manifest
+from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import packaged_weights, read_manifest
 from training.recipe import load_recipe
 from training.release.model_card import model_card
@@ -40,7 +40,7 @@ def test_the_data_of_earlier_runs_are_named():
     assert "this card does not know what these images show" in card
 
 
-def test_the_precision_is_told():
+def test_the_card_names_the_precision():
     """Images that stand at a threshold are judged otherwise in another one."""
     assert "; computed in float16. The valid" in card_of(run_of(KNOWN, image_weights=""), precision="float16")
 
@@ -63,13 +63,13 @@ def test_the_card_that_ships_is_what_the_manifests_say():
 
 def test_the_image_check_is_described_by_its_own_manifest(monkeypatch):
     """An image check that was trained again has other figures: the card takes them from there."""
-    manifest = read_view_manifest(packaged_viewer())
+    manifest = read_image_check_manifest(packaged_image_check())
     measured = {
         "good": {"images": 400, "let_through": 399},
         "bad": {"mirrored": {"images": 200, "let_through": 25}},
     }
     other = manifest.model_copy(update={"metrics": measured})
-    monkeypatch.setattr("training.release.model_card.read_view_manifest", lambda folder: other)
+    monkeypatch.setattr("training.release.model_card.read_image_check_manifest", lambda folder: other)
 
     card = model_card(read_manifest(packaged_weights()))
 

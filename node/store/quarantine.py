@@ -1,0 +1,109 @@
+"""
+What must not be sent, and what must not be judged: a person has to look at it.
+
+    quarantine/<job>.dcm       an image with other content than the stored image of the same SOP Instance UID
+    quarantine/<job>/          results that failed our own check: the objects, and why.json with the broken rules
+    quarantine/.<job>          a folder that is being written
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydicom import Dataset
+
+from node.store.acknowledgements import Acknowledged
+from node.store.fsync import UNFINISHED, delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.result_folder import file_bytes
+
+_WHY = "why.json"
+
+
+class Quarantine:
+    """
+    Keeps images and results that a person must look at.
+
+    Args:
+        path: the folder `quarantine` of the store.
+        acknowledged: the jobs that a person has looked at; they are not counted any more.
+    """
+
+    def __init__(self, path: Path, acknowledged: Acknowledged) -> None:
+        self.path = path
+        self._acknowledged = acknowledged
+
+    def image_path(self, job_id: str) -> Path:
+        """Give the path of a quarantined image."""
+        return self.path / f"{job_id}.dcm"
+
+    def keep_results(
+        self, job_id: str, objects: Mapping[str, Dataset], *, rules: Sequence[str], violations: Sequence[str]
+    ) -> Path:
+        """
+        Store results that must not be sent, with the reason, and give their folder; durable when this returns.
+
+        All files are written or none. The results of a later attempt replace those of an earlier one.
+
+        Args:
+            job_id: the job of the image.
+            objects: by file name.
+            rules: names of the rules that are broken.
+            violations: a sentence for each place where a rule is broken.
+
+        Raises:
+            StorageUnavailable: disk full or read-only.
+        """
+        why = {"rules": rules, "violations": violations}
+        files = {name: file_bytes(ds) for name, ds in objects.items()}
+        folder = self.path / job_id
+        with storage(self.path):
+            write_folder(unfinished(folder), {**files, _WHY: json.dumps(why, indent=2).encode()})
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            unfinished(folder).rename(folder)
+            sync(self.path)
+        return folder
+
+    def remove_results(self, job_id: str) -> None:
+        """
+        Delete the quarantined results of a job, if there are any.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        folder = self.path / job_id
+        with storage(self.path):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    def count_results(self) -> int:
+        """
+        Count the jobs with quarantined results that nobody has acknowledged.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.path):
+            names = [path.name for path in self.path.iterdir() if path.is_dir()]
+        return sum(not name.startswith(UNFINISHED) and name not in self._acknowledged for name in names)
+
+    def count_images(self) -> int:
+        """
+        Count the quarantined images that nobody has acknowledged.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.path):
+            return sum(path.stem not in self._acknowledged for path in self.path.glob("*.dcm"))
+
+    def sweep(self) -> int:
+        """
+        Delete incomplete results that a crash left, and count them.
+
+        Raises:
+            StorageUnavailable: read-only.
+        """
+        with storage(self.path):
+            return delete_unfinished(self.path)

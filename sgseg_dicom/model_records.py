@@ -1,0 +1,65 @@
+"""
+The records that the model takes and gives: ModelInput -> Prediction, and the Algorithm that stands for the weights.
+
+`sgseg_dicom.model` and `sgseg_dicom.inference` know these alone: no pydicom comes with them. Everybody else finds
+them in `sgseg_dicom.records` too.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sgseg_dicom.zones import ZoneBits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ModelInput:
+    """
+    What the network gets.
+
+    Attributes:
+        pixels: float32 (224, 224), standard display, mean 0 and standard deviation 1 over the image.
+        padding: bool, like *pixels*, True where there is no image; None where that is nowhere. The image check asks.
+    """
+
+    pixels: NDArray[np.float32]
+    padding: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prediction:
+    """
+    What the network predicts, in the standard display.
+
+    Attributes:
+        mask_probability: float32 (224, 224), calibrated probability of infection.
+        zone_probabilities: float32 (6,), calibrated, in the order of `sgseg_dicom.zones.ZONES` (patient).
+        mask: bool (224, 224), *mask_probability* at the threshold that belongs to the weights; empty where
+            no zone is infected.
+        zones: the zones judged infected, at the thresholds that belong to the weights.
+        threshold: the mask's threshold, 0 to 1; belongs to the weights. A pixel at the threshold is infected.
+    """
+
+    mask_probability: NDArray[np.float32]
+    zone_probabilities: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    zones: ZoneBits
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """
+    Who made the results; every object says it.
+
+    Attributes:
+        name: for example "SGSeg compact".
+        version: of the weights' release, for example "0.2.0"; the software's own is in the contribution's words.
+        weights_digest: sha256 over weights, calibration and thresholds, 64 hexadecimal digits; the Device UID
+            comes from it.
+    """
+
+    name: str
+    version: str
+    weights_digest: str
