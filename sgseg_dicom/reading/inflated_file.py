@@ -6,6 +6,7 @@ where the data set ends, and behind them may be nothing but padding. What inflat
 inflated to its end.
 """
 
+import contextlib
 import zlib
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
@@ -15,6 +16,7 @@ from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
 MOST_BYTES = 300_000_000
 """The largest image that is decoded has 200 million bytes of pixels."""
 
+_CHUNK = 1 << 16
 _META_LENGTH = slice(140, 144)
 _META = 144
 """Where in a file the value of (0002,0000), and the rest of the file meta information, lies (PS3.10 7.1)."""
@@ -22,7 +24,7 @@ _META = 144
 
 def is_deflated(start: bytes) -> bool:
     """Whether a file that begins with *start* names the deflated transfer syntax."""
-    return DeflatedExplicitVRLittleEndian.encode() in start[:_meta_end(start)]
+    return DeflatedExplicitVRLittleEndian.encode() in start[: _meta_end(start)]
 
 
 def inflated(data: bytes) -> bytes:
@@ -40,11 +42,32 @@ def inflated(data: bytes) -> bytes:
     except zlib.error as error:
         raise _damaged(str(error)) from error
     if inflater.unconsumed_tail:
-        raise InvalidDataset(f"the deflated data set has more than {MOST_BYTES} bytes; send the image uncompressed")
+        raise InvalidDataset(
+            f"the deflated data set has more than {MOST_BYTES} bytes; send the image uncompressed"
+        )
     if not inflater.eof or inflater.unused_data.strip(b"\0"):
         raise _damaged("its data end too early" if inflater.eof else "its end is missing")
-    plain = ExplicitVRLittleEndian.encode().ljust(len(DeflatedExplicitVRLittleEndian), b"\0")
-    return meta.replace(DeflatedExplicitVRLittleEndian.encode(), plain) + data_set
+    return _plain(meta) + data_set
+
+
+def inflated_part(data: bytes) -> bytes:
+    """Inflate as much of the data set in the file *data* as goes, for the header of one that is damaged."""
+    meta = data[: _meta_end(data)]
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts, size = [_plain(meta)], 0
+    with contextlib.suppress(zlib.error):
+        for place in range(len(meta), len(data), _CHUNK):
+            parts.append(inflater.decompress(data[place : place + _CHUNK], MOST_BYTES))
+            size += len(parts[-1])
+            if size > MOST_BYTES:
+                break
+    return b"".join(parts)
+
+
+def _plain(meta: bytes) -> bytes:
+    """Give file meta information of the same length that names the syntax of the inflated data set."""
+    deflated = DeflatedExplicitVRLittleEndian.encode()
+    return meta.replace(deflated, ExplicitVRLittleEndian.encode().ljust(len(deflated), b"\0"))
 
 
 def _meta_end(data: bytes) -> int:

@@ -15,7 +15,10 @@ _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _END_OF_SEQUENCE = _DELIMITER + bytes(4)
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ENCAPSULATED = struct.pack("<HH2sHL", *_PIXEL_DATA, b"OB", 0, 0xFFFFFFFF)
-_AFTER_PIXEL_DATA = (b"\xfc\xff\xfc\xff", b"\xfa\xff\xfa\xff")  # Data Set Trailing Padding, Digital Signatures
+_AFTER_PIXEL_DATA = (
+    b"\xfc\xff\xfc\xff",
+    b"\xfa\xff\xfa\xff",
+)  # Data Set Trailing Padding, Digital Signatures
 _PEEKED = 64
 _ICON = struct.pack("<HH2s", 0x0088, 0x0200, b"SQ")
 _UNDEFINED = 0xFFFFFFFF

@@ -12,6 +12,7 @@ from pydicom.uid import UID
 
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.reading.header import header_of
+from sgseg_dicom.reading.open_file import open_image
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from tests.support.builders import chest_radiograph, write
 
@@ -129,10 +130,8 @@ class WholeImage:
 
     def _with(self, stream: bytes) -> Dataset:
         if self.syntax == uid.DeflatedExplicitVRLittleEndian:
-            from sgseg_dicom.reading.read import _opened
-
             self._path.write_bytes(self._file[: self._meta] + stream)
-            return _opened(self._path)
+            return open_image(self._path)
         self._ds.PixelData = encapsulate([stream]) if self.syntax.is_encapsulated else stream
         return self._ds
 
