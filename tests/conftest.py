@@ -14,7 +14,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.load_profile("ci")  # no chance, no deadline, no memory; for a search: --hypothesis-profile=default
 
-_LONG_ONES_FIRST = ("tests/viewers/", "tests/system/", "tests/training/", "tests/core/contracts/", "tests/node/")
+_LONG_ONES_FIRST = (
+    "tests/viewers/",
+    "tests/system/",
+    "tests/training/",
+    "tests/core/contracts/",
+    "tests/node/",
+)
 """What takes long for one file: begun at the end, it would leave the other worker without work."""
 
 _ONE_ARCHIVE = ("tests/viewers/",)
