@@ -44,7 +44,7 @@ class Place(NamedTuple):
     """Where a walk stands: the bit, the index of the next coefficient in its block, the units that have ended."""
 
     bit: int
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # not the method of a tuple
     units: int = 0
 
 
@@ -52,7 +52,7 @@ class Lanes(NamedTuple):
     """The same of many walks, int64 each; and which of them met bits that are no code of the segment."""
 
     bit: NDArray[np.int64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # not the method of a tuple
     units: NDArray[np.int64]
     lost: NDArray[np.bool_]
 
@@ -71,7 +71,7 @@ class Walker:
     def __init__(self, data: bytes, steps: Steps) -> None:
         self._data = data + bytes(8 - len(data) % 4)
         self._steps = steps
-        self._table = memoryview(steps.table)
+        self._table = steps.table.data
         self._windows = _windows(self._data)
 
     def places_at(self, spans: Sequence[tuple[int, int]]) -> list[Place | None]:
@@ -103,7 +103,7 @@ class Walker:
             if len(wrong) < _FEW:
                 return
             begin.bit[wrong], begin.index[wrong] = end.bit[wrong - 1], end.index[wrong - 1]
-            again = self._walked(Lanes(*(column[wrong] for column in begin)), stops[wrong])
+            again = self._walked(Lanes._make(column[wrong] for column in begin), stops[wrong])
             for column, values in zip(end, again, strict=True):
                 column[wrong] = values
 
@@ -151,9 +151,9 @@ class Walker:
 
     def _walked(self, lanes: Lanes, stops: NDArray[np.int64]) -> Lanes:
         """Walk each lane to the first code at or behind its stop; a lost one goes on a bit further."""
-        result = Lanes(*(column.copy() for column in lanes))
+        result = Lanes._make(column.copy() for column in lanes)
         going = np.flatnonzero(lanes.bit < stops)
-        now = Lanes(*(column[going] for column in lanes))
+        now = Lanes._make(column[going] for column in lanes)
         stops = stops[going]
         by_one = np.zeros(len(going), np.bool_)
         while going.size:
@@ -163,7 +163,7 @@ class Walker:
                 for column, values in zip(result, now, strict=True):
                     column[going[there]] = values[there]
                 rest = ~there
-                now, going = Lanes(*(column[rest] for column in now)), going[rest]
+                now, going = Lanes._make(column[rest] for column in now), going[rest]
                 stops, by_one = stops[rest], by_one[rest]
         return result
 
