@@ -28,27 +28,7 @@ _LONGEST_ICON = 1 << 18
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 """Value representations with a length of four bytes (PS3.5 Table 7.1-1)."""
 
-_SHORT = frozenset(
-    (
-        b"AE",
-        b"AS",
-        b"AT",
-        b"CS",
-        b"DA",
-        b"DS",
-        b"DT",
-        b"FD",
-        b"FL",
-        b"IS",
-        b"LO",
-        b"LT",
-        b"PN",
-        b"SH",
-        b"SL",
-        b"SS",
-    )
-    + (b"ST", b"TM", b"UI", b"UL", b"US")
-)
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 
 
 def mended(path: Path) -> bytes | None:
