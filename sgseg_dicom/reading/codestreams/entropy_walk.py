@@ -32,8 +32,8 @@ _MOST_LANES = 4096
 _LEAST_BITS = 2048
 """Bits that a lane has at least."""
 
-_RUN_UP = 512
-"""Bits before its part where a lane starts."""
+_RUN_UP_UNITS, _LEAST_RUN_UP = 8, 512
+"""A lane starts so many units, or bits, before its part: a walk at a wrong place in a block needs some to be right."""
 
 _REPAIRS = 8
 _FEW = 16
@@ -74,12 +74,17 @@ class Walker:
         self._table = steps.table.data
         self._windows = _windows(self._data)
 
-    def places_at(self, spans: Sequence[tuple[int, int]]) -> list[Place | None]:
-        """Walk each span (first bit, stop) from its first bit to the first code at or behind its stop."""
+    def places_at(self, spans: Sequence[tuple[int, int]], units: int) -> list[Place | None]:
+        """
+        Walk each span (first bit, stop) from its first bit to the first code at or behind its stop.
+
+        *units*: about how many there are in all spans.
+        """
+        run_up = max(_LEAST_RUN_UP, _RUN_UP_UNITS * 8 * len(self._data) // max(1, units))
         borders = _borders(spans)
         begin, stops = borders[:, 0].copy(), borders[:, 1]
         first = borders[:, 2] == begin
-        start = np.where(first, begin, np.maximum(begin - _RUN_UP, borders[:, 2]))
+        start = np.where(first, begin, np.maximum(begin - run_up, borders[:, 2]))
         near = self._walked(_starting(start), begin)
         begin_at = near._replace(units=np.zeros_like(near.units), lost=np.zeros_like(near.lost))
         end = self._walked(begin_at, stops)
