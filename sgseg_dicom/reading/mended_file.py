@@ -15,7 +15,11 @@ _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _END_OF_SEQUENCE = _DELIMITER + bytes(4)
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ENCAPSULATED = struct.pack("<HH2sHL", *_PIXEL_DATA, b"OB", 0, 0xFFFFFFFF)
-_TRAILING_PADDING = (0xFFFC, 0xFFFC)
+_AFTER_PIXEL_DATA = (
+    b"\xfc\xff\xfc\xff",
+    b"\xfa\xff\xfa\xff",
+)  # Data Set Trailing Padding, Digital Signatures
+_PEEKED = 64
 _ICON = struct.pack("<HH2s", 0x0088, 0x0200, b"SQ")
 _UNDEFINED = 0xFFFFFFFF
 _LONGEST_ICON = 1 << 18
@@ -24,27 +28,7 @@ _LONGEST_ICON = 1 << 18
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 """Value representations with a length of four bytes (PS3.5 Table 7.1-1)."""
 
-_SHORT = frozenset(
-    (
-        b"AE",
-        b"AS",
-        b"AT",
-        b"CS",
-        b"DA",
-        b"DS",
-        b"DT",
-        b"FD",
-        b"FL",
-        b"IS",
-        b"LO",
-        b"LT",
-        b"PN",
-        b"SH",
-        b"SL",
-        b"SS",
-    )
-    + (b"ST", b"TM", b"UI", b"UL", b"US")
-)
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 
 
 def mended(path: Path) -> bytes | None:
@@ -106,8 +90,12 @@ def _is_at_the_end(data: bytes, value: int, length: int) -> bool:
         if data[end : end + 4] != _DELIMITER:
             return False
         end += 8
-    padding = _element(data, end)
-    return end == len(data) or (padding is not None and padding[0] == _TRAILING_PADDING)
+    return is_padding(data[end : end + _PEEKED])
+
+
+def is_padding(rest: bytes) -> bool:
+    """Whether *rest*, the bytes behind Pixel Data, may stand there: an element or fill."""
+    return len(set(rest)) < 2 or rest.startswith(_AFTER_PIXEL_DATA)
 
 
 def _element(data: bytes, place: int) -> tuple[tuple[int, int], int, int] | None:

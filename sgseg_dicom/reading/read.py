@@ -1,34 +1,28 @@
 """One stored file -> Radiograph: open, refuse what is no radiograph, decode, render, turn to the display."""
 
-import errno
 import math
 import re
-import struct
-import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileDataset, dcmread
+from pydicom import Dataset, FileDataset
 from pydicom.config import disable_value_validation
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
 from sgseg_dicom.accepted_objects import SOP_CLASSES
-from sgseg_dicom.attributes import UNPARSABLE, numbers_of, spacing_pair, text_of
-from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.attributes import numbers_of, spacing_pair, text_of
+from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.reading.display_settings import display_settings_of
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
-from sgseg_dicom.reading.mended_file import mended
+from sgseg_dicom.reading.open_file import open_header, open_image
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
 from sgseg_dicom.reading.plane_orientation import state_orientation
-from sgseg_dicom.reading.salvage import salvaged
 from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import Radiograph
 
@@ -50,13 +44,7 @@ _ROUNDING = 0.01
 _MOST_OBLONG = 5.0
 """How many times taller than wide, or the reverse, a pixel can be."""
 
-_ICON_IMAGE_SEQUENCE = 0x00880200
 _UID = re.compile(r"[0-9.]{1,64}")
-_NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
-_ERRNO_OF_PARSER = (None, errno.EINVAL)
-"""Of an OSError that pydicom raises for what it reads, and of one for a place before the file that it is sent to."""
-
-_UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
 
 def read(path: Path, *, undeclared: str = "") -> Radiograph:
@@ -75,7 +63,7 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
     # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
     with disable_value_validation():
         try:
-            ds = _opened(path)
+            ds = open_image(path)
         except InvalidDataset as error:
             error.names_image = _names_image(path)
             raise
@@ -119,53 +107,13 @@ def read_header(path: Path, *, undeclared: str = "") -> Dataset:
         StorageUnavailable: the file cannot be read.
     """
     with disable_value_validation():
-        ds = _opened_header(path)
+        ds = open_header(path)
         header = header_of(ds, undeclared=undeclared)
         state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
     return header
-
-
-def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
-    ds = _parsed(path, stop_before_pixels=stop_before_pixels)
-    broken = _ICON_IMAGE_SEQUENCE in ds or ("PixelData" not in ds and not stop_before_pixels)
-    if broken and (whole := _mended(path)) is not None:
-        return _parsed(BytesIO(whole), stop_before_pixels=stop_before_pixels)
-    return ds
-
-
-def _mended(path: Path) -> bytes | None:
-    try:
-        return mended(path)
-    except OSError as error:
-        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
-
-
-def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool) -> FileDataset:
-    try:
-        ds = dcmread(file, stop_before_pixels=stop_before_pixels)
-    except _UNREADABLE as error:
-        raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
-    except OSError as error:
-        if error.errno in _ERRNO_OF_PARSER:
-            raise InvalidDataset(f"{_NO_DICOM} (an element of it is malformed); {_STORE_AGAIN}") from error
-        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
-    if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
-        raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
-    return ds
-
-
-def _opened_header(path: Path) -> FileDataset:
-    """Open without pixels, and where need be without the one element that is malformed."""
-    try:
-        return _opened(path, stop_before_pixels=True)
-    except InvalidDataset:
-        sound = salvaged(path)
-        if sound is None:
-            raise
-        return sound
 
 
 def _names_image(path: Path) -> bool:

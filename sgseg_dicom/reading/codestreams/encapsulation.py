@@ -1,8 +1,8 @@
 """
 Encapsulated Pixel Data (PS3.5 A.4) -> the one frame in it.
 
-A single frame is all fragments together, whatever an offset table says: tables are often wrong, and a decoder does not
-need one here.
+A single frame is all fragments together, whatever an offset table says. Tables are often wrong, and nobody needs one
+here.
 """
 
 import struct

@@ -32,8 +32,8 @@ _MOST_LANES = 4096
 _LEAST_BITS = 2048
 """Bits that a lane has at least."""
 
-_RUN_UP = 512
-"""Bits before its part where a lane starts."""
+_RUN_UP_UNITS, _LEAST_RUN_UP = 8, 512
+"""A lane starts so many units, or bits, before its part: a walk at a wrong place in a block needs some to be right."""
 
 _REPAIRS = 8
 _FEW = 16
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     """Where a walk stands: the bit, the index of the next coefficient in its block, the units that have ended."""
 
     bit: int
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # not the method of a tuple
     units: int = 0
 
 
@@ -52,7 +52,7 @@ class Lanes(NamedTuple):
     """The same of many walks, int64 each; and which of them met bits that are no code of the segment."""
 
     bit: NDArray[np.int64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # not the method of a tuple
     units: NDArray[np.int64]
     lost: NDArray[np.bool_]
 
@@ -71,15 +71,20 @@ class Walker:
     def __init__(self, data: bytes, steps: Steps) -> None:
         self._data = data + bytes(8 - len(data) % 4)
         self._steps = steps
-        self._table = memoryview(steps.table)
+        self._table = steps.table.data
         self._windows = _windows(self._data)
 
-    def places_at(self, spans: Sequence[tuple[int, int]]) -> list[Place | None]:
-        """Walk each span (first bit, stop) from its first bit to the first code at or behind its stop."""
+    def places_at(self, spans: Sequence[tuple[int, int]], units: int) -> list[Place | None]:
+        """
+        Walk each span (first bit, stop) from its first bit to the first code at or behind its stop.
+
+        *units*: about how many there are in all spans.
+        """
+        run_up = max(_LEAST_RUN_UP, _RUN_UP_UNITS * 8 * len(self._data) // max(1, units))
         borders = _borders(spans)
         begin, stops = borders[:, 0].copy(), borders[:, 1]
         first = borders[:, 2] == begin
-        start = np.where(first, begin, np.maximum(begin - _RUN_UP, borders[:, 2]))
+        start = np.where(first, begin, np.maximum(begin - run_up, borders[:, 2]))
         near = self._walked(_starting(start), begin)
         begin_at = near._replace(units=np.zeros_like(near.units), lost=np.zeros_like(near.lost))
         end = self._walked(begin_at, stops)
@@ -103,7 +108,7 @@ class Walker:
             if len(wrong) < _FEW:
                 return
             begin.bit[wrong], begin.index[wrong] = end.bit[wrong - 1], end.index[wrong - 1]
-            again = self._walked(Lanes(*(column[wrong] for column in begin)), stops[wrong])
+            again = self._walked(Lanes._make(column[wrong] for column in begin), stops[wrong])
             for column, values in zip(end, again, strict=True):
                 column[wrong] = values
 
@@ -151,9 +156,9 @@ class Walker:
 
     def _walked(self, lanes: Lanes, stops: NDArray[np.int64]) -> Lanes:
         """Walk each lane to the first code at or behind its stop; a lost one goes on a bit further."""
-        result = Lanes(*(column.copy() for column in lanes))
+        result = Lanes._make(column.copy() for column in lanes)
         going = np.flatnonzero(lanes.bit < stops)
-        now = Lanes(*(column[going] for column in lanes))
+        now = Lanes._make(column[going] for column in lanes)
         stops = stops[going]
         by_one = np.zeros(len(going), np.bool_)
         while going.size:
@@ -163,7 +168,7 @@ class Walker:
                 for column, values in zip(result, now, strict=True):
                     column[going[there]] = values[there]
                 rest = ~there
-                now, going = Lanes(*(column[rest] for column in now)), going[rest]
+                now, going = Lanes._make(column[rest] for column in now), going[rest]
                 stops, by_one = stops[rest], by_one[rest]
         return result
 

@@ -80,7 +80,7 @@ def _require_whole(stream: bytes, header: JpegHeader) -> None:
     ends = [*(end for _, end in coded.intervals[:-1]), filled]
     begins = [begin for begin, _ in coded.intervals]
     spans = [(8 * begin, max(8 * begin, 8 * end - _TAIL)) for begin, end in zip(begins, ends, strict=True)]
-    for place, due, (_, end) in zip(walker.places_at(spans), units, coded.intervals, strict=True):
+    for place, due, (_, end) in zip(walker.places_at(spans, sum(units)), units, coded.intervals, strict=True):
         at_end = None if place is None else walker.place_after(place, due, 8 * end)
         if at_end is None:
             raise damaged(_NAME, "its entropy-coded data do not hold the image, or hold more")

@@ -22,7 +22,9 @@ from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged, more_compo
 
 _NAME = "JPEG 2000"
 _START = b"\xff\x4f\xff\x51"  # SOC, SIZ: A.4.1, A.5.1
+_EOC = b"\xff\xd9"
 _COD, _SOT = 0x52, 0x90
+_LEAST_TILE_PART = 14  # SOT and SOD: A.4.2, A.4.3
 _STYLE = 12
 """Where in the COD segment, from its marker, the code-block style is (Table A.15)."""
 
@@ -48,6 +50,7 @@ class _Header(NamedTuple):
     components: int
     style: int  # where the code-block style is
     data: int  # where the first tile-part is
+    tiles: int
 
 
 def decode_jpeg2000(frame: bytes) -> Decoded:
@@ -62,10 +65,10 @@ def decode_jpeg2000(frame: bytes) -> Decoded:
     header = _header(frame)
     if header.components != 1:
         raise more_components(_NAME, header.components)
-    codestream = bytearray(frame[header.start :])
+    codestream = bytearray(_up_to_its_end(frame[header.start :], header))
     style = codestream[header.style]
     if style & _HIGH_THROUGHPUT:
-        if bytes(_LONGEST_ZEROS) in codestream:
+        if bytes(_LONGEST_ZEROS) in codestream[header.data :]:
             raise damaged("HTJ2K", "a part of it is zero")
     elif not style & (
         _BYPASS | _TERMINATE_ALL
@@ -84,7 +87,12 @@ def _header(frame: bytes) -> _Header:
     start = frame.find(_START, 0, 1024)
     if start < 0:
         raise ValueError("no JPEG 2000 codestream begins here")
-    components, depth = struct.unpack_from(">HB", frame, start + 40)
+    # Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz, Csiz, Ssiz
+    right, bottom, _, _, wide, high, left, top, components, depth = struct.unpack_from(
+        ">8LHB", frame, start + 8
+    )
+    if not wide or not high:
+        raise ValueError("its tiles have no size")
     place, style = start + 2, 0
     while frame[place + 1] != _SOT:
         if frame[place] != 0xFF:
@@ -96,7 +104,34 @@ def _header(frame: bytes) -> _Header:
             raise ValueError("the main header is cut off")
     if not style:
         raise ValueError("the main header has no coding style")
-    return _Header(start, (depth & ~_SIGN) + 1, bool(depth & _SIGN), components, style, place - start)
+    tiles = -(-(right - left) // wide) * -(-(bottom - top) // high)
+    return _Header(start, (depth & ~_SIGN) + 1, bool(depth & _SIGN), components, style, place - start, tiles)
+
+
+def _up_to_its_end(codestream: bytes, header: _Header) -> bytes:
+    """Give all tile-parts (A.4.2) and an EOC, which some writers leave out or put behind padding."""
+    place, tiles = header.data, set()
+    while codestream[place : place + 2] == bytes([0xFF, _SOT]) and place + _LEAST_TILE_PART <= len(
+        codestream
+    ):
+        tile, length = struct.unpack_from(">HL", codestream, place + 4)
+        tiles.add(tile)
+        if not length:  # up to EOC
+            place = len(codestream.rstrip(b"\0").removesuffix(_EOC))
+        elif length < _LEAST_TILE_PART or place + length > len(codestream):
+            raise damaged(_NAME, f"a part of {length} bytes goes beyond its end")
+        else:
+            place += length
+    if len(tiles) < header.tiles:
+        raise damaged(_NAME, f"{len(tiles)} of {header.tiles} tiles are there")
+    rest = codestream[place:].lstrip(b"\0\xff")
+    if (
+        not codestream.startswith(_EOC, place)
+        and rest not in (b"", _EOC[1:])
+        and rest.rstrip(b"\0") != _EOC[1:]
+    ):
+        raise damaged(_NAME, "between its parts is something else")
+    return codestream[:place] + _EOC
 
 
 @contextmanager

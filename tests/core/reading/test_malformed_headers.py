@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
-from sgseg_dicom.reading import read as reading
+from sgseg_dicom.reading import open_file
 from sgseg_dicom.reading.read import read, read_header
 from tests.support.builders import chest_radiograph, synthetic_chest, write
 from tests.support.predictions import ALGORITHM, pipeline_of
@@ -116,7 +116,7 @@ def test_trouble_of_the_disk_is_trouble_of_the_disk(number: int, tmp_path: Path,
     def fails(*_: object, **__: object) -> Dataset:
         raise OSError(number, "no luck")
 
-    monkeypatch.setattr(reading, "dcmread", fails)
+    monkeypatch.setattr(open_file, "dcmread", fails)
     with pytest.raises(StorageUnavailable):
         read(path)
 
@@ -133,7 +133,7 @@ def test_what_the_parser_raises_is_the_images_fault(error: OSError, tmp_path: Pa
     def fails(*_: object, **__: object) -> Dataset:
         raise error
 
-    monkeypatch.setattr(reading, "dcmread", fails)
+    monkeypatch.setattr(open_file, "dcmread", fails)
     with pytest.raises(InvalidDataset):
         read(path)
 
@@ -147,12 +147,14 @@ def test_the_answer_about_a_malformed_image_is_of_that_image(form: str, tmp_path
 
     assert raised.value.names_image
     pipeline = pipeline_of(SimpleNamespace(algorithm=ALGORITHM))  # type: ignore[arg-type]
-    said = pipeline.not_judged(path, raised.value)
+    report = pipeline.not_judged(path, raised.value)
 
     image = chest_radiograph()
     referenced = (
-        said.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+        report.CurrentRequestedProcedureEvidenceSequence[0]
+        .ReferencedSeriesSequence[0]
+        .ReferencedSOPSequence[0]
     )
     assert image.SOPInstanceUID == referenced.ReferencedSOPInstanceUID
-    assert (image.StudyInstanceUID, image.PatientID) == (said.StudyInstanceUID, said.PatientID)
-    assert "110521" in str(said)
+    assert (image.StudyInstanceUID, image.PatientID) == (report.StudyInstanceUID, report.PatientID)
+    assert "110521" in str(report)
