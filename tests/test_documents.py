@@ -26,6 +26,9 @@ ROOT = Path(__file__).parent.parent
 LOG = ROOT / "training/LOG.md"
 """Tells what was done at the time: its commands and names are those of then."""
 
+_QUOTES = "tests/core/check/test_rule_sources.py"
+"""Quotes foreign documents, to see that they are refused as sources."""
+
 _FOLDERS = ("benchmarks", "docs", "node", "sgseg_dicom", "tests", "training")
 _TEXTS = ("*.md", "*.py", "*.toml", "*.j2", "*.html", "*.svg")
 
@@ -74,6 +77,17 @@ def test_every_relative_link_leads_to_a_file_and_an_anchor(document):
             broken.append(f"{target}#{anchor}")
 
     assert broken == []
+
+
+def test_every_decision_is_in_the_index_by_topic_once():
+    """What is not in the index is not found."""
+    text = (ROOT / "DECISIONS.md").read_text("utf-8")
+    titles = re.findall(r"^## (\d{4}-.+)$", text, flags=re.MULTILINE)
+    listed = [
+        " ".join(title.split()) for title in re.findall(r"^- \[(\d{4}-[^\]]+)\]", text, flags=re.MULTILINE)
+    ]
+
+    assert sorted(listed) == sorted(titles)
 
 
 COMMANDS = {
@@ -172,7 +186,8 @@ def test_no_file_cites_a_document_that_is_not_in_the_repository():
     """Neither by its name, nor as an issue of a tracker that readers do not have."""
     known = {path.name for path in DOCUMENTS}
 
-    foreign = {name_of(path): bad for path in files(*_TEXTS, "Makefile") if (bad := foreign_in(path, known))}
+    looked_at = [path for path in files(*_TEXTS, "Makefile") if name_of(path) != _QUOTES]
+    foreign = {name_of(path): bad for path in looked_at if (bad := foreign_in(path, known))}
 
     assert foreign == {}
 
