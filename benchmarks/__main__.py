@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: how fast the node is on this machine, and beside the published way of inference."""
+"""`python -m benchmarks`: how fast the node is on this machine, also compared with the published way of inference."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def main(
         int, typer.Option(min=0, help="Alternating runs of each way of inference; 0: none.")
     ] = 20,
 ) -> None:
-    """Measure, and print; nothing is kept."""
+    """Measure and print; no file stays."""
     console = Console()
     network = load_network(device="cpu")
     console.print(_machine(network))

@@ -1,13 +1,13 @@
 """
-Inference of one image, ours and as the published code does it (https://github.com/ShuchangYe-bib/SGSeg).
+Inference of one image: our way, and the way of the published code (https://github.com/ShuchangYe-bib/SGSeg).
 
-The published way: the text encoder reads the generated report of every image, the detector has its own image
-encoder and runs twice, everything is eager float32. The masks of both ways come from the same layers; only
-what runs, how often and in which precision differs. What ships judges the mirror image too; the way that
-judges the image alone is what compares with the published one.
+In the published way the text encoder encodes the generated report of every image, the detector has an image encoder
+of its own and runs twice, and everything is eager float32. The masks of both ways come from the same layers; the ways
+differ in what runs, how often, and in which precision. The weights that ship make passes over the mirror image too.
+So the published way is compared with one model that makes one pass over the image.
 
-Stand-ins, for no weights of them can be had here: a randomly initialised BERT-base (12 layers of 768, on 24
-tokens) for CXR-BERT, random weights for the published sizes. Time does not depend on the weights' values.
+Some weights are not available here. A randomly initialised BERT-base (12 layers of 768, on 24 tokens) replaces
+CXR-BERT, and the published sizes have random weights. The time does not depend on the values of the weights.
 """
 
 import time
@@ -47,18 +47,20 @@ class PublishedWay:
 
     @torch.inference_mode()
     def __call__(self, model_input: ModelInput) -> NDArray[np.float32]:
-        """Judge one image; give the mask's probabilities (224, 224)."""
+        """Judge one image; give the probabilities of the mask, (224, 224)."""
         model, image = self._model, torch.from_numpy(model_input.pixels)[None, None]
-        detector_vision = model.detector_vision or model.vision  # apart even where the weights are the same
+        detector_vision = (
+            model.detector_vision or model.vision
+        )  # a second run even if the weights are the same
         for _ in range(_DETECTOR_RUNS):
             location = model.lerg(detector_vision(image)[1:])
-        self._text(self._tokens)  # for its time: its words are of no use to the compact decoder
+        self._text(self._tokens)  # only its time counts: the compact decoder cannot use its output
         logits, _ = model.decoder(model.vision(image), model.guide(location.zone_logits))
         return np.asarray(logits.sigmoid()[0, 0])
 
 
 def measure(runs: int, network: Network) -> dict[str, float]:
-    """Give the median seconds of each way, over *runs* in turn, so that other work disturbs all alike."""
+    """Give the median seconds of each way. The ways take turns, so that other work disturbs all of them alike."""
     plain = {"test_time_flip": False, "test_time_sizes": (INPUT_SIZE,)}
     once = Network(network.members[:1], network.manifest.model_copy(update=plain), device="cpu")
     ways: dict[str, Way] = {

@@ -1,4 +1,4 @@
-"""The node as a whole: a sender and an archive in this process, the node's own processes between them."""
+"""The whole node: a sender and an archive in this process, and the processes of a node between them."""
 
 import threading
 import time
@@ -35,15 +35,15 @@ _PATIENCE_SECONDS = 300
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """
-    What was measured; times in seconds.
+    The measured figures; times in seconds.
 
     Attributes:
-        images: sent one by one, and as many again in a burst.
+        images: number sent one by one, and again in a burst.
         megabytes: size of one image.
         cold_start: from the start of `sgseg-node start` until it says where to send.
-        waits: of each image sent alone, from its C-STORE response until the archive has both results.
-        per_second: images of the burst, from its first byte to its last result.
-        with_seg: images of both rounds that had a SEG.
+        waits: of each image sent alone, from its C-STORE response until the archive has all its results.
+        per_second: images of the burst by its time, from the first byte to the last result.
+        with_seg: number of images of both rounds with a SEG.
         receiver_bytes, worker_bytes: resident after the burst.
     """
 
@@ -62,7 +62,7 @@ class Figures:
 
 
 class Archive:
-    """A destination that only writes down when it had which result of which image."""
+    """A destination that only records when it received which result."""
 
     def __init__(self, algorithm: Algorithm) -> None:
         self._digest = algorithm.weights_digest
@@ -74,7 +74,7 @@ class Archive:
 
     @contextmanager
     def listening(self) -> Iterator[dict[str, str | int]]:
-        """Listen, and give what the node's configuration says of it."""
+        """Listen, and give this destination's entry in the node's configuration."""
         server = self._ae.make_server(
             ("127.0.0.1", 0),
             evt_handlers=[(evt.EVT_C_STORE, self._on_store)],
@@ -87,21 +87,21 @@ class Archive:
             "ae_title": "ARCHIVE",
             "host": "127.0.0.1",
             "port": port,
-            "segmentation": "binary",  # of every image, so that the UIDs are known beforehand
+            "segmentation": "binary",  # for every image, so that the UIDs are known beforehand
         }
         BaseServer.shutdown(server)
         server.server_close()
 
-    def answered_at(self, images: Iterable[str]) -> float:
-        """Wait until every one of *images* is answered, and give when: the text is sent last."""
+    def complete_at(self, images: Iterable[str]) -> float:
+        """Wait until the text of every one of *images*, which is sent last, is here; give the time."""
         reports = {self._result_of(image, "TEXT") for image in images}
         with self._news:
             if not self._news.wait_for(lambda: self._stored_at.keys() >= reports, _PATIENCE_SECONDS):
-                raise TimeoutError("the node did not answer; run `sgseg-node demo` to see why")
+                raise TimeoutError("the node sent no results; run `sgseg-node demo` to see why")
             return max(self._stored_at[report] for report in reports)
 
     def has_seg(self, image: str) -> bool:
-        """Whether a SEG of this SOP Instance UID came."""
+        """Say whether a SEG for the image with this SOP Instance UID came."""
         return self._result_of(image, "SEG") in self._stored_at
 
     def _result_of(self, image: str, kind: str) -> str:
@@ -115,7 +115,7 @@ class Archive:
 
 
 def measure(images: int, algorithm: Algorithm) -> Figures:
-    """Start a node, send it *images* one by one and as many again at once, and stop it."""
+    """Start a node, send it *images* one by one, then as many at once, and stop it."""
     archive = Archive(algorithm)
     with TemporaryDirectory(prefix="sgseg-benchmark-") as name, archive.listening() as destination:
         folder = Path(name)
@@ -141,27 +141,27 @@ def measure(images: int, algorithm: Algorithm) -> Figures:
 def one_by_one(association: Association, uid: str, file: Path, archive: Archive) -> float:
     """Send one image and wait for its results; give the time from the response to the results."""
     store(association, file)
-    answered = time.perf_counter()
-    return archive.answered_at([uid]) - answered
+    accepted = time.perf_counter()
+    return archive.complete_at([uid]) - accepted
 
 
 def burst(association: Association, files: dict[str, Path], archive: Archive) -> float:
-    """Send all images as fast as they are taken; give images per second."""
+    """Send all images as fast as the node takes them; give images per second."""
     began = time.perf_counter()
     for file in files.values():
         store(association, file)
-    return len(files) / (archive.answered_at(files) - began)
+    return len(files) / (archive.complete_at(files) - began)
 
 
 def store(association: Association, file: Path) -> None:
-    """C-STORE."""
+    """Send *file* by C-STORE."""
     status = association.send_c_store(file).get("Status")
     if status != 0:
         raise RuntimeError(f"the node answered a C-STORE with {status}")
 
 
 def copies(folder: Path, count: int) -> dict[str, Path]:
-    """Write the chest radiograph of pydicom-data as *count* images of their own, by SOP Instance UID."""
+    """Write the chest radiograph of pydicom-data as *count* new instances; give their files by SOP Instance UID."""
     ds, files = dcmread(radiograph_file()), {}
     for _ in range(count):
         uid = generate_uid()

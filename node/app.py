@@ -120,11 +120,11 @@ def work(
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
 
-        def keep_house() -> None:
+        def do_housekeeping() -> None:
             delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
             queue_orphans(store, jobs)
 
-        repeat(stop, keep_house)
+        repeat(stop, do_housekeeping)
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")

@@ -15,7 +15,7 @@ class Ending(StrEnum):
     FINDING = "finding"
     NO_FINDING = "no finding"
     REJECTED = "rejected"  # the image is at fault
-    QUARANTINED = "quarantined"  # another image with its SOP Instance UID was stored before
+    QUARANTINED = "quarantined"  # another image with its SOP Instance UID was stored before, or it has none
     FAILED = "failed"  # the node is at fault: a person must look
 
     @property

@@ -250,6 +250,7 @@ def _summary_of(results: Results, written: Mapping[str, Path], language: Languag
     places = {re.split(r"\W", name)[0]: str(path) for name, path in written.items()}
     finding = results.finding
     return {
+        "caution": list(results.caution),
         "sentence": finding.sentence,
         "reads": language.sentence(finding.zones),
         "zones": {
@@ -266,7 +267,9 @@ def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(line) + "\n")
     else:
-        words = " ".join([line.get("reads") or line["why"], *line.get("doubts", ())])
+        words = " ".join(
+            [*line.get("caution", ()), line.get("reads") or line["why"], *line.get("doubts", ())]
+        )
         console.print(f"{line['file']}: {words}", highlight=False, markup=False)
 
 

@@ -9,12 +9,12 @@ Every expected failure, named for its cause.
     │   ├── UndecodablePixels     the pixel data cannot be decoded, or contradict the header
     │   ├── UnsupportedObject     SOP class, modality, colour or frames that no chest radiograph has
     │   ├── NotApplicable         a sound image that the model must not judge; carries a coded reason
-    │   └── ConflictingInstance   a SOP Instance UID that is already kept with other content
+    │   └── ConflictingInstance   a SOP Instance UID that is already stored with other content
     ├── InferenceError            the device failed on this image
     ├── InvalidResult             an object of ours failed its own check: quarantined, never sent
     ├── StorageUnavailable        disk full or read-only, database locked: later may go well
     ├── PeerUnavailable           a destination does not answer or let us in: later may go well
-    └── DeliveryRefused           a destination answered no: a person must look
+    └── DeliveryRefused           a destination refused the object: a person must look
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class Disposition(Enum):
     """What becomes of a job that met the error."""
 
-    REJECT = "reject"  # the instance is at fault: keep it, say why, never retry
+    REJECT = "reject"  # the instance is at fault: store it, say why, never retry
     RETRY = "retry"  # the surroundings are at fault: try again, with backoff
-    FAIL = "fail"  # we or a peer are at fault: keep everything, a person must look
+    FAIL = "fail"  # we or a peer are at fault: store everything, a person must look
 
 
 class SgsegError(Exception):
@@ -56,7 +56,16 @@ class InstanceError(SgsegError):
 
 
 class InvalidDataset(InstanceError):
-    """The bytes are not DICOM, or lack an attribute that every image must have."""
+    """
+    The bytes are not DICOM, or lack an attribute that every image must have.
+
+    Attributes:
+        names_image: False where not even the UIDs can be read by which an answer would refer to the image.
+    """
+
+    def __init__(self, message: str, *, names_image: bool = True) -> None:
+        super().__init__(message)
+        self.names_image = names_image
 
 
 class UndecodablePixels(InstanceError):
@@ -85,11 +94,12 @@ class NotApplicable(InstanceError):
 
 
 def _not_applicable(message: str, reason: str) -> NotApplicable:
-    return NotApplicable(message, reason=RefusalReason(reason))
+    # mypy takes the look-up of a member by its value for __new__.
+    return NotApplicable(message, reason=RefusalReason(reason))  # type: ignore[call-arg]
 
 
 class ConflictingInstance(InstanceError):
-    """The SOP Instance UID is already kept with other content; both are kept, neither is overwritten."""
+    """The SOP Instance UID is already stored with other content; both stay, neither is overwritten."""
 
 
 class InferenceError(SgsegError):

@@ -16,7 +16,7 @@ from sgseg_dicom.zones import ZoneBits
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ModelInput:
     """
-    What the network sees.
+    What the network gets.
 
     Attributes:
         pixels: float32 (224, 224), standard display, mean 0 and standard deviation 1 over the image.
@@ -30,7 +30,7 @@ class ModelInput:
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Prediction:
     """
-    What the network says, in the standard display.
+    What the network predicts, in the standard display.
 
     Attributes:
         mask_probability: float32 (224, 224), calibrated probability of infection.

@@ -87,7 +87,11 @@ class Pipeline:
             model_input = preprocess(radiograph)
         if self.image_check is not None:
             with timed("view"):  # the outcomes that a node has stored name the stage so
-                require_upright_chest(model_input, image_check=self.image_check)
+                require_upright_chest(
+                    model_input,
+                    image_check=self.image_check,
+                    sides_are_stated=radiograph.display.sides_are_stated,
+                )
         with timed("infer"):
             prediction = self.segmenter(model_input)
         with timed("measure"):
@@ -98,7 +102,13 @@ class Pipeline:
             )
         with timed("check"):
             require_valid(files, radiograph.header, extent=radiograph.stored_extent)
-        return Results(source_uid=radiograph.sop_instance_uid, files=files, names=names, finding=finding)
+        return Results(
+            source_uid=radiograph.sop_instance_uid,
+            files=files,
+            names=names,
+            finding=finding,
+            caution=tuple(self.language.caution(radiograph)),
+        )
 
     def not_judged(self, path: Path, error: SgsegError) -> Dataset:
         """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # pydicom comes with it, and the model takes INPUT_SIZE from 
     from sgseg_dicom.records import Radiograph
 
 INPUT_SIZE = 224
-"""Rows and columns of the network's input (paper section 3.3). The aspect is not kept: the data set's was not."""
+"""Rows and columns of the network's input (paper section 3.3). The aspect changes, as it did in the data set."""
 
 FLAT = 1e-6
 """Deviation below which an image has one grey value."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from sgseg_dicom.model_records import Algorithm as Algorithm
 from sgseg_dicom.model_records import ModelInput as ModelInput
 from sgseg_dicom.model_records import Prediction as Prediction
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits
+
+_ACROSS, _DOWN = frozenset("LR"), frozenset("FH")
+"""Directions across a patient seen from the front, and down."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,25 +46,125 @@ class Orientation:
         return grid.T if self.transpose else grid
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatedOrientation:
+    """
+    What Patient Orientation (0020,0020) says (PS3.3 C.7.6.1.1.1), else Image Orientation (Patient).
+
+    Attributes:
+        stated: whether there is a value, be it a right one or not.
+        along_row, along_column: where in the patient growing column index leads, and growing row index. One letter
+            each of L, R, A, P, H, F, the first one of an oblique direction; "" where none is stated.
+        contradictory: whether the two attributes say different things.
+        oblique: whether Image Orientation (Patient) turns the image far out of the plane of a frontal view.
+    """
+
+    stated: bool = False
+    along_row: str = ""
+    along_column: str = ""
+    contradictory: bool = False
+    oblique: bool = False
+
+    @property
+    def tells_sides(self) -> bool:
+        """Whether it tells the patient's right from the left of a frontal image."""
+        if self.along_row in _ACROSS and self.along_column in _DOWN | {""}:
+            return True
+        return self.along_row in _DOWN and self.along_column in _ACROSS
+
+
+class Rescale(NamedTuple):
+    """Rescale Slope (0028,1053) and Rescale Intercept (0028,1052); 1 and 0 where none are stated."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+NO_RESCALE = Rescale()
+
+
+class Window(NamedTuple):
+    """A window and its VOI LUT Function (0028,1056)."""
+
+    centre: float
+    width: float
+    function: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LookupTable:
+    """
+    A Modality LUT or VOI LUT (PS3.3 C.11.1, C.11.2).
+
+    Attributes:
+        entries: int64 (n,), read-only by agreement.
+        first_mapped: the value that has the first entry, as have all values below it.
+        white: the entry that is white.
+        stated: the item of the sequence, as the image has it.
+    """
+
+    entries: NDArray[np.int64]
+    first_mapped: int
+    white: int
+    stated: Dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Shutter:
+    """
+    A Display Shutter (PS3.3 C.7.6.11) that hides a part of the image.
+
+    Attributes:
+        hidden: bool (Rows, Columns) of the STORED grid, True where the shutter hides the image.
+        stated: Shutter Shape (0018,1600) and the numbers of the shapes, as the image has them.
+    """
+
+    hidden: NDArray[np.bool_]
+    stated: Dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DisplaySettings:
+    """
+    How stored values become what a viewer shows: decided once, in reading; every later stage takes it from here.
+
+    Attributes:
+        modality: the Modality LUT, or the rescale where no table can be used.
+        voi: the first VOI LUT, else the first window; None where the image states none, or one under which hardly a
+            pixel would be neither black nor white. The pixels then span the values that occur.
+        inverted: whether the lowest value is white.
+        shutter: what hides a part of the image; None where nothing does.
+        orientation: what the image says of the patient's sides.
+        sides_are_stated: whether it states an orientation, a view or a laterality at all. Where it states nothing,
+            the standard display is a mere guess.
+    """
+
+    modality: LookupTable | Rescale = NO_RESCALE
+    voi: LookupTable | Window | None = None
+    inverted: bool = False
+    shutter: Shutter | None = None
+    orientation: StatedOrientation = StatedOrientation()
+    sides_are_stated: bool = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Radiograph:
     """
-    One chest radiograph as a reader would see it.
+    One chest radiograph as a viewer would show it.
 
     Attributes:
         header: the source data set without Pixel Data, in explicit value representations; never changed.
         pixels: float32 (rows, columns) in the STANDARD DISPLAY, 0 = black to 1 = white, read-only. Modality
             and VOI LUTs applied, MONOCHROME1 inverted (PS3.3 C.7.6.3.1.2): bone is bright.
-        padding: bool, like *pixels*, True around the image where Pixel Padding Value, the Display Shutter or a
-            frame of one value says "no image"; None where none says so.
+        padding: bool, like *pixels*, True around the image where Pixel Padding Value, the Display Shutter or an
+            undeclared border of one value says "no image"; None where none does.
         orientation: how the stored grid became *pixels*.
         spacing_mm: (row, column) of the STORED grid, from Pixel Spacing (0028,0030) or else Imager Pixel
             Spacing (0018,1164); None where absent or not positive.
         spacing_at_detector: True where *spacing_mm* is a distance at the detector and not in the patient.
         pixel_aspect: height of a pixel of the STORED grid divided by its width, from its spacing or Pixel Aspect
             Ratio (0028,0034); 1 where neither says.
-        stretched: True where *pixels* span the values that occur, because the image states no window or table, or
-            one under which hardly a pixel would be neither black nor white.
+        display: how stored values became *pixels*.
     """
 
     header: Dataset
@@ -70,8 +173,8 @@ class Radiograph:
     orientation: Orientation
     spacing_mm: tuple[float, float] | None
     spacing_at_detector: bool
+    display: DisplaySettings
     pixel_aspect: float = 1.0
-    stretched: bool = False
 
     @property
     def sop_instance_uid(self) -> UID:
@@ -168,7 +271,7 @@ class Finding:
         zones: as judged, in the order of `sgseg_dicom.zones.ZONES`.
         zone_probabilities: float32 (6,), calibrated.
         sentence: the generated location report, ASCII, in patient laterality.
-        reached: the zones that the regions reach, as far as that can be told (`sgseg_dicom.findings.zone_extent`).
+        reached: the zones that the regions reach, as far as heights show it (`sgseg_dicom.findings.zone_extent`).
     """
 
     regions: tuple[LungRegion, ...]
@@ -223,12 +326,14 @@ class Results:
         names: by the name of each destination, the names of the files that it gets, the SEG before what references
             it.
         finding: what all of them say.
+        caution: what they say before it, in the readers' language.
     """
 
     source_uid: UID
     files: Mapping[str, Dataset]
     names: Mapping[str, tuple[str, ...]]
     finding: Finding
+    caution: tuple[str, ...] = ()
 
     @property
     def objects(self) -> tuple[Dataset, ...]:

@@ -45,6 +45,7 @@ class RefusalReason(StrEnum):
     DECUBITUS_VIEW = "decubitus-view", _NOT_SUPPORTED
     PARTIAL_IMAGE = "partial-image", _NOT_SUPPORTED
     ORIENTATION = "orientation", _MALFORMED
+    SIDE_UNKNOWN = "side-unknown", _MALFORMED
     NOT_CHEST = "not-chest", _NOT_SUPPORTED
     NOT_A_PATIENT = "not-a-patient", _NOT_SUPPORTED
     CHILD = "child", _SPECIALIST

@@ -1,7 +1,7 @@
 """
 The six lung zones, in PATIENT laterality, and the grammar sentence <-> zones. Pure.
 
-The captions of QaTa-COV19 name the side as seen on the image ("left lung" is the image's left half, the
+The captions of QaTa-COV19 name the side of the image ("left lung" is the image's left half, the
 patient's right lung): `training.data` turns them once, where they are read. Everything else, this module
 included, speaks of the patient.
 """

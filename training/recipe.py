@@ -1,4 +1,4 @@
-"""A training recipe: one TOML file that says everything a run depends on, its data folders apart."""
+"""A training recipe: one TOML file with everything that a run depends on, except its data."""
 
 import tomllib
 from pathlib import Path
@@ -20,7 +20,7 @@ _Size = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class Guidance(BaseModel):
-    """Shares of a batch that are guided by the true report and by none; the rest by its own, soft."""
+    """Shares of a batch that the true report guides, and no report. The model's own soft report guides the rest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +35,7 @@ class Guidance(BaseModel):
 
 
 class Losses(BaseModel):
-    """Weights of the losses beside the mask's, which has 1."""
+    """Weights of the losses. The mask's loss has weight 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,11 +47,15 @@ class Losses(BaseModel):
 
 class Phase(BaseModel):
     """
-    Epochs at one image size (a multiple of 32), or with each batch at one of several.
+    Some epochs of a run.
 
-    `other_sizes`: each batch has `size` or one of these, all as likely.
-    `hold_statistics`: the batch normalisations keep their running statistics and train with them, as inference uses
-    them. `augmentation`: how far it goes.
+    Attributes:
+        epochs: how many.
+        size: rows and columns of the images, a multiple of 32.
+        other_sizes: where there are any, each batch has `size` or one of these, with equal probability.
+        hold_statistics: whether the batch normalisations keep their running statistics, and train with them as
+            inference uses them.
+        augmentation: its strength.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,19 +69,23 @@ class Phase(BaseModel):
 
 class Recipe(BaseModel):
     """
-    Everything that a run depends on beside the data.
+    Everything that a run depends on, except the data. The names of the fields are the keys of the TOML file.
 
-    `image_weights`, `detector_weights`, `text_encoder`: what the model starts from (`training.start.pretrained`); ""
-    starts from random.
-    `images_per_patient`: of infected ones, at most so many stand in an epoch (`training.loop.epoch_sampling`);
-    None: all.
-    `renew`: parts of the model ("lerg") that start anew in a run that begins with exported weights.
-    `guide_scale`: what the cross-attentions count at the start (None: what they do in the weights, or 0.01): a
-    decoder that learned without a report reads none, and hardly learns to from scales near 0 (LOG.md).
-    `drop_path`: chance that the image encoder's last block is left out for an image (stochastic depth; less for the
-    earlier ones); the methods of the tables do without.
-    `opinions`: how far the targets are the teachers' opinions (`training.teacher_predictions`) and not the data's
-    masks and zones; the methods of the tables do without.
+    Attributes:
+        image_weights, detector_weights, text_encoder: pretrained weights (`training.start.pretrained`); "": random.
+        captions: the kind of captions that the zones come from.
+        normals_repeat: how often each normal radiograph is in an epoch.
+        images_per_patient: the most infected images of one patient in an epoch (`training.loop.epoch_sampling`);
+            None: all of them.
+        warmup_share: share of the steps in which the learning rate rises.
+        ema_decay: of the moving average of the weights.
+        drop_path: probability that the image encoder skips its last block for an image (stochastic depth); it is
+            lower for earlier blocks. The methods of the tables do not use it.
+        guide_scale: scale of the decoder's cross-attentions at the start; None: as in the weights, or 0.01. A decoder
+            that learned without reports ignores them, and hardly learns to use them from scales near 0 (LOG.md).
+        opinions: share of the teachers' predictions (`training.teacher_predictions`) in the targets; the rest is the
+            data's masks and zones. The methods of the tables do not use it.
+        renew: parts of the model ("lerg") that a run draws anew although it begins with exported weights.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,11 +115,11 @@ class Recipe(BaseModel):
 
     @property
     def epochs(self) -> int:
-        """All phases together."""
+        """Epochs of all phases together."""
         return sum(phase.epochs for phase in self.phases)
 
     def phase_at(self, epoch: int) -> Phase:
-        """Phase of *epoch*, counted from 0; the last one goes on."""
+        """Give the phase of *epoch*, counted from 0; epochs after the last phase belong to that one."""
         for phase in self.phases:
             if epoch < phase.epochs:
                 return phase
@@ -121,10 +129,10 @@ class Recipe(BaseModel):
 
 def load_recipe(source: str) -> Recipe:
     """
-    Load a recipe by the name of a packaged one, or by path.
+    Load a recipe: the packaged one of this name, or a file.
 
     Raises:
-        ConfigError: no such file, not TOML, or a key is missing, unknown or impossible.
+        ConfigError: there is no such file, it is not TOML, or a key is missing, unknown or impossible.
     """
     packaged = Path(__file__).parent / "recipes" / f"{source}.toml"
     path = packaged if packaged.is_file() else Path(source)

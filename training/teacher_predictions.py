@@ -1,10 +1,10 @@
 """
-What trained models think of the train images, for another to learn from (distillation).
+Predictions of trained models (teachers) for the train images: another model learns from them (distillation).
 
-Two annotators of this data agree at a Dice of 0.869: a mask is one opinion among possible ones. The mean of several
-models errs less than each, and a model that learns from it beside the masks may take some of that over, at no cost to
-the node. Ask teachers that did not learn from these images: those that did know their masks by heart, and learning
-from them made a model worse (training/LOG.md).
+Two annotators of this data agree at a Dice of 0.869: a mask is one of several possible ones. The mean of several
+models has smaller errors than each model. A model that learns from this mean, and from the masks, may become as good,
+and it costs the node no time. The teachers should not have learned from these images. Teachers that did know the
+masks by heart, and a model that learned from them became worse (training/LOG.md).
 """
 
 import hashlib
@@ -31,14 +31,16 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Opinions:
+class TeacherPredictions:
     """
+    What teachers predict for some items.
+
     Attributes:
         names: of the items.
-        masks: uint8 (N, 224, 224), 255 times the chance of infection at a pixel, as the networks have it: no
-            temperature is applied, and the teachers are surer than a calibrated node is.
-        zones: float32 (N, 6), the chance of each zone, patient laterality; likewise.
-        teachers: of each its weights (sha256) and what is known of its training.
+        masks: uint8 (N, 224, 224), 255 times the probability of infection at a pixel. They are not calibrated: no
+            temperature is applied, so they lie closer to 0 and 1 than those of the node.
+        zones: float32 (N, 6), the probability of each zone, patient laterality; not calibrated either.
+        teachers: of each teacher its weights (sha256) and what is known of its training.
     """
 
     names: tuple[str, ...]
@@ -48,21 +50,21 @@ class Opinions:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Name them: the teachers with their history, and the digest of what they said."""
+        """Describe them: the teachers with their histories, and the digest of the predictions."""
         digest = hashlib.sha256(self.masks.tobytes() + self.zones.tobytes())
         return {"teachers": list(self.teachers), "digest": digest.hexdigest()}
 
-    def of(self, items: Sequence[Item]) -> "Opinions":
+    def of(self, items: Sequence[Item]) -> "TeacherPredictions":
         """
-        Give the opinions of *items*, in their order.
+        Give the predictions for *items*, in their order.
 
         Raises:
-            DataError: there is none of some item.
+            DataError: there is none for some item.
         """
         row_of = {name: row for row, name in enumerate(self.names)}
         if missing := [item.name for item in items if item.name not in row_of]:
             raise DataError(
-                f"the teachers were not asked about {len(missing)} items, for example {missing[0]}; "
+                f"the file has no teacher predictions for {len(missing)} items, for example {missing[0]}; "
                 "run `sgseg-train teach` with the same --data and --normals"
             )
         rows = [row_of[item.name] for item in items]
@@ -70,9 +72,9 @@ class Opinions:
         return replace(self, names=names, masks=self.masks[rows], zones=self.zones[rows])
 
 
-def together(teachers: Sequence[Path], *, sizes: Sequence[int] | None = None) -> Network:
+def ensemble_of(teachers: Sequence[Path], *, sizes: Sequence[int] | None = None) -> Network:
     """
-    Let the weights in these folders judge together, as members of one network, at *sizes*; None: those of the first.
+    Load the weights in these folders as one ensemble, with passes at *sizes*; None: the sizes of the first folder.
 
     Raises:
         WeightsError: a folder's weights cannot be loaded.
@@ -81,39 +83,41 @@ def together(teachers: Sequence[Path], *, sizes: Sequence[int] | None = None) ->
     members = [member for several, _ in loaded for member in several]
     history = {"members": [manifest.training | {"weights": manifest.sha256} for _, manifest in loaded]}
     first = loaded[0][1]
-    way = {
+    changed = {
         "members": len(members),
         "test_time_flip": True,
         "test_time_sizes": tuple(sizes or first.test_time_sizes),
         "training": history,
     }
-    return Network(members, first.model_copy(update=way))
+    return Network(members, first.model_copy(update=changed))
 
 
-def ask_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> Opinions:
+def predict_unseen(teachers: Sequence[Network], items: Sequence[Item]) -> TeacherPredictions:
     """
-    Ask each teacher about the *items* that it did not learn from, `left_out` in its history.
+    Let each teacher predict the *items* that it did not learn from: `left_out` in its history.
 
     Raises:
-        ConfigError: a teacher, or what it began with, learned from all; two left out the same part, or a part was
-            left out by none.
-        DataError, InferenceError: see `ask`.
+        ConfigError: a teacher, or the weights that it began with, learned from all items; two teachers left out the
+            same part; or no teacher left out some part.
+        DataError, InferenceError: see `predict_by`.
     """
     parts = {_part_of(teacher): teacher for teacher in teachers}
     counts = {part.count for part in parts}
     if len(parts) < len(teachers) or len(counts) > 1 or len(parts) != min(counts):
         found = ", ".join(sorted(map(str, parts)))
         raise ConfigError(
-            f"the teachers left out {found}; every part once is what is needed (`fit --leave-out`)"
+            f"the teachers left out {found}; each part must be left out by one of them (`fit --leave-out`)"
         )
-    asked = [
-        ask(teacher, held) for part, teacher in parts.items() if (held := [i for i in items if part.holds(i)])
+    of_parts = [
+        predict_by(teacher, held)
+        for part, teacher in parts.items()
+        if (held := [item for item in items if part.holds(item)])
     ]
-    joined = Opinions(
-        names=tuple(name for one in asked for name in one.names),
-        masks=np.concatenate([one.masks for one in asked]),
-        zones=np.concatenate([one.zones for one in asked]),
-        teachers=tuple(teacher for one in asked for teacher in one.teachers),
+    joined = TeacherPredictions(
+        names=tuple(name for one in of_parts for name in one.names),
+        masks=np.concatenate([one.masks for one in of_parts]),
+        zones=np.concatenate([one.zones for one in of_parts]),
+        teachers=tuple(teacher for one in of_parts for teacher in one.teachers),
     )
     return joined.of(items)
 
@@ -124,31 +128,31 @@ def _part_of(teacher: Network) -> Fold:
     part = parts.pop() if len(parts) == 1 else None
     if part is None:
         raise ConfigError(
-            f"teacher {history['weights'][:8]}, or what it began with, learned from all images or left out another "
-            "part of them; ask without --unseen"
+            f"teacher {history['weights'][:8]}, or the weights that it began with, learned from all images or left "
+            "out another part; use `teach` without --unseen"
         )
     return fold_at(part)
 
 
-def ask(teachers: Network, items: Sequence[Item]) -> Opinions:
+def predict_by(teachers: Network, items: Sequence[Item]) -> TeacherPredictions:
     """
-    Give the teachers' opinion of *items*, text-free, under the report that they write together.
+    Predict *items* by one ensemble of teachers, under the report that it writes itself.
 
     Raises:
-        DataError: two items have one name.
-        InferenceError: an answer is not a number.
+        DataError: two items have the same name.
+        InferenceError: a logit is not a number.
     """
     names = tuple(item.name for item in items)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"two images are named {twice}; opinions are found by name: rename one")
+        raise DataError(f"two images are named {twice}; teacher predictions are found by name: rename one")
     masks, zones = [], []
     for start in progress(range(0, len(items), _BATCH), "teachers"):
         inputs = [model_input_of(item) for item in items[start : start + _BATCH]]
         mask_logits, zone_logits = teachers.logits(inputs)
         masks.append((mask_logits.sigmoid()[:, 0] * 255).round().byte().numpy())
         zones.append(zone_logits.sigmoid().numpy())
-    return Opinions(
+    return TeacherPredictions(
         names=names,
         masks=np.concatenate(masks),
         zones=np.concatenate(zones),
@@ -156,34 +160,34 @@ def ask(teachers: Network, items: Sequence[Item]) -> Opinions:
     )
 
 
-def write_opinions(opinions: Opinions, path: Path) -> None:
-    """Write one compressed file. It holds what was learned of the radiographs: it stays with the data."""
+def write_teacher_predictions(predictions: TeacherPredictions, path: Path) -> None:
+    """Write one compressed file. It shows much of the radiographs: keep it with the data."""
     unfinished = path.with_name(f".{path.name}")
-    with unfinished.open("wb") as file:  # numpy would add an ending to a path
+    with unfinished.open("wb") as file:  # given a path, numpy would add an ending
         np.savez_compressed(
             file,
-            names=np.array(opinions.names),
-            masks=opinions.masks,
-            zones=opinions.zones,
-            teachers=np.array([json.dumps(teacher) for teacher in opinions.teachers]),
+            names=np.array(predictions.names),
+            masks=predictions.masks,
+            zones=predictions.zones,
+            teachers=np.array([json.dumps(teacher) for teacher in predictions.teachers]),
         )
     unfinished.rename(path)
 
 
-def read_opinions(path: Path) -> Opinions:
+def read_teacher_predictions(path: Path) -> TeacherPredictions:
     """
-    Read a file of `write_opinions`.
+    Read a file of `write_teacher_predictions`.
 
     Raises:
-        DataError: there is no such file, or it is another.
+        DataError: there is no such file, or it is another file.
     """
     try:
         with np.load(path) as file:
-            return Opinions(
+            return TeacherPredictions(
                 names=tuple(file["names"].tolist()),
                 masks=file["masks"],
                 zones=file["zones"],
                 teachers=tuple(json.loads(text) for text in file["teachers"].tolist()),
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
-        raise DataError(f"{path} is no file of `sgseg-train teach`: {error}") from None
+        raise DataError(f"{path} is not a file of `sgseg-train teach`: {error}") from None

@@ -174,7 +174,7 @@ class WebSender:
                 f"{self._name} cannot serve now ({_status(response)})", _pause_seconds(response)
             )
         if 300 <= status < 400:  # also a login page does this, after a wrong password
-            why = f"{self._name} redirects ({_status(response)}); results do not follow; set url to the new address"
+            why = f"{self._name} redirects ({_status(response)}), and results do not follow; set url to the new place"
             raise self._pause(why, _REFUSED_PAUSE_SECONDS)
         self._access_granted = status != _UNKNOWN
         if status == _UNKNOWN:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -10,9 +11,11 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from node.association_requests import read_tidied
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable, SgsegError
 from sgseg_dicom.result_kinds import NOT_JUDGED
@@ -23,6 +26,44 @@ _DUPLICATE = 0x0111  # our UIDs are derived from the image's, so the peer alread
 _SLOWEST_BYTES_PER_SECOND = 125_000
 """A network of 1 Mbit/s: the time limit of pynetdicom for a response begins before the object is sent."""
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
+# A-ABORT source and reason (PS3.8 table 9-26).
+_PROVIDER = 2
+_ABORTED_BY = {0: "its application", _PROVIDER: "its DICOM protocol layer"}
+_ABORT_REASONS = {
+    0: "no reason given",
+    1: "unrecognized PDU",
+    2: "unexpected PDU",
+    4: "unrecognized PDU parameter",
+    5: "unexpected PDU parameter",
+    6: "invalid PDU parameter",
+}
+
+
+@dataclass
+class _Heard:
+    """
+    What a destination did before there was an association.
+
+    Attributes:
+        connected: it took the connection.
+        unreadable: why its response could not be read; "" where it could, or there was none.
+        aborted: by whom, and why, it says that it aborted; "" where it did not.
+    """
+
+    connected: bool = False
+    unreadable: str = ""
+    aborted: str = ""
+
+    def note_unreadable(self, _answer: bytes, why: str) -> None:
+        """Keep why an answer could not be read."""
+        self.unreadable = why
+
+    def note_pdu(self, event: evt.Event) -> None:
+        """Keep what an A-ABORT says."""
+        if isinstance(event.pdu, A_ABORT_RQ):
+            self.aborted = _ABORTED_BY.get(event.pdu.source or 0, "unknown source")
+            if event.pdu.source == _PROVIDER:
+                self.aborted += f", {_ABORT_REASONS.get(event.pdu.reason_diagnostic or 0, 'unknown reason')}"
 
 
 class DimseSender:
@@ -136,21 +177,25 @@ class DimseSender:
         ae.connection_timeout = self._connect_seconds
         ae.acse_timeout = self._answer_seconds
         ae.dimse_timeout = ae.network_timeout = self._answer_seconds + largest / _SLOWEST_BYTES_PER_SECOND
-        peer = self.destination
+        peer, heard = self.destination, _Heard()
         try:
             association = ae.associate(
                 peer.host,
                 peer.port,
                 contexts,
                 ae_title=peer.ae_title,
-                evt_handlers=[(evt.EVT_CONN_OPEN, self._tune), (evt.EVT_DATA_SENT, _acknowledge_quickly)],
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._tune, [heard]),
+                    (evt.EVT_PDU_RECV, heard.note_pdu),
+                    (evt.EVT_DATA_SENT, _acknowledge_quickly),
+                ],
             )
         except OSError as error:  # pynetdicom could not resolve the name of the host
             raise PeerUnavailable(
                 f"{self._name} is not found ({error.strerror or type(error).__name__}); check host and DNS"
             ) from error
         if not association.is_established:
-            raise self._no_association(association)
+            raise self._no_association(association, heard)
         try:
             yield association
             if association.is_established:
@@ -159,12 +204,11 @@ class DimseSender:
             if association.is_established:
                 association.abort()
 
-    def _no_association(self, association: Association) -> SgsegError:
+    def _no_association(self, association: Association, heard: _Heard) -> SgsegError:
         """Give the error that describes why there is no association."""
         response = association.acceptor.primitive
         if response is None:
-            why = "does not respond; check that it runs, its address and its port"
-            return PeerUnavailable(f"{self._name} {why}")
+            return PeerUnavailable(f"{self._name} {self._no_response(heard)}")
         if response.result == _PERMANENT:
             return PeerUnavailable(
                 f"{self._name} rejects the association ({response.reason_str}); check AE titles on both sides"
@@ -175,8 +219,23 @@ class DimseSender:
         offered = ", ".join(dict.fromkeys(names))  # each is offered twice
         return DeliveryRefused(f"{self._name} accepts none of the offered SOP classes ({offered})")
 
-    def _tune(self, event: evt.Event) -> None:
-        """Set a time limit for every send and receive, and send small messages at once."""
+    def _no_response(self, heard: _Heard) -> str:
+        """Say what came instead of a response to the association request, and what to look at."""
+        if not heard.connected:
+            return "does not respond; check that it runs, its address and its port"
+        if heard.unreadable:
+            return f"responds to the association request with what is not DICOM ({heard.unreadable}); ask its maker"
+        if heard.aborted:
+            return f"aborts the association ({heard.aborted}); see its log, and check AE titles on both sides"
+        return (
+            "took the connection, but closed it or was silent instead of responding to the association request; see "
+            "its log, and check that a DICOM service without TLS listens at this port"
+        )
+
+    def _tune(self, event: evt.Event, heard: _Heard) -> None:
+        """Set a time limit for every send and receive, send small messages at once, and read responses tidied."""
+        heard.connected = True
+        read_tidied(event.assoc, on_unreadable=heard.note_unreadable)
         connection = _connection(event)
         connection.settimeout(self._answer_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

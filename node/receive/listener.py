@@ -24,7 +24,10 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from node.association_requests import calling_title, read_tidied
+from node.receive.command_sets import TidyCommands
 from node.receive.scp import Handler
+from sgseg_dicom.accepted_objects import SOP_CLASSES
 from sgseg_dicom.config import Receive
 
 log = structlog.get_logger(__name__)
@@ -98,14 +101,28 @@ class Listener(ThreadedAssociationServer):
 
 
 class _Connection(RequestHandler):
-    """Opens associations that read large pieces from the socket."""
+    """Opens associations that read large pieces from the socket, and what their peers send tidied."""
 
     def _create_association(self) -> Association:
         association = super()._create_association()
         reader = association.dul.socket
         limit = self.ae.maximum_pdu_size + _SLACK_BYTES
         reader.recv = partial(_receive, reader.socket, limit)  # type: ignore
+        read_tidied(association, on_unreadable=self._log_unreadable)
+        TidyCommands(association, known=SOP_CLASSES, on_refused=self._log_refused)
         return association
+
+    def _log_unreadable(self, request: bytes, why: str) -> None:
+        """Name who was turned away, before pynetdicom aborts: it tells nobody."""
+        log.warning(
+            "association_aborted",
+            peer=calling_title(request),
+            address=self.client_address[0],
+            detail=f"its association request cannot be read ({why}); correct the sender's settings or software",
+        )
+
+    def _log_refused(self, why: str) -> None:
+        log.warning("not_understood", address=self.client_address[0], detail=why)
 
 
 def _receive(connection: socket.socket, limit: int, count: int) -> bytearray:

@@ -26,10 +26,11 @@ from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Job, instance_key, job_id
 from node.store.acknowledgements import Acknowledged
-from node.store.content_digest import content_digest, same_data_set
+from node.store.content_digest import content_digest
 from node.store.fsync import storage, sync
 from node.store.quarantine import Quarantine
 from node.store.result_folder import ResultFolder
+from node.store.same_content import same_content
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
@@ -204,7 +205,7 @@ class Store:
             target = self.folder / "instances" / key[:2] / f"{key}.dcm"
             with self._naming:
                 conflicting = target.exists() and content_digest(target) != digest
-                if conflicting and same_data_set(target, temporary):
+                if conflicting and same_content(target, temporary):
                     conflicting, digest = False, content_digest(target)
                 identifier = job_id(sop_instance_uid, digest, conflicting=conflicting)
                 if conflicting:

@@ -10,6 +10,7 @@ from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
     Disposition,
+    InvalidDataset,
     InvalidResult,
     NotApplicable,
     SgsegError,
@@ -84,8 +85,10 @@ def require_processable(job: Job, *, deadly: bool) -> None:
 
 def outcome_of(error: SgsegError) -> Outcome:
     """Turn an error into the outcome of an image."""
-    if isinstance(error, ConflictingInstance):
-        ending = Ending.QUARANTINED
+    if isinstance(error, ConflictingInstance) or (
+        isinstance(error, InvalidDataset) and not error.names_image
+    ):
+        ending = Ending.QUARANTINED  # no report could say which image it is about
     elif error.disposition is Disposition.REJECT:
         ending = Ending.REJECTED
     else:

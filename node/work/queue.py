@@ -171,7 +171,7 @@ class Jobs:
             self._client.delete_workflow(entry.job.id, delete_children=True)
 
     def begun(self) -> list[str]:
-        """Give the ids of unfinished jobs that a worker has begun. Before a worker starts, these are an earlier one's."""
+        """Give the ids of unfinished jobs that a worker has begun; at the start of a worker: an earlier one."""
         return [row.workflow_id for row in self._unfinished(ANSWER) if row.recovery_attempts]
 
     def deaths(self, job_id: str) -> int:

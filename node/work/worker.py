@@ -112,9 +112,8 @@ class Worker:
 
         def answered() -> Outcome:
             if before := self._store.results.reusable_outcome(job.id):
-                self._store.quarantine.remove_results(
-                    job.id
-                )  # see AnotherAnswer: now the stored results are sent
+                # See AnotherAnswer: the stored results are sent now, and not the quarantined ones.
+                self._store.quarantine.remove_results(job.id)
                 return before
             require_processable(job, deadly=deadly)
             return self._made(job, started_at, seconds)
@@ -203,7 +202,8 @@ class Worker:
         outcome = outcome_of(error)
         if isinstance(error, InvalidResult) and error.objects:
             outcome = self._quarantined(job, error, outcome)
-        elif not outcome.again:  # how this image ended is no longer what an earlier attempt quarantined
+        elif not outcome.again:
+            # Quarantined results of an earlier attempt are no longer how this image ended.
             self._attempt(job.id, lambda: self._store.quarantine.remove_results(job.id))
         # A quarantined image has the UID of another image. A report would seem to speak of that one.
         if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
@@ -237,11 +237,12 @@ class Worker:
         return replace(outcome, detail=f"{outcome.detail}; {where}")
 
     def _send(self, job_id: str, destination: str) -> None:
-        sender, files = self._senders.get(destination), self._store.results.files_for(job_id, destination)
+        sender = self._senders.get(destination)
         if sender is None:
             raise DeliveryRefused(
                 f"no [[destination]] is named {destination} any more; add it again, then `sgseg-node requeue`"
             )
+        files = self._store.results.files_for(job_id, destination)
         if files is None:
             raise DeliveryRefused(f"the results of {job_id} are deleted; see [store] keep_days")
         sender.send(files)

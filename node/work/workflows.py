@@ -120,7 +120,7 @@ class Workflows:
         """
         Continue workflows that the database lists as in work, but that nothing runs.
 
-        A full disk ends a workflow when a step cannot be recorded. DBOS searches for those only at its launch.
+        A full disk ends a workflow when a step cannot be recorded. DBOS looks for such workflows only at its launch.
         """
         idle: set[str] = set()
         while not self._stopped.wait(self.resume_seconds):

@@ -24,6 +24,14 @@ _BLOCK = 16
 _END_SHARE = 0.004
 """Share of the range of values that counts as its darkest or brightest end: one step of 8 bits."""
 
+SURE_OF_SIDE = 2.5
+"""
+Natural log odds against "mirrored" from which the image tells its sides: at most 1 % of mirrored films reach it.
+
+Measured on 2,914 films (QaTa-COV19 valid, normals valid, JSRT, NIH, Cohen) and their mirror images: 0.96 % of the
+mirrored ones reach it (of 1,485 films from outside of QaTa-COV19 0.27 %), and 87.3 % of the others.
+"""
+
 _TURNED = (
     "shown as Patient Orientation says, or as it is stored where that is absent, {looks}; correct the image or its "
     "Patient Orientation at the modality and send again"
@@ -109,19 +117,29 @@ class ImageCheck(Protocol):
         ...
 
 
-def require_upright_chest(model_input: ModelInput, *, image_check: ImageCheck) -> None:
+def require_upright_chest(
+    model_input: ModelInput, *, image_check: ImageCheck, sides_are_stated: bool = True
+) -> None:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.
 
+    Where the header says nothing of the sides (not *sides_are_stated*), the image must tell them surely.
+
     Raises:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
-            "upside-down", "cut-off" or "mirrored".
+            "upside-down", "cut-off", "mirrored" or "side-unknown".
     """
     signs = signs_of(model_input.pixels, image_check=image_check, padding=model_input.padding)
     sign = worst_sign(signs, image_check.limits)
     if sign is not None:
         reason, text = _REASONS[sign]
         raise NotApplicable(text, reason=reason)
+    if not sides_are_stated and signs["mirrored"] > -SURE_OF_SIDE:
+        raise NotApplicable(
+            "no orientation, view or laterality is stated, and the image does not tell surely which side is which; "
+            "state Patient Orientation at the modality and send again, or judge it by eye alone",
+            reason=RefusalReason.SIDE_UNKNOWN,
+        )
 
 
 def signs_of(

@@ -44,7 +44,7 @@ class Item:
         found = self.all(name)
         return found[0] if len(found) == 1 else None
 
-    def said(self, name: Code) -> str:
+    def text_under(self, name: Code) -> str:
         """Give the text of the one child with this concept name; "" where there is not exactly one."""
         child = self.only(name)
         return child.text if child else ""
@@ -59,11 +59,11 @@ class Item:
 def content_of(ds: Dataset, path: str = "") -> Item:
     """Read an item and everything under it; a root is an item too."""
     kind = text(ds, "ValueType")
-    children, seen = [], dict[str, int]()
+    children, counts = [], dict[str, int]()
     for child in items(ds, "ContentSequence"):
         name = code(child, "ConceptNameCodeSequence")[0] or text(child, "ValueType")
-        seen[name] = seen.get(name, 0) + 1
-        place = f"{path}/{name}[{seen[name]}]" if path else f"{name}[{seen[name]}]"
+        counts[name] = counts.get(name, 0) + 1
+        place = f"{path}/{name}[{counts[name]}]" if path else f"{name}[{counts[name]}]"
         children.append(content_of(child, place))
     return Item(
         path=path,

@@ -118,7 +118,7 @@ def _draft(ds: Dataset) -> Iterator[Broken]:
         for item in items(ds, "ContributingEquipmentSequence")
         if text(item, "Manufacturer") == text(ds, "Manufacturer")
     ]
-    if not any("draft" in said.lower() for said in ours):
+    if not any("draft" in description.lower() for description in ours):
         yield Rule.DRAFT, f"{_OUR_EQUIPMENT}.ContributionDescription"
     if not text(ds, "SeriesDescription"):
         yield Rule.DRAFT, "SeriesDescription"
@@ -137,7 +137,7 @@ def references_source(references: list[Dataset], case: Case) -> bool:
     return any(referenced(item) == source for item in references)
 
 
-def names_other_side(said: str, side: str) -> bool:
+def names_other_side(label: str, side: str) -> bool:
     """Whether a label says, in English, the other side than *side* ("right" or "left"), or both."""
-    words = set(re.findall(r"[a-z]+", said.lower()))
+    words = set(re.findall(r"[a-z]+", label.lower()))
     return ({"left": "right", "right": "left"}[side]) in words

@@ -57,13 +57,13 @@ def group(about: Group, equipment: Equipment, segments: Segments, case: Case) ->
     template = [text(item, "TemplateIdentifier") for item in items(about.item.ds, "ContentTemplateSequence")]
     if template != ["1410" if about.is_region else "1501"]:
         yield Rule.GROUP_TEMPLATE, path
-    tracking_uid, name = about.item.said(v.TRACKING_UID), about.item.said(v.TRACKING_ID)
+    tracking_uid, name = about.item.text_under(v.TRACKING_UID), about.item.text_under(v.TRACKING_ID)
     if not name or not is_derived(tracking_uid):
         yield Rule.GROUP_TRACKING, path
     if about.side and names_other_side(name, about.side.word):
         yield Rule.SIDE_WORD, f"{path}/{v.TRACKING_ID[0]}"
-    said = about.item.said(v.ALGORITHM_NAME), about.item.said(v.ALGORITHM_VERSION)
-    if said != (equipment.model, equipment.version):
+    algorithm = about.item.text_under(v.ALGORITHM_NAME), about.item.text_under(v.ALGORITHM_VERSION)
+    if algorithm != (equipment.model, equipment.version):
         yield Rule.GROUP_ALGORITHM, path
     if about.is_region:
         yield from _region(about, segments, case)
@@ -196,7 +196,7 @@ def _segment(reference: Item, about: Group, segments: Segments) -> Iterator[Brok
         if not found:
             yield Rule.SEGMENT_EXISTS, reference.path
         for segment in found:
-            if segment.tracking_uid != about.item.said(v.TRACKING_UID):
+            if segment.tracking_uid != about.item.text_under(v.TRACKING_UID):
                 yield Rule.SEGMENT_TRACKING, about.item.path
             if segment.side is not about.side:
                 yield Rule.SEGMENT_SIDE, about.item.path

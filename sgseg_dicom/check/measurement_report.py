@@ -8,8 +8,9 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code
 from sgseg_dicom.check.case import Case, equipment_of
 from sgseg_dicom.check.content_tree import Item
-from sgseg_dicom.check.measurement_groups import Group, Segments, group, groups_of
+from sgseg_dicom.check.measurement_groups import Group, group, groups_of
 from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.check.structured_report import document, evidence_of, has_root
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits, zones_of
@@ -42,7 +43,7 @@ def _together(sr: Dataset, groups: list[Group], segments: Segments) -> Iterator[
     evidence = {uid for _, uid in evidence_of(sr)}
     for uid, several in segments.items():
         for segment in several:
-            tracked = [g for g in groups if g.item.said(v.TRACKING_UID) == segment.tracking_uid]
+            tracked = [g for g in groups if g.item.text_under(v.TRACKING_UID) == segment.tracking_uid]
             drawn, referenced = any(g.outlines for g in tracked), any(g.segments for g in tracked)
             if not drawn or (uid in evidence and not referenced):
                 yield Rule.SEGMENT_REPORTED, f"{v.IMAGING_MEASUREMENTS[0]}, segment {segment.number}"
@@ -101,10 +102,10 @@ def _lung(
     side: Laterality, judged: dict[Zone, Code], marked: bool, sentence: ZoneBits | None, path: str
 ) -> Iterator[Broken]:
     """Check that zones, sentence and mask say the same of a lung, or Undetermined."""
-    said = [judged[zone] for zone in ZONES if zone.laterality is side]
+    judgements = [judged[zone] for zone in ZONES if zone.laterality is side]
     named = sentence and [bit for zone, bit in zip(ZONES, sentence, strict=True) if zone.laterality is side]
     where = f"{path}, {side.word} lung"
-    unsure = [judgement == v.UNDETERMINED for judgement in said]
+    unsure = [judgement == v.UNDETERMINED for judgement in judgements]
     if named is not None and any(named) != marked:
         if not all(unsure):
             yield Rule.UNDETERMINED_LUNG, where
@@ -117,9 +118,9 @@ def _lung(
     elif any(doubt and bit for doubt, bit in zip(unsure, named, strict=True)):
         yield Rule.UNDETERMINED_ZONE, where
         return
-    if (v.PRESENT in said) != marked:
+    if (v.PRESENT in judgements) != marked:
         yield Rule.ZONES_AND_MASK, where
-    if named is not None and named != [judgement == v.PRESENT for judgement in said]:
+    if named is not None and named != [judgement == v.PRESENT for judgement in judgements]:
         yield Rule.SENTENCE_AND_ZONES, where
 
 

@@ -98,8 +98,8 @@ def _segment(segment: Segment, equipment: Equipment) -> Iterator[Broken]:
         yield Rule.SEGMENT_TRACKED, "TrackingUID"
     if text(ds, "RecommendedDisplayCIELabValue").count("\\") != 2:
         yield Rule.SEGMENT_COLOUR, "RecommendedDisplayCIELabValue"
-    told = text(ds, "SegmentDescription")
-    if not equipment.model or equipment.model not in told or equipment.version not in told:
+    description = text(ds, "SegmentDescription")
+    if not equipment.model or equipment.model not in description or equipment.version not in description:
         yield Rule.SEGMENT_TOLD, "SegmentDescription"
     for keyword in ("SegmentLabel", "TrackingID"):
         if segment.side and names_other_side(text(ds, keyword), segment.side.word):
@@ -108,18 +108,18 @@ def _segment(segment: Segment, equipment: Equipment) -> Iterator[Broken]:
 
 def _algorithm(segment: Dataset, equipment: Equipment) -> Iterator[Broken]:
     place = "SegmentationAlgorithmIdentificationSequence"
-    told = items(segment, place)
-    said = [
+    coded = items(segment, place)
+    stated = [
         (
             text(item, "AlgorithmSource"),
             text(item, "AlgorithmName"),
             text(item, "AlgorithmVersion"),
             code(item, "AlgorithmFamilyCodeSequence"),
         )
-        for item in told
+        for item in coded
     ]
     meant = (equipment.manufacturer, equipment.model, equipment.version, v.ARTIFICIAL_INTELLIGENCE)
-    if said != [meant]:
+    if stated != [meant]:
         yield Rule.SEGMENT_ALGORITHM, place
     if text(segment, "SegmentAlgorithmType") != "AUTOMATIC":
         yield Rule.SEGMENT_ALGORITHM, "SegmentAlgorithmType"
@@ -161,8 +161,10 @@ def _source(seg: Dataset, case: Case) -> Iterator[Broken]:
 def _segment_of_each_frame(seg: Dataset) -> list[int]:
     """Give the Referenced Segment Number of each frame; -1 where it does not name one."""
     named = []
-    for told in _of_each_frame(seg, "SegmentIdentificationSequence"):
-        named.append(int(number(told[0], "ReferencedSegmentNumber")) if len(told) == 1 else -1)
+    for items_of_frame in _of_each_frame(seg, "SegmentIdentificationSequence"):
+        named.append(
+            int(number(items_of_frame[0], "ReferencedSegmentNumber")) if len(items_of_frame) == 1 else -1
+        )
     return named
 
 

@@ -26,9 +26,9 @@ def document(sr: Dataset, root: Item, segments: Segments, case: Case) -> Iterato
             yield Rule.SR_STATE, keyword
     equipment = equipment_of(sr)
     yield from _observer(root, equipment)
-    words = [item.text for item in root.walk() if item.type == "TEXT"]
-    told = any(equipment.model in said and equipment.version in said for said in words)
-    if not equipment.model or not told:
+    texts = [item.text for item in root.walk() if item.type == "TEXT"]
+    named = any(equipment.model in words and equipment.version in words for words in texts)
+    if not equipment.model or not named:
         yield Rule.SR_ALGORITHM_TOLD, "ContentSequence"
     yield from _references(sr, root, segments, case)
 
@@ -62,7 +62,7 @@ def _observer(root: Item, equipment: Equipment) -> Iterator[Broken]:
         (v.OBSERVER_MANUFACTURER, equipment.manufacturer),
         (v.OBSERVER_MODEL, equipment.model),
     ):
-        if root.said(name) != meant or not meant:
+        if root.text_under(name) != meant or not meant:
             yield Rule.SR_OBSERVER, name[0]
 
 

@@ -17,8 +17,8 @@ _JUDGING = (
     *v.JUDGEMENTS,
     *(v.NORMAL, v.INFECTION, v.WITHOUT_FINDINGS, v.WITH_FINDINGS, v.NONE_SUCCEEDED),
 )
-_SAID = {True: "signs of infection", False: "no signs of infection"}
-_WORDS = {v.PRESENT: _SAID[True], v.ABSENT: _SAID[False], v.UNDETERMINED: "undetermined"}
+_WORD_OF = {True: "signs of infection", False: "no signs of infection"}
+_WORDS = {v.PRESENT: _WORD_OF[True], v.ABSENT: _WORD_OF[False], v.UNDETERMINED: "undetermined"}
 _ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_WORDS.values())})")
 _STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
 _NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
@@ -31,15 +31,15 @@ def words(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
     if not has_root(root, v.TEXT_REPORT, "2000"):
         yield Rule.SR_ROOT, "ConceptNameCodeSequence"
     if any(item.name in _STATUS for item in root.walk()):
-        yield from _answer(root)
+        yield from _not_judged(root)
     else:
         yield from _findings(root, segments, case)
 
 
-def _answer(root: Item) -> Iterator[Broken]:
-    said = [item for item in root.walk() if item.name in _STATUS]
-    states = [item.code for item in said if item.name == v.NOT_JUDGED_STATUS]
-    reasons = [item.code for item in said if item.name == v.NOT_JUDGED_REASON]
+def _not_judged(root: Item) -> Iterator[Broken]:
+    stated = [item for item in root.walk() if item.name in _STATUS]
+    states = [item.code for item in stated if item.name == v.NOT_JUDGED_STATUS]
+    reasons = [item.code for item in stated if item.name == v.NOT_JUDGED_REASON]
     if states not in ([v.FAILED], [v.NOT_ATTEMPTED]) or len(reasons) != 1 or not all(reasons[0]):
         yield Rule.ANSWER_CODED, v.NOT_JUDGED_STATUS[0]
     english = _language(root)[0].startswith("en")
@@ -49,15 +49,15 @@ def _answer(root: Item) -> Iterator[Broken]:
             yield Rule.ANSWER_SILENT, item.path
 
 
-def _reads_as_judged(said: str, *, english: bool) -> bool:
+def _reads_as_judged(words: str, *, english: bool) -> bool:
     """Whether words say a location report, or "normal" without a "not"; other languages' are not understood."""
-    plain = said.lower()
+    plain = words.lower()
     if NO_INFECTION.rstrip(".") in plain:
         return True
     if english and _NORMAL.search(plain) and not _NOT.search(plain):
         return True
     try:
-        zones_of(said)
+        zones_of(words)
     except SgsegError:
         return False
     return True
@@ -65,27 +65,27 @@ def _reads_as_judged(said: str, *, english: bool) -> bool:
 
 def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
     sections = root.all(v.FINDINGS_SECTION)
-    said = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
-    if len(said) < 1 + len(ZONES):
+    lines = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
+    if len(lines) < 1 + len(ZONES):
         yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
         return
     where = f"{sections[0].path}/{v.FINDINGS_SECTION[0]}"
     sentences = _sentences(_language(root), case)
-    if sentences and said[0] not in sentences:
+    if sentences and lines[0] not in sentences:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
     if _language(root)[0] == "en":  # the words of other languages are not understood
-        yield from _english(said, segments, case, where)
+        yield from _english(lines, segments, case, where)
 
 
-def _english(said: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
+def _english(lines: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
     """Check that sentence, zones, mask and the coded report say the same of a lung in words, or undetermined."""
     try:
-        sentence = dict(zip(ZONES, zones_of(said[0]), strict=True))
+        sentence = dict(zip(ZONES, zones_of(lines[0]), strict=True))
     except SgsegError:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
         return
     judged = {
-        Zone(Laterality[m[1].upper()], Level(m[2])): m[3] for line in said if (m := _ZONE.fullmatch(line))
+        Zone(Laterality[m[1].upper()], Level(m[2])): m[3] for line in lines if (m := _ZONE.fullmatch(line))
     }
     if set(judged) != set(ZONES):
         yield Rule.TEXT_FINDINGS, where
@@ -97,10 +97,10 @@ def _english(said: list[str], segments: Segments, case: Case, where: str) -> Ite
         disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
         unsure = set(words) == {"undetermined"} and (disagree or not segments)
         # A region may reach further zones than are named.
-        as_said = (side in marked or not segments) and any(sentence[zone] for zone in zones)
+        named = (side in marked or not segments) and any(sentence[zone] for zone in zones)
         fits = [
-            said == _SAID[sentence[zone]] or (as_said and said == "undetermined" and not sentence[zone])
-            for zone, said in zip(zones, words, strict=True)
+            word == _WORD_OF[sentence[zone]] or (named and word == "undetermined" and not sentence[zone])
+            for zone, word in zip(zones, words, strict=True)
         ]
         as_coded = all(
             coded.get(zone, judged[zone]) == judged[zone] for coded in _coded(case) for zone in zones
@@ -113,13 +113,13 @@ def _coded(case: Case) -> Iterator[dict[Zone, str]]:
     """Give what each coded report says of the zones, in the words of the text."""
     for root in case.contents.values():
         evaluations = root.only(v.EVALUATIONS)
-        said = evaluations.all(v.INFECTION) if evaluations else []
-        yield {zone: _WORDS[item.code] for item in said if (zone := zone_of(item)) and item.code in _WORDS}
+        judged = evaluations.all(v.INFECTION) if evaluations else []
+        yield {zone: _WORDS[item.code] for item in judged if (zone := zone_of(item)) and item.code in _WORDS}
 
 
 def _language(root: Item) -> tuple[str, str]:
-    told = root.only(v.LANGUAGE)
-    return told.code if told else ("", "")
+    language = root.only(v.LANGUAGE)
+    return language.code if language else ("", "")
 
 
 def _sentences(language: tuple[str, str], case: Case) -> set[str]:
@@ -127,7 +127,7 @@ def _sentences(language: tuple[str, str], case: Case) -> set[str]:
     found = set()
     for root in case.contents.values():
         evaluations = root.only(v.EVALUATIONS)
-        said = evaluations.all(v.FINDING) if evaluations else []
-        if said and _language(root) == language:
-            found.add(said[0].text)
+        findings = evaluations.all(v.FINDING) if evaluations else []
+        if findings and _language(root) == language:
+            found.add(findings[0].text)
     return found

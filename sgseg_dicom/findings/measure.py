@@ -20,10 +20,9 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Where padding surrounds the image, all is told of the image alone: its middle, its heights. Nothing is marked in
-    the padding. Neither zones nor mask are corrected by the other: a zone without a
-    mask stays in the sentence, and a zone that the mask reaches and the sentence does not name is no longer called
-    free (`Finding.judgement_of`).
+    Where padding surrounds the image, middle and heights are those of the image alone, and nothing is marked in the
+    padding. Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence, and a
+    zone that the mask reaches and the sentence does not name is no longer called free (`Finding.judgement_of`).
     """
     extent = radiograph.extent
     shown = mask_on_display(prediction, extent.shape)

@@ -1,11 +1,11 @@
 """
-Which of a lung's zones its marked region reaches, as far as the height in the image can tell.
+Which of a lung's zones its marked region reaches, as far as the height in the image shows it.
 
-A zone's bounds are not in the image, and the zones overlap in height. So only what is nearly sure is said. In the
+A zone's bounds are not in the image, and the zones overlap in height. So only what is nearly sure is reported. In the
 train images of QaTa-COV19, 10,380 lungs with a region drawn by experts, the caption names the upper zone in 97 % of
 the lungs whose region has 0.5 % of the image in the topmost 27 % of its rows; the lower zone in 98 % of those that
 have 0.2 % of it below 58 % of the rows; and the middle one in 95 % of those that reach both and have 1 % of it
-between 42 and 56 % of the rows (training/LOG.md). No single band tells the middle zone.
+between 42 and 56 % of the rows (training/LOG.md). No single band shows the middle zone.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """
-Segmenter: ModelInput -> Prediction, from many threads at once; whatever waits is one batch.
+Segmenter: ModelInput -> Prediction, callable from many threads at once. All inputs that wait become one batch.
 
-`sgseg_dicom.inference.network` judges the batches; the segmenter is the only holder of device state.
+`sgseg_dicom.inference.network` judges the batches. Nothing else holds state of the device.
 """
 
 import queue
@@ -18,15 +18,17 @@ from sgseg_dicom.model_records import ModelInput, Prediction
 from sgseg_dicom.preprocess import INPUT_SIZE
 
 MAX_BATCH = {"cuda": 64, "cpu": 4}
-"""Images in one batch at most: a GPU is filled, and a CPU gains nothing but latency from more."""
+"""Most images in one batch: enough to fill a GPU. On a CPU larger batches only make each image wait longer."""
 
 
 class Segmenter:
     """
-    Many threads in, one device thread: what waits while a batch runs becomes the next batch.
+    Takes inputs from many threads, and judges them on one device thread.
+
+    The inputs that wait while a batch runs become the next batch.
 
     Attributes:
-        algorithm: who judges.
+        algorithm: name, version and digest of the weights.
     """
 
     def __init__(self, network: Network) -> None:
@@ -41,24 +43,24 @@ class Segmenter:
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         """
-        Judge one image; blocks until its batch is done.
+        Judge one image. The call returns when its batch is done.
 
         Raises:
             InferenceError: the device failed, or the segmenter was closed.
         """
         future: Future[Prediction] = Future()
-        with self._closing:  # nothing may come behind the end: nobody would answer it
+        with self._closing:  # nothing may be put behind the end: it would never be judged
             if self._closed:
                 raise InferenceError("the segmenter is closed")
             self._waiting.put((model_input, future))
         return future.result()
 
     def warm_up(self) -> None:
-        """Judge a blank image: the first pass compiles and allocates, and no patient should wait for it."""
+        """Judge a blank image: the first run compiles and allocates, and no patient should wait for that."""
         self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
 
     def close(self) -> None:
-        """Finish what waits, then stop the device thread."""
+        """Judge the inputs that wait, then stop the device thread."""
         with self._closing:
             self._closed = True
             self._waiting.put(None)
@@ -67,7 +69,7 @@ class Segmenter:
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch, last = self._drain(first)
-            # A future of its own carries whatever is raised, defects included, to everybody in the batch.
+            # This future hands any exception, also a defect, to all callers of the batch.
             run: Future[list[Prediction]] = self._device.submit(
                 self._network.judge, [model_input for model_input, _ in batch]
             )

@@ -1,4 +1,4 @@
-"""What results say to their readers, in the reader's language. Pure but for the language file, read at first use."""
+"""The texts of results in the reader's language. Pure but for the language file, which is read at first use."""
 
 import math
 import tomllib
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sgseg_dicom.attributes import text_of
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
@@ -57,37 +56,37 @@ class Language:
         template = self._grammar.sentence
         lungs = {side: phrase for side in Laterality if (phrase := self._lung(zones, side))}
         if not lungs:
-            return self._said(template.none)
+            return self._written(template.none)
         count = getattr(self._grammar.count, _COUNTS[sum(map(bool, zones)) - 1])
         if len(lungs) == 1:
-            return self._said(template.one_lung, count=count, lung=next(iter(lungs.values())))
+            return self._written(template.one_lung, count=count, lung=next(iter(lungs.values())))
         right, left = lungs[Laterality.RIGHT], lungs[Laterality.LEFT]
-        return self._said(template.both_lungs, count=count, right=right, left=left)
+        return self._written(template.both_lungs, count=count, right=right, left=left)
 
     def zone(self, zone: Zone) -> str:
         """Name a zone, for example "right upper zone"."""
-        return self._said(getattr(self._table("zone", zone.laterality), zone.level.value))
+        return self._written(getattr(self._table("zone", zone.laterality), zone.level.value))
 
     def zone_statement(self, zone: Zone, judgement: str) -> str:
         """Say that a zone is "present" (infected), "absent" or "undetermined"."""
         words = self._grammar.judgement
-        return self._said(words.statement, zone=self.zone(zone), judgement=getattr(words, judgement))
+        return self._written(words.statement, zone=self.zone(zone), judgement=getattr(words, judgement))
 
     def region_name(self, side: Laterality, part: int = 1) -> str:
         """Name a lung's region, for example "Infected region, right lung"; further parts by their number."""
-        name = self._said(self._side(side).region)
-        return self._said(self._grammar.region.part, region=name, number=part) if part > 1 else name
+        name = self._written(self._side(side).region)
+        return self._written(self._grammar.region.part, region=name, number=part) if part > 1 else name
 
     def region_extent(self, region: LungRegion, radiograph: Radiograph) -> str:
         """Say how large a region is: its share of the image, and square millimetres with their plane."""
         words = self._grammar.region
-        said = {"region": self.region_name(region.laterality), "percent": self.percent(region.area_share)}
+        size = {"region": self.region_name(region.laterality), "percent": self.percent(region.area_share)}
         if region.area_mm2 is None:
-            return self._said(words.share, **said)
+            return self._written(words.share, **size)
         template = (
             words.share_and_area_at_detector if radiograph.spacing_at_detector else words.share_and_area
         )
-        return self._said(template, area=self._number(region.area_mm2, decimals=0), **said)
+        return self._written(template, area=self._number(region.area_mm2, decimals=0), **size)
 
     def percent(self, share: float) -> str:
         """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
@@ -102,82 +101,94 @@ class Language:
     @property
     def whole_image(self) -> str:
         """Name what a statement is about that concerns no region."""
-        return self._said(self._grammar.region.whole_image)
+        return self._written(self._grammar.region.whole_image)
 
     @property
     def draft(self) -> str:
         """Say "draft, not for diagnosis" as short as a label."""
-        return self._said(self._grammar.remark.draft)
+        return self._written(self._grammar.remark.draft)
 
     def warning(self, algorithm: Algorithm) -> str:
         """Say that this is a draft, whose, and what it is not for."""
-        return self._said(self._grammar.remark.warning, algorithm=algorithm.name, version=algorithm.version)
+        return self._written(
+            self._grammar.remark.warning, algorithm=algorithm.name, version=algorithm.version
+        )
 
     @property
     def limits(self) -> str:
-        """Say what was looked for, and that nothing else was judged."""
-        return self._said(self._grammar.remark.limits)
+        """Say what the model detects, and that nothing else was judged."""
+        return self._written(self._grammar.remark.limits)
 
     def disagreement(self, side: Laterality) -> str:
         """Say that the sentence and the outlines contradict each other about a lung."""
-        return self._said(self._side(side).disagreement)
+        return self._written(self._side(side).disagreement)
 
     def doubts(self, finding: Finding) -> list[str]:
         """Say of each lung what sentence and marked region contradict each other in."""
-        said = []
+        texts = []
         for side in Laterality:
             if finding.disagrees_on(side):
-                said.append(self.disagreement(side))
+                texts.append(self.disagreement(side))
             elif finding.exceeds_sentence(side):
-                said.append(self.excess(side))
-        return said
+                texts.append(self.excess(side))
+        return texts
 
     def excess(self, side: Laterality) -> str:
         """Say that a lung's outlines reach a zone that the sentence leaves out."""
-        return self._said(self._side(side).excess)
+        return self._written(self._side(side).excess)
 
     @property
     def possible_assumptions(self) -> list[str]:
-        """All that `assumptions` may say."""
+        """All that `assumptions` and `caution` may say."""
         remark = self._grammar.remark
-        return [self._said(remark.sides_by_the_middle), self._said(remark.orientation_unknown)]
+        texts = [remark.sides_by_the_middle, remark.orientation_unknown, remark.side_by_look]
+        return [self._written(text) for text in texts if text is not None]
 
     def assumptions(self, radiograph: Radiograph) -> list[str]:
-        """Say what was taken for granted about the sides."""
-        by_the_middle, unknown = self.possible_assumptions
-        said = [by_the_middle]
-        if not text_of(radiograph.header, "PatientOrientation").strip("\\ "):
-            said.append(unknown)
-        return said
+        """Say what was assumed about the sides, but for what `caution` says."""
+        by_the_middle, unknown = self.possible_assumptions[:2]
+        texts = [by_the_middle]
+        if not radiograph.display.orientation.stated and not self.caution(radiograph):
+            texts.append(unknown)
+        return texts
+
+    def caution(self, radiograph: Radiograph) -> list[str]:
+        """Say what must be read before the finding: that nothing but the image's look tells its sides."""
+        if radiograph.display.sides_are_stated:
+            return []
+        remark = self._grammar.remark
+        return [self._written(remark.side_by_look or remark.orientation_unknown)]
 
     @property
     def nominal_geometry(self) -> str:
         """Say that the SEG's geometry is no measurement."""
-        return self._said(self._grammar.remark.nominal_geometry)
+        return self._written(self._grammar.remark.nominal_geometry)
 
     def title(self, kind: Kind) -> str:
         """Describe the series of one kind of result, at most 64 characters."""
-        return self._said(getattr(self._grammar.title, kind.value.replace("-", "_")))
+        return self._written(getattr(self._grammar.title, kind.value.replace("-", "_")))
 
     @property
     def seg_content(self) -> str:
         """Describe the SEG's content, at most 64 characters."""
-        return self._said(self._grammar.title.seg_content)
+        return self._written(self._grammar.title.seg_content)
 
     @property
-    def answer_title(self) -> str:
-        """Describe the series of the answer for an image that was not judged, at most 64 characters."""
-        return self._said(self._grammar.title.answer)
+    def not_judged_title(self) -> str:
+        """Describe the series of the report that an image was not judged, at most 64 characters."""
+        return self._written(self._grammar.title.answer)
 
     def not_judged(self, reason: str) -> str:
         """Say that an image was not judged and why; *reason* is that of `NotApplicable`, for example "child"."""
         reasons = self._grammar.reason
-        return self._said(self._grammar.answer.not_judged, reason=reasons.get(reason, reasons[OTHER_REASON]))
+        return self._written(
+            self._grammar.answer.not_judged, reason=reasons.get(reason, reasons[OTHER_REASON])
+        )
 
     @property
     def failed(self) -> str:
         """Say that the software failed on an image."""
-        return self._said(self._grammar.answer.failed)
+        return self._written(self._grammar.answer.failed)
 
     @property
     def _grammar(self) -> Grammar:
@@ -198,7 +209,7 @@ class Language:
         ]
         return getattr(self._table("lung", side), "_".join(levels)) if levels else ""
 
-    def _said(self, template: str, **values: object) -> str:
+    def _written(self, template: str, **values: object) -> str:
         text = template.format(**values)
         return to_ascii(text, self._grammar.ascii) if self.plain_ascii else text
 
@@ -283,29 +294,31 @@ def _require_ascii(words: Grammar, path: Path) -> None:
 
 
 def _require_short(language: Language) -> None:
-    """All that is said under an image stands in one text of a presentation state, at most SHORT_TEXT characters."""
+    """A presentation state holds all texts under an image in one, of at most SHORT_TEXT characters."""
     sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
     doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
-    said = " ".join([max(sentences, key=len), *doubts, language.limits, *language.possible_assumptions])
-    if len(said) > SHORT_TEXT:
+    by_the_middle, *of_the_sides = language.possible_assumptions  # of the latter one is said
+    assumed = (by_the_middle, max(of_the_sides, key=len))
+    longest = " ".join([max(sentences, key=len), *doubts, language.limits, *assumed])
+    if len(longest) > SHORT_TEXT:
         raise ConfigError(
-            f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(said)} "
+            f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(longest)} "
             f"characters together; at most {SHORT_TEXT} go out, shorten [remark] or the lungs' doubts"
         )
 
 
 def _require_distinct(language: Language) -> None:
     """No two findings may read the same: it would be a phrase that was copied and not changed."""
-    said: dict[str, int] = {}
+    first: dict[str, int] = {}
     for index in range(REPORT_COUNT):
         sentence = language.sentence(zones_at(index))
-        if sentence in said:
+        if sentence in first:
             one, other = (
                 ", ".join(zone.name for zone, present in zip(ZONES, zones_at(number), strict=True) if present)
-                for number in (said[sentence], index)
+                for number in (first[sentence], index)
             )
             raise ConfigError(
                 f"{language.path}: {sentence!r} is said of {one} and of {other}; give each phrase of "
                 "[count], [right_lung] and [left_lung] its own words"
             )
-        said[sentence] = index
+        first[sentence] = index

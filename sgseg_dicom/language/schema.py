@@ -106,7 +106,7 @@ class Zone(Section):
 
 
 class Side(Section):
-    """[right], [left]: what is said of one lung; *mark* is in every text about it, and in none about the other."""
+    """[right], [left]: texts about one lung; *mark* is in every text about it, and in none about the other."""
 
     mark: Text
     region: Annotated[str, AfterValidator(_Holds(longest=LONG_STRING - len(", 99")))]
@@ -141,11 +141,12 @@ class Remark(Section):
     limits: Text
     sides_by_the_middle: Text
     orientation_unknown: Text
+    side_by_look: Text | None = None  # language files of 0.3.0 lack it
     nominal_geometry: Text
 
 
 class Title(Section):
-    """[title]: descriptions of the series, by kind of result and of the answer; and of the SEG's content."""
+    """[title]: descriptions of the series, by kind of result; *answer* is that of the not-judged report."""
 
     seg: Short
     seg_content: Short
@@ -156,8 +157,8 @@ class Title(Section):
     answer: Short
 
 
-class Answer(Section):
-    """[answer]: for an image without a finding of any kind."""
+class NotJudged(Section):
+    """[answer]: for an image that was not judged."""
 
     not_judged: Annotated[str, AfterValidator(_Holds(("reason",)))]
     failed: Text
@@ -187,7 +188,7 @@ class Grammar(Section):
     region: Region
     remark: Remark
     title: Title
-    answer: Answer
+    answer: NotJudged
     reason: Annotated[
         dict[str, Text],
         AfterValidator(_has_other),

@@ -156,5 +156,5 @@ def _rt_detr(sizes: Preset, channels: list[int]) -> RTDetrConfig:
         num_denoising=0,
         anchor_image_size=None,
         eval_size=None,
-        attn_implementation="sdpa",  # type: ignore[call-arg]
+        attn_implementation="sdpa",
     )

@@ -1,4 +1,4 @@
-"""Display Shutter (PS3.3 C.7.6.11) -> which pixels a viewer shows: collimator blades and bright edges are hidden."""
+"""Display Shutter (PS3.3 C.7.6.11): what it hides, collimator blades and bright edges, no viewer shows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 from pydicom import Dataset
 
 from sgseg_dicom.attributes import numbers_of, text_of
+from sgseg_dicom.records import Shutter
 
 LEAST_SHOWN = 0.3
 """Share of the image that a shutter leaves open at least; one that hides more is of another image."""
@@ -16,13 +17,12 @@ _EDGES = (
 )
 _CIRCLE = ("CenterOfCircularShutter", "RadiusOfCircularShutter")
 _VERTICES = "VerticesOfThePolygonalShutter"
-SHUTTER_KEYWORDS = (*_EDGES, *_CIRCLE, _VERTICES)
-"""Numbers of the shapes, beside Shutter Shape (0018,1600)."""
+_KEYWORDS = ("ShutterShape", *_EDGES, *_CIRCLE, _VERTICES)
 
 
-def shown_by_shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+def shutter_of(header: Dataset, shape: tuple[int, int]) -> Shutter | None:
     """
-    Give bool (rows, columns) of the STORED grid, True where the image is shown; None where no shutter hides any.
+    Find what the shutter hides in a stored grid of *shape* (Rows, Columns); None where it hides nothing.
 
     A pixel is shown where every shape that Shutter Shape (0018,1600) names shows it. Pixels are counted from 1, and
     those on an edge are shown. A shape whose numbers are missing hides nothing, nor does a shutter that leaves open
@@ -35,7 +35,13 @@ def shown_by_shutter(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool
     for name in named.split("\\"):
         if (one := _SHAPES.get(name, _nothing)(header, shape)) is not None:
             shown &= one
-    return None if shown.all() or shown.mean() < LEAST_SHOWN else shown
+    if shown.all() or shown.mean() < LEAST_SHOWN:
+        return None
+    stated = Dataset()
+    for keyword in _KEYWORDS:
+        if keyword in header:
+            stated[keyword] = header[keyword]
+    return Shutter(hidden=~shown, stated=stated)
 
 
 def _nothing(header: Dataset, shape: tuple[int, int]) -> NDArray[np.bool_] | None:

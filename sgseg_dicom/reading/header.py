@@ -67,7 +67,7 @@ def _parsable(ds: Dataset) -> Iterator[DataElement]:
     for tag in sorted(ds.keys()):
         try:
             element = ds[tag]
-        except UNPARSABLE:
+        except (*UNPARSABLE, OSError, EOFError):  # of a sequence that pydicom parses only now, from memory
             continue
         if not _has_fallen_back(element):
             yield element

@@ -1,45 +1,47 @@
-"""Patient Orientation (0020,0020) -> how the stored grid becomes the standard display."""
+"""Patient Orientation (0020,0020), or cosines in its place -> how the stored grid becomes the standard display."""
 
 import re
 
 from pydicom import Dataset
 
 from sgseg_dicom.attributes import text_of
-from sgseg_dicom.records import Orientation
+from sgseg_dicom.reading.plane_orientation import is_oblique, is_stated_in_vain, letters_of_plane
+from sgseg_dicom.records import Orientation, StatedOrientation
 
 _DIRECTION = re.compile(r"[LRAPHF]{1,3}")
-_ACROSS, _DOWN = frozenset("LR"), frozenset("FH")
 
 
-def directions_of(header: Dataset) -> tuple[str, str]:
-    """
-    Give where in the patient growing column index leads, and growing row index (PS3.3 C.7.6.1.1.1).
-
-    One letter each of L, R, A, P, H, F, the first of an oblique direction; "" where none is stated.
-    """
-    values = [*text_of(header, "PatientOrientation").split("\\"), ""][:2]
-    along_row, along_column = (value[:1] if _DIRECTION.fullmatch(value) else "" for value in values)
-    return along_row, along_column
-
-
-def is_usable(header: Dataset) -> bool:
-    """Whether a stated orientation of a frontal image tells the side; an absent one is not to be asked."""
-    along_row, along_column = directions_of(header)
-    return (along_row in _ACROSS and along_column in _DOWN | {""}) or (
-        along_row in _DOWN and along_column in _ACROSS
+def stated_orientation_of(header: Dataset) -> StatedOrientation:
+    """Read Patient Orientation, else Image Orientation (Patient); what is no direction counts as none."""
+    text = text_of(header, "PatientOrientation")
+    values = [*text.split("\\"), ""][:2]
+    of_plane = letters_of_plane(header)
+    in_letters = bool(text.strip("\\ "))
+    letters = [value[:1] if _DIRECTION.fullmatch(value) else "" for value in values]
+    along_row, along_column = letters if in_letters or of_plane is None else of_plane
+    contradictory = of_plane is not None and any(
+        one and one != other for one, other in zip((along_row, along_column), of_plane, strict=True)
+    )
+    return StatedOrientation(
+        stated=in_letters or of_plane is not None or is_stated_in_vain(header),
+        along_row=along_row,
+        along_column=along_column,
+        contradictory=contradictory,
+        oblique=is_oblique(header),
     )
 
 
-def orientation_of(header: Dataset) -> Orientation:
+def orientation_of(stated: StatedOrientation) -> Orientation:
     """
     Find the way to L\\F, the patient's right at the left edge and the head at the top.
 
     Directions that are absent or contradict each other count as standard display, except that a lone R is
     believed: it names the side, and the wrong side is the worst error.
     """
-    along_row, along_column = directions_of(header)
-    if along_row in _DOWN and along_column in _ACROSS:
-        return Orientation(transpose=True, flip_rows=along_row == "H", flip_columns=along_column == "R")
-    if along_row in _ACROSS and along_column in _DOWN | {""}:
-        return Orientation(flip_rows=along_column == "H", flip_columns=along_row == "R")
-    return Orientation()
+    if not stated.tells_sides:
+        return Orientation()
+    if stated.along_row in ("L", "R"):
+        return Orientation(flip_rows=stated.along_column == "H", flip_columns=stated.along_row == "R")
+    return Orientation(
+        transpose=True, flip_rows=stated.along_row == "H", flip_columns=stated.along_column == "R"
+    )

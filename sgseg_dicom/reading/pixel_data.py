@@ -5,43 +5,48 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, uid
-from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
 from sgseg_dicom.attributes import numbers_of, text_of
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
+from sgseg_dicom.reading.codestreams.decoded import Decoded
+from sgseg_dicom.reading.codestreams.encapsulation import single_frame
+from sgseg_dicom.reading.codestreams.jpeg import decode_jpeg
+from sgseg_dicom.reading.codestreams.jpeg2000 import decode_jpeg2000
+from sgseg_dicom.reading.codestreams.jpeg_ls import decode_jpeg_ls
+from sgseg_dicom.reading.codestreams.jpeg_segments import FRAMES
+from sgseg_dicom.reading.codestreams.rle import decode_rle
+from sgseg_dicom.reading.stored_bits import stored_bits_of
 
 LARGEST = 100_000_000
 """The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
 
 # HTJ2K by OpenJPEG (jpeg2k_decode), not OpenJPH (htj2k_decode): three times slower, but a damaged stream
 # makes OpenJPH 0.26 crash the process or never come back. gdcm decodes nothing that imagecodecs does not.
-_CODECS: Mapping[UID, Callable[[bytes], NDArray[Any]]] = {
-    uid.JPEGBaseline8Bit: imagecodecs.jpeg8_decode,
-    uid.JPEGExtended12Bit: imagecodecs.jpeg8_decode,
-    uid.JPEGLossless: imagecodecs.jpeg8_decode,
-    uid.JPEGLosslessSV1: imagecodecs.jpeg8_decode,
-    uid.JPEGLSLossless: imagecodecs.jpegls_decode,
-    uid.JPEGLSNearLossless: imagecodecs.jpegls_decode,
-    uid.JPEG2000Lossless: imagecodecs.jpeg2k_decode,
-    uid.JPEG2000: imagecodecs.jpeg2k_decode,
-    uid.HTJ2KLossless: imagecodecs.jpeg2k_decode,
-    uid.HTJ2KLosslessRPCL: imagecodecs.jpeg2k_decode,
-    uid.HTJ2K: imagecodecs.jpeg2k_decode,
+_CODECS: Mapping[UID, Callable[[bytes], Decoded]] = {
+    uid.JPEGBaseline8Bit: decode_jpeg,
+    uid.JPEGExtended12Bit: decode_jpeg,
+    uid.JPEGLossless: decode_jpeg,
+    uid.JPEGLosslessSV1: decode_jpeg,
+    uid.JPEGLSLossless: decode_jpeg_ls,
+    uid.JPEGLSNearLossless: decode_jpeg_ls,
+    uid.JPEG2000Lossless: decode_jpeg2000,
+    uid.JPEG2000: decode_jpeg2000,
+    uid.HTJ2KLossless: decode_jpeg2000,
+    uid.HTJ2KLosslessRPCL: decode_jpeg2000,
+    uid.HTJ2K: decode_jpeg2000,
 }
-_BY_PYDICOM = (
+_NATIVE = (
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
     uid.ExplicitVRBigEndian,
     uid.DeflatedExplicitVRLittleEndian,
-    uid.RLELossless,
 )
-DECODED = frozenset({*_CODECS, *_BY_PYDICOM})
+DECODED = frozenset({*_CODECS, *_NATIVE, uid.RLELossless})
 """The transfer syntaxes that have a decoder: exactly those that are accepted."""
 
 _LOSSY = (uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
@@ -59,7 +64,6 @@ _FAILURES = (
 )
 
 _J2K_START = b"\xff\x4f\xff\x51"  # SOC, SIZ: ISO/IEC 15444-1 A.4.1, A.5.1
-_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # SOF: ISO/IEC 10918-1 B.1.1.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +76,12 @@ class PixelFormat:
     bits_stored: int
     high_bit: int
     signed: bool
+
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """The least and the greatest value that a pixel can have."""
+        half = 2 ** (self.bits_stored - 1)
+        return (-half, half - 1) if self.signed else (0, 2 * half - 1)
 
     @classmethod
     def of(cls, header: Dataset) -> "PixelFormat":
@@ -106,7 +116,7 @@ class PixelFormat:
 
 def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     """
-    Decode the one frame of *ds*.
+    Decode the one frame (PS3.3 C.7.6.6) of *ds*.
 
     Returns:
         uint16 (rows, columns), the Bits Stored of each pixel as they are, the rest zero: a negative value
@@ -125,25 +135,56 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
             f"no decoder for transfer syntax {transfer_syntax.name}; send it uncompressed"
         )
     try:
-        decoded = _decoded(element.value, transfer_syntax, pixel_format, element.VR or "OW")
+        if transfer_syntax in _CODECS:
+            return _of_codestream(element.value, transfer_syntax, pixel_format)
+        decoded = _uncompressed(element.value, transfer_syntax, pixel_format, element.VR or "OW")
     except _FAILURES as error:
         raise UndecodablePixels(
-            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_told(error)}"
+            f"the pixel data ({transfer_syntax.name}) are damaged or cut off, send them again: {_summary_of(error)}"
         ) from error
     if decoded.shape != (pixel_format.rows, pixel_format.columns):
         raise _mismatch(decoded.shape, pixel_format)
-    return _stored_bits(decoded, transfer_syntax, pixel_format)
+    return _below_high_bit(decoded, pixel_format)
 
 
-def _decoded(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr: str) -> NDArray[Any]:
-    if transfer_syntax not in _CODECS:
-        return _by_pydicom(data, transfer_syntax, pixel_format, vr)
-    frame = get_frame(data, 0, number_of_frames=1)
+def _of_codestream(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat) -> NDArray[np.uint16]:
+    frame = single_frame(data)
     # Before decoding: a codestream of a few bytes can claim a size that no memory holds.
     claimed = _codestream_shape(frame)
     if claimed != (pixel_format.rows, pixel_format.columns):
         raise _mismatch(claimed, pixel_format)
-    return _CODECS[transfer_syntax](frame)
+    decoded = _CODECS[transfer_syntax](frame)
+    if decoded.values.shape != claimed:
+        raise _mismatch(decoded.values.shape, pixel_format)
+    return stored_bits_of(
+        decoded,
+        bits_stored=pixel_format.bits_stored,
+        high_bit=pixel_format.high_bit,
+        signed=pixel_format.signed,
+        lossy=transfer_syntax in _LOSSY,
+    )
+
+
+def _uncompressed(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr: str) -> NDArray[Any]:
+    shape = (pixel_format.rows, pixel_format.columns)
+    if transfer_syntax == uid.RLELossless:
+        return decode_rle(single_frame(data), shape, pixel_format.bits_allocated // 8).values
+    _require_one_image(data, pixel_format)
+    return _by_pydicom(data, transfer_syntax, pixel_format, vr)
+
+
+def _require_one_image(data: bytes, pixel_format: PixelFormat) -> None:
+    """What lies behind the image may be padding, of one value; something else is another image, or damage."""
+    due = pixel_format.rows * pixel_format.columns * pixel_format.bits_allocated // 8
+    if len(data) < due:
+        raise UndecodablePixels(
+            f"Pixel Data have {len(data)} of {due} bytes: the rest was cut off; send the image again"
+        )
+    if len(set(data[due + due % 2 :])) > 1:
+        raise UndecodablePixels(
+            f"Pixel Data have {len(data)} bytes where the header asks for {due}: they are damaged, or hold more "
+            "than one image; send the image again"
+        )
 
 
 def _by_pydicom(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr: str) -> NDArray[Any]:
@@ -158,22 +199,17 @@ def _by_pydicom(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat, vr
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
         "pixel_vr": vr,
-        "correct_unused_bits": False,  # `_stored_bits` does, and looks at High Bit too
+        "correct_unused_bits": False,  # `_below_high_bit` does, and reads High Bit too
     }
     return get_decoder(transfer_syntax).as_array(data, index=0, raw=True, **options)[0]
 
 
-def _stored_bits(
-    decoded: NDArray[Any], transfer_syntax: UID, pixel_format: PixelFormat
-) -> NDArray[np.uint16]:
+def _below_high_bit(decoded: NDArray[Any], pixel_format: PixelFormat) -> NDArray[np.uint16]:
     bits = decoded.astype(np.uint16, copy=False)
-    most = np.uint16(2**pixel_format.bits_stored - 1)
-    if transfer_syntax in _LOSSY and not pixel_format.signed:
-        return np.minimum(bits, most)  # an overshoot is white; cut to Bits Stored it would be black
     shift = pixel_format.high_bit + 1 - pixel_format.bits_stored
-    if transfer_syntax in _BY_PYDICOM and 0 < shift <= pixel_format.bits_allocated - pixel_format.bits_stored:
+    if 0 < shift <= pixel_format.bits_allocated - pixel_format.bits_stored:
         bits = bits >> np.uint16(shift)  # High Bit elsewhere than PS3.5 8.1.1 has it; older editions let it
-    return bits & most if pixel_format.bits_stored < 16 else bits
+    return bits & np.uint16(2**pixel_format.bits_stored - 1) if pixel_format.bits_stored < 16 else bits
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
@@ -184,7 +220,7 @@ def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
         return bottom - top, right - left
     place = 2
     while place + 9 <= len(frame) and frame[place] == 0xFF:
-        if frame[place + 1] in _JPEG_FRAMES:
+        if frame[place + 1] in FRAMES:
             rows, columns = struct.unpack_from(">2H", frame, place + 5)
             return rows, columns
         fill = frame[place + 1] == 0xFF
@@ -193,9 +229,9 @@ def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
 
 
 def _mismatch(found: tuple[int, ...] | None, pixel_format: PixelFormat) -> UndecodablePixels:
-    said = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
+    stated = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
     what = "hold no image" if found is None else f"hold {' x '.join(map(str, found))}"
-    return UndecodablePixels(f"{said}, but the pixel data {what}; send the image again from its source")
+    return UndecodablePixels(f"{stated}, but the pixel data {what}; send the image again from its source")
 
 
 def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
@@ -207,5 +243,5 @@ def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
     return int(numbers[0])
 
 
-def _told(error: Exception) -> str:
+def _summary_of(error: Exception) -> str:
     return " ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

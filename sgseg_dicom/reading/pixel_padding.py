@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 _BAND = 0.01
-"""Share of a side next to the edge that may be something else than padding: some frame images with a line."""
+"""Share of a side next to the edge that need not be padding: some images have a line along their edges."""
 
 
 def touching_the_edge(padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -19,8 +19,8 @@ def touching_the_edge(padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
     grid = sitk.GetArrayViewFromImage(labels)
     high, wide = (1 + int(_BAND * side) for side in padding.shape)
     bands = (grid[:high], grid[-high:], grid[:, :wide], grid[:, -wide:])
-    kept = np.zeros(int(grid.max()) + 1, dtype=np.bool_)
+    touching = np.zeros(int(grid.max()) + 1, dtype=np.bool_)
     for band in bands:
-        kept[np.unique(band)] = True
-    kept[0] = False
-    return np.asarray(kept[grid])
+        touching[np.unique(band)] = True
+    touching[0] = False
+    return np.asarray(touching[grid])

@@ -2,29 +2,28 @@
 
 import math
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileDataset, dcmread
+from pydicom import Dataset, FileDataset
 from pydicom.config import disable_value_validation
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, UID_dictionary
 
 from sgseg_dicom.accepted_objects import SOP_CLASSES
-from sgseg_dicom.attributes import UNPARSABLE, numbers_of, spacing_pair, text_of
-from sgseg_dicom.errors import InvalidDataset, StorageUnavailable, UnsupportedObject
+from sgseg_dicom.attributes import numbers_of, spacing_pair, text_of
+from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.own_results import is_own_result
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
+from sgseg_dicom.reading.display_settings import display_settings_of
 from sgseg_dicom.reading.grayscale import render
 from sgseg_dicom.reading.header import header_of
 from sgseg_dicom.reading.lossy_compression import state_loss
+from sgseg_dicom.reading.open_file import open_header, open_image
 from sgseg_dicom.reading.patient_orientation import orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat, decode
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.plane_orientation import state_orientation
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import Radiograph
 
 _MODALITIES = frozenset({"", "CR", "DX", "DR", "RG", "XR", "OT"})  # "": absent; DR and XR: not standard, met
@@ -46,12 +45,11 @@ _MOST_OBLONG = 5.0
 """How many times taller than wide, or the reverse, a pixel can be."""
 
 _UID = re.compile(r"[0-9.]{1,64}")
-_UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
 
 def read(path: Path, *, undeclared: str = "") -> Radiograph:
     """
-    Read one stored chest radiograph as a reader would see it.
+    Read one stored chest radiograph as a viewer would show it.
 
     *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.reading.character_sets`).
 
@@ -64,8 +62,13 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
     """
     # pydicom warns of a value that breaks its VR with the value itself, which may be a birth date.
     with disable_value_validation():
-        ds = _opened(path)
+        try:
+            ds = open_image(path)
+        except InvalidDataset as error:
+            error.names_image = _names_image(path)
+            raise
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
@@ -73,12 +76,11 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         pixel_format = PixelFormat.of(header)
         state_loss(header, ds)
         codes = decode(ds, pixel_format)
-        shown = shown_by_shutter(header, codes.shape)
-        if shown is None:
-            shown = shown_in_frame(codes)
-        rendered = render(codes, header, pixel_format, shown=shown)
+        stated = display_settings_of(header, pixel_format)
+        shown = shown_within_border(codes) if stated.shutter is None else ~stated.shutter.hidden
+        rendered = render(codes, header, pixel_format, stated, shown=shown)
     padding = rendered.padding
-    orientation = orientation_of(header)
+    orientation = orientation_of(stated.orientation)
     spacing_mm, spacing_at_detector = _spacing(header)
     return Radiograph(
         header=header,
@@ -88,47 +90,49 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         spacing_mm=spacing_mm,
         spacing_at_detector=spacing_at_detector,
         pixel_aspect=_pixel_aspect(header, spacing_mm),
-        stretched=rendered.stretched,
+        display=rendered.display,
     )
 
 
 def read_header(path: Path, *, undeclared: str = "") -> Dataset:
     """
-    Read the header of an image that was not judged; its pixels, which may be damaged, are not looked at.
+    Read the header of an image that was not judged; its pixels, which may be damaged, are not read.
 
     *undeclared*: as of `read`.
 
     Raises:
         InvalidDataset: not DICOM, a UID by which results refer to the image is missing, or the file meta
             information names another image.
-        UnsupportedObject: a result of ours that came back: an answer about it would be the next one.
+        UnsupportedObject: a result of ours that came back. A report about it would come back in turn.
         StorageUnavailable: the file cannot be read.
     """
     with disable_value_validation():
-        ds = _opened(path, stop_before_pixels=True)
+        ds = open_header(path)
         header = header_of(ds, undeclared=undeclared)
+        state_orientation(header)
         _require_identity(header)
         _require_one_identity(ds, header)
         _require_foreign(header)
     return header
 
 
-def _opened(path: Path, *, stop_before_pixels: bool = False) -> FileDataset:
+def _names_image(path: Path) -> bool:
+    """Whether a file that cannot be read whole tells all the same which image it is."""
     try:
-        return dcmread(path, stop_before_pixels=stop_before_pixels)
-    except _UNREADABLE as error:
-        raise InvalidDataset(
-            f"not a readable DICOM file ({type(error).__name__}); store it as PS3.10 says, or send it again"
-        ) from error
-    except OSError as error:
-        raise StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage") from error
+        read_header(path)
+    except InvalidDataset:
+        return False
+    except UnsupportedObject:  # a result of ours: it is known which
+        pass
+    return True
 
 
 def _require_identity(header: Dataset) -> None:
     for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not _UID.fullmatch(str(header.get(keyword) or "")):
             raise InvalidDataset(
-                f"{keyword} is missing or no UID: results could not refer to the image; resend it"
+                f"{keyword} is missing or no UID: results could not refer to the image; resend it",
+                names_image=False,
             )
 
 
@@ -157,19 +161,19 @@ def _require_radiograph(header: Dataset) -> None:
         raise UnsupportedObject(f"SOP class is {name}; send one of: {', '.join(SOP_CLASSES.values())}")
     modality = text_of(header, "Modality")
     if modality not in _MODALITIES:
-        said = modality if modality in _OTHER_MODALITIES else "unknown"
-        raise UnsupportedObject(f"Modality is {said}; send chest radiographs only (CR, DX, RG)")
+        named = modality if modality in _OTHER_MODALITIES else "unknown"
+        raise UnsupportedObject(f"Modality is {named}; send chest radiographs only (CR, DX, RG)")
     photometric = text_of(header, "PhotometricInterpretation")
     if photometric and photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        said = photometric if photometric in _OTHER_PHOTOMETRICS else "unknown"
-        raise UnsupportedObject(f"Photometric Interpretation is {said}; send MONOCHROME1 or MONOCHROME2")
+        named = photometric if photometric in _OTHER_PHOTOMETRICS else "unknown"
+        raise UnsupportedObject(f"Photometric Interpretation is {named}; send MONOCHROME1 or MONOCHROME2")
     if not photometric:
         raise InvalidDataset(
             "Photometric Interpretation is missing: nothing says whether low values are black or white; correct the "
             "header and send again"
         )
     for keyword, what in (("SamplesPerPixel", "greyscale"), ("NumberOfFrames", "single-frame")):
-        if text_of(header, keyword) not in ("", "0", "1"):
+        if text_of(header, keyword) and numbers_of(header, keyword) not in ([0], [1]):
             raise UnsupportedObject(f"{keyword} is not 1; send {what} images only")
 
 
@@ -184,7 +188,7 @@ def _spacing(header: Dataset) -> tuple[tuple[float, float] | None, bool]:
 
 
 def _pixel_aspect(header: Dataset, spacing: tuple[float, float] | None) -> float:
-    """Height by width (PS3.3 C.7.6.3.1.7); what no detector has is a slip of the pen, and counts as square."""
+    """Height by width (PS3.3 C.7.6.3.1.7); what no detector has is a mistake, and counts as square."""
     stated = numbers_of(header, "PixelAspectRatio")
     rows, columns = spacing or (stated[:2] if len(stated) == 2 and min(stated) > 0 else (1.0, 1.0))
     aspect = rows / columns

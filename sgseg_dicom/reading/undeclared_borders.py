@@ -1,9 +1,9 @@
 """
-A frame that nobody declared: rows and columns along the edges that hold one stored value. It is padding.
+An undeclared border: rows and columns along the edges that hold one stored value. It is padding.
 
-Exports, film scanners and electronic shutters leave it. 5 % of the valid images of QaTa-COV19 have one, and no
-annotated pixel lies in it. Where it is wider at one side, the middle of what it leaves is the patient's, and that of
-the grid is not (16 were looked at; training/LOG.md).
+Exports, film scanners and electronic shutters leave it, and no attribute declares it. Of the valid images of
+QaTa-COV19, 5 % have one, and no annotated pixel lies in it. Where it is wider at one side, the patient's middle is
+the middle of the image within the border, and not that of the grid (a person compared 16 of them; training/LOG.md).
 """
 
 from typing import Any
@@ -12,23 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_SHOWN = 0.3
-"""Share of the grid that a frame leaves at least; what leaves less is no frame around a radiograph."""
+"""Least share of the grid that lies within a border; what leaves less is no border around a radiograph."""
 
 _LEAST_WIDTH = 0.02
 """Share of a side: what is narrower is an edge, and changes nothing."""
 
 _LEAST_SIDE = 64
-"""Pixels: of a few in a line all may be the same by chance."""
+"""Pixels: in a shorter line, all may have the same value by accident."""
 
 _SAME = 0.98
 """Share of a row or column that has the value: a letter or a scratch may lie in it."""
 
 
-def shown_in_frame(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
+def shown_within_border(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
     """
-    Give bool (rows, columns), like stored *codes*, False in a frame of one value; None where there is none.
+    Give bool (rows, columns), like stored *codes*, False in a border of one value; None where there is none.
 
-    Each side has its own value. Air is no frame: its values differ, if only by noise.
+    Each side has its own value. Air is no border: its values differ, if only by noise.
     """
     if min(codes.shape) < _LEAST_SIDE:
         return None
@@ -45,7 +45,7 @@ def shown_in_frame(codes: NDArray[Any]) -> NDArray[np.bool_] | None:
 
 
 def _ends(lines: NDArray[Any]) -> tuple[int, int]:
-    """Give where the frame ends and where it begins again, of all *lines* (rows, or columns)."""
+    """Give where the border ends and where it begins again, of all *lines* (rows, or columns)."""
     return _width(lines), len(lines) - _width(lines[::-1])
 
 

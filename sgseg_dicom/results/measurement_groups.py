@@ -84,7 +84,7 @@ def _outline_group(region: LungRegion, part: Component, number: int, context: Co
             "POLYLINE", outline_of(part), SourceImageForRegion.from_source_image(context.source)
         ),
         measurements=_area(part, context.radiograph),
-        **_said_of(region, number, context),
+        **_common_of(region, number, context),
     )
 
 
@@ -103,10 +103,10 @@ def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Plana
     )
     # PS3.3 Table 10-3: a frame number is for references without a segment number.
     del reference[0].ReferencedSOPSequence[0].ReferencedFrameNumber
-    return _Planar(referenced_segment=reference, **_said_of(region, 1, context))
+    return _Planar(referenced_segment=reference, **_common_of(region, 1, context))
 
 
-def _said_of(region: LungRegion, number: int, context: Context) -> dict[str, Any]:
+def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, Any]:
     """Give what the groups of a region have in common; *number* counts its outlined parts."""
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality, number)
     name = context.language.region_name(region.laterality, number)

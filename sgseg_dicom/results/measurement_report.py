@@ -81,7 +81,7 @@ def encode_sr(
 
 
 def draft_keywords() -> dict[str, Any]:
-    """Give what every report's constructor is told: PARTIAL, UNVERIFIED, PRELIMINARY, and whose our codes are."""
+    """Give what every report's constructor needs: PARTIAL, UNVERIFIED, PRELIMINARY, and whose our codes are."""
     return {
         "is_complete": False,
         "is_verified": False,

@@ -1,4 +1,4 @@
-"""An image that was not judged -> a coded answer that says so, and why. From the header alone."""
+"""An image that was not judged -> a coded report that says so, and why. From the header alone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -76,8 +76,8 @@ def encode_not_judged(
 
     Args:
         header: of the image, as `sgseg_dicom.reading.read.read_header` gives it; the pixels may be undecodable.
-        error: why it was not judged. What the image's sender must do is said; of our own failures only the
-            kind, since their messages name folders and devices.
+        error: why it was not judged. The report says what the image's sender must do. Of our own failures it names
+            the kind alone, since their messages name folders and devices.
         algorithm: who would have judged it.
         made_at: the site's local time.
         language: of the texts; cause and cure are in English.
@@ -102,7 +102,7 @@ def encode_not_judged(
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
         series_number=NOT_JUDGED.series_number,
-        series_description=language.answer_title,
+        series_description=language.not_judged_title,
         sections=[
             section(codes.SECTION_SUMMARY, statements),
             section(codes.SECTION_IMAGES, [image(codes.SOURCE, source)]),
@@ -126,12 +126,12 @@ def reason_of(error: SgsegError) -> str:
 
 def _detail(error: SgsegError, algorithm: Algorithm, language: Language) -> TextContentItem:
     """Say cause and cure, and by whom the image was not judged; marked as English among another language."""
-    said = (
+    cause = (
         f"{reason_of(error)}: {error}." if error.disposition is Disposition.REJECT else f"{reason_of(error)}."
     )
     item = text(
         codes.SECTION_SUMMARY,
-        f"{said} This image was NOT judged by {algorithm.name} {algorithm.version}. "
+        f"{cause} This image was NOT judged by {algorithm.name} {algorithm.version}. "
         "The absence of a report is no report of absence: read the image as if this software did not exist.",
     )
     if language.code != ENGLISH.code:

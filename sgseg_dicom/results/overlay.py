@@ -58,14 +58,14 @@ def draw_overlay(
     for region in finding.regions:
         _paint(image, region, radiograph)
     _mark_sides(image)
-    return _stack(image, _titles(title_lines), _said(radiograph, finding, language))
+    return _stack(image, _titles(title_lines), _caption(radiograph, finding, language))
 
 
 def draw_overlay_within(
     radiograph: Radiograph, finding: Finding, *, limit: int, title_lines: Sequence[str], language: Language
 ) -> Image.Image:
     """Draw as `draw_overlay` does, the picture with its text at most *limit* pixels wide and high."""
-    bands = (_titles(title_lines), _said(radiograph, finding, language))
+    bands = (_titles(title_lines), _caption(radiograph, finding, language))
     longer_side, excess = limit, limit
     while excess > 0 and longer_side > 1:
         width, height = _scaled(radiograph, longer_side)
@@ -98,9 +98,10 @@ def _titles(title_lines: Sequence[str]) -> list[_Line]:
     ]
 
 
-def _said(radiograph: Radiograph, finding: Finding, language: Language) -> list[_Line]:
-    """Say the finding, what contradicts it, its size, what was looked for and assumed, and that it is a draft."""
+def _caption(radiograph: Radiograph, finding: Finding, language: Language) -> list[_Line]:
+    """Write the finding, what contradicts it, its size, what the model detects, what was assumed, and "draft"."""
     return [
+        *((caution, 18, _WARNING) for caution in language.caution(radiograph)),
         (language.sentence(finding.zones), 22, _TEXT),
         *((doubt, 18, _WARNING) for doubt in language.doubts(finding)),
         *(

@@ -16,11 +16,16 @@ from highdicom.pr import (
 from pydicom import Dataset
 from pydicom.valuerep import DA, TM, DSfloat
 
-from sgseg_dicom.attributes import first_number
 from sgseg_dicom.language.language import ENGLISH, Language
-from sgseg_dicom.reading.display_shutter import SHUTTER_KEYWORDS, shown_by_shutter
-from sgseg_dicom.reading.grayscale import first_lut, is_inverted, window_of
-from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
+from sgseg_dicom.records import (
+    Algorithm,
+    DisplaySettings,
+    Finding,
+    LookupTable,
+    LungRegion,
+    Radiograph,
+    Window,
+)
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.outline import outline_of, outlined_parts
@@ -49,7 +54,7 @@ def encode_state(
     Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
 
     It shows the radiograph in its own grey: the first window or table that the image states. Where it states
-    none, or one under which nothing would be seen, the whole range of values is shown.
+    none, or one under which nothing would be visible, the whole range of values is shown.
 
     Args:
         radiograph: the source image.
@@ -77,18 +82,18 @@ def encode_state(
                 _outlines(radiograph, region, layers[_LAYERS[region.laterality]], *about)
                 for region in finding.regions
             ),
-            _words(radiograph, finding, layers[_WORDS], *about),
+            _texts(radiograph, finding, layers[_WORDS], *about),
         ],
         presentation_lut_transformation=PresentationLUTTransformation(
-            presentation_lut_shape="INVERSE" if is_inverted(radiograph.header) else "IDENTITY"
+            presentation_lut_shape="INVERSE" if radiograph.display.inverted else "IDENTITY"
         ),
     )
     state.PresentationCreationDate, state.PresentationCreationTime = DA(made_at.date()), TM(made_at.time())
     state.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
     (area,) = state.DisplayedAreaSelectionSequence
     area.PresentationPixelAspectRatio = _aspect_of(radiograph)
-    state.update(_grey_of(radiograph))
-    state.update(_shutter_of(radiograph))
+    state.update(_grey_of(radiograph.display))
+    state.update(_shutter_of(radiograph.display))
     return finish(state, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
@@ -125,11 +130,12 @@ def _outlines(
     return GraphicAnnotation(_images(radiograph), graphic_layer=layer, graphic_objects=outlines)
 
 
-def _words(
+def _texts(
     radiograph: Radiograph, finding: Finding, layer: GraphicLayer, algorithm: Algorithm, language: Language
 ) -> GraphicAnnotation:
     """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
     below = [
+        *language.caution(radiograph),
         language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,
@@ -145,47 +151,44 @@ def _words(
 def _images(radiograph: Radiograph) -> list[Dataset]:
     source = source_of(radiograph)
     source.SamplesPerPixel = 1
-    # highdicom looks for the grey of the multi-frame classes there; it is put in by hand.
+    # highdicom reads the grey of the multi-frame classes from there; `_grey_of` puts it in.
     source.SharedFunctionalGroupsSequence = source.PerFrameFunctionalGroupsSequence = [Dataset()]
     return [source]
 
 
-def _grey_of(radiograph: Radiograph) -> Dataset:
+def _grey_of(display: DisplaySettings) -> Dataset:
     """
     Take over how the image becomes grey (PS3.3 C.11.1, C.11.8): without, a state shows another grey.
 
-    A window or table under which the image would be black or white is left out, as it was in reading. By hand:
-    highdicom leaves out a Modality LUT Sequence, and raises for an intercept without a slope.
+    By hand: highdicom leaves out a Modality LUT Sequence, and raises for an intercept without a slope.
     """
-    grey, header = Dataset(), radiograph.header
-    if first_lut(header, "ModalityLUTSequence"):
-        grey.ModalityLUTSequence = [deepcopy(header.ModalityLUTSequence[0])]
+    grey = Dataset()
+    if isinstance(display.modality, LookupTable):
+        grey.ModalityLUTSequence = [deepcopy(display.modality.stated)]
     else:
-        slope, intercept = first_number(header, "RescaleSlope"), first_number(header, "RescaleIntercept")
-        grey.RescaleSlope, grey.RescaleIntercept = _decimal(slope or 1.0), _decimal(intercept or 0.0)
+        grey.RescaleSlope = _decimal(display.modality.slope)
+        grey.RescaleIntercept = _decimal(display.modality.intercept)
         grey.RescaleType = "US"
-    if radiograph.stretched:
-        return grey
-    if first_lut(header, "VOILUTSequence"):
-        voi = Dataset()
-        voi.VOILUTSequence = [deepcopy(header.VOILUTSequence[0])]
-        grey.SoftcopyVOILUTSequence = [voi]
-    elif window := window_of(header):
-        voi = Dataset()
-        voi.WindowCenter, voi.WindowWidth = _decimal(window.centre), _decimal(window.width)
-        voi.VOILUTFunction = window.function
-        grey.SoftcopyVOILUTSequence = [voi]
+    if display.voi is not None:
+        grey.SoftcopyVOILUTSequence = [_voi_of(display.voi)]
     return grey
 
 
-def _shutter_of(radiograph: Radiograph) -> Dataset:
+def _voi_of(voi: LookupTable | Window) -> Dataset:
+    item = Dataset()
+    if isinstance(voi, LookupTable):
+        item.VOILUTSequence = [deepcopy(voi.stated)]
+    else:
+        item.WindowCenter, item.WindowWidth = _decimal(voi.centre), _decimal(voi.width)
+        item.VOILUTFunction = voi.function
+    return item
+
+
+def _shutter_of(display: DisplaySettings) -> Dataset:
     """Take over the shutter (PS3.3 C.7.6.11), black (C.11.12): a state without one shows what the image's hides."""
-    shutter, header = Dataset(), radiograph.header
-    if shown_by_shutter(header, radiograph.stored_shape) is None:
-        return shutter
-    for keyword in ("ShutterShape", *SHUTTER_KEYWORDS):
-        if keyword in header:
-            shutter[keyword] = deepcopy(header[keyword])
+    if display.shutter is None:
+        return Dataset()
+    shutter = deepcopy(display.shutter.stated)
     shutter.ShutterPresentationValue = 0
     return shutter
 

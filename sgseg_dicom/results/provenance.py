@@ -31,7 +31,7 @@ def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
     item.SoftwareVersions = algorithm.version
     item.DeviceUID = device_uid(algorithm)
     item.ContributionDateTime = DT(made_at)
-    # Software Versions is that of the weights' release; which software ran them is told here.
+    # Software Versions is that of the weights' release; this says which software ran them.
     item.ContributionDescription = (
         f"Infected lung regions and location report, a draft; by sgseg-dicom {__version__}"
     )

@@ -40,8 +40,9 @@ def image_library(source: Dataset) -> ContainerContentItem:
 
 
 def qualitative_evaluations(finding: Finding, context: Context) -> ContainerContentItem:
-    """Build the evaluations: sentence, summary, six zones, extents, limits and warning, in this order."""
+    """Build the evaluations: caution, sentence, summary, six zones, extents, limits and warning, in this order."""
     language = context.language
+    caution = language.caution(context.radiograph)
     comments = [
         *(language.region_extent(region, context.radiograph) for region in finding.regions),
         *language.doubts(finding),
@@ -50,6 +51,7 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
         language.warning(context.algorithm),
     ]
     items = [
+        *(TextContentItem(codes.COMMENT, text, relationship_type=_CONTAINS) for text in caution),
         *_sentences(finding, language),
         CodeContentItem(
             codes.SUMMARY,
@@ -73,9 +75,9 @@ def _sentences(finding: Finding, language: Language) -> list[TextContentItem]:
 
     It is the one that other software can rely on: `sgseg_dicom.zones.zones_of` reads it.
     """
-    said = language.sentence(finding.zones)
-    items = [TextContentItem(codes.FINDING, said, relationship_type=_CONTAINS)]
-    if said != finding.sentence:
+    sentence = language.sentence(finding.zones)
+    items = [TextContentItem(codes.FINDING, sentence, relationship_type=_CONTAINS)]
+    if sentence != finding.sentence:
         canonical = TextContentItem(codes.FINDING, finding.sentence, relationship_type=_CONTAINS)
         canonical.ContentSequence = language_of(ENGLISH)
         items.append(canonical)
@@ -91,7 +93,7 @@ def _zone(zone: Zone, judgement: codes.Code) -> CodeContentItem:
 
 
 def _descriptors(source: Dataset) -> list[ContentItem]:
-    """Build TID 1602 and, of TID 1603, what the image tells."""
+    """Build TID 1602 and, of TID 1603, what the image states."""
     dcm = dicom_codes.DCM
     items: list[ContentItem] = [
         _number(dcm.PixelDataRows, source.Rows, codes.PIXELS),

@@ -81,12 +81,12 @@ def _picture(
     radiograph: Radiograph, finding: Finding, algorithm: Algorithm, language: Language
 ) -> Image.Image:
     title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
-    # Whether or not it is said of this image: no letter is met for the first time in a patient's result.
+    # Also what is not written under this image: no letter is drawn for the first time in a patient's result.
     of_lungs = [
         words for side in Laterality for words in (language.disagreement(side), language.excess(side))
     ]
     of_sides = language.possible_assumptions
-    said = (
+    texts = (
         *title_lines,
         language.sentence(finding.zones),
         *of_lungs,
@@ -94,7 +94,7 @@ def _picture(
         language.limits,
         language.draft,
     )
-    if missing := undrawable("".join(said)):
+    if missing := undrawable("".join(texts)):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"
         )

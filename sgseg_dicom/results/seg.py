@@ -140,13 +140,13 @@ def _with_geometry(source: Dataset, radiograph: Radiograph, algorithm: Algorithm
 
 
 def _add_functional_groups(image: Dataset) -> None:
-    """Say the geometry once more, where highdicom looks for it in a multi-frame image (of one frame)."""
+    """Write the geometry once more, where highdicom reads it in a multi-frame image (of one frame)."""
     measures, orientation, position = (_part(image, *keywords) for keywords in _GEOMETRY)
-    shared, frame = Dataset(), Dataset()
+    shared, of_frame = Dataset(), Dataset()
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    frame.PlanePositionSequence = [position]
+    of_frame.PlanePositionSequence = [position]
     image.NumberOfFrames = 1
-    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [frame]
+    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [of_frame]
 
 
 def _part(image: Dataset, *keywords: str) -> Dataset:

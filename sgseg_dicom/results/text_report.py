@@ -26,8 +26,8 @@ def encode_text(
     """
     Write the finding in words (TID 2000), also where nothing was found; a draft, as `encode_sr`.
 
-    First the warning, then the sentence, what contradicts it, the six zones and the regions' sizes, then what
-    was looked for and taken for granted, then the image and the SEG.
+    First a caution about the sides, where there is one, and the warning; then the sentence, what contradicts it, the
+    six zones and the regions' sizes; then what the model detects and what was assumed; then the image and the SEG.
 
     Args:
         radiograph: the source image.
@@ -46,7 +46,13 @@ def encode_text(
         series_number=OBJECT_TYPES[Kind.TEXT].series_number,
         series_description=language.title(Kind.TEXT),
         sections=[
-            section(codes.SECTION_SUMMARY, [text(codes.SECTION_SUMMARY, language.warning(algorithm))]),
+            section(
+                codes.SECTION_SUMMARY,
+                [
+                    text(codes.SECTION_SUMMARY, words)
+                    for words in (*language.caution(radiograph), language.warning(algorithm))
+                ],
+            ),
             section(
                 codes.SECTION_FINDINGS,
                 # Not as Finding (121071, DCM): OHIF does not wrap those, and cut "left" or "right" off the sentence.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.preprocess import INPUT_SIZE, enlarge, normalise, preprocess, shrink
-from sgseg_dicom.records import Orientation, Radiograph
+from sgseg_dicom.records import DisplaySettings, Orientation, Radiograph
 
 
 def radiograph(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None = None) -> Radiograph:
@@ -17,6 +17,7 @@ def radiograph(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None = 
         orientation=Orientation(),
         spacing_mm=None,
         spacing_at_detector=False,
+        display=DisplaySettings(),
     )
 
 

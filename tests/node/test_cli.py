@@ -76,7 +76,7 @@ def test_status_says_that_nothing_came_in(tmp_path):
     file = write_settings(tmp_path)
     open_jobs(load(file)).close()
 
-    assert "nothing came in yet" in run("status", "--config", str(file)).stdout
+    assert "nothing was received yet" in run("status", "--config", str(file)).stdout
 
 
 def test_status_lists_what_came_in(tmp_path):
@@ -146,7 +146,7 @@ def test_without_settings_the_defaults_are_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("status")
 
-    assert "no config.toml in this folder: the defaults" in result.stderr
+    assert "no config.toml in this folder: using the defaults" in result.stderr
     assert f"{tmp_path / 'sgseg-store'}" in result.stderr
 
 
@@ -218,7 +218,7 @@ def test_echo_asks_every_destination(tmp_path, archive):
 
     assert result.exit_code == 1
     assert "good: answers" in result.stdout
-    assert re.search("gone: gone .X at 127.0.0.1:9. does not answer", result.stdout)
+    assert re.search("gone: gone .X at 127.0.0.1:9. does not respond", result.stdout)
 
 
 def test_the_node_starts_answers_and_stops(tmp_path):
@@ -292,7 +292,7 @@ def test_a_half_that_dies_of_a_defect_says_so_in_one_line():
     dying = (
         "from node import cli, logs\n"
         "logs.configure('info')\n"
-        "with cli._leaving():\n"
+        "with cli._ending_the_process():\n"
         "    raise KeyError('Doe^Jane')\n"
     )
     died = subprocess.run(

@@ -19,7 +19,8 @@ from tests.support.data_folder import DATA, needs_data
 from tests.support.networks import one_pass_network, segmenter_of
 from tests.support.predictions import ORIENTATIONS, pipeline_of, stored_as
 from training.data import Item, load_image, read_split
-from training.evaluation.evaluate import count, mask_metrics, predict, zone_metrics
+from training.evaluation.evaluate import count, predict
+from training.evaluation.metrics import mask_metrics, zone_metrics
 
 pytestmark = [pytest.mark.system, needs_data]
 

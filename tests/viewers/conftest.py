@@ -1,8 +1,6 @@
 """What the tests of the viewers share: one archive with all studies, one browser, one page."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,14 +48,3 @@ def page(archive: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> "Iterato
 def ohif(page: "Page", origin: str) -> Ohif:
     """OHIF in this page."""
     return Ohif(page, origin)
-
-
-@pytest.fixture(scope="package")
-def picture(page: "Page") -> Callable[[str], None]:
-    """Take a picture of the page for the documents, into the folder that SGSEG_SCREENSHOTS names, if it does."""
-
-    def take(name: str) -> None:
-        if folder := os.environ.get("SGSEG_SCREENSHOTS"):
-            page.screenshot(path=Path(folder) / name)
-
-    return take

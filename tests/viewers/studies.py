@@ -39,8 +39,8 @@ SOURCES: dict[str, dict[str, Any]] = {
     for size in _SIZES
 }
 SOURCES["CR without spacing"] = {"kind": "CR", "shape": _EVEN, "ImagerPixelSpacing": None}
-DOCUMENTED = "DX MONOCHROME2 even"
-"""The study whose pictures are in docs."""
+WITH_FINDING = "DX MONOCHROME2 even"
+"""One study with a finding, where one is enough."""
 
 HEALTHY, LATERAL = "without infection", "lateral"
 """Two more: nothing was found, and the image was not judged. Their answers are texts alone."""

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.viewers.browser import needs_viewers
 from tests.viewers.colours import painted
-from tests.viewers.studies import DOCUMENTED, EVEN
+from tests.viewers.studies import EVEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, needs_viewers]
 
 
 @pytest.mark.parametrize("source", EVEN)
-def test_dwv_reads_and_draws_the_written_mask_pixel_for_pixel(source, page, origin, studies, picture):
+def test_dwv_reads_and_draws_the_written_mask_pixel_for_pixel(source, page, origin, studies):
     """
     In its memory, and on the screen in the colour of each lung.
     """
@@ -37,8 +37,6 @@ def test_dwv_reads_and_draws_the_written_mask_pixel_for_pixel(source, page, orig
     colours = on_screen(page, shape)
     for region in study.finding.regions:
         np.testing.assert_array_equal(painted(colours, LUNG_COLOURS[region.laterality]), region.mask)
-    if source == DOCUMENTED:
-        picture("dwv.png")
 
 
 def wado(ds: Dataset) -> str:

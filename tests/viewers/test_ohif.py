@@ -1,7 +1,5 @@
 """OHIF over Orthanc in Chromium: what a reader sees of SEG and SR without a click."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from highdicom.sr import Comprehensive3DSR, ImageRegion
@@ -11,22 +9,17 @@ from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.viewers.browser import needs_viewers
 from tests.viewers.colours import grown, painted
 from tests.viewers.ohif import Ohif, Overlay
-from tests.viewers.studies import DOCUMENTED, HEALTHY, LATERAL, SOURCES, Study
+from tests.viewers.studies import HEALTHY, LATERAL, SOURCES, WITH_FINDING, Study
 
 pytestmark = [pytest.mark.system, needs_viewers]
 
 
 @pytest.fixture(scope="module", params=SOURCES)
-def opened(
-    request: pytest.FixtureRequest, ohif: Ohif, studies: dict[str, Study], picture: Callable[[str], None]
-) -> tuple[Study, Overlay]:
+def opened(request: pytest.FixtureRequest, ohif: Ohif, studies: dict[str, Study]) -> tuple[Study, Overlay]:
     """Each study, after its SEG was opened."""
     study = studies[request.param]
     ohif.open(study.seg)
-    overlay = ohif.overlay()
-    if request.param == DOCUMENTED:
-        picture("ohif-seg.png")
-    return study, overlay
+    return study, ohif.overlay()
 
 
 def test_the_viewers_mask_is_the_written_one_pixel_for_pixel(opened):
@@ -61,8 +54,8 @@ def test_each_segment_is_named_by_the_patients_side(opened):
     assert overlay.names == {1: "Infected region, right lung", 2: "Infected region, left lung"}
 
 
-@pytest.mark.parametrize("source", ["CR MONOCHROME1 odd", DOCUMENTED])
-def test_the_coded_report_draws_the_outline_of_each_region(source, ohif, studies, picture):
+@pytest.mark.parametrize("source", ["CR MONOCHROME1 odd", WITH_FINDING])
+def test_the_coded_report_draws_the_outline_of_each_region(source, ohif, studies):
     """
     TID 1500: a polyline a region, where the report says, tracked as in the SEG, with its area beside it.
     """
@@ -80,12 +73,10 @@ def test_the_coded_report_draws_the_outline_of_each_region(source, ohif, studies
     for uid, group in outlined.items():
         np.testing.assert_allclose(shown[uid], group.roi.value, atol=0.01)
         assert f"Area: {group.get_measurements(AREA)[0].value:.2f} mm2" in words
-    if source == DOCUMENTED:
-        picture("ohif-sr.png")
 
 
-@pytest.mark.parametrize("source", [DOCUMENTED, HEALTHY, LATERAL])
-def test_the_report_in_words_can_be_read(source, ohif, studies, picture):
+@pytest.mark.parametrize("source", [WITH_FINDING, HEALTHY, LATERAL])
+def test_the_report_in_words_can_be_read(source, ohif, studies):
     """
     TID 2000, for an image with a finding, without one, and for one that was not judged: every text of it.
     """
@@ -97,6 +88,5 @@ def test_the_report_in_words_can_be_read(source, ohif, studies, picture):
     shown = ohif.text()
 
     assert [text for text in written if text not in shown] == []
-    if source == DOCUMENTED:
+    if source == WITH_FINDING:
         assert studies[source].finding.sentence in shown
-        picture("ohif-text.png")

@@ -1,1 +1,1 @@
-"""Augmentation."""
+"""Augmentation of training images."""

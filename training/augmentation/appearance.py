@@ -1,9 +1,9 @@
 """
-How the same chest may look from another hospital: contrast, sharpness, grain and JPEG artefacts.
+Changes of an image as if it came from another hospital: contrast, sharpness, grain and JPEG artefacts.
 
-The data set's images all went one way to 224 x 224 PNG, and the weights of 0.2.0 had learned that way too: JPEG of
-quality 20, or grain of 0.03 of the range, cost them 0.07 of micro Dice (training/LOG.md). Images are float32
-(1, S, S), 0 black to 1 white, as all that is returned.
+All images of the data set became 224 x 224 PNG in the same way, and the weights of 0.2.0 had learned this way too:
+JPEG of quality 20, or grain of 0.03 of the range, cost them 0.07 of micro Dice (training/LOG.md). All images here are
+float32 (1, S, S), from 0, black, to 1, white.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.transforms.v2.functional import gaussian_blur
 
-CHANCE = 0.35
-"""Of each change, of an image that is to look foreign."""
+CHANGE_PROBABILITY = 0.35
+"""Probability of each change, for an image that shall look foreign."""
 
-_LOOKED_AT = 224
-"""Pixels that the widths below are of."""
+_REFERENCE_SIZE = 224
+"""Widths in pixels, below, are those of an image of this size."""
 
 
 def make_foreign(images: Tensor, *, share: float, generator: torch.Generator) -> Tensor:
     """
-    Let a *share* of the images, float32 (B, 1, S, S), look as if they came from elsewhere; the shape stays.
+    Change a *share* of the images, float32 (B, 1, S, S), as if they came from elsewhere; the shape stays.
 
-    What lies outside 0 to 1 is cut, here and after each change. The changes follow each other as they do in life:
+    Values outside 0 to 1 are cut, at the start and after each change. The changes have the order of real life:
     detector and processing, resizing, grain, storage.
     """
 
@@ -39,50 +39,50 @@ def make_foreign(images: Tensor, *, share: float, generator: torch.Generator) ->
         if draw(1)[0] >= share:
             continue
         for change in CHANGES:
-            if draw(1)[0] < CHANCE:
+            if draw(1)[0] < CHANGE_PROBABILITY:
                 image[:] = change(image, draw(3), generator)
     return changed
 
 
 def windowed(image: Tensor, *, low: float, high: float) -> Tensor:
-    """Show what lies between two quantiles of the values, 0 to 1: a narrow window."""
+    """Stretch the values between two quantiles to 0 to 1: a narrow window."""
     black, white = torch.quantile(image, torch.tensor([low, high]))
     return ((image - black) / (white - black).clamp(min=0.05)).clamp(0, 1)
 
 
 def curved(image: Tensor, *, slope: float, centre: float) -> Tensor:
-    """Bend the values to the curve of a film: steep at the *centre*, flat at both ends."""
+    """Apply the curve of a film: steep at the *centre*, flat at both ends."""
     ends = torch.sigmoid(slope * (torch.tensor([0.0, 1.0]) - centre))
     return (torch.sigmoid(slope * (image - centre)) - ends[0]) / (ends[1] - ends[0])
 
 
 def equalised(image: Tensor) -> Tensor:
-    """Make the histogram even."""
+    """Equalise the histogram."""
     counts, edges = np.histogram(image.numpy(), bins=256, range=(0, 1))
     shares = np.concatenate(([0], counts.cumsum())) / counts.sum()
     return torch.from_numpy(np.interp(image.numpy(), edges, shares).astype(np.float32))
 
 
 def blurred(image: Tensor, *, pixels: float) -> Tensor:
-    """Blur with a Gaussian of this deviation, in pixels of 224."""
-    deviation = pixels * image.shape[-1] / _LOOKED_AT
+    """Blur with a Gaussian of this standard deviation, in pixels of 224."""
+    deviation = pixels * image.shape[-1] / _REFERENCE_SIZE
     return gaussian_blur(image, [2 * round(3 * deviation) + 1] * 2, [deviation] * 2)
 
 
 def sharpened(image: Tensor, *, amount: float, pixels: float) -> Tensor:
-    """Lift the edges (unsharp mask)."""
+    """Strengthen the edges (unsharp mask)."""
     return (image + amount * (image - blurred(image, pixels=pixels))).clamp(0, 1)
 
 
 def coarsened(image: Tensor, *, share: float) -> Tensor:
-    """Take the image through fewer pixels: this *share* of its rows and columns."""
+    """Reduce the image to this *share* of its rows and columns, and enlarge it again."""
     fewer = round(image.shape[-1] * share)
     small = interpolate(image[None], (fewer, fewer), mode="area")
     return interpolate(small, image.shape[-2:], mode="bilinear", align_corners=False)[0]
 
 
 def grainy(image: Tensor, *, deviation: float, pixels: float, generator: torch.Generator) -> Tensor:
-    """Add noise of this *deviation*, of the range black to white; blurred by so many *pixels*, 0: not at all."""
+    """Add noise of this standard *deviation*, a share of the range, blurred by so many *pixels*; 0: not at all."""
     noise = torch.randn(image.shape, generator=generator)
     if pixels:
         noise = blurred(noise, pixels=pixels)
@@ -90,15 +90,17 @@ def grainy(image: Tensor, *, deviation: float, pixels: float, generator: torch.G
 
 
 def through_jpeg(image: Tensor, *, quality: int) -> Tensor:
-    """Store as JPEG with 8 bits, and read again."""
+    """Store the image as JPEG with 8 bits, and read it again."""
     stored = BytesIO()
-    values = (image[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)  # else below black is white
+    values = (
+        (image[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+    )  # without the clamp, values below black would become white
     Image.fromarray(values).save(stored, "JPEG", quality=quality)
     return torch.from_numpy(np.asarray(Image.open(stored), dtype=np.float32)[None] / 255)
 
 
-def _contrast(image: Tensor, chance: list[float], generator: torch.Generator) -> Tensor:
-    kind, first, second = chance
+def _contrast(image: Tensor, drawn: list[float], generator: torch.Generator) -> Tensor:
+    kind, first, second = drawn
     if kind < 0.4:
         return windowed(image, low=0.15 * first, high=1 - 0.15 * second)
     if kind < 0.7:
@@ -106,26 +108,26 @@ def _contrast(image: Tensor, chance: list[float], generator: torch.Generator) ->
     return torch.lerp(image, equalised(image), 0.3 + 0.7 * first)
 
 
-def _sharpness(image: Tensor, chance: list[float], generator: torch.Generator) -> Tensor:
-    kind, first, second = chance
+def _sharpness(image: Tensor, drawn: list[float], generator: torch.Generator) -> Tensor:
+    kind, first, second = drawn
     if kind < 0.5:
         return blurred(image, pixels=0.4 + 1.6 * first)
     return sharpened(image, amount=0.3 + 1.7 * first, pixels=1 + second)
 
 
-def _coarseness(image: Tensor, chance: list[float], generator: torch.Generator) -> Tensor:
-    return coarsened(image, share=0.4 + 0.5 * chance[0])
+def _coarseness(image: Tensor, drawn: list[float], generator: torch.Generator) -> Tensor:
+    return coarsened(image, share=0.4 + 0.5 * drawn[0])
 
 
-def _grain(image: Tensor, chance: list[float], generator: torch.Generator) -> Tensor:
-    pixels = 0.4 + 0.8 * chance[2] if chance[1] < 0.5 else 0.0
-    return grainy(image, deviation=0.01 * 6 ** chance[0], pixels=pixels, generator=generator)
+def _grain(image: Tensor, drawn: list[float], generator: torch.Generator) -> Tensor:
+    pixels = 0.4 + 0.8 * drawn[2] if drawn[1] < 0.5 else 0.0
+    return grainy(image, deviation=0.01 * 6 ** drawn[0], pixels=pixels, generator=generator)
 
 
-def _storage(image: Tensor, chance: list[float], generator: torch.Generator) -> Tensor:
-    return through_jpeg(image, quality=round(15 + 70 * chance[0]))
+def _storage(image: Tensor, drawn: list[float], generator: torch.Generator) -> Tensor:
+    return through_jpeg(image, quality=round(15 + 70 * drawn[0]))
 
 
 Change = Callable[[Tensor, list[float], torch.Generator], Tensor]
 CHANGES: tuple[Change, ...] = (_contrast, _sharpness, _coarseness, _grain, _storage)
-"""Each takes an image (1, S, S), three numbers from 0 to 1 and a source of chance."""
+"""Each takes an image (1, S, S), three random numbers from 0 to 1, and a random generator."""

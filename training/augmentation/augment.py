@@ -1,11 +1,14 @@
 """
-Augmentation of a whole batch at once, on the device that holds it (two cores: one grid_sample for 32 images costs
-less than 32 transforms).
+Augmentation of a whole batch at once, on the device that holds it.
 
-Paper section 3.3: crops, masks (erased patches), rotations. Added: horizontal flip WITH the zones swapped,
-gamma, blur and noise, which also blur the difference between the scanners that normals and infections came from;
-and images joined of the right lung of one and the left lung of another, whose zones join as exactly; what other
-hospitals do to an image (`training.augmentation.appearance`), and a frame over it.
+On two cores one `grid_sample` of 32 images takes less time than 32 transforms. From the paper (section 3.3) are
+crops, masks (erased patches) and rotations. Added here are:
+
+- a horizontal flip that also swaps the zones;
+- gamma, blur and noise: they also hide the differences between the scanners of normal and of infected images;
+- images joined of the right lung of one and the left lung of another; their zones are joined in the same way;
+- changes as if from another hospital (`training.augmentation.appearance`);
+- an undeclared border.
 """
 
 import math
@@ -25,15 +28,15 @@ def augment(
     images: Tensor, masks: Tensor, zones: Tensor, *, size: int, strength: Strength, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """
-    Augment a batch and bring it to (size, size).
+    Augment a batch, and resize it to (size, size).
 
     Args:
         images: float32 (B, 1, H, W), 0 to 1.
-        masks: float32 (B, K, H, W): the first 0 or 1, and it stays so; further ones chances from 0 to 1.
+        masks: float32 (B, K, H, W): the first is 0 or 1, and stays so; others are probabilities.
         zones: float32 (B, ..., 6).
         size: rows and columns of the result.
-        strength: how far.
-        generator: the only source of chance, on the images' device.
+        strength: how far the augmentation goes.
+        generator: the only source of random numbers, on the images' device.
 
     Returns:
         images (B, 1, size, size), masks (B, K, size, size), zones (B, ..., 6).
@@ -43,7 +46,7 @@ def augment(
         return torch.rand(shape, generator=generator, device=generator.device)
 
     batch = len(images)
-    if strength.join:  # no chance is drawn otherwise: recipes without it go on as they were
+    if strength.join:  # recipes without `join` draw no numbers for it: their results stay the same
         partner = torch.randperm(batch, generator=generator, device=generator.device)
         alone = torch.arange(batch, device=partner.device)
         images, masks, zones = _join(
@@ -67,34 +70,34 @@ def augment(
     if strength.foreign:
         images = make_foreign(images, share=strength.foreign, generator=generator)
     if strength.border:
-        images, masks = _frame(images, masks, draw(batch, 7), strength)
+        images, masks = _cover_border(images, masks, draw(batch, 7), strength)
     return _erase(images, draw(batch, 5), strength), masks, zones
 
 
-def _matrices(chance: Tensor, flip: Tensor, strength: Strength) -> Tensor:
-    """Give the (B, 2, 3) matrices from output to input coordinates; *chance* is (B, 5), -1 to 1."""
-    angle = chance[:, 0] * math.radians(strength.degrees)
-    scale = torch.exp(chance[:, 1] * strength.log_scale)
-    aspect = torch.exp(chance[:, 2] * strength.log_aspect)
+def _matrices(drawn: Tensor, flip: Tensor, strength: Strength) -> Tensor:
+    """Give the matrices (B, 2, 3) from output to input coordinates; *drawn* is (B, 5), -1 to 1."""
+    angle = drawn[:, 0] * math.radians(strength.degrees)
+    scale = torch.exp(drawn[:, 1] * strength.log_scale)
+    aspect = torch.exp(drawn[:, 2] * strength.log_aspect)
     sign = torch.where(flip, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.zeros(len(chance), 2, 3, device=chance.device)
+    matrix = torch.zeros(len(drawn), 2, 3, device=drawn.device)
     matrix[:, 0, 0], matrix[:, 0, 1] = sign * cos * scale * aspect, -sign * sin * scale
     matrix[:, 1, 0], matrix[:, 1, 1] = sin * scale * aspect, cos * scale
-    matrix[:, :, 2] = chance[:, 3:5] * 2 * strength.shift
+    matrix[:, :, 2] = drawn[:, 3:5] * 2 * strength.shift
     return matrix
 
 
 def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
-    Keep each image's left half, the patient's right lung, and take the other half from image *partner* (B,).
+    Keep the left half of each image, the patient's right lung; take the other half from image *partner* (B,).
 
-    The halves are brought to one mean and deviation and run into each other over a fourteenth of the width. A lung
-    of another radiograph beside each lung tells nothing of the scanner or of the other lung's state.
+    Both halves get the same mean and standard deviation, and are blended over a fourteenth of the width. Beside a
+    lung of another radiograph, a lung says nothing about the scanner, and the other lung says nothing about this one.
     """
     width = images.shape[-1]
     column = (torch.arange(width, device=images.device) + 0.5) / width - 0.5
-    theirs = (column * 14 + 0.5).clamp(0, 1)  # share of the partner, image left to right
+    theirs = (column * 14 + 0.5).clamp(0, 1)  # share of the partner, from the image's left to its right
     mean, deviation = images.mean(dim=(2, 3), keepdim=True), images.std(dim=(2, 3), keepdim=True)
     alike = (images - mean) / deviation.clamp(min=1e-3)
     fitted = alike[partner] * deviation + mean
@@ -106,24 +109,24 @@ def _join(images: Tensor, masks: Tensor, zones: Tensor, partner: Tensor) -> tupl
     )
 
 
-def _frame(images: Tensor, masks: Tensor, chance: Tensor, strength: Strength) -> tuple[Tensor, Tensor]:
-    """Cover up to a tenth of the image at each side, as blades of a collimator do; nothing is marked there."""
+def _cover_border(images: Tensor, masks: Tensor, drawn: Tensor, strength: Strength) -> tuple[Tensor, Tensor]:
+    """Cover up to a tenth of the image at each side, as collimator blades do; nothing is marked there."""
     place = (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]
-    near, far = 0.1 * chance[:, 3:5, None], 1 - 0.1 * chance[:, 5:7, None]
+    near, far = 0.1 * drawn[:, 3:5, None], 1 - 0.1 * drawn[:, 5:7, None]
     inside = (place > near) & (place < far)
     covered = ~(inside[:, :1, :, None] & inside[:, 1:, None, :])
-    covered &= chance[:, 0, None, None, None] < strength.border
-    grey = torch.where(chance[:, 1] < 0.6, 0.0, chance[:, 2])[:, None, None, None]
+    covered &= drawn[:, 0, None, None, None] < strength.border
+    grey = torch.where(drawn[:, 1] < 0.6, 0.0, drawn[:, 2])[:, None, None, None]
     return torch.where(covered, grey, images), torch.where(covered, 0.0, masks)
 
 
-def _erase(images: Tensor, chance: Tensor, strength: Strength) -> Tensor:
-    """Erase a rectangle in some images, with the image's mean."""
+def _erase(images: Tensor, drawn: Tensor, strength: Strength) -> Tensor:
+    """Fill a rectangle in some images with the image's mean."""
     size = images.shape[-1]
     steps = (torch.arange(size, device=images.device) + 0.5) / size
-    half = 0.05 + strength.erased_half * chance[:, 1:3]
-    rows = (steps[None] - chance[:, 3:4]).abs() < half[:, 0:1]
-    columns = (steps[None] - chance[:, 4:5]).abs() < half[:, 1:2]
-    erased = chance[:, 0, None, None, None] < strength.erase
+    half = 0.05 + strength.erased_half * drawn[:, 1:3]
+    rows = (steps[None] - drawn[:, 3:4]).abs() < half[:, 0:1]
+    columns = (steps[None] - drawn[:, 4:5]).abs() < half[:, 1:2]
+    erased = drawn[:, 0, None, None, None] < strength.erase
     inside = rows[:, None, :, None] & columns[:, None, None, :] & erased
     return torch.where(inside, images.mean(dim=(2, 3), keepdim=True), images)

@@ -1,12 +1,12 @@
 """
-The data sets' folders -> items. Captions become PATIENT laterality here, once (captions.py).
+The data sets' folders -> items. Captions are turned into PATIENT laterality here, and only here (captions.py).
 
-Start with layouts.py: `read_split` recognises who laid the folder out, `read_normals` reads normal radiographs.
+Read splits.py first: `read_split` reads a split of any known layout (layouts.py), `read_normals` normal radiographs.
 """
 
 from training.data.captions import Captions
 from training.data.items import DataError, Item, digest_of, load_image, load_mask
-from training.data.layouts import (
+from training.data.splits import (
     NEAR_DUPLICATES,
     read_captioned,
     read_normals,

@@ -1,4 +1,4 @@
-"""What the node's network sees of an image, and where its answer lies: a frame is cut off here as it is there."""
+"""An image without its undeclared border, as the node gives it to the network; and masks laid back onto it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.findings.measure import mask_on_display
 from sgseg_dicom.preprocess import enlarge, normalise, shrink
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import ModelInput, Prediction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Seen:
+class BorderlessInput:
     """
-    An image as the network sees it.
+    A model input, and where it lies in its image.
 
     Attributes:
-        model_input: what is left of it without a frame, resized and normalised.
+        model_input: the image without its undeclared border, resized and normalised.
         shape: rows and columns of the image.
-        extent: where in it that lies.
+        extent: the part of the image that *model_input* shows.
     """
 
     model_input: ModelInput
@@ -29,21 +29,21 @@ class Seen:
     extent: Extent
 
     def put_back(self, prediction: Prediction) -> Prediction:
-        """Lay a prediction of the model input on the image; nothing is marked in the frame."""
+        """Lay a prediction of the model input onto the whole image; nothing in the border is marked."""
         if self.extent.shape == self.shape:
             return prediction
-        chances = np.zeros(self.shape, dtype=np.float32)
-        chances[self.extent.place] = enlarge(prediction.mask_probability, self.extent.shape)
+        probabilities = np.zeros(self.shape, dtype=np.float32)
+        probabilities[self.extent.place] = enlarge(prediction.mask_probability, self.extent.shape)
         mask = np.zeros(self.shape, dtype=np.bool_)
         mask[self.extent.place] = mask_on_display(prediction, self.extent.shape)
-        return replace(prediction, mask_probability=chances, mask=mask)
+        return replace(prediction, mask_probability=probabilities, mask=mask)
 
 
-def without_frame(
+def without_border(
     pixels: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Cut a frame off an image of 224 x 224 pixels and its mask; what is left has that size again."""
-    shown = shown_in_frame(pixels)
+    """Cut the undeclared border off an image of 224 x 224 pixels and off its mask; resize both to 224 x 224 again."""
+    shown = shown_within_border(pixels)
     if shown is None:
         return pixels, mask
     place = extent_of(~shown, (pixels.shape[0], pixels.shape[1])).place
@@ -51,12 +51,13 @@ def without_frame(
     return grey.round().astype(np.uint8), marked >= 0.5
 
 
-def see(pixels: NDArray[Any]) -> Seen:
-    """Look at an image of 224 x 224 pixels, of 8 bits or 0 to 1, in the standard display."""
+def borderless_input_of(pixels: NDArray[Any]) -> BorderlessInput:
+    """Prepare an image of 224 x 224 pixels in the standard display, of 8 bits or from 0 to 1."""
     rows, columns = pixels.shape
-    shown = shown_in_frame(pixels)
+    shown = shown_within_border(pixels)
     extent = extent_of(None if shown is None else ~shown, (rows, columns))
     grey = pixels[extent.place].astype(np.float32)
     if pixels.dtype == np.uint8:
         grey /= np.float32(255)
-    return Seen(model_input=ModelInput(pixels=normalise(shrink(grey))), shape=(rows, columns), extent=extent)
+    model_input = ModelInput(pixels=normalise(shrink(grey)))
+    return BorderlessInput(model_input=model_input, shape=(rows, columns), extent=extent)

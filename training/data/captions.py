@@ -1,8 +1,8 @@
 """
-Captions -> zones and wording in PATIENT laterality, once, here.
+Captions -> zones and words in PATIENT laterality. Only this module swaps the sides.
 
-The captions of QaTa-COV19 name the side as seen on the image, which is the other lung of the patient (measured:
-of 943 captions that say "left" only, 99.2 % of the mask lies in the image's left half).
+The captions of QaTa-COV19 name the side of the image, and not the side of the patient. (Measured on the 943 captions
+that say "left" only: 99.2 % of the mask lies in the left half of the image.)
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Literal
 from sgseg_dicom.zones import UnknownReport, ZoneBits, mirrored, report_of, zones_of
 
 Captions = Literal["original", "refined"]
-"""As first annotated (Li et al.), or as the SGSeg authors refined them."""
+"""The first annotation (Li et al.), or the captions that the authors of SGSeg refined."""
 
 _OTHER = {"left": "right", "right": "left"}
 
 
 def first_readable(candidates: Iterable[str | None]) -> tuple[str, ZoneBits] | None:
-    """Give the first caption that the grammar reads, and its zones, in patient laterality; None if none is."""
+    """Give the first caption that the grammar can read, and its zones, in patient laterality; None: it reads none."""
     for caption in candidates:
         try:
             if caption:
@@ -30,9 +30,9 @@ def first_readable(candidates: Iterable[str | None]) -> tuple[str, ZoneBits] | N
 
 def caption_of(zones: ZoneBits) -> str:
     """
-    Write what a caption of the data set would say of *zones*, in patient laterality.
+    Write *zones* in the words of the data set's captions, in patient laterality.
 
-    As `sgseg_dicom.zones.report_of`, but the image's left lung, the patient's right, stands first.
+    This is as `sgseg_dicom.zones.report_of`, but the patient's right lung, on the image's left side, comes first.
     """
     return with_sides_swapped(report_of(mirrored(zones)))
 

@@ -1,4 +1,4 @@
-"""Parts of the train split that a run leaves out, so that it can be asked about images that it did not learn."""
+"""Parts of the train split that a run leaves out, so that it can predict images that it did not learn."""
 
 import hashlib
 import re
@@ -14,11 +14,11 @@ _WRITTEN = re.compile(r"(\d+)/(\d+)")
 @dataclass(frozen=True, slots=True)
 class Fold:
     """
-    One of several parts of the images; no patient is in two, and a part depends on the names alone.
+    One of several parts of the images. No patient is in two parts; the name of an image decides its part.
 
     Attributes:
-        number: which, from 0.
-        count: of parts.
+        number: of this part, from 0.
+        count: number of parts.
     """
 
     number: int
@@ -38,10 +38,10 @@ class Fold:
 
 def fold_at(written: str) -> Fold:
     """
-    Read "0/4": the first of four.
+    Read a part: "0/4" is the first of four.
 
     Raises:
-        ConfigError: it says something else, or there is no such part.
+        ConfigError: the text is no part, or there is no such part.
     """
     found = _WRITTEN.fullmatch(written)
     if found is None or not int(found[1]) < int(found[2]) or int(found[2]) < 2:

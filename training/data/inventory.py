@@ -1,4 +1,4 @@
-"""Data folders -> a manifest: what there is of each image, what was dropped and why, and who crosses splits."""
+"""Data folders -> a manifest: the files of each image, what was dropped and why, and who is in two splits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from training.data import (
     survey_split,
 )
 from training.data.items import bits_of
-from training.data.layouts import Survey
+from training.data.splits import Survey
 from training.progress import progress
 
 _UNDIVIDED = "undivided"
@@ -31,10 +31,11 @@ def manifest_of(
 
     Returns:
         `images`: split, name, paths relative to their folder, patient, caption and zones in PATIENT laterality,
-        sha256 of image and mask; `dropped`, `other_caption`, `without_zones`: what became of the rest;
-        `train_digest`: of all that a run learns from, as `fit` and the model card name it where no pseudo-labels
-        are used; None without a train split.
-        `patients_crossing_splits` and `same_image`: what must not stand in two splits, and does.
+        sha256 of image and mask;
+        `dropped`, `other_caption`, `without_zones`: see `training.data.splits.Survey`;
+        `train_digest`: of everything that a run learns from, as in run.json and on the model card if no pseudo-labels
+        are used; None without a train split;
+        `patients_crossing_splits` and `same_image`: patients and images that are in two splits, and should not be.
 
     Raises:
         DataError: a folder has no known layout, or a file cannot be read.
@@ -71,7 +72,7 @@ def manifest_of(
 
 
 def summary_of(manifest: dict[str, Any]) -> str:
-    """Write what a reader should know before training on it."""
+    """Summarise a manifest: what one should know before training on the data."""
     counts = Counter((row["split"], row["normal"]) for row in manifest["images"])
     lines = [f"{manifest['layout']} layout, {manifest['captions']} captions"]
     if digest := manifest["train_digest"]:
@@ -81,21 +82,21 @@ def summary_of(manifest: dict[str, Any]) -> str:
         for (split, normal), count in sorted(counts.items())
     ]
     lines += [f"dropped from {row['split']}: {row['name']}: {row['why']}" for row in manifest["dropped"]]
-    for key, told in (
-        ("other_caption", "images of {} whose other caption was taken"),
-        ("without_zones", "images of {} whose zones no caption tells"),
+    for key, words in (
+        ("other_caption", "images of {} whose other caption was used"),
+        ("without_zones", "images of {} whose zones no caption names"),
     ):
-        lines += [f"{len(names)} {told.format(split)}" for split, names in manifest[key].items() if names]
-    for key, told in (
+        lines += [f"{len(names)} {words.format(split)}" for split, names in manifest[key].items() if names]
+    for key, words in (
         ("patients_crossing_splits", "patient in two splits"),
         ("same_image", "the same image"),
     ):
-        lines += [f"{told}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
+        lines += [f"{words}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
     return "\n".join(lines)
 
 
 def _splits_of_normals(normals: Path, *, known: Iterable[str]) -> list[str]:
-    """Give the splits that *normals* has folders of; where it has none, one of all its images, for measuring only."""
+    """Give the splits that *normals* has folders for; if it has none, one split of all images, for measuring only."""
     return sorted(name for name in {"train", "valid", "test", *known} if (normals / name).is_dir()) or [
         _UNDIVIDED
     ]
@@ -111,7 +112,7 @@ def _train_digest(surveys: Mapping[str, Survey], normals: Path | None) -> str | 
 
 
 def _row(item: Item, split: str, folder: Path, *, normal: bool) -> dict[str, Any]:
-    load_image(item), load_mask(item)  # what cannot be read is told now, not hours into a run
+    load_image(item), load_mask(item)  # what cannot be read fails now, and not hours into a run
     return {
         "split": split,
         "name": item.name,

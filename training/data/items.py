@@ -1,4 +1,4 @@
-"""One image with what is known of it, and its pixels."""
+"""One image with its mask and caption, and the loading of their pixels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sgseg_dicom.zones import ZoneBits
 
 
 class DataError(SgsegError):
-    """A folder does not hold what its layout promises; the message says what is missing where."""
+    """A folder lacks something that its layout should have. The message names it and the place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,11 +24,11 @@ class Item:
     One training or evaluation image.
 
     Attributes:
-        name: of the file, without ending.
-        image: path of the image: 8-bit, or of more bits, which are stretched to the range that it uses.
-        mask: path of the mask, 0 and 255 or 0 and 1; None where the radiograph is normal.
-        zones: from the caption, in PATIENT laterality; None where no caption says.
-        caption: as written, but in PATIENT laterality; "" where there is none.
+        name: of the file, without its ending.
+        image: path of the image. Images of more than 8 bits are stretched to the range of their values.
+        mask: path of the mask, 0 and 255 or 0 and 1; None: the radiograph is normal.
+        zones: from the caption, in PATIENT laterality; None: no caption names them.
+        caption: in PATIENT laterality, otherwise as in the file; "": there is none.
     """
 
     name: str
@@ -39,16 +39,16 @@ class Item:
 
     @property
     def patient(self) -> str:
-        """Who is on the image, as far as the name says; images without a patient stand for themselves."""
+        """The patient, from the name of the image; an image without a known patient counts as one of its own."""
         return self.name.split("_")[0] if self.name.startswith("sub-") else self.name
 
     @property
     def known_zones(self) -> ZoneBits:
         """
-        The zones, for what cannot do without them.
+        The zones, for code that needs them.
 
         Raises:
-            DataError: no caption says.
+            DataError: no caption names them.
         """
         if self.zones is None:
             raise DataError(
@@ -98,13 +98,13 @@ def digest_of(items: Sequence[Item]) -> str:
 
 
 def bits_of(zones: ZoneBits | None) -> str:
-    """Write zones as "010011", in the order of `sgseg_dicom.zones.ZONES`; "" where they are unknown."""
+    """Write zones as "010011", in the order of `sgseg_dicom.zones.ZONES`; "": they are unknown."""
     return "" if zones is None else "".join("01"[zone] for zone in zones)
 
 
 def _grey(path: Path) -> Image.Image:
     """
-    Read an image as 8-bit grey ("L"), or as integers ("I") where it has more bits: in "L" these end at 255.
+    Read an image as 8-bit grey ("L"), or as integers ("I") if it has more bits, which "L" would cut at 255.
 
     Raises:
         DataError: it cannot be read.
@@ -119,7 +119,7 @@ def _grey(path: Path) -> Image.Image:
 
 
 def _stretched(grey: Image.Image) -> Image.Image:
-    """Turn integers into 8 bits, from the lowest to the highest that is there: 12 bits in 16 keep their detail."""
+    """Turn integers into 8 bits, from the lowest to the highest value: so 12 bits stored in 16 keep their detail."""
     values = np.asarray(grey, dtype=np.float64)
     share = (values - values.min()) / max(1.0, np.ptp(values))
     return Image.fromarray((share * 255).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The files of captions: JSON of the SGSeg release, and LViT's sheets. Captions are left as written here."""
+"""The files of captions: JSON of the SGSeg release, and LViT's sheets. This module changes no caption."""
 
 import json
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ def read_prompts(folder: Path, split: str) -> dict[Captions, dict[str, str | Non
     Read the captions of a split from `annotation.json` (refined) and `original_captions.json`.
 
     Returns:
-        By kind and lower-case image name; a kind whose file or split is not there is left out.
+        Captions by kind and lower-case image name. A kind is left out if its file or the split is not there.
 
     Raises:
-        DataError: a file is not as the release has it.
+        DataError: a file has not the form of the release.
     """
     captions: dict[Captions, dict[str, str | None]] = {}
     refined = folder / "annotation.json"
@@ -28,8 +28,8 @@ def read_prompts(folder: Path, split: str) -> dict[Captions, dict[str, str | Non
             captions["refined"] = {image_name(row["image_path"]): _text(row["caption"]) for row in rows}
     original = folder / "original_captions.json"
     with _as_released(original, "{split: {image: caption, ...}}"):
-        if (told := _split_of(original, split)) is not None:
-            captions["original"] = {image_name(name): _text(caption) for name, caption in told.items()}
+        if (texts := _split_of(original, split)) is not None:
+            captions["original"] = {image_name(name): _text(caption) for name, caption in texts.items()}
     return captions
 
 
@@ -38,7 +38,7 @@ def read_sheet(path: Path) -> dict[str, str | None]:
     Read an Excel sheet with the columns Image and Description (LViT).
 
     Raises:
-        DataError: it is no Excel sheet, or a column is missing.
+        DataError: the file is no Excel sheet, or a column is missing.
     """
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
@@ -70,7 +70,7 @@ def _split_of(path: Path, split: str) -> Any:
 
 
 def _text(caption: object) -> str | None:
-    """Give a caption; a cell that holds something else holds none."""
+    """Give the caption of a cell; None: the cell has something else than text."""
     return caption if isinstance(caption, str) else None
 
 

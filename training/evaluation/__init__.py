@@ -1,1 +1,1 @@
-"""What weights are worth."""
+"""Measure weights."""

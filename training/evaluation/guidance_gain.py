@@ -1,4 +1,4 @@
-"""What guidance is worth: the same weights, guided by their own report and by none, on the same patients."""
+"""The gain by guidance: the same weights on the same patients, guided by their own report and by none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,25 +9,27 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.inference.network import Network
 from training.data import Item
-from training.evaluation.evaluate import Counts, count, interval_of, mask_metrics, predict
+from training.evaluation.bootstrap import interval_of
+from training.evaluation.evaluate import count, predict
+from training.evaluation.metrics import Counts, mask_metrics
 
 _FIGURES = ("dice_micro", "dice_mean")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Pair:
-    """The same images judged twice."""
+    """Counts of the same images, judged with guidance and without."""
 
     guided: Counts
     unguided: Counts
 
     @property
     def patients(self) -> NDArray[np.str_]:
-        """Who is on the images."""
+        """The patient of each image, (N,)."""
         return self.guided.patients
 
     def take(self, places: NDArray[np.int64]) -> "Pair":
-        """Give the images at *places*, of both."""
+        """Give the images at *places*, of both counts."""
         return Pair(guided=self.guided.take(places), unguided=self.unguided.take(places))
 
 
@@ -36,8 +38,10 @@ def guidance_gain(network: Network, items: Sequence[Item]) -> dict[str, Any]:
     Measure *items* under generated guidance and under none, and the difference of the two.
 
     Returns:
-        images; `generated` and `none` with dice_micro and dice_mean; `guidance_gain`, generated less none of
-        each, with `..._ci`: 95 % by a bootstrap that draws each patient for both at once.
+        images: their number;
+        generated, none: dice_micro and dice_mean with each guidance;
+        guidance_gain: generated minus none, with a 95 % interval `..._ci` of each. The bootstrap draws each patient
+        for both at once.
     """
     pair = Pair(
         guided=count(items, predict(network, items, guided_by="generated")),
@@ -53,7 +57,7 @@ def guidance_gain(network: Network, items: Sequence[Item]) -> dict[str, Any]:
 
 
 def gain_of(pair: Pair) -> dict[str, float]:
-    """Give dice_micro and dice_mean of guided less unguided."""
+    """Give guided minus unguided, of dice_micro and of dice_mean."""
     guided, unguided = _chosen(pair.guided), _chosen(pair.unguided)
     return {name: guided[name] - unguided[name] for name in _FIGURES}
 

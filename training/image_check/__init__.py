@@ -1,1 +1,1 @@
-"""Fit and measure the image check."""
+"""Train and measure the image check."""

@@ -1,4 +1,4 @@
-"""`sgseg-train view` and `view-check`: fit the image check, and measure it."""
+"""`sgseg-train view` and `view-check`: train the image check, and measure it."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from training.cli_options import Data, Normals, told
+from training.cli_options import Data, Normals, one_line_errors
 
 if TYPE_CHECKING:
     from sgseg_dicom.model.image_check import ImageCheckNet
@@ -25,22 +25,26 @@ MEASURED, SEED = 500, 7
 def view_command(
     data: Data,
     normals: Normals,
-    pictures: Annotated[list[Path], typer.Option(help="Folders of PNG, JPEG or DICOM files, none a chest.")],
+    pictures: Annotated[
+        list[Path], typer.Option(help="Folders of PNG, JPEG or DICOM files without a chest.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for weights and manifest.")],
-    epochs: Annotated[float, typer.Option(help="Times that every radiograph is seen.")] = 11.0,
-    radiographs: Annotated[int | None, typer.Option(help="Learn from so many only, for a try.")] = None,
+    epochs: Annotated[float, typer.Option(help="How often every radiograph is used.")] = 11.0,
+    radiographs: Annotated[int | None, typer.Option(help="Train on only so many, for a quick trial.")] = None,
 ) -> None:
-    """Fit the image check on train, choose its limits on valid, and measure it there on other patients."""
+    """Train the image check on train, choose its limits on valid, and measure it on other patients of valid."""
     from training.data import load_image, read_normals, read_split
-    from training.image_check.fit import Schedule, fit_view
+    from training.image_check.fit import Schedule, fit_image_check
     from training.image_check.pictures import load_pictures
 
-    with told():
+    with one_line_errors():
         train = read_split(data, "train") + read_normals(normals, "train")
         order = np.random.default_rng(SEED).permutation(len(train))[:radiographs]
         train = [train[place] for place in order]
         other, halves = load_pictures(pictures), _halves(data, normals)
-        network = fit_view(np.stack([load_image(item) for item in train]), other, Schedule(epochs=epochs))
+        network = fit_image_check(
+            np.stack([load_image(item) for item in train]), other, Schedule(epochs=epochs)
+        )
         _show(release(network, train, other, halves, epochs=epochs, out=out))
 
 
@@ -56,14 +60,13 @@ def release(
     """Choose the limits, measure, and write weights and manifest to *out*; give the figures."""
     from sgseg_dicom.model.image_check import LoadedImageCheck, save_image_check
     from training.data import digest_of, load_image
-    from training.git_commit import commit_of_checkout
-    from training.image_check.measure import OPEN, choose_limits, look_at, measure
+    from training.image_check.measure import NO_LIMITS, choose_limits, measure, signs_of_images
     from training.image_check.pictures import digest_of_pictures
+    from training.provenance import commit_of_checkout
 
-    settled = [load_image(item) for item in halves.limits]
-    image_check = LoadedImageCheck(
-        network, choose_limits(look_at(settled, LoadedImageCheck(network, OPEN), "limits"))
-    )
+    for_limits = [load_image(item) for item in halves.limits]
+    unlimited = LoadedImageCheck(network, NO_LIMITS)
+    image_check = LoadedImageCheck(network, choose_limits(signs_of_images(for_limits, unlimited, "limits")))
     figures = measure(image_check, [load_image(item) for item in halves.measured], {})
     facts: dict[str, Any] = {
         "command": "sgseg-train view",
@@ -72,7 +75,7 @@ def release(
         "pictures": {"images": len(pictures), "digest": digest_of_pictures(pictures)},
         "epochs": epochs,
         "seed": SEED,
-        "limits_from": {"images": len(settled), "digest": digest_of(halves.limits)},
+        "limits_from": {"images": len(for_limits), "digest": digest_of(halves.limits)},
     }
     save_image_check(image_check, out, training=facts, metrics=figures)
     return figures
@@ -83,17 +86,18 @@ def view_check_command(
     data: Data,
     normals: Normals,
     pictures: Annotated[
-        list[Path] | None, typer.Option(help="Folders of pictures, none a chest; each is a kind of its own.")
+        list[Path] | None,
+        typer.Option(help="Folders of pictures without a chest; each folder is a kind of its own."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
 ) -> None:
-    """Measure the image check: how many good images it refuses, how many bad ones it lets through."""
+    """Measure the image check: how many good images it refuses, and how many bad ones it lets through."""
     from sgseg_dicom.model.image_check import load_image_check
     from training.data import load_image, read_split
-    from training.image_check.measure import LATERAL, look_at, measure
+    from training.image_check.measure import LATERAL, measure, signs_of_images
     from training.image_check.pictures import load_pictures
 
-    with told():
+    with one_line_errors():
         image_check = load_image_check(weights)
         good = [load_image(item) for item in _halves(data, normals).measured]
         others = {folder.name: list(load_pictures([folder])) for folder in pictures or ()}
@@ -101,7 +105,9 @@ def view_check_command(
             load_image(item) for item in read_split(data, "valid") if item.name.startswith(LATERAL)
         ]
         _show(measure(image_check, good, others))
-        typer.echo(f"lateral: {look_at(others['the lateral of valid'], image_check, 'lateral')}", err=True)
+        typer.echo(
+            f"lateral: {signs_of_images(others['the lateral of valid'], image_check, 'lateral')}", err=True
+        )
 
 
 def _halves(data: Path, normals: Path) -> "Halves":

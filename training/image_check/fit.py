@@ -1,4 +1,4 @@
-"""Fit the network of the image check (`sgseg_dicom.model.image_check`) to good radiographs and made-up bad ones."""
+"""Train the network of the image check (`sgseg_dicom.model.image_check`) on good radiographs and corrupted ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from training.image_check.synthetic_negatives import LEARNED, draw
 from training.loop.batches import normalised
 from training.progress import progress
 
-_WHOLE, _CROPPED, _SHUFFLED, _OTHER = 48, 12, 6, 14  # images of a batch
-_DRAWN_OF_EACH = 60
+_WHOLE, _CROPPED, _SHUFFLED, _OTHER = 48, 12, 6, 14  # images of each kind in a batch
+_SYNTHETIC_OF_EACH = 60
 _STRENGTH = Strength(
     degrees=10.0, log_scale=0.16, log_aspect=0.12, shift=0.05, log_gamma=0.5, flip=0.0, erase=0.2, noise=0.5
 )
 _UPRIGHT = 0.5
-"""Share of the images that are left upright, or mirrored only: the hardest pair."""
+"""Share of the images that stay upright, or are only mirrored: these two are the hardest to tell apart."""
 _INVERTED = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """How long and how fast."""
+    """How long to train, and how fast."""
 
     epochs: float = 11.0
     learning_rate: float = 3e-3
@@ -50,7 +50,7 @@ class _Batch:
     cut_off: Tensor
 
 
-def fit_view(
+def fit_image_check(
     radiographs: NDArray[np.uint8], pictures: NDArray[np.uint8], schedule: Schedule
 ) -> ImageCheckNet:
     """
@@ -58,8 +58,8 @@ def fit_view(
 
     Args:
         radiographs: uint8 (N, 224, 224), upright frontal chests.
-        pictures: uint8 (M, 224, 224), anything else.
-        schedule: how long and how fast.
+        pictures: uint8 (M, 224, 224), without a chest.
+        schedule: how long, and how fast.
     """
     torch.manual_seed(schedule.seed)
     network = ImageCheckNet()
@@ -80,7 +80,7 @@ def fit_view(
 
 
 def _loss(logits: Tensor, batch: _Batch) -> Tensor:
-    """Pose of whole chests, inversion and completeness of chests, and whether it is one."""
+    """Add the losses of the pose (whole chests only), of inversion and cut-off (chests only), and of "is a chest"."""
     whole = (batch.chest == 1) & (batch.cut_off == 0)
     chest = batch.chest == 1
     return (
@@ -92,19 +92,17 @@ def _loss(logits: Tensor, batch: _Batch) -> Tensor:
 
 
 def _batches(radiographs: NDArray[np.uint8], others: NDArray[np.uint8], seed: int) -> Iterator[_Batch]:
-    """Give batches without end; chance comes from *seed* only."""
-    chance, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    """Give batches without end; random numbers depend on *seed* only."""
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     crops = tuple(CROPS.values())
     taken = _WHOLE + _CROPPED + _SHUFFLED
     while True:
-        order = chance.permutation(len(radiographs))
+        order = rng.permutation(len(radiographs))
         for start in range(0, len(order) - taken + 1, taken):
             chests = radiographs[order[start : start + taken]]
-            cropped = [
-                crops[chance.integers(len(crops))](image, chance) for image in chests[_WHOLE:-_SHUFFLED]
-            ]
-            mixed = [shuffled(image, chance) for image in chests[-_SHUFFLED:]]
-            rest = others[chance.integers(len(others), size=_OTHER)]
+            cropped = [crops[rng.integers(len(crops))](image, rng) for image in chests[_WHOLE:-_SHUFFLED]]
+            mixed = [shuffled(image, rng) for image in chests[-_SHUFFLED:]]
+            rest = others[rng.integers(len(others), size=_OTHER)]
             yield _batch(np.stack([*chests[:_WHOLE], *cropped, *mixed, *rest]), generator)
 
 
@@ -119,13 +117,13 @@ def _batch(images: NDArray[np.uint8], generator: torch.Generator) -> _Batch:
         strength=_STRENGTH,
         generator=generator,
     )
-    chance = torch.rand(4, count, generator=generator)
+    drawn = torch.rand(4, count, generator=generator)
     pose = torch.where(
-        chance[0] < _UPRIGHT,
-        (chance[1] < 0.5) * (POSES // 2),
-        (chance[1] * POSES).long().clamp(max=POSES - 1),
+        drawn[0] < _UPRIGHT,
+        (drawn[1] < 0.5) * (POSES // 2),
+        (drawn[1] * POSES).long().clamp(max=POSES - 1),
     )
-    inverted = (chance[2] < _INVERTED).float()
+    inverted = (drawn[2] < _INVERTED).float()
     posed = torch.stack([_posed(image, int(place)) for image, place in zip(pixels, pose, strict=True)])
     place = torch.arange(count)
     return _Batch(
@@ -143,26 +141,25 @@ def _posed(image: Tensor, pose: int) -> Tensor:
 
 
 def _others(pictures: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """Give drawn images and pieces of pictures, about as many of one as of the other."""
-    chance = np.random.default_rng(seed)
-    drawn = np.concatenate(list(draw(LEARNED, _DRAWN_OF_EACH, chance).values()))
-    pieces = [_piece(pictures[place], chance) for place in chance.integers(len(pictures), size=len(drawn))]
-    return np.concatenate([drawn, np.stack(pieces)])
+    """Give synthetic images and pieces of pictures, the same number of each."""
+    rng = np.random.default_rng(seed)
+    synthetic = np.concatenate(list(draw(LEARNED, _SYNTHETIC_OF_EACH, rng).values()))
+    pieces = [_piece(pictures[place], rng) for place in rng.integers(len(pictures), size=len(synthetic))]
+    return np.concatenate([synthetic, np.stack(pieces)])
 
 
-def _piece(picture: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
-    """Cut out a window of half to all of either side."""
-    height, width = (round(side * chance.uniform(0.5, 1)) for side in picture.shape)
+def _piece(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut out a window of half to all of the height, and of the width."""
+    height, width = (round(side * rng.uniform(0.5, 1)) for side in picture.shape)
     top, left = (
-        int(chance.integers(side - kept + 1))
-        for side, kept in zip(picture.shape, (height, width), strict=True)
+        int(rng.integers(side - part + 1)) for side, part in zip(picture.shape, (height, width), strict=True)
     )
     window = picture[top : top + height, left : left + width].astype(np.float32)
     return np.asarray(shrink(window, picture.shape[0]).round(), dtype=np.uint8)
 
 
 def _small(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take the mean of 2 x 2 pixels: twice the size that is seen, since the augmentation blurs a little."""
+    """Take the mean of 2 x 2 pixels: twice the size of the network, since the augmentation blurs a little."""
     count, rows, columns = images.shape
     means = images.reshape(count, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4), dtype=np.float32)
     return np.asarray(means.round(), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures of anything: folders of PNG, JPEG, TIFF or DICOM files -> grey arrays, for what is no chest."""
+"""Pictures without a chest: folders of PNG, JPEG, TIFF or DICOM files -> grey arrays."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from sgseg_dicom.preprocess import INPUT_SIZE, shrink
 from training.data import DataError
 
 _SLICES = 3
-"""At most so many slices of a volume or frames of a film."""
+"""At most so many slices of a volume, or frames of a multi-frame image."""
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Path]:
-    """Give every file below *folders* that does not hide, in the order of its name."""
+    """Give every file below *folders* that is not hidden, in the order of their names."""
     return sorted(file for folder in folders for file in folder.rglob("[!.]*") if file.is_file())
 
 
 def load_pictures(folders: Sequence[Path]) -> NDArray[np.uint8]:
     """
-    Load what can be read as a picture, squeezed to uint8 (N, 224, 224), darkest 0 and brightest 255.
+    Load every file that can be read as a picture, resized to uint8 (N, 224, 224), darkest 0 and brightest 255.
 
     Raises:
-        DataError: no picture there.
+        DataError: there is no picture.
     """
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     pictures = [picture for file in find_pictures(folders) for picture in _load(file)]
@@ -44,7 +44,7 @@ def digest_of_pictures(pictures: NDArray[np.uint8]) -> str:
 def _load(file: Path) -> list[NDArray[np.uint8]]:
     try:
         image = sitk.ReadImage(str(file))
-    except RuntimeError:  # SimpleITK's word for "no image that I can read"
+    except RuntimeError:  # SimpleITK raises it for files that are no image to it
         return []
     pixels = sitk.GetArrayFromImage(image).astype(np.float32)
     if image.GetNumberOfComponentsPerPixel() > 1:

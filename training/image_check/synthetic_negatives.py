@@ -1,4 +1,4 @@
-"""Drawn images that show no chest: what a detector, a document scanner or another body part may give."""
+"""Synthetic images without a chest: as from a bare detector, a document scanner or another part of the body."""
 
 from collections.abc import Callable
 
@@ -9,146 +9,137 @@ from PIL import Image, ImageDraw
 from sgseg_dicom.preprocess import INPUT_SIZE
 
 Drawing = Callable[[np.random.Generator], NDArray[np.float32]]
-"""Draws float32 (224, 224) of any range."""
+"""Draws an image, float32 (224, 224), of any range."""
 
 
-def noise(chance: np.random.Generator) -> NDArray[np.float32]:
-    """White noise, coarse or fine."""
-    size = int(chance.choice([14, 28, 56, 112, 224]))
-    return _enlarged(chance.normal(size=(size, size)))
+def noise(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw white noise, coarse or fine."""
+    size = int(rng.choice([14, 28, 56, 112, 224]))
+    return _enlarged(rng.normal(size=(size, size)))
 
 
-def clouds(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Noise whose spectrum falls with frequency, as that of radiographs does."""
+def clouds(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw noise whose spectrum falls with frequency, as that of radiographs does."""
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(INPUT_SIZE)] * 2)) + 1 / INPUT_SIZE
-    spectrum = np.fft.fft2(chance.normal(size=(INPUT_SIZE, INPUT_SIZE)))
-    return np.real(np.fft.ifft2(spectrum / frequency ** chance.uniform(0.7, 2.2))).astype(np.float32)
+    spectrum = np.fft.fft2(rng.normal(size=(INPUT_SIZE, INPUT_SIZE)))
+    return np.real(np.fft.ifft2(spectrum / frequency ** rng.uniform(0.7, 2.2))).astype(np.float32)
 
 
-def gradient(chance: np.random.Generator) -> NDArray[np.float32]:
-    """A smooth slope with a bright or dark field in it, and a little noise."""
+def gradient(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a smooth slope with a bright or dark field in it, and a little noise."""
     y, x = _grid()
-    a, b, c, d, e = chance.normal(size=5)
-    field = chance.normal() * ((np.abs(x - a / 3) < 0.6) & (np.abs(y - b / 3) < 0.6))
-    return (a * x + b * y + c * x * y + d * x * x + e * y * y + field + _grain(chance)).astype(np.float32)
+    a, b, c, d, e = rng.normal(size=5)
+    field = rng.normal() * ((np.abs(x - a / 3) < 0.6) & (np.abs(y - b / 3) < 0.6))
+    return (a * x + b * y + c * x * y + d * x * x + e * y * y + field + _grain(rng)).astype(np.float32)
 
 
-def stripes(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Stripes, a grid or a chessboard: test patterns."""
+def stripes(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw stripes, a grid or a chessboard: test patterns."""
     y, x = _grid()
-    along, across = (np.sin(axis * chance.uniform(3, 40) + chance.uniform(0, 6)) for axis in (x, y))
-    wave = (along, along + across, along * across)[int(chance.integers(3))]
-    return ((np.sign(wave) if chance.random() < 0.5 else wave) + _grain(chance)).astype(np.float32)
+    along, across = (np.sin(axis * rng.uniform(3, 40) + rng.uniform(0, 6)) for axis in (x, y))
+    wave = (along, along + across, along * across)[int(rng.integers(3))]
+    return ((np.sign(wave) if rng.random() < 0.5 else wave) + _grain(rng)).astype(np.float32)
 
 
-def page(chance: np.random.Generator) -> NDArray[np.float32]:
-    """A page of print."""
-    image = Image.new("L", (INPUT_SIZE, INPUT_SIZE), int(chance.integers(180, 256)))
+def page(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a printed page."""
+    image = Image.new("L", (INPUT_SIZE, INPUT_SIZE), int(rng.integers(180, 256)))
     pen = ImageDraw.Draw(image)
-    height, left = int(chance.integers(5, 16)), int(chance.integers(4, 30))
-    for top in range(
-        int(chance.integers(4, 40)), INPUT_SIZE - height, int(height * chance.uniform(1.3, 2.5))
-    ):
+    height, left = int(rng.integers(5, 16)), int(rng.integers(4, 30))
+    for top in range(int(rng.integers(4, 40)), INPUT_SIZE - height, int(height * rng.uniform(1.3, 2.5))):
         start = left
         while start < INPUT_SIZE - left:
-            width = int(chance.integers(4, 30))
-            if chance.random() < 0.85:
-                pen.rectangle(
-                    (start, top, start + width, top + height // 2), fill=int(chance.integers(0, 90))
-                )
-            start += width + int(chance.integers(2, 8))
-    return (np.asarray(image, dtype=np.float32) / 255 + _grain(chance)).astype(np.float32)
+            width = int(rng.integers(4, 30))
+            if rng.random() < 0.85:
+                pen.rectangle((start, top, start + width, top + height // 2), fill=int(rng.integers(0, 90)))
+            start += width + int(rng.integers(2, 8))
+    return (np.asarray(image, dtype=np.float32) / 255 + _grain(rng)).astype(np.float32)
 
 
-def limb(chance: np.random.Generator) -> NDArray[np.float32]:
-    """One or two long bones in soft tissue, with or without a joint."""
-    y, x = _turned(chance)
-    bend = chance.uniform(-0.3, 0.3) * y * y + chance.uniform(-0.3, 0.3)
-    width = chance.uniform(0.25, 0.6) * (1 + chance.uniform(-0.4, 0.4) * y)
+def limb(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw one or two long bones in soft tissue, with or without a joint."""
+    y, x = _turned(rng)
+    bend = rng.uniform(-0.3, 0.3) * y * y + rng.uniform(-0.3, 0.3)
+    width = rng.uniform(0.25, 0.6) * (1 + rng.uniform(-0.4, 0.4) * y)
     picture = 0.45 * _bump((x - bend) / width, 4)
-    for offset in chance.uniform(-0.2, 0.2, size=int(chance.integers(1, 3))):
-        bone = chance.uniform(0.06, 0.16) * (
-            1 + chance.uniform(0, 1.5) * _bump((y - chance.uniform(-1, 1)) / 0.25, 2)
-        )
-        picture += _bone((x - bend - offset) / bone, chance)
-    return (picture + _grain(chance)).astype(np.float32)
+    for offset in rng.uniform(-0.2, 0.2, size=int(rng.integers(1, 3))):
+        bone = rng.uniform(0.06, 0.16) * (1 + rng.uniform(0, 1.5) * _bump((y - rng.uniform(-1, 1)) / 0.25, 2))
+        picture += _bone((x - bend - offset) / bone, rng)
+    return (picture + _grain(rng)).astype(np.float32)
 
 
-def hand(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Bones spread from one place, each in its own soft tissue: a hand or a foot."""
+def hand(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw bones that spread from one place, each in its own soft tissue: a hand or a foot."""
     picture = np.zeros((INPUT_SIZE, INPUT_SIZE))
-    turn, spread = chance.uniform(0, 2 * np.pi), chance.uniform(0.3, 0.7)
+    turn, spread = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.7)
     y, x = _grid()
     y, x = y + 0.9 * np.sin(turn), x + 0.9 * np.cos(turn)
-    for angle in turn + np.linspace(-spread, spread, int(chance.integers(3, 6))):
+    for angle in turn + np.linspace(-spread, spread, int(rng.integers(3, 6))):
         along = x * np.cos(angle) + y * np.sin(angle)
         across = -x * np.sin(angle) + y * np.cos(angle)
-        reach = _bump((along - 0.9) / chance.uniform(0.6, 0.8), 6)
-        width = 0.07 + 0.02 * np.cos(along * chance.uniform(12, 18))
+        reach = _bump((along - 0.9) / rng.uniform(0.6, 0.8), 6)
+        width = 0.07 + 0.02 * np.cos(along * rng.uniform(12, 18))
         picture = np.maximum(
-            picture, reach * (0.3 * _bump(across / 0.15, 4) + 0.5 * _bone(across / width, chance))
+            picture, reach * (0.3 * _bump(across / 0.15, 4) + 0.5 * _bone(across / width, rng))
         )
-    return (picture + _grain(chance)).astype(np.float32)
+    return (picture + _grain(rng)).astype(np.float32)
 
 
-def skull(chance: np.random.Generator) -> NDArray[np.float32]:
-    """A bright shell with darker caves in it: a head, or a slice of one."""
-    y, x = _turned(chance)
-    radius = np.hypot(x / chance.uniform(0.5, 0.9), y / chance.uniform(0.6, 0.95))
-    picture = 0.6 * (radius < 1) + chance.uniform(0.2, 1) * _bump((radius - 0.95) / 0.08, 2)
-    for _ in range(int(chance.integers(2, 7))):
-        centre, size = chance.uniform(-0.6, 0.6, 2), chance.uniform(0.05, 0.3, 2)
-        picture += chance.uniform(-0.4, 0.4) * _bump(
+def skull(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a bright shell with darker caves in it: a head, or a slice of a head."""
+    y, x = _turned(rng)
+    radius = np.hypot(x / rng.uniform(0.5, 0.9), y / rng.uniform(0.6, 0.95))
+    picture = 0.6 * (radius < 1) + rng.uniform(0.2, 1) * _bump((radius - 0.95) / 0.08, 2)
+    for _ in range(int(rng.integers(2, 7))):
+        centre, size = rng.uniform(-0.6, 0.6, 2), rng.uniform(0.05, 0.3, 2)
+        picture += rng.uniform(-0.4, 0.4) * _bump(
             np.hypot((x - centre[0]) / size[0], (y - centre[1]) / size[1]), 4
         )
-    return (picture + _grain(chance)).astype(np.float32)
+    return (picture + _grain(rng)).astype(np.float32)
 
 
-def belly(chance: np.random.Generator) -> NDArray[np.float32]:
-    """A spine, two hip bones or none, and dark bubbles of gas: an abdomen."""
+def belly(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a spine, two hip bones or none, and dark bubbles of gas: an abdomen."""
     y, x = _grid()
-    picture = 0.8 * _bump(x / chance.uniform(0.7, 1.1), 6)
-    picture += 0.5 * _bump(x / 0.13, 4) * (1 + 0.3 * np.cos(y * chance.uniform(18, 30)))
-    if chance.random() < 0.6:
+    picture = 0.8 * _bump(x / rng.uniform(0.7, 1.1), 6)
+    picture += 0.5 * _bump(x / 0.13, 4) * (1 + 0.3 * np.cos(y * rng.uniform(18, 30)))
+    if rng.random() < 0.6:
         for side in (-1, 1):
-            wing = np.hypot((x - 0.55 * side) / 0.35, (y - chance.uniform(0.5, 0.8)) / 0.4)
+            wing = np.hypot((x - 0.55 * side) / 0.35, (y - rng.uniform(0.5, 0.8)) / 0.4)
             picture += 0.4 * _bump((wing - 0.8) / 0.3, 2)
-    for _ in range(int(chance.integers(2, 12))):
-        centre, size = chance.uniform(-0.7, 0.7, 2), chance.uniform(0.04, 0.2, 2)
-        picture -= chance.uniform(0.1, 0.5) * _bump(
+    for _ in range(int(rng.integers(2, 12))):
+        centre, size = rng.uniform(-0.7, 0.7, 2), rng.uniform(0.04, 0.2, 2)
+        picture -= rng.uniform(0.1, 0.5) * _bump(
             np.hypot((x - centre[0]) / size[0], (y - centre[1]) / size[1]), 4
         )
-    return (picture + _grain(chance)).astype(np.float32)
+    return (picture + _grain(rng)).astype(np.float32)
 
 
-def disc(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Ellipses in an ellipse: a phantom, or a slice of a body."""
-    y, x = _turned(chance)
-    picture = 0.6 * (np.hypot(x / chance.uniform(0.5, 1), y / chance.uniform(0.5, 1)) < 1)
-    for _ in range(int(chance.integers(1, 9))):
-        centre, size = chance.uniform(-0.7, 0.7, 2), chance.uniform(0.03, 0.4, 2)
-        picture += chance.uniform(-0.5, 0.5) * (
+def disc(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw ellipses in an ellipse: a phantom, or a slice of a body."""
+    y, x = _turned(rng)
+    picture = 0.6 * (np.hypot(x / rng.uniform(0.5, 1), y / rng.uniform(0.5, 1)) < 1)
+    for _ in range(int(rng.integers(1, 9))):
+        centre, size = rng.uniform(-0.7, 0.7, 2), rng.uniform(0.03, 0.4, 2)
+        picture += rng.uniform(-0.5, 0.5) * (
             np.hypot((x - centre[0]) / size[0], (y - centre[1]) / size[1]) < 1
         )
-    return (picture + _grain(chance)).astype(np.float32)
+    return (picture + _grain(rng)).astype(np.float32)
 
 
 LEARNED: dict[str, Drawing] = {
     drawing.__name__: drawing for drawing in (noise, clouds, gradient, page, limb, skull, belly)
 }
-"""What training sees."""
+"""The kinds of training."""
 
 HELD_OUT: dict[str, Drawing] = {drawing.__name__: drawing for drawing in (stripes, hand, disc)}
-"""What only the check sees: whether the network generalises to what it was not shown."""
+"""The kinds for measuring only: whether the network generalises to kinds that it did not learn."""
 
 
-def draw(
-    drawings: dict[str, Drawing], count: int, chance: np.random.Generator
-) -> dict[str, NDArray[np.uint8]]:
-    """Draw *count* of each, uint8 (count, 224, 224), darkest 0 and brightest 255."""
+def draw(drawings: dict[str, Drawing], count: int, rng: np.random.Generator) -> dict[str, NDArray[np.uint8]]:
+    """Draw *count* images of each kind, uint8 (count, 224, 224), darkest 0 and brightest 255."""
     return {
-        name: np.stack([_as_bytes(drawing(chance)) for _ in range(count)])
-        for name, drawing in drawings.items()
+        name: np.stack([_as_bytes(drawing(rng)) for _ in range(count)]) for name, drawing in drawings.items()
     }
 
 
@@ -162,9 +153,9 @@ def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return y, x
 
 
-def _turned(chance: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _turned(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     y, x = _grid()
-    angle = chance.uniform(0, 2 * np.pi)
+    angle = rng.uniform(0, 2 * np.pi)
     return x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) - y * np.sin(angle)
 
 
@@ -172,15 +163,15 @@ def _bump(distance: NDArray[np.float64], power: int) -> NDArray[np.float64]:
     return np.exp(-(np.abs(distance) ** power))
 
 
-def _bone(distance: NDArray[np.float64], chance: np.random.Generator) -> NDArray[np.float64]:
-    """A shaft: its edges brighter than its marrow."""
-    return 0.5 * _bump(distance, 6) + chance.uniform(0, 0.5) * _bump((np.abs(distance) - 0.85) / 0.2, 2)
+def _bone(distance: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the shaft of a bone: its edges are brighter than its marrow."""
+    return 0.5 * _bump(distance, 6) + rng.uniform(0, 0.5) * _bump((np.abs(distance) - 0.85) / 0.2, 2)
 
 
-def _grain(chance: np.random.Generator) -> NDArray[np.float32]:
-    coarse = _enlarged(chance.normal(size=(14, 14)))
-    fine = chance.normal(size=(INPUT_SIZE, INPUT_SIZE))
-    return (chance.uniform(0, 0.08) * coarse + chance.uniform(0, 0.08) * fine).astype(np.float32)
+def _grain(rng: np.random.Generator) -> NDArray[np.float32]:
+    coarse = _enlarged(rng.normal(size=(14, 14)))
+    fine = rng.normal(size=(INPUT_SIZE, INPUT_SIZE))
+    return (rng.uniform(0, 0.08) * coarse + rng.uniform(0, 0.08) * fine).astype(np.float32)
 
 
 def _enlarged(small: NDArray[np.float64]) -> NDArray[np.float32]:

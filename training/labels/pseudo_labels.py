@@ -1,8 +1,8 @@
 """
 Location phrase -> text embedding -> HDBSCAN -> six zone labels (paper section 2.3).
 
-Equal strings embed equally, so any encoder, a random one included, finds the phrases again: what a clustering
-is worth shows on phrases held out, in `training.labels.quality`.
+Equal strings have equal embeddings, so every encoder, even a random one, finds the same phrases again. Whether a
+clustering is good shows on held-out phrases: see `training.labels.quality`.
 """
 
 import json
@@ -21,19 +21,19 @@ from training.data import DataError, Item
 from training.data.items import bits_of
 
 MIN_CLUSTER_SIZE = 3
-"""As the published clustering script has it (knowledge of the method)."""
+"""As in the published clustering script."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PseudoLabels:
     """
-    What the clustering says of the train split.
+    The result of the clustering of the train split.
 
     Attributes:
         phrases: the distinct location phrases.
-        embeddings: float64 (P, width), one row a phrase.
-        cluster_of: int (N,), each item's cluster; -1 is noise.
-        zones: of each item; noise takes those of the nearest cluster.
+        embeddings: float64 (P, width), one row for each phrase.
+        cluster_of: int (N,), the cluster of each item; -1 is noise.
+        zones: of each item; an item in the noise gets the zones of the nearest cluster.
     """
 
     phrases: tuple[str, ...]
@@ -48,7 +48,7 @@ def location_phrase(caption: str) -> str:
 
 
 def embed(phrases: Sequence[str], encoder: TextEncoder) -> NDArray[np.float64]:
-    """Embed phrases -> (P, width): the mean over the tokens that are there, padding masked out."""
+    """Embed phrases -> (P, width): the mean over their tokens, without padding."""
     states, present = encoder.states_and_mask(phrases)
     mean = (states * present).sum(dim=1) / present.sum(dim=1)
     embedded: NDArray[np.float64] = mean.double().numpy()
@@ -57,24 +57,24 @@ def embed(phrases: Sequence[str], encoder: TextEncoder) -> NDArray[np.float64]:
 
 def pseudo_label(items: Sequence[Item], encoder: TextEncoder) -> PseudoLabels:
     """
-    Cluster the location phrases of *items* and give each cluster the zones that most of its captions name.
+    Cluster the location phrases of *items*; each cluster gets the zones that most of its captions name.
 
     Args:
-        items: the train split, infected images only; no other split may be clustered with it.
+        items: the infected images of the train split, and of no other split.
         encoder: of the phrases.
 
     Raises:
-        DataError: an item has no caption, or fewer items than one cluster takes.
+        DataError: an item has no caption, or there are fewer items than one cluster needs.
     """
     if missing := [item.name for item in items if not item.caption]:
         raise DataError(f"{len(missing)} items have no caption to cluster, for example {missing[0]}")
     if len(items) < MIN_CLUSTER_SIZE:
         raise DataError(f"{len(items)} items cannot be clustered; at least {MIN_CLUSTER_SIZE} are needed")
-    spoken = [location_phrase(item.caption) for item in items]
-    phrases = tuple(sorted(set(spoken)))
+    phrase_of = [location_phrase(item.caption) for item in items]
+    phrases = tuple(sorted(set(phrase_of)))
     embeddings = embed(phrases, encoder)
     row_of = {phrase: row for row, phrase in enumerate(phrases)}
-    points = embeddings[[row_of[phrase] for phrase in spoken]]
+    points = embeddings[[row_of[phrase] for phrase in phrase_of]]
     clusters = hdbscan.HDBSCAN(min_cluster_size=MIN_CLUSTER_SIZE).fit_predict(points).astype(np.int64)
     return PseudoLabels(
         phrases=phrases,
@@ -93,10 +93,10 @@ def write_labels(items: Sequence[Item], labels: PseudoLabels, path: Path) -> Non
 
 def with_labels(items: Sequence[Item], path: Path) -> list[Item]:
     """
-    Give *items* the zones of a file of `write_labels`; normal radiographs keep theirs: none.
+    Give *items* the zones of a file of `write_labels`; normal radiographs still have no zones.
 
     Raises:
-        DataError: the file is missing or none of `write_labels`, or has no label for an infected item.
+        DataError: the file is missing or not one of `write_labels`, or it has no label for an infected item.
     """
     try:
         labels: dict[str, str] = json.loads(path.read_text())
@@ -122,7 +122,7 @@ def _zones_of_clusters(
         raise DataError("every phrase is noise to the clustering; more items of the same phrases are needed")
     places = {cluster: np.flatnonzero(clusters == cluster) for cluster in known}
     centres = np.stack([points[places[cluster]].mean(axis=0) for cluster in known])
-    # Of equally many captions the lower bits win, so that the order of the items does not matter.
+    # If two choices have equally many captions, the lower bits win: the order of the items does not matter.
     zones = {
         cluster: min(
             Counter(items[place].known_zones for place in places[cluster].tolist()).items(),

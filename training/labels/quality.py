@@ -1,9 +1,9 @@
 """
-How good are pseudo-labels? Against the grammar's, and on phrases that the probe never saw.
+The quality of pseudo-labels: compared with the zones of the grammar, and on phrases that a probe did not learn.
 
-Equal strings embed equally, so a clustering finds the phrases again whatever the encoder, a random one included:
-agreement alone proves nothing. Whether an embedding MEANS the zones shows where a phrase is held out, beside what
-a randomly initialised encoder of the same shape gets (knowledge of the method).
+Equal strings have equal embeddings, so a clustering finds the phrases again with every encoder, even a random one:
+agreement alone proves nothing. Whether an embedding represents the zones shows on held-out phrases, compared with a
+randomly initialised encoder of the same shape.
 """
 
 from collections import Counter
@@ -27,16 +27,16 @@ from training.labels.pseudo_labels import PseudoLabels, location_phrase, pseudo_
 
 def report_labels(items: Sequence[Item], labels: PseudoLabels, encoder: TextEncoder) -> dict[str, Any]:
     """
-    Measure *labels* of *items*, and those that a random encoder would have given.
+    Measure *labels* of *items*, and the labels that a random encoder would give.
 
     Returns:
-        images, then `encoder` and `random_encoder`, each with what `agreement` and `held_out` give.
+        images: their number; `encoder` and `random_encoder`: each with the figures of `agreement` and `held_out`.
     """
-    by_chance = pseudo_label(items, random_like(encoder))
+    at_random = pseudo_label(items, random_like(encoder))
     return {
         "images": len(items),
         "encoder": agreement(items, labels) | held_out(items, labels),
-        "random_encoder": agreement(items, by_chance) | held_out(items, by_chance),
+        "random_encoder": agreement(items, at_random) | held_out(items, at_random),
     }
 
 
@@ -45,9 +45,11 @@ def agreement(items: Sequence[Item], labels: PseudoLabels) -> dict[str, float]:
     Compare clusters and labels with the grammar's zones.
 
     Returns:
-        phrases and clusters (counts); ari and nmi of the clusters, noise being one of them; noise, the share of
-        images in no cluster; purity, the share of the others whose cluster mostly has their zones; exact_match,
-        the share of images whose six bits are the grammar's.
+        phrases, clusters: their numbers;
+        ari, nmi: of the clusters, where noise counts as a cluster;
+        noise: the share of the images in no cluster;
+        purity: of the other images, the share with the most frequent zones of their cluster;
+        exact_match: the share of the images whose six bits are those of the grammar.
     """
     truth = np.array([bits_of(item.known_zones) for item in items])
     given = np.array([bits_of(zones) for zones in labels.zones])
@@ -69,10 +71,10 @@ def agreement(items: Sequence[Item], labels: PseudoLabels) -> dict[str, float]:
 
 def held_out(items: Sequence[Item], labels: PseudoLabels) -> dict[str, float]:
     """
-    Predict the six bits of each phrase by a linear probe that learned from all the other phrases.
+    Predict the six bits of each phrase by a linear probe that learned from all other phrases.
 
     Returns:
-        probe_bits, the share of bits that are right, and probe_exact, of phrases whose six are.
+        probe_bits: the share of right bits; probe_exact: the share of phrases whose six bits are right.
     """
     zones_of_phrase = {location_phrase(item.caption): item.known_zones for item in items}
     truth: NDArray[np.int64] = np.array(

@@ -1,1 +1,1 @@
-"""The training run."""
+"""One training run."""

@@ -1,4 +1,4 @@
-"""Items in memory -> augmented batches; the chance of a batch depends on seed, epoch and place only."""
+"""Items in memory -> augmented batches. Random numbers depend only on seed, epoch and the place of the batch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,30 +13,30 @@ from sgseg_dicom.preprocess import FLAT
 from training.augmentation.augment import augment
 from training.augmentation.strength import Strength
 from training.data import Item, load_image, load_mask
-from training.data.borders_removed import without_frame
-from training.teacher_predictions import Opinions
+from training.data.borders_removed import without_border
+from training.teacher_predictions import TeacherPredictions
 
 
 class Batch(NamedTuple):
     """
-    What one step sees (a tuple: lightning moves no frozen dataclass to a device).
+    The input of one training step. It is a tuple, since lightning does not move frozen dataclasses to a device.
 
     Attributes:
         images: float32 (B, 1, size, size), mean 0 and standard deviation 1 over each image.
         masks: float32 (B, 1, size, size), 0 or 1.
         zones: float32 (B, 6), patient laterality.
-        mask_opinions, zone_opinions: the same from teachers, chances from 0 to 1; None: there are no teachers.
+        teacher_masks, teacher_zones: probabilities of the same, predicted by teachers; None: there are no teachers.
     """
 
     images: Tensor
     masks: Tensor
     zones: Tensor
-    mask_opinions: Tensor | None = None
-    zone_opinions: Tensor | None = None
+    teacher_masks: Tensor | None = None
+    teacher_zones: Tensor | None = None
 
 
 class Share(NamedTuple):
-    """Which part of every batch one of several devices sees."""
+    """The part of every batch that one of several devices gets."""
 
     rank: int = 0
     devices: int = 1
@@ -44,26 +44,26 @@ class Share(NamedTuple):
 
 class LoadedItems:
     """
-    All pixels of some items in memory, as the node sees them: without a frame.
+    All pixels of some items in memory, without undeclared borders, as in the node.
 
-    100 kB each; 50 more with the teachers' opinions.
+    100 kB for each item, and 50 kB more with teacher predictions.
     """
 
-    def __init__(self, items: Sequence[Item], opinions: Opinions | None = None) -> None:
+    def __init__(self, items: Sequence[Item], teacher_predictions: TeacherPredictions | None = None) -> None:
         self.items = tuple(items)
-        seen = [without_frame(load_image(item), load_mask(item)) for item in items]
-        self.images: NDArray[np.uint8] = np.stack([image for image, _ in seen])
-        self.masks: NDArray[np.bool_] = np.stack([mask for _, mask in seen])
+        pairs = [without_border(load_image(item), load_mask(item)) for item in items]
+        self.images: NDArray[np.uint8] = np.stack([image for image, _ in pairs])
+        self.masks: NDArray[np.bool_] = np.stack([mask for _, mask in pairs])
         self.zones = torch.tensor([item.known_zones for item in items], dtype=torch.float32)
-        self.opinions = None if opinions is None else opinions.of(items)
+        self.teacher_predictions = None if teacher_predictions is None else teacher_predictions.of(items)
 
 
 class AugmentedBatches(IterableDataset[Batch]):
     """
-    One epoch of augmented batches; the last, smaller one is left out.
+    One epoch of augmented batches. The last batch is left out if it is smaller.
 
-    Several devices see the same batches in the same order, each its share of every one, under chance of its own:
-    batch size, steps and schedule are those of one device.
+    Several devices go through the same batches in the same order. Each gets its share of every batch, and augments it
+    with random numbers of its own. Batch size, steps and schedule are therefore those of one device.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AugmentedBatches(IterableDataset[Batch]):
         self.order = np.asarray(order)
         self.epoch, self.sizes, self.batch_size, self.seed = epoch, tuple(sizes), batch_size, seed
         self.strength = strength
-        # What makes an image look foreign stores it as JPEG, among others: that is the processor's work.
+        # `foreign` stores images as JPEG, among others: only the processor can do that.
         self.device = torch.device("cpu") if strength.foreign else device
         self.share = Share()
 
@@ -101,7 +101,7 @@ class AugmentedBatches(IterableDataset[Batch]):
             yield self._batch(whole[self.share.rank :: self.share.devices], size, generator)
 
     def _drawn_sizes(self, generator: torch.Generator) -> list[int]:
-        """Give the size of every batch, the same on all devices; of one size no chance is drawn."""
+        """Give the size of every batch, the same on all devices. For a single size no random number is drawn."""
         if len(self.sizes) == 1:
             return [self.sizes[0]] * len(self)
         return [self.sizes[i] for i in torch.randint(len(self.sizes), (len(self),), generator=generator)]
@@ -109,9 +109,9 @@ class AugmentedBatches(IterableDataset[Batch]):
     def _batch(self, chosen: NDArray[np.int64], size: int, generator: torch.Generator) -> Batch:
         masks = self._of(self.loaded.masks, chosen).float()
         zones = self._of(self.loaded.zones.numpy(), chosen)
-        if (opinions := self.loaded.opinions) is not None:
-            masks = torch.cat((masks, self._of(opinions.masks, chosen).float() / 255), dim=1)
-            zones = torch.cat((zones, self._of(opinions.zones, chosen)), dim=1)
+        if (teachers := self.loaded.teacher_predictions) is not None:
+            masks = torch.cat((masks, self._of(teachers.masks, chosen).float() / 255), dim=1)
+            zones = torch.cat((zones, self._of(teachers.zones, chosen)), dim=1)
         images, masks, zones = augment(
             self._of(self.loaded.images, chosen).float() / 255,
             masks,
@@ -120,16 +120,16 @@ class AugmentedBatches(IterableDataset[Batch]):
             strength=self.strength,
             generator=generator,
         )
-        thoughts = None if opinions is None else (masks[:, 1:], zones[:, 1])
-        return Batch(normalised(images), masks[:, :1], zones[:, 0], *(thoughts or ()))
+        predicted = None if teachers is None else (masks[:, 1:], zones[:, 1])
+        return Batch(normalised(images), masks[:, :1], zones[:, 0], *(predicted or ()))
 
     def _of(self, arrays: NDArray[Any], chosen: NDArray[np.int64]) -> Tensor:
-        """Give the *chosen* of some arrays (N, ...) on the device, as (B, 1, ...)."""
+        """Give the *chosen* rows of an array (N, ...) on the device, as (B, 1, ...)."""
         return torch.from_numpy(arrays[chosen]).to(self.device).unsqueeze(1)
 
 
 class PlainBatches(IterableDataset[Batch]):
-    """All items once, in order, as inference sees them."""
+    """All items once, in order, without augmentation."""
 
     def __init__(self, loaded: LoadedItems, *, batch_size: int) -> None:
         self.loaded, self.batch_size = loaded, batch_size
@@ -146,7 +146,7 @@ class PlainBatches(IterableDataset[Batch]):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Normalise each image (B, 1, H, W) as the node does (`sgseg_dicom.preprocess.normalise`), on any device."""
+    """Normalise each image of (B, 1, H, W) as the node does (`sgseg_dicom.preprocess.normalise`), on any device."""
     exact = images.double()
     centred = exact - exact.mean(dim=(2, 3), keepdim=True)
     deviation = centred.std(dim=(2, 3), keepdim=True, correction=0)

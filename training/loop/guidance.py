@@ -1,4 +1,4 @@
-"""What guides each image of a batch in training (its own report, the true one, or none), and what it learns from."""
+"""Which report guides each image of a batch in training (its own, the true one, or none), and its targets."""
 
 import torch
 from torch import Tensor
@@ -12,51 +12,53 @@ def mixed_words(
     reports: ReportTable, zone_logits: Tensor, zones: Tensor, share: Guidance, *, drawn: Tensor
 ) -> Tensor:
     """
-    Give each image its own soft report, the true one or none, so that training sees what inference sees.
+    Give each image its own soft report, the true one or none.
+
+    Most images get their own report: training then uses what inference uses.
 
     Args:
-        reports: all 64.
-        zone_logits: (B, 6), as the model has them.
-        zones: (B, 6), as they are.
-        share: of a batch that gets the true report, and of it that gets none.
-        drawn: (B,), 0 to 1, of each image; below the first share it gets the true report (`is_told`).
+        reports: the table of all 64.
+        zone_logits: (B, 6), of the model.
+        zones: (B, 6), the true ones.
+        share: the shares of a batch that get the true report, and none.
+        drawn: (B,), a random number from 0 to 1 for each image; it decides which report (`gets_true_report`).
 
     Returns:
-        (B, 24, text width)
+        embedded reports (B, 24, text width)
     """
     words = reports.soft(zone_logits)
-    words = torch.where(is_told(drawn, share)[:, None, None], reports.hard(zones), words)
+    words = torch.where(gets_true_report(drawn, share)[:, None, None], reports.hard(zones), words)
     return torch.where((drawn > 1 - share.none)[:, None, None], torch.zeros_like(words), words)
 
 
-def believed(batch: Batch, share: float, *, told: Tensor) -> tuple[Tensor, Tensor]:
+def targets_of(batch: Batch, share: float, *, true_report: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Give the targets: masks (B, 1, H, W) and zones (B, 6) of the data, and *share* of the teachers' opinions in them.
+    Give the targets, masks (B, 1, H, W) and zones (B, 6): those of the data, mixed with *share* of the teachers'.
 
-    Images that are *told* (B,) the true report learn from the data alone: the teachers' masks did not know it. (Their
-    zones never do; one target for an image is simpler, and a few images then learn from the data alone.)
+    Images that get the *true_report* (B,) learn from the data alone, since the teachers' masks were made without it.
+    The teachers' zones are always made without it: mixing is left out for them only to have one rule for an image.
     """
-    if batch.mask_opinions is None or batch.zone_opinions is None:
+    if batch.teacher_masks is None or batch.teacher_zones is None:
         return batch.masks, batch.zones
-    weight = torch.where(told, 0.0, share)
+    weight = torch.where(true_report, 0.0, share)
     return (
-        torch.lerp(batch.masks, batch.mask_opinions, weight[:, None, None, None]),
-        torch.lerp(batch.zones, batch.zone_opinions, weight[:, None]),
+        torch.lerp(batch.masks, batch.teacher_masks, weight[:, None, None, None]),
+        torch.lerp(batch.zones, batch.teacher_zones, weight[:, None]),
     )
 
 
-def is_told(drawn: Tensor, share: Guidance) -> Tensor:
-    """Say which images (B,) get the true report."""
+def gets_true_report(drawn: Tensor, share: Guidance) -> Tensor:
+    """Say which images (B,) get the true report: those whose number *drawn* is below its share."""
     return drawn < share.ground_truth
 
 
-def chance_of_step(recipe: Recipe, step: int, *, device: int = 0) -> torch.Generator:
-    """Give the chance of one step on one device: it depends on nothing else, so a resumed run goes the same way."""
+def rng_of_step(recipe: Recipe, step: int, *, device: int = 0) -> torch.Generator:
+    """Give the random generator of one step on one device. It depends on nothing else: resumed runs draw the same."""
     return torch.Generator().manual_seed(_seed_of_step(recipe, step, device))
 
 
 def seed_of_layers(recipe: Recipe, step: int, *, device: int = 0) -> int:
-    """Give the seed of what layers draw in one step on one device: another than that of its guidance."""
+    """Give the seed of the random numbers of layers, in one step on one device; not the seed of its guidance."""
     return _seed_of_step(recipe, step, device) + 500_000_003
 
 

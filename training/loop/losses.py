@@ -1,4 +1,4 @@
-"""The losses: Dice and a real cross-entropy on the mask, equation 2 on the zones."""
+"""The losses: Dice and cross-entropy of the mask, and equation 2 of the paper for the zones."""
 
 import math
 
@@ -13,42 +13,43 @@ _image_dice = DiceLoss(sigmoid=True, batch=False, reduction="none")
 
 def mask_loss(logits: Tensor, masks: Tensor, *, infected: Tensor | None = None) -> Tensor:
     """
-    Compare mask logits (B, 1, H, W) with masks (B, 1, H, W) of 0 or 1, or with chances between.
+    Compare mask logits (B, 1, H, W) with masks (B, 1, H, W) of 0 or 1, or of probabilities.
 
-    Dice over the batch is what micro Dice measures; Dice of each infected image is what the mean measures.
-    An empty mask has no Dice: the cross-entropy teaches it.
+    There are three terms: cross-entropy, Dice over the batch (which micro Dice measures), and the mean Dice of the
+    infected images (which Dice per image measures). An empty mask has no Dice: it counts in the cross-entropy.
 
     Args:
-        infected: bool (B,), where chances are given: they are never quite 0.
+        infected: bool (B,), which images are infected; None: those whose mask has a value above 0. Needed where
+            *masks* are probabilities, which are never quite 0.
     """
     logits = logits.float()
     if infected is None:
         infected = masks.flatten(1).any(dim=1)
     loss: Tensor = binary_cross_entropy_with_logits(logits, masks) + 0.5 * _batch_dice(logits, masks)
-    # No choice by what is in the batch: a GPU would have to be waited for at every step.
+    # No `if` that depends on the batch: every step would have to wait for the GPU.
     counted = infected.float()
     own = (_image_dice(logits, masks).flatten() * counted).sum() / counted.sum().clamp(min=1)
     return loss + 0.5 * own
 
 
 def coarse_mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Compare the logits of a coarse decoder map with the share of infection below each of its places."""
+    """Compare the logits of a coarse decoder map with the share of each place that is infected."""
     share = adaptive_avg_pool2d(masks, (logits.shape[-2], logits.shape[-1]))
     return binary_cross_entropy_with_logits(logits.float(), share)
 
 
 def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
-    """Equation 2: binary cross-entropy of six zones (B, 6)."""
+    """Give the binary cross-entropy of six zones (B, 6): equation 2 of the paper."""
     return binary_cross_entropy_with_logits(logits.float(), zones)
 
 
 def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
     """
-    Teach the query selection: some place of the image must speak for a zone where the report names it.
+    Train the query selection: if the report names a zone, some place of the image must have a high logit for it.
 
     Args:
         place_logits: (B, N, 6); a smooth maximum over the N places gives the image's logits.
-        zones: (B, 6), 0 or 1, or chances between.
+        zones: (B, 6), 0 or 1, or probabilities.
     """
     pooled = torch.logsumexp(place_logits.float(), dim=1) - math.log(place_logits.shape[1])
     return binary_cross_entropy_with_logits(pooled, zones)
@@ -56,11 +57,11 @@ def place_loss(place_logits: Tensor, zones: Tensor) -> Tensor:
 
 def presence_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """
-    Teach "is there any infection": cross-entropy of the mean logit of an image's likeliest 1 % of pixels.
+    Train "is there any infection": the cross-entropy of the mean logit of an image's likeliest 1 % of pixels.
 
     Args:
         logits: (B, 1, H, W) of the mask.
-        masks: (B, 1, H, W), 0 or 1; an empty one says that there is none.
+        masks: (B, 1, H, W), 0 or 1; an image with an empty mask has no infection.
     """
     flat = logits.float().flatten(1)
     likeliest = flat.topk(max(1, flat.shape[1] // 100), dim=1).values.mean(dim=1)

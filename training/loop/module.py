@@ -1,40 +1,50 @@
-"""The LightningModule: one training step of SGSeg, and what it reports of itself."""
+"""The LightningModule: one training step of SGSeg, and the figures that it logs."""
 
 import functools
 from typing import Any
 
 import lightning
 import torch
-from timm.layers import DropPath
+from timm.layers import DropPath, convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.loop.batches import Batch
-from training.loop.guidance import believed, chance_of_step, is_told, mixed_words, seed_of_layers
+from training.loop.guidance import gets_true_report, mixed_words, rng_of_step, seed_of_layers, targets_of
 from training.loop.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.loop.schedule import optimizer_of
 from training.recipe import Recipe
 
 
-def as_on_the_first(module: nn.Module) -> None:
+def copy_statistics_of_first_device(module: nn.Module) -> None:
     """
-    Give every device the first one's batch statistics.
+    Copy the batch statistics of the first device to every device.
 
-    DDP hands them out before each step, but not before the first one after a validation. Where they are held that
-    step would see each device's own, and in a resumed run, whose devices all load the first one's, others.
+    DDP does so before each step, but not before the first step after a validation. Where the statistics are held,
+    each device would use its own in that step. A resumed run would differ: all its devices load those of the first.
     """
     if distributed.is_available() and distributed.is_initialized():
         for statistics in module.buffers():
             distributed.broadcast(statistics, 0)
 
 
+def share_statistics(module: nn.Module) -> None:
+    """
+    Let every device compute the batch statistics over the whole batch; GPUs only.
+
+    This is timm's function. Torch's own, which lightning calls, drops the activations that timm keeps in its
+    normalisations.
+    """
+    convert_sync_batchnorm(module)
+
+
 class SGSegTraining(lightning.LightningModule):
     """
-    SGSeg under training.
+    SGSeg in training.
 
     Args:
         recipe: what the run depends on.
-        steps: of the whole run; the learning rate ends there.
+        steps: of the whole run; the learning rate reaches its end there.
     """
 
     def __init__(self, recipe: Recipe, *, steps: int) -> None:
@@ -48,16 +58,16 @@ class SGSegTraining(lightning.LightningModule):
         self._counts = torch.zeros(4, dtype=torch.float64)
 
     def on_train_epoch_start(self) -> None:
-        """Hold the batch statistics in an epoch where the recipe says so: the weights then settle on them."""
+        """Hold the batch statistics in epochs where the recipe says so: the weights then adapt to them."""
         hold = self.recipe.phase_at(self.current_epoch).hold_statistics
         for module in self.model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.train(not hold)
-                as_on_the_first(module)
+                copy_statistics_of_first_device(module)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Guide each image by its own soft report, the true one or none, and add up the losses."""
-        # What layers draw (stochastic depth) comes from torch's own chance, which no checkpoint keeps.
+        """Guide each image by its own soft report, the true one or none; give the sum of the losses."""
+        # Layers (stochastic depth) draw from torch's global generator, which no checkpoint keeps.
         torch.manual_seed(seed_of_layers(self.recipe, self.global_step, device=self.global_rank))
         weights = self.recipe.losses
         images = batch.images.to(memory_format=torch.channels_last)
@@ -67,7 +77,8 @@ class SGSegTraining(lightning.LightningModule):
             self.model.reports, location.zone_logits, batch.zones, self.recipe.guidance, drawn=drawn
         )
         mask_logits, maps = self.model.decoder(features, words)
-        masks, zones = believed(batch, self.recipe.opinions, told=is_told(drawn, self.recipe.guidance))
+        true_report = gets_true_report(drawn, self.recipe.guidance)
+        masks, zones = targets_of(batch, self.recipe.opinions, true_report=true_report)
         losses = {
             "mask": mask_loss(mask_logits, masks, infected=batch.masks.flatten(1).any(dim=1)),
             "zones": weights.zones * zone_loss(location.zone_logits, zones),
@@ -85,7 +96,7 @@ class SGSegTraining(lightning.LightningModule):
         return torch.stack(list(losses.values())).sum()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Count pixels and zones, text-free, as inference does."""
+        """Count pixels and zones, under the model's own report, as inference does."""
         output = self.model(batch.images.to(memory_format=torch.channels_last))
         mask, zones = output.mask_logits > 0, output.location.zone_logits > 0
         truth = batch.masks > 0.5
@@ -100,7 +111,7 @@ class SGSegTraining(lightning.LightningModule):
         )
 
     def on_validation_epoch_end(self) -> None:
-        """Report micro Dice and zone accuracy over the split."""
+        """Log micro Dice and zone accuracy over the split."""
         overlap, area, right, bits = self._counts.tolist()
         self.log_dict(
             {"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)},
@@ -109,19 +120,19 @@ class SGSegTraining(lightning.LightningModule):
         self._counts.zero_()
 
     def configure_optimizers(self) -> Any:
-        """AdamW; warm-up, then cosine to below 1e-6 at the real end (paper section 3.3)."""
+        """Give AdamW, with a warm-up and a cosine that ends below 1e-6 (paper section 3.3)."""
         return optimizer_of(self.model.vision.parameters(), self.parameters(), self.recipe, steps=self.steps)
 
     def _drawn(self, batch: Batch) -> Tensor:
-        chance = chance_of_step(self.recipe, self.global_step, device=self.global_rank)
-        return torch.rand(len(batch.zones), generator=chance).to(batch.zones.device)
+        rng = rng_of_step(self.recipe, self.global_step, device=self.global_rank)
+        return torch.rand(len(batch.zones), generator=rng).to(batch.zones.device)
 
 
 def leave_out_blocks(encoder: nn.Module, rate: float) -> None:
     """
-    Give the blocks of a timm encoder stochastic depth, from 0 at the first to *rate* at the last.
+    Give the blocks of a timm encoder stochastic depth: probability 0 at the first block, *rate* at the last.
 
-    It acts in training only and has no parameters: the weights that result are an ordinary encoder's.
+    It acts in training only and has no parameters, so the trained weights fit an ordinary encoder.
     """
     blocks = [
         module for module in encoder.modules() if isinstance(getattr(module, "drop_path", None), nn.Module)
@@ -132,9 +143,9 @@ def leave_out_blocks(encoder: nn.Module, rate: float) -> None:
 
 def keep_depthwise_in_full_precision(model: nn.Module) -> None:
     """
-    Run depthwise convolutions in float32 on the CPU: their bf16 backward is slow there.
+    Run depthwise convolutions in float32: on a CPU their bf16 backward pass is slow.
 
-    Measured at 160 pixels, batch 32, user time on two cores: 45.8 ms an image instead of 52.9.
+    Measured at 160 pixels, batch 32, user time on two cores: 45.8 ms an image instead of 52.9 ms.
     """
     for convolution in model.modules():
         if isinstance(convolution, nn.Conv2d) and convolution.groups > 1 and _slow_backward(convolution):

@@ -1,4 +1,4 @@
-"""AdamW, a warm-up, and a cosine that ends below 1e-6 at the real end (paper section 3.3)."""
+"""AdamW, a warm-up, and a cosine that ends below 1e-6 at the last step (paper section 3.3)."""
 
 import functools
 import math
@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from training.recipe import Recipe
 
 _FLOOR, _LAST_RATE = 5e-4, 5e-7
-"""Of its full rate a run keeps at most this share at its end, and at most this rate."""
+"""Limits of the learning rate at a run's last step: a share of the full rate, and a rate. The lower one counts."""
 
 
 def optimizer_of(
@@ -21,8 +21,8 @@ def optimizer_of(
     Give what lightning's `configure_optimizers` returns.
 
     Args:
-        encoder: parameters that start pretrained and learn at the encoder's rate.
-        parameters: all of the model; those of *encoder* are taken out.
+        encoder: pretrained parameters; they learn at the encoder's rate.
+        parameters: all parameters of the model; those of *encoder* may be among them.
         recipe: rates, decay and warm-up.
         steps: of the whole run.
     """
@@ -53,7 +53,7 @@ def optimizer_of(
 
 
 def _rate(step: int, *, warmup: int, steps: int, floor: float) -> float:
-    """Give the share of the full rate at a step, counted from 0; at the last one it is *floor*."""
+    """Give the share of the full rate at a step, counted from 0; at the last step it is *floor*."""
     if step < warmup:
         return (step + 1) / warmup
     done = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))

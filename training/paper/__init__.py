@@ -1,1 +1,1 @@
-"""Tables and figures of the paper."""
+"""The tables and figures of the paper."""

@@ -1,7 +1,7 @@
 """
-The paper's figures, drawn from the weights and a split: one PNG each.
+The paper's figures, drawn with some weights on a split: one PNG for each.
 
-Radiographs of the data set appear small and few (THUMBNAIL pixels, EXAMPLES images), as illustrations only.
+Only few radiographs of the data set appear (EXAMPLES), and these are small (THUMBNAIL pixels): illustrations.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from sgseg_dicom.inference.network import Network
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.zones import report_of
 from training.data import Item, load_image, load_mask
-from training.data.borders_removed import without_frame
+from training.data.borders_removed import without_border
 from training.evaluation.evaluate import model_input_of, predict
 
 THUMBNAIL = 72
-"""Pixels on a side of a radiograph in a figure: too few to serve as data."""
+"""Pixels on a side of a radiograph in a figure: too few to be used as data."""
 
 EXAMPLES = 4
 _BINS = 10
@@ -40,11 +40,11 @@ def draw_figures(
     Draw all figures of infected *items* to folder *out*; give their paths.
 
     Args:
-        network: weights to look at.
+        network: the weights that the figures show.
         items: of one split, with zones.
-        tokenizer: of the text encoder that filled the weights' report table.
+        tokenizer: of the text encoder that the weights' report table comes from.
         out: folder of the PNG files.
-        seed: chooses the example images.
+        seed: of the choice of the example images.
     """
     matplotlib.use("Agg")
     out.mkdir(parents=True, exist_ok=True)
@@ -69,10 +69,10 @@ def draw_figures(
 
 def importance_of_words(network: Network, item: Item) -> NDArray[np.float64]:
     """
-    Give how much each of the 24 tokens of an image's true report matters to its mask; adds up to 1.
+    Give the importance of each of the 24 tokens of an image's true report for its mask; it adds up to 1.
 
-    Gradient times input, summed over a token's width: the paper's product of query and key (section 2.1) stops
-    at the first of three guided stages, and behind it tokens are mixed.
+    The importance is gradient times input, summed over a token's width. The paper multiplies query and key (section
+    2.1), which shows the first of three guided stages only; later stages mix the tokens.
     """
     model = network.members[0]
     image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
@@ -86,7 +86,7 @@ def importance_of_words(network: Network, item: Item) -> NDArray[np.float64]:
 
 
 def word_importance(network: Network, items: Sequence[Item], tokenizer: PreTrainedTokenizerBase) -> Figure:
-    """Fig. 2: the importance of each word of the report."""
+    """Draw Fig. 2: the importance of each token of the report."""
     figure = Figure(figsize=(9, 0.9 * len(items)))
     for row, item in enumerate(items):
         report = report_of(item.known_zones)
@@ -103,7 +103,7 @@ def word_importance(network: Network, items: Sequence[Item], tokenizer: PreTrain
 def masks_side_by_side(
     items: Sequence[Item], guided: dict[str, list[Prediction]], chosen: Sequence[int]
 ) -> Figure:
-    """Fig. 3: the annotated mask, and ours without guidance, self-guided, and under the true report."""
+    """Draw Fig. 3: the annotated mask; ours without guidance, with the model's own report, with the true report."""
     titles = ("annotated", "no text", "self-guided", "true report")
     figure = Figure(figsize=(1.5 * len(titles), 1.5 * len(chosen)))
     for row, place in enumerate(chosen):
@@ -121,7 +121,7 @@ def masks_side_by_side(
 def reports_and_masks(
     items: Sequence[Item], predictions: Sequence[Prediction], chosen: Sequence[int]
 ) -> Figure:
-    """Fig. 4: generated against true report, with both masks."""
+    """Draw Fig. 4: the generated and the true report, with both masks."""
     figure = Figure(figsize=(8.5, 1.7 * len(chosen)))
     for row, place in enumerate(chosen):
         item, prediction = items[place], predictions[place]
@@ -135,7 +135,7 @@ def reports_and_masks(
 
 
 def attention_maps(network: Network, items: Sequence[Item]) -> Figure:
-    """Fig. 5: where the detector's query selection sees an infected zone (its places at stride 8)."""
+    """Draw Fig. 5: where the detector's query selection finds an infected zone (its places at stride 8)."""
     figure = Figure(figsize=(3.2, 1.6 * len(items)))
     for row, item in enumerate(items):
         image = torch.from_numpy(model_input_of(item).pixels)[None, None].to(network.device)
@@ -151,17 +151,17 @@ def attention_maps(network: Network, items: Sequence[Item]) -> Figure:
             )
         side = image.shape[-1] // 8
         heat = Image.fromarray(places[: side * side].reshape(side, side)).resize((THUMBNAIL, THUMBNAIL))
-        seen, marked = without_frame(load_image(item), load_mask(item))
+        shown, marked = without_border(load_image(item), load_mask(item))
         for column in range(2):
             axes = figure.add_subplot(len(items), 2, 2 * row + column + 1)
-            _show(axes, seen, marked, _TRUE)
+            _show(axes, shown, marked, _TRUE)
             if column == 1:
                 axes.imshow(np.asarray(heat), cmap="inferno", alpha=0.6)
     return figure
 
 
 def calibration_curves(items: Sequence[Item], predictions: Sequence[Prediction]) -> Figure:
-    """Draw how often what is said with probability p is true, for zones and for pixels, with the error (ECE)."""
+    """Draw how often a zone, or a pixel, of predicted probability p is infected; with the calibration error (ECE)."""
     figure = Figure(figsize=(4.2, 4))
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":")
@@ -170,30 +170,30 @@ def calibration_curves(items: Sequence[Item], predictions: Sequence[Prediction])
         np.stack([p.mask_probability[::4, ::4] for p in predictions]),
         np.stack([load_mask(item)[::4, ::4] for item in items]),
     )
-    for name, (said, true) in {"zones": zones, "pixels": pixels}.items():
-        mean, rate, error = reliability(said.ravel(), true.ravel())
+    for name, (predicted, true) in {"zones": zones, "pixels": pixels}.items():
+        mean, rate, error = reliability(predicted.ravel(), true.ravel())
         axes.plot(
             mean, rate, marker="o", markersize=3, label=f"{name}, expected calibration error {error:.3f}"
         )
-    axes.set(xlabel="probability said", ylabel="share that is infected", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="predicted probability", ylabel="share that is infected", xlim=(0, 1), ylim=(0, 1))
     axes.legend(fontsize=7)
     return figure
 
 
 def reliability(
-    said: NDArray[np.floating], true: NDArray[np.bool_]
+    predicted: NDArray[np.floating], true: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Give, of ten bins of probability: mean said (N,), share true (N,), and the expected calibration error."""
-    bins = np.minimum((said * _BINS).astype(int), _BINS - 1)
+    """Give mean predicted probability (N,) and share that is true (N,) of ten bins; and the calibration error."""
+    bins = np.minimum((predicted * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
-    seen = counts > 0
-    mean = np.bincount(bins, weights=said, minlength=_BINS)[seen] / counts[seen]
-    rate = np.bincount(bins, weights=true, minlength=_BINS)[seen] / counts[seen]
-    return mean, rate, float((np.abs(mean - rate) * counts[seen]).sum() / counts.sum())
+    filled = counts > 0
+    mean = np.bincount(bins, weights=predicted, minlength=_BINS)[filled] / counts[filled]
+    rate = np.bincount(bins, weights=true, minlength=_BINS)[filled] / counts[filled]
+    return mean, rate, float((np.abs(mean - rate) * counts[filled]).sum() / counts.sum())
 
 
 def dice_by_lesion_size(items: Sequence[Item], guided: dict[str, list[Prediction]]) -> Figure:
-    """Draw the Dice of images by the share of the image that is infected."""
+    """Draw the mean Dice of images, in groups by the share of the image that is infected."""
     truths = [load_mask(item) for item in items]
     groups = np.digitize([truth.mean() for truth in truths], _SIZES[1:-1])
     figure = Figure(figsize=(5.5, 3.2))

@@ -1,4 +1,4 @@
-"""Train and measure the methods of the paper's tables, one after the other; what is measured stays measured."""
+"""Train and measure the methods of the paper's tables, one after the other. A measured method is not run again."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from training.data import Item
-from training.evaluation.evaluate import Counts, interval_of, mask_metrics, zone_metrics
+from training.evaluation.bootstrap import interval_of
+from training.evaluation.metrics import Counts, mask_metrics, zone_metrics
 from training.loop.batches import Batch, LoadedItems, PlainBatches
-from training.loop.fit import LAST, Epochs, facts_of, settle_facts, trainer_of
-from training.loop.guidance import chance_of_step
+from training.loop.data_module import Epochs
+from training.loop.fit import LAST, trainer_of
+from training.loop.guidance import rng_of_step
 from training.loop.module import keep_depthwise_in_full_precision
 from training.loop.precision import for_this_machine
+from training.loop.run_facts import facts_of, record_facts
 from training.loop.schedule import optimizer_of
 from training.paper.methods import Method
 from training.recipe import Recipe
@@ -34,7 +37,7 @@ PUBLISHED: dict[str, tuple[float, float, float]] = {
     "self-guidance, LERG": (0.971, 0.874, 0.778),
     "full text": (0.973, 0.890, 0.797),
 }
-"""Accuracy, Dice and Jaccard as the paper's Tables 1 and 2 have them, on its test split at paper scale."""
+"""Accuracy, Dice and Jaccard in the paper's Tables 1 and 2, on its test split and at its scale."""
 
 _BATCH = 16
 _RESULT = "result.json"
@@ -42,7 +45,7 @@ _RESULT = "result.json"
 
 class MethodTraining(lightning.LightningModule):
     """
-    Any method under training, with the optimizer and schedule of SGSeg's own.
+    Any method in training, with the optimizer and schedule of SGSeg.
 
     Args:
         method: an nn.Module that is a `Method`.
@@ -57,14 +60,14 @@ class MethodTraining(lightning.LightningModule):
         self.steps = steps
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Add up the method's losses."""
-        chance = chance_of_step(self.recipe, self.global_step)
-        losses = self.method.losses(batch, self.global_step / max(1, self.steps), chance)
+        """Give the sum of the method's losses."""
+        rng = rng_of_step(self.recipe, self.global_step)
+        losses = self.method.losses(batch, self.global_step / max(1, self.steps), rng)
         self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True)
         return torch.stack(list(losses.values())).sum()
 
     def configure_optimizers(self) -> Any:
-        """Give AdamW with warm-up and cosine."""
+        """Give AdamW, with a warm-up and a cosine."""
         return optimizer_of(self.method.encoder(), self.parameters(), self.recipe, steps=self.steps)
 
 
@@ -77,12 +80,12 @@ def measure_methods(
     out: Path,
 ) -> list[dict[str, Any]]:
     """
-    Train each method for the recipe's budget and measure it on *valid*; give their rows.
+    Train each method with the recipe's budget, and measure it on *valid*; give their rows.
 
-    A run that was stopped goes on where it was: a folder a method below *out*, with `result.json` at its end.
+    Each method has a folder below *out*, with `result.json` when it is measured. A stopped run resumes.
 
     Raises:
-        ConfigError: a folder there was begun with another recipe or other data.
+        ConfigError: a run in one of the folders began with another recipe or other data.
     """
     recipe = for_this_machine(recipe)
     data = Epochs(recipe, train, valid)
@@ -90,7 +93,7 @@ def measure_methods(
     for name, build in methods.items():
         folder = _folder_of(name, out)
         folder.mkdir(parents=True, exist_ok=True)
-        settle_facts(folder / "run.json", facts, resumes=(folder / "run.json").is_file())
+        record_facts(folder / "run.json", facts, resumes=(folder / "run.json").is_file())
         result = folder / _RESULT
         if not result.is_file():
             result.write_text(
@@ -100,7 +103,7 @@ def measure_methods(
 
 
 def measured(names: Iterable[str], *, out: Path) -> list[dict[str, Any]]:
-    """Give the row of each method of *names* that was measured in *out*, now or before."""
+    """Give the row of each method of *names* that has been measured in *out*."""
     results = [_folder_of(name, out) / _RESULT for name in names]
     return [json.loads(result.read_text()) for result in results if result.is_file()]
 
@@ -110,7 +113,7 @@ def _folder_of(name: str, out: Path) -> Path:
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as a Markdown table beside the published figures."""
+    """Write rows as a Markdown table, beside the published figures."""
     head = (
         "method",
         "parameters",
@@ -148,11 +151,11 @@ def _measure(build: Callable[[], Method], recipe: Recipe, data: Epochs, folder: 
     trainer_of(recipe, folder, recipe.epochs).fit(
         module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False
     )
-    # The checkpoint holds the average of the weights, the module the last ones.
+    # The checkpoint has the averaged weights, the module has the last ones.
     module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
     counts, has_report = _count(module.eval(), data.valid, recipe)
     figures: dict[str, Any] = mask_metrics(counts)
-    del figures["sensitivity"]  # of findings; a method here has a mask only
+    del figures["sensitivity"]  # it is about findings; these methods have masks only
     zones = zone_metrics(counts)
     return {
         **figures,
@@ -165,15 +168,17 @@ def _measure(build: Callable[[], Method], recipe: Recipe, data: Epochs, folder: 
 
 @torch.inference_mode()
 def _count(module: nn.Module, loaded: LoadedItems, recipe: Recipe) -> tuple[Counts, bool]:
-    """Judge at the size that the method learned at last, and compare at the size of the data."""
+    """Predict at the size of the last phase, and compare at the size of the data."""
     masks, zones = [], []
     size = recipe.phases[-1].size
     precision = torch.bfloat16 if recipe.precision == "bf16-mixed" else torch.float32
     for batch in PlainBatches(loaded, batch_size=_BATCH):
         whole = batch.images.shape[-2:]
-        seen = batch._replace(images=interpolate(batch.images, (size, size), mode="bilinear", antialias=True))
+        resized = batch._replace(
+            images=interpolate(batch.images, (size, size), mode="bilinear", antialias=True)
+        )
         with torch.autocast(batch.images.device.type, precision, enabled=precision is torch.bfloat16):
-            mask_logits, zone_logits = module.method.predict(seen)  # type: ignore[operator,union-attr]
+            mask_logits, zone_logits = module.method.predict(resized)  # type: ignore[operator,union-attr]
         masks.append((interpolate(mask_logits.float(), whole, mode="bilinear")[:, 0] > 0).numpy())
         zones.append(torch.zeros(len(batch.zones), 6) if zone_logits is None else zone_logits.float())
     predicted, truth = np.concatenate(masks), loaded.masks

@@ -1,4 +1,4 @@
-"""Several runs of one start -> one model, the mean of their weights, which takes the time of one."""
+"""Several runs that began with the same weights -> one model: the mean of their weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,30 +13,29 @@ from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, save_weights
 from training.data import Item
 from training.data.folds import fold_at
-from training.git_commit import commit_of_checkout
-from training.provenance import runs_of
+from training.provenance import commit_of_checkout, runs_of
 from training.recipe import Recipe
 from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.release.checkpoints import (
     Trained,
+    compute_batch_statistics,
     load_trained,
-    settle_batch_statistics,
 )
 from training.start.pretrained import load_pretrained
 
 
 def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Manifest:
     """
-    Write the mean of models to folder *out*: to begin a run with, or for `export` to calibrate and measure.
+    Write the mean of models to folder *out*. A run can begin with it, or `export` can calibrate and measure it.
 
-    Sound only where all began with the same weights and did not go far (model soups, Wortsman et al. 2022,
-    arXiv:2203.05482): models of different starts compute the same in different places. Of one source the folder
-    holds that model.
+    A mean makes sense only if all models began with the same weights and did not go far (model soups, Wortsman et al.
+    2022, arXiv:2203.05482): models that began differently compute the same things in different places. With one
+    source, *out* gets that model.
 
     Args:
         sources: last.ckpt of runs, or folders of weights of one model each.
-        train: images to count batch statistics on, where a run did not hold them.
-        out: folder; what is there is replaced.
+        train: images to compute batch statistics on, if a run did not hold them.
+        out: folder; weights in it are replaced.
 
     Raises:
         DataError, WeightsError: there is no such run, or a folder's weights cannot be loaded.
@@ -46,17 +45,17 @@ def average(sources: Sequence[Path], train: Sequence[Item], *, out: Path) -> Man
     _check_alike(trained)
     facts = [one.facts for one in trained]
     models = [one.model for one in trained]
-    held = _same_statistics(models)
+    same_statistics = _same_statistics(models)
     mean = mean_of(models)
-    if not held:
-        # A mean of statistics is not that of the mean's.
-        settle_batch_statistics(mean, _seen_by_all(facts, train))
+    if not same_statistics:
+        # The mean of the models' statistics is not the statistics of the mean model.
+        compute_batch_statistics(mean, _learned_by_all(facts, train))
     history = facts[0] if len(facts) == 1 else {"train": facts[0]["train"], "averaged": facts}
     return _write_uncalibrated(mean, out, preset=trained[0].preset, history=history)
 
 
-def _seen_by_all(facts: Sequence[dict[str, Any]], train: Sequence[Item]) -> Sequence[Item]:
-    """Leave out what the runs left out, each the same part; runs of several parts have together seen all."""
+def _learned_by_all(facts: Sequence[dict[str, Any]], train: Sequence[Item]) -> Sequence[Item]:
+    """Leave out the part that all runs left out. Runs of different parts have learned from all images together."""
     parts = {run.get("left_out") for one in facts for run in runs_of(one)}
     part = parts.pop() if len(parts) == 1 else None
     return train if part is None else fold_at(part).without(train)
@@ -64,7 +63,7 @@ def _seen_by_all(facts: Sequence[dict[str, Any]], train: Sequence[Item]) -> Sequ
 
 def _write_uncalibrated(model: SGSeg, out: Path, *, preset: str, history: dict[str, Any]) -> Manifest:
     out.mkdir(parents=True, exist_ok=True)
-    (out / "MODEL_CARD.md").unlink(missing_ok=True)  # of what was there
+    (out / "MODEL_CARD.md").unlink(missing_ok=True)  # of earlier weights
     described = {
         "name": "SGSeg, not calibrated",
         "version": __version__,
@@ -79,7 +78,7 @@ def _write_uncalibrated(model: SGSeg, out: Path, *, preset: str, history: dict[s
 
 def write_start(recipe: Recipe, out: Path) -> Manifest:
     """
-    Write the model that *recipe* begins with to folder *out*, in half precision: pretrained parts, and drawn ones.
+    Write the model that *recipe* begins with to folder *out*, in half precision: pretrained and random parts.
 
     Raises:
         DataError: pretrained weights are missing, or have another architecture.
@@ -93,7 +92,7 @@ def write_start(recipe: Recipe, out: Path) -> Manifest:
 
 def _only(source: Path, trained: Sequence[Trained]) -> Trained:
     if len(trained) > 1:
-        raise ConfigError(f"{source} holds {len(trained)} models that judge together; name one model")
+        raise ConfigError(f"{source} holds an ensemble of {len(trained)} models; name one model")
     return trained[0]
 
 
@@ -106,8 +105,8 @@ def _check_alike(trained: Sequence[Trained]) -> None:
     runs = [run for one in trained for run in runs_of(one.facts)]
     if drawn := sorted({part for run in runs for part in run["recipe"].get("renew", ())}):
         raise ConfigError(
-            f"the runs drew parts anew, each its own ({', '.join(drawn)}): their mean is no model; name runs of "
-            "recipes without `renew`"
+            f"each run drew parts of its own anew ({', '.join(drawn)}): their mean is no model; name runs of recipes "
+            "without `renew`"
         )
     starts = {_start_of(one.facts) for one in trained}
     if None in starts or len(starts) > 1:
@@ -119,13 +118,13 @@ def _check_alike(trained: Sequence[Trained]) -> None:
 
 
 def _start_of(facts: dict[str, Any]) -> str | None:
-    """Give the digest of the weights that the run began with; None: it drew its own."""
+    """Give the digest of the weights that the run began with; None: it began with random or pretrained ones."""
     began = runs_of(facts)[0].get("started_from")
     return None if began is None else str(began["weights"])
 
 
 def _same_statistics(models: Sequence[SGSeg]) -> bool:
-    """Whether all have the batch statistics of their start, which every run held."""
+    """Say whether all have the same batch statistics: those of their start, which every run held."""
     first, *others = (
         {name: buffer for name, buffer in model.named_buffers() if "running_" in name} for model in models
     )
@@ -133,7 +132,7 @@ def _same_statistics(models: Sequence[SGSeg]) -> bool:
 
 
 def mean_of(models: Sequence[SGSeg]) -> SGSeg:
-    """Fill the first of *models* with the mean of all their tensors; counts are the first one's."""
+    """Fill the first of *models* with the mean of all their float tensors; give it. Its counts stay."""
     if len(models) == 1:
         return models[0]
     states = [model.state_dict() for model in models]

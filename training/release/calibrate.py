@@ -1,4 +1,4 @@
-"""Temperatures and thresholds, chosen on the valid split and on nothing else."""
+"""Temperatures and thresholds, chosen on the valid split alone."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from sgseg_dicom.inference.network import infection_score
 from sgseg_dicom.model.weights import Calibration, Thresholds
 from sgseg_dicom.records import Prediction
 from training.data import Item, load_mask
-from training.evaluation.evaluate import ratio_of
+from training.evaluation.metrics import ratio_of
 
 MIN_SENSITIVITY = 0.99
-"""Share of infected images that must keep a finding; among thresholds that do, the most specific wins."""
+"""Share of the infected images that must have a finding. Of the thresholds that allow it the most specific wins."""
 
 NEUTRAL_CALIBRATION = Calibration(zone_temperature=1.0, mask_temperature=1.0)
 OPEN_THRESHOLDS = Thresholds(infection=1e-6, zone=0.5, mask=0.5)
-"""For predictions to calibrate on: nothing is judged away."""
+"""For uncalibrated predictions: no image falls below the infection threshold."""
 
 _TEMPERATURES = np.geomspace(0.5, 3.0, 61)
 _CUTS = np.round(np.arange(0.20, 0.71, 0.02), 2)
@@ -26,7 +26,7 @@ def calibrate(
     items: Sequence[Item], predictions: Sequence[Prediction], normal_predictions: Sequence[Prediction]
 ) -> tuple[Calibration, Thresholds]:
     """
-    Choose temperatures by likelihood and thresholds by their purpose.
+    Choose temperatures by likelihood; choose each threshold for its purpose.
 
     Args:
         items: infected, of the valid split.
@@ -45,13 +45,13 @@ def calibrate(
         ),
         mask_temperature=best_temperature(mask_logits[:, ::4, ::4], masks[:, ::4, ::4]),
     )
-    chances = _probabilities(mask_logits, calibration.mask_temperature)
-    said = _probabilities(zone_logits, calibration.zone_temperature)
-    said_of_normals = _probabilities(normal_logits, calibration.zone_temperature)
+    mask_probabilities = _probabilities(mask_logits, calibration.mask_temperature)
+    zone_probabilities = _probabilities(zone_logits, calibration.zone_temperature)
+    of_normals = _probabilities(normal_logits, calibration.zone_temperature)
     thresholds = Thresholds(
-        infection=infection_threshold(_scores(said), _scores(said_of_normals)),
-        zone=_best_zone_cut(said, zones),
-        mask=_best_mask_cut(chances, masks),
+        infection=infection_threshold(_scores(zone_probabilities), _scores(of_normals)),
+        zone=_best_zone_cut(zone_probabilities, zones),
+        mask=_best_mask_cut(mask_probabilities, masks),
     )
     return calibration, thresholds
 
@@ -63,7 +63,7 @@ def logits_of(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def best_temperature(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Give the divisor of *logits* under which *truth* is likeliest, between 0.5 and 3."""
+    """Give the divisor of *logits*, from 0.5 to 3, with which *truth* is most likely."""
     signed = np.where(truth, logits, -logits)
     losses = [np.logaddexp(0, -signed / temperature).mean() for temperature in _TEMPERATURES]
     return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)
@@ -71,19 +71,18 @@ def best_temperature(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> f
 
 def infection_threshold(infected: NDArray[np.float64], normal: NDArray[np.float64]) -> float:
     """
-    Give the threshold that keeps MIN_SENSITIVITY of the *infected* images' scores and is as specific as that allows.
+    Give the most specific threshold that MIN_SENSITIVITY of the *infected* images' scores reach.
 
-    It lies in the middle between the lowest score that must be kept and the next one below it, of either group, so
-    that another precision (float32 for bf16) does not judge otherwise. Where the *normal* images all lie lower, it is
-    the middle between them and the lowest that must be kept.
+    It lies in the middle between the lowest score that must reach it and the next score below, of either group. So
+    images are judged the same in another precision (float32 instead of bf16). Where all *normal* images score lower,
+    it lies in the middle between the highest of them and the lowest score that must reach it.
     """
-    kept = float(np.quantile(infected, 1 - MIN_SENSITIVITY, method="lower"))
+    lowest = float(np.quantile(infected, 1 - MIN_SENSITIVITY, method="lower"))
     highest_normal = float(normal.max(initial=0.0))
     scores = np.concatenate([infected, normal])
-    below = float(scores[scores < kept].max(initial=0.0)) if highest_normal >= kept else highest_normal
-    return round(
-        min((below + kept) / 2, kept - 1e-6), 6
-    )  # never rounded up to it: that would cost sensitivity
+    below = float(scores[scores < lowest].max(initial=0.0)) if highest_normal >= lowest else highest_normal
+    # Never rounded up to the lowest score itself: that would cost sensitivity.
+    return round(min((below + lowest) / 2, lowest - 1e-6), 6)
 
 
 def _scores(zones: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,7 +94,7 @@ def _best_zone_cut(probabilities: NDArray[np.float64], zones: NDArray[np.bool_])
 
 
 def _best_mask_cut(probabilities: NDArray[np.float64], masks: NDArray[np.bool_]) -> float:
-    """Give the cut with the best sum of micro and mean Dice."""
+    """Give the cut with the highest sum of micro Dice and mean Dice."""
 
     def score(cut: float) -> float:
         predicted = probabilities >= cut

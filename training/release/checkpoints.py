@@ -1,4 +1,4 @@
-"""What a run, or an earlier export, left -> models in evaluation mode, and what is known of their training."""
+"""Files of a run or of an export -> models in evaluation mode, and what is known of their training."""
 
 import json
 from collections.abc import Sequence
@@ -16,17 +16,16 @@ from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members, read_manifest
 from training.data import Captions, DataError, Item
 from training.data.folds import fold_at
-from training.git_commit import commit_of_checkout
 from training.loop.batches import LoadedItems, PlainBatches
-from training.provenance import first_of, holds_statistics, runs_of
+from training.provenance import commit_of_checkout, first_of, holds_statistics, runs_of
 
-_SETTLING, _SETTLING_BATCH = 1024, 32
+_STATISTICS_IMAGES, _STATISTICS_BATCH = 1024, 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
     """
-    One model, in evaluation mode, its batch statistics settled.
+    One model, in evaluation mode, with batch statistics of its own.
 
     Attributes:
         model: on the CPU, float32.
@@ -45,7 +44,7 @@ def load_trained(source: Path, train: Sequence[Item]) -> list[Trained]:
 
     Args:
         source: last.ckpt of a run of `sgseg-train fit`, or a folder of exported weights.
-        train: images to count batch statistics on, where the run did not hold them.
+        train: images to compute batch statistics on, if the run did not hold them.
 
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
@@ -54,8 +53,8 @@ def load_trained(source: Path, train: Sequence[Item]) -> list[Trained]:
         return _members_of(source)
     model, facts = load_checkpoint(source)
     if not holds_statistics(facts):
-        left_out = facts.get("left_out")  # what it shall not have seen is not counted either
-        settle_batch_statistics(model, train if left_out is None else fold_at(left_out).without(train))
+        left_out = facts.get("left_out")  # what the run left out does not count in the statistics either
+        compute_batch_statistics(model, train if left_out is None else fold_at(left_out).without(train))
     facts |= {"checkpoint": digest_of_file(source), "exported_from": commit_of_checkout()}
     return [Trained(model=model, preset=facts["recipe"]["preset"], facts=facts)]
 
@@ -82,7 +81,7 @@ def _members_of(folder: Path) -> list[Trained]:
     members, manifest = load_members(folder)
     histories = manifest.training.get("members", [manifest.training])
     commit = commit_of_checkout()
-    return [  # a member keeps the digest of the file that it came from
+    return [  # a member keeps the digest of the file that it first came from
         Trained(
             model=model,
             preset=manifest.preset,
@@ -106,7 +105,7 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
         )
     facts = json.loads(facts_path.read_text())
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # our own run's file
+        checkpoint = torch.load(path, map_location="cpu", weights_only=False)  # a file of our own run
     except (RuntimeError, EOFError, UnpicklingError, KeyError) as error:
         raise DataError(
             f"{path} is damaged ({type(error).__name__}), and `sgseg-train fit` cannot go on from it either; "
@@ -127,14 +126,14 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
     }
 
 
-def settle_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
+def compute_batch_statistics(model: SGSeg, items: Sequence[Item]) -> None:
     """
-    Count the statistics of the batch normalisations anew, over *items* as inference sees them.
+    Compute the statistics of the batch normalisations anew, over *items* without augmentation.
 
-    An average of weights has no statistics of its own: averaged along with the weights they still hold a
+    Averaged weights have no statistics of their own. Statistics that were averaged with the weights would contain a
     share of their start.
     """
-    order = np.random.default_rng(0).permutation(len(items))[:_SETTLING]
+    order = np.random.default_rng(0).permutation(len(items))[:_STATISTICS_IMAGES]
     loaded = LoadedItems([items[place] for place in order])
-    update_bn(PlainBatches(loaded, batch_size=_SETTLING_BATCH), model)
+    update_bn(PlainBatches(loaded, batch_size=_STATISTICS_BATCH), model)
     model.eval()

@@ -1,4 +1,4 @@
-"""Checkpoint -> weights, manifest and model card: calibrated and measured on the valid split."""
+"""Checkpoints -> weights, manifest and model card, calibrated and measured on the valid split."""
 
 import shutil
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ _RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, _CARD})
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
     """
-    How the weights are called.
+    What an export shall make.
 
     Attributes:
         name: of the algorithm, for example "SGSeg compact".
         version: of the weights' release.
-        test_time_flip: whether the mirror image is judged beside the image: twice the time of one model.
-        test_time_sizes: rows and columns at which the image is judged, and the judgements averaged.
-        bits: of a weight in the file.
+        test_time_flip: whether there are passes over the mirror image; one model then takes twice the time.
+        test_time_sizes: rows and columns of the passes.
+        bits: per weight in the file.
     """
 
     name: str
@@ -52,14 +52,15 @@ class Release:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Splits:
     """
-    What an export looks at.
+    The data of an export.
 
     Attributes:
-        train: images, normal ones included, for the statistics of the batch normalisations.
+        train: images, normal ones too, for the statistics of the batch normalisations.
         valid: infected images to calibrate and measure on.
-        valid_normals: normal ones; may be empty.
-        captions: whose zones those of *valid* are.
-        other_caption: images of *valid* that have none of these that can be read, so that the other one speaks.
+        valid_normals: normal images; may be empty.
+        captions: the kind that the zones of *valid* come from.
+        other_caption: number of images of *valid* whose caption is of the other kind, since none of the wanted kind
+            can be read.
     """
 
     train: Sequence[Item]
@@ -71,25 +72,25 @@ class Splits:
 
 def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Release) -> Manifest:
     """
-    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing; earlier weights there are replaced.
+    Write weights, manifest and MODEL_CARD.md to folder *out*, all or nothing. Earlier weights there are replaced.
 
-    The weights are written first, as they ship, and calibrated and measured as they are loaded again, so
-    that the figures are those of what ships.
+    The weights are written first, in the format in which they ship. Then they are loaded again, calibrated and
+    measured: the figures are those of what ships.
 
     Args:
-        sources: last.ckpt of a run, or a folder of exported weights that are to be judged in another way; several
-            are models that judge together (`sgseg_dicom.inference.ensemble`).
-        splits: what to look at.
+        sources: last.ckpt of a run, or a folder of exported weights (for other passes or thresholds); several are
+            the members of an ensemble (`sgseg_dicom.inference.ensemble`).
+        splits: the data.
         out: folder; may be one of *sources*.
-        release: name, and the way of judging.
+        release: name, version, passes and bits.
 
     Raises:
         DataError, WeightsError: there is no such run, or the folder's weights cannot be loaded.
-        ConfigError: models of different presets or guidance cannot judge together, or *out* holds something else
+        ConfigError: the models have different presets or guidance, so they make no ensemble; or *out* has other files
             than weights, which would be lost.
     """
     out = out.absolute()
-    _require_weights_place(out)  # before hours of measuring
+    _require_weights_folder(out)  # before hours of measuring
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
@@ -100,12 +101,12 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
     return manifest
 
 
-def _require_weights_place(out: Path) -> None:
+def _require_weights_folder(out: Path) -> None:
     """
-    Refuse a folder in which more would be replaced than weights of before.
+    Refuse a folder in which more than earlier weights would be replaced.
 
     Raises:
-        ConfigError: it is a file, the working directory, or holds something else.
+        ConfigError: it is a file or the working directory, or has other files.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; name a folder for the weights")
@@ -120,7 +121,7 @@ def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release
     kinds = sorted({(one.preset, one.model.guidance) for one in loaded})
     if len(kinds) > 1:
         raise ConfigError(
-            f"models of different preset or guidance, {kinds}, cannot judge together; name alike ones"
+            f"models of different preset or guidance, {kinds}, make no ensemble; name models of one kind"
         )
     described: dict[str, Any] = {
         "name": release.name,
@@ -138,13 +139,13 @@ def _export(sources: Sequence[Path], splits: Splits, out: Path, release: Release
     calibration, thresholds = calibrate(valid, predict(raw, valid), predict(raw, normals))
     described |= {"calibration": calibration, "thresholds": thresholds}
     describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
-    told = {"split": "valid", "captions": splits.captions, "other_caption": splits.other_caption}
-    described["metrics"] = told | evaluate(load_network(out), valid, normals)
+    data = {"split": "valid", "captions": splits.captions, "other_caption": splits.other_caption}
+    described["metrics"] = data | evaluate(load_network(out), valid, normals)
     return describe_weights(out, guidance=written.guidance, members=written.members, facts=described)
 
 
 def _history(histories: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Give what is known of the training: of one model; of several each one's, and the data of the first."""
+    """Give what is known of the training: of a single model; or of each member, with the data of the first."""
     if len(histories) == 1:
         return histories[0]
     return {"train": histories[0]["train"], "members": list(histories)}

@@ -14,7 +14,7 @@ def model_card(manifest: Manifest) -> str:
     """
     Write what a reader must know before using the weights.
 
-    Of data that are not the ones of this project it says no more than how many images, and their digest.
+    About data that are not those of this project the card gives only the numbers of images and their digest.
     """
     figures = manifest.metrics
     normals = figures.get("normals", {})
@@ -57,7 +57,7 @@ Measured on the network alone: before it the node looks at each image and refuse
 
 
 def _image_check() -> str:
-    """Say what the packaged image check does with good images and with mirrored ones, by its own manifest."""
+    """Say how many good images the packaged image check refuses, and how many mirrored ones it lets pass."""
     measured = read_image_check_manifest(packaged_image_check()).metrics
     good, mirrored = measured["good"], measured["bad"]["mirrored"]
     refused = 100 * (good["images"] - good["let_through"]) / good["images"]
@@ -72,18 +72,18 @@ the weights were not trained on (other diseases, views, ages, hospitals) they we
 
 
 def _computed_in(figures: dict[str, Any]) -> str:
-    """Say in which precision the figures were computed; manifests of before 0.3.0 do not know."""
+    """Say in which precision the figures were computed; manifests older than 0.3.0 do not say."""
     return f"; computed in {figures['precision']}" if "precision" in figures else ""
 
 
 def _captions_of(figures: dict[str, Any]) -> str:
-    """Say which captions; manifests of before 0.3.0 were made where all were the original ones."""
+    """Name the kind of captions; for manifests older than 0.3.0 all were the original ones."""
     captions, other = figures.get("captions", "original"), figures.get("other_caption", 0)
     return f"the {captions} captions" + (f" ({other} images: the other ones)" if other else "")
 
 
 def _data_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """Give what each member, and what it began with, learned from, each set of images once."""
+    """Give the data that each member learned from, and the weights that it began with; each set of images once."""
     runs = [run for history in _histories_of(manifest) for run in learned_runs(history)]
     parts = [run.get("train", manifest.training["train"]) for run in runs]
     return list({part["digest"]: part for part in parts}.values())
@@ -94,7 +94,7 @@ def _is_known(data: dict[str, Any]) -> bool:
 
 
 def _described(data: list[dict[str, Any]]) -> str:
-    """Say how many images there were; the same under other labels have digests of their own."""
+    """Say how many images there were. The same images with other labels have another digest."""
     digests: dict[str, list[str]] = {}
     for part in data:
         infected, normal = f"{part['infected']} infected radiographs", f"{part['normal']} normal ones"
@@ -106,39 +106,39 @@ def _described(data: list[dict[str, Any]]) -> str:
 
 
 def _way_of(manifest: Manifest) -> str:
-    """Say who looks at what (`sgseg_dicom.inference.ensemble`)."""
+    """Describe the passes (`sgseg_dicom.inference.ensemble`)."""
     sizes = " and ".join(map(str, manifest.test_time_sizes))
     if manifest.members > 1:
-        seen = "in turn the image and its mirror image" if manifest.test_time_flip else "the image"
-        return f"the mean of {manifest.members} models, each of which sees {seen}, at {sizes} pixels"
-    seen = "the image and its mirror image, averaged," if manifest.test_time_flip else "the image"
-    return f"it sees {seen} at {sizes} pixels"
+        images = "in turn the image and its mirror image" if manifest.test_time_flip else "the image"
+        return f"the mean of {manifest.members} models, each of which sees {images}, at {sizes} pixels"
+    images = "the image and its mirror image, averaged," if manifest.test_time_flip else "the image"
+    return f"it sees {images} at {sizes} pixels"
 
 
 def _origin_of(manifest: Manifest) -> str:
-    """Say which weights of others are in it."""
+    """Say which pretrained weights it began with."""
     recipe = root_of(manifest.training)["recipe"]
     image, text = recipe.get("image_weights"), recipe.get("text_encoder")
     return f"image encoder: {image or 'random'} (ImageNet where it is a name); words of the reports: {text or 'random'}"
 
 
 def _history_of(manifest: Manifest) -> str:
-    """Say in how many runs it was trained, and that it had teachers."""
+    """Say in how many runs it was trained, and whether it had teachers."""
     histories = _histories_of(manifest)
     averaged = [len(runs_of(history)) for history in histories if "averaged" in history]
     if len(histories) > 1:
-        said = f"{len(histories)} models in several runs; the manifest has them all"
+        text = f"{len(histories)} models in several runs; the manifest has them all"
     elif averaged or histories[0].get("started_from"):
-        said = "in several runs; the manifest has them all"
+        text = "in several runs; the manifest has them all"
     else:
-        said = "in one run"
+        text = "in one run"
     if averaged:
-        said += f"; the weights of {' and '.join(map(str, averaged))} of the runs are averaged"
+        text += f"; the weights of {' and '.join(map(str, averaged))} of the runs are averaged"
     runs = [run for history in histories for run in runs_of(history)]
     teachers = [len(taught["teachers"]) for run in runs if (taught := run.get("opinions"))]
     if teachers:
-        said += f"; also from the opinions of {' and '.join(map(str, teachers))} models"
-    return said
+        text += f"; also from the predictions of {' and '.join(map(str, teachers))} models (teachers)"
+    return text
 
 
 def _histories_of(manifest: Manifest) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""What a run begins with."""
+"""Pretrained weights to begin a run with."""

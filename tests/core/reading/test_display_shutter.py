@@ -9,7 +9,7 @@ from pydicom import Dataset
 from sgseg_dicom.applicability.image_check import ImageCheckScores, signs_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.preprocess import preprocess
-from sgseg_dicom.reading.display_shutter import shown_by_shutter
+from sgseg_dicom.reading.display_shutter import shutter_of
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.results.presentation_state import encode_state
@@ -53,13 +53,14 @@ def header(**elements: object) -> Dataset:
 )
 def test_what_lies_outside_is_hidden(elements, expected):
     """Rows and columns are counted from 1 (PS3.3 C.7.6.11); several shapes hide together."""
-    np.testing.assert_array_equal(shown_by_shutter(header(**elements), SHAPE), expected)
+    np.testing.assert_array_equal(~shutter_of(header(**elements), SHAPE).hidden, expected)
 
 
 def test_a_polygon_hides_what_lies_outside():
     """Vertices are row and column, in pairs; an edge is shown."""
     corners = [6, 11, 6, 90, 75, 90, 75, 11]
-    shown = shown_by_shutter(header(ShutterShape="POLYGONAL", VerticesOfThePolygonalShutter=corners), SHAPE)
+    shutter = shutter_of(header(ShutterShape="POLYGONAL", VerticesOfThePolygonalShutter=corners), SHAPE)
+    shown = ~shutter.hidden
     np.testing.assert_array_equal(shown, IN_RECTANGLE)
 
 
@@ -126,7 +127,7 @@ def test_a_state_of_an_image_without_a_shutter_has_none(tmp_path):
 )
 def test_a_shutter_that_says_nothing_sensible_hides_nothing(elements):
     """Numbers that are missing, or would hide the whole image."""
-    assert shown_by_shutter(header(**elements), SHAPE) is None
+    assert shutter_of(header(**elements), SHAPE) is None
 
 
 def test_bright_edges_behind_the_shutter_do_not_reach_the_model(tmp_path: Path):

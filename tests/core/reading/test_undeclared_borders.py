@@ -6,7 +6,7 @@ import pytest
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import synthetic_chest, write
 from tests.support.predictions import ORIENTATIONS, both_lungs, read_built, stored_as
@@ -29,14 +29,14 @@ def test_a_frame_is_found_whatever_its_value(widths, value):
     expected = np.zeros(framed(**widths).shape, dtype=bool)
     expected[top : top + 300, left : left + 240] = True
 
-    np.testing.assert_array_equal(shown_in_frame(framed(**widths, value=value)), expected)
+    np.testing.assert_array_equal(shown_within_border(framed(**widths, value=value)), expected)
 
 
 def test_the_sides_of_a_frame_may_differ():
     """Black above, white beside."""
     codes = np.pad(framed(top=40), ((0, 0), (0, 50)), constant_values=4095)
 
-    shown = shown_in_frame(codes)
+    shown = shown_within_border(codes)
 
     assert shown.sum() == CHEST.size
     assert shown[40:, :240].all()
@@ -47,7 +47,7 @@ def test_a_letter_in_a_frame_does_not_hide_it():
     codes = framed(left=60)
     codes[100:105, 20:30] = 4000
 
-    assert shown_in_frame(codes).sum() == CHEST.size
+    assert shown_within_border(codes).sum() == CHEST.size
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_letter_in_a_frame_does_not_hide_it():
 )
 def test_what_is_no_frame_stays(codes):
     """Nothing is cut off that might be image."""
-    assert shown_in_frame(codes) is None
+    assert shown_within_border(codes) is None
 
 
 def test_a_frame_does_not_change_what_the_network_sees():

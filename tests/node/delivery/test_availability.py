@@ -34,7 +34,7 @@ BUSY, UNKNOWN = PeerUnavailable("busy"), PeerUnavailable("does not know us")
     [
         ([(None, 0)], []),
         ([(BUSY, 0), (BUSY, 0)], [(DOWN, "busy")]),
-        ([(BUSY, 0), (PeerUnavailable("busy; left alone for 5 s"), 0)], [(DOWN, "busy")]),
+        ([(BUSY, 0), (PeerUnavailable("busy; the next attempt is not before 5 s"), 0)], [(DOWN, "busy")]),
         ([(BUSY, 0), (UNKNOWN, 0)], [(DOWN, "busy"), (DOWN, "does not know us")]),
         ([(BUSY, 0), (None, 0), (BUSY, 1)], [(DOWN, "busy"), (UP, ""), (DOWN, "busy")]),
         ([(None, 0), (BUSY, 0)], []),

@@ -184,7 +184,7 @@ def test_a_sender_of_which_nothing_is_taken_is_named_with_what_it_offers(start):
         _until(lambda: any(line["event"] == "association_aborted" for line in lines))
 
     (line,) = [line for line in lines if line["event"] == "association_aborted"]
-    assert "nothing that it offers is taken here" in line["detail"]
+    assert "none of its SOP classes and transfer syntaxes is accepted here" in line["detail"]
     assert "1.2.840.99999.1, CT Image Storage" in line["detail"]
 
 

@@ -101,10 +101,10 @@ def test_blacker_than_black_is_stored_as_black():
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("chance", [0.0, 0.45, 0.99])
-def test_whatever_is_drawn_an_image_comes_out(image, change, chance):
+@pytest.mark.parametrize("drawn", [0.0, 0.45, 0.99])
+def test_whatever_is_drawn_an_image_comes_out(image, change, drawn):
     """Of the same shape, within 0 to 1."""
-    changed = change(image, [chance] * 3, seeded())
+    changed = change(image, [drawn] * 3, seeded())
 
     assert changed.shape == image.shape
     assert changed.isfinite().all()
@@ -113,7 +113,7 @@ def test_whatever_is_drawn_an_image_comes_out(image, change, chance):
 
 
 def test_a_share_of_the_images_looks_foreign(image):
-    """The others stay as they are; the same chance gives the same images; the given ones stay."""
+    """The others stay as they are; the same seed gives the same images; the given images do not change."""
     images = image.expand(40, 1, 64, 64).clone()
 
     half, again, none = (make_foreign(images, share=share, generator=seeded()) for share in (0.5, 0.5, 0.0))

@@ -58,7 +58,7 @@ def test_mask_and_image_move_together():
 
 
 def test_the_same_generator_gives_the_same_batch():
-    """Chance comes from the generator alone."""
+    """All random numbers come from the generator."""
     first = augment(*batch(), size=64, strength=Strength(), generator=seeded())
     second = augment(*batch(), size=64, strength=Strength(), generator=seeded())
 
@@ -66,7 +66,7 @@ def test_the_same_generator_gives_the_same_batch():
 
 
 def test_joined_lungs_bring_their_own_zones():
-    """Whatever lung comes from another radiograph, zones and mask say the same of it."""
+    """Zones and mask agree about the lung that comes from another radiograph."""
     images, masks, zones = (
         torch.rand(8, 1, 64, 64, generator=seeded()),
         torch.zeros(8, 1, 64, 64),
@@ -87,15 +87,15 @@ def test_joined_lungs_bring_their_own_zones():
     assert not torch.isclose(joined[..., 36:], images[..., 36:]).flatten(1).all(dim=1).all()
 
 
-def test_a_frame_covers_the_mask_too():
+def test_a_border_covers_the_mask_too():
     """Nothing is marked under it; the other images stay."""
     images, masks, zones = torch.ones(40, 1, 64, 64), torch.ones(40, 1, 64, 64), torch.ones(40, 6)
     framing = replace(STILL, border=0.5)
 
-    framed, marked, _ = augment(images, masks, zones, size=64, strength=framing, generator=seeded())
+    bordered, marked, _ = augment(images, masks, zones, size=64, strength=framing, generator=seeded())
     covered = (marked == 0).flatten(1).any(dim=1)
 
     assert 10 <= covered.sum() <= 30
-    assert (framed[marked == 1] == 1).all()
-    assert (framed[marked == 0] < 1).all()
+    assert (bordered[marked == 1] == 1).all()
+    assert (bordered[marked == 0] < 1).all()
     assert marked[:, :, 7:-7, 7:-7].all()  # a tenth at each side at most

@@ -1,25 +1,25 @@
-"""Evaluation judges what the node judges: a frame is cut off, and the answer laid on the whole image again."""
+"""Evaluation judges what the node judges: an undeclared border is cut off, and the mask laid onto the whole image."""
 
 import numpy as np
 
 from sgseg_dicom.records import Prediction
 from tests.training.builders import draw, small_data_set
 from training.data import load_mask, read_split
-from training.data.borders_removed import see, without_frame
+from training.data.borders_removed import borderless_input_of, without_border
 from training.loop.batches import LoadedItems
 
 CHEST = np.random.default_rng(5).integers(40, 200, (224, 224)).astype(np.uint8)
 
 
-def framed():
-    """A frame of 44 columns at the image's left."""
+def bordered():
+    """Give an image with a border of 44 columns at its left."""
     image = CHEST.copy()
     image[:, :44] = 0
     return image
 
 
-def said(mask):
-    """Give a prediction with this mask, at chances of 0 and 1."""
+def prediction_of(mask):
+    """Give a prediction with this mask, at probabilities of 0 and 1."""
     return Prediction(
         mask_probability=mask.astype(np.float32),
         zone_probabilities=np.ones(6, dtype=np.float32),
@@ -29,20 +29,20 @@ def said(mask):
     )
 
 
-def test_an_image_without_a_frame_is_seen_whole():
-    """And its prediction is what it was."""
-    seen, prediction = see(CHEST), said(CHEST > 100)
+def test_an_image_without_a_border_stays_whole():
+    """Its prediction stays the same."""
+    prepared, prediction = borderless_input_of(CHEST), prediction_of(CHEST > 100)
 
-    assert seen.model_input.pixels.shape == (224, 224)
-    assert seen.put_back(prediction) is prediction
+    assert prepared.model_input.pixels.shape == (224, 224)
+    assert prepared.put_back(prediction) is prediction
 
 
-def test_an_answer_is_laid_back_beside_the_frame():
-    """The left half of what the network saw is the left half of what the frame leaves."""
+def test_a_mask_is_laid_back_beside_the_border():
+    """The left half of the model input is the left half of the image without its border."""
     half = np.zeros((224, 224), dtype=bool)
     half[:, :112] = True
 
-    laid = see(framed()).put_back(said(half))
+    laid = borderless_input_of(bordered()).put_back(prediction_of(half))
 
     assert not laid.mask[:, :44].any()
     assert laid.mask[:, 45:133].all()
@@ -50,37 +50,40 @@ def test_an_answer_is_laid_back_beside_the_frame():
     assert laid.mask_probability[:, :44].max() == 0
 
 
-def test_training_learns_from_what_the_node_sees():
-    """Image and mask are cut alike, and the image is that of `see`, to half a grey step."""
+def test_training_cuts_the_border_as_the_node_does():
+    """Image and mask are cut alike, and the image is the node's, within half a grey step."""
     half = np.zeros((224, 224), dtype=bool)
     half[:, 44:134] = True
 
-    image, mask = without_frame(framed(), half)
+    image, mask = without_border(bordered(), half)
 
     grey = image.astype(np.float32) / 255
-    np.testing.assert_allclose((grey - grey.mean()) / grey.std(), see(framed()).model_input.pixels, atol=0.02)
+    np.testing.assert_allclose(
+        (grey - grey.mean()) / grey.std(), borderless_input_of(bordered()).model_input.pixels, atol=0.02
+    )
     assert mask[:, :111].all()
     assert not mask[:, 113:].any()
 
 
-def test_an_image_without_a_frame_is_learned_from_as_it_is():
+def test_training_does_not_change_an_image_without_a_border():
     """Nothing is resampled."""
     mask = CHEST > 100
 
-    assert without_frame(CHEST, mask) == (CHEST, mask)
+    assert without_border(CHEST, mask) == (CHEST, mask)
 
 
-def test_bytes_and_shares_are_seen_alike():
+def test_bytes_and_shares_make_the_same_input():
     """Robustness changes floats from 0 to 1, evaluation reads bytes."""
-    seen = [see(pixels).model_input.pixels for pixels in (framed(), framed().astype(np.float32) / 255)]
+    images = (bordered(), bordered().astype(np.float32) / 255)
+    inputs = [borderless_input_of(pixels).model_input.pixels for pixels in images]
 
-    np.testing.assert_allclose(*seen, atol=1e-5)
+    np.testing.assert_allclose(*inputs, atol=1e-5)
 
 
 def test_where_nothing_was_found_nothing_is_marked():
-    """Chances alone mark nothing: there is no finding."""
-    nothing = said(np.zeros((224, 224), dtype=bool))
-    laid = see(framed()).put_back(
+    """Probabilities alone mark nothing: there is no finding."""
+    nothing = prediction_of(np.zeros((224, 224), dtype=bool))
+    laid = borderless_input_of(bordered()).put_back(
         Prediction(
             mask_probability=np.ones((224, 224), dtype=np.float32),
             zone_probabilities=nothing.zone_probabilities,
@@ -93,10 +96,10 @@ def test_where_nothing_was_found_nothing_is_marked():
     assert not laid.mask.any()
 
 
-def test_batches_are_without_frames(tmp_path):
-    """What training loads is what `without_frame` gives."""
+def test_batches_are_without_borders(tmp_path):
+    """What training loads is what `without_border` gives."""
     item = read_split(small_data_set(tmp_path), "train")[0]
-    draw(item.image, framed())
-    grey, _ = without_frame(framed(), load_mask(item))
+    draw(item.image, bordered())
+    grey, _ = without_border(bordered(), load_mask(item))
 
     np.testing.assert_array_equal(np.asarray(LoadedItems([item]).images[0]).squeeze(), grey)

@@ -1,4 +1,4 @@
-"""Captions become patient laterality, and nothing is trained on that stands in another split."""
+"""Captions become patient laterality, and no training uses an image that is in another split."""
 
 import json
 import shutil
@@ -89,8 +89,8 @@ def test_an_unknown_split_names_the_known_ones(tmp_path):
 
 
 @pytest.mark.parametrize(("lost", "why"), [("images", "it has no image"), ("masks", "it has no mask")])
-def test_a_hole_in_the_data_is_dropped_and_told(tmp_path, caplog, lost, why):
-    """A caption names it: the rest is read, the hole is named with its reason, and an empty folder is refused."""
+def test_an_incomplete_pair_is_dropped_and_named(tmp_path, caplog, lost, why):
+    """A caption names it: the other images are read, the reason is given, and an empty folder is refused."""
     folder = small_data_set(tmp_path, train=3)
     place = folder / "images" / "train" / lost
     victim = next(place.glob("*.png"))
@@ -119,7 +119,7 @@ def test_what_learns_from_zones_leaves_out_who_has_none(tmp_path, caplog):
     assert len(read_captioned(folder, "train")) == 1
     assert "2 images without zones are not used" in caplog.text
     sheet.unlink()
-    with pytest.raises(DataError, match="no caption tells the zones"):
+    with pytest.raises(DataError, match="no caption names the zones"):
         read_captioned(folder, "train")
 
 
@@ -147,7 +147,7 @@ def test_captions_of_another_shape_are_named(tmp_path, content):
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
-    """Which one the mask belongs to, nobody knows."""
+    """It is unknown which one the mask belongs to."""
     folder = small_data_set(tmp_path)
     image = next((folder / "images" / "train" / "images").glob("*.png"))
     shutil.copy(image, image.with_suffix(".JPG"))
@@ -186,7 +186,7 @@ def test_normals_have_neither_mask_nor_zone(tmp_path):
 
 
 def test_the_digest_changes_with_one_zone(tmp_path):
-    """Two runs on other labels are two data sets."""
+    """Other labels make another data set."""
     items = read_split(small_data_set(tmp_path), "train")
     flipped = [*items[:-1], replace(items[-1], zones=tuple(not zone for zone in items[-1].zones))]
 
@@ -195,7 +195,7 @@ def test_the_digest_changes_with_one_zone(tmp_path):
 
 
 def test_the_digest_changes_with_a_mask(tmp_path):
-    """Two runs on other masks did not learn from the same data."""
+    """Other masks make another data set."""
     items = read_split(small_data_set(tmp_path), "train")
     before = digest_of(items)
     draw(items[0].mask, 255 - 255 * load_mask(items[0]))

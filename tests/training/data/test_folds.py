@@ -1,4 +1,4 @@
-"""A part of the images is left out of a run, and its model is asked about that part alone."""
+"""A run leaves a part of the images out, and its model then predicts that part alone."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from sgseg_dicom.model.weights import packaged_weights
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.data.folds import Fold, fold_at
-from training.teacher_predictions import Opinions, ask_unseen, together
+from training.teacher_predictions import TeacherPredictions, ensemble_of, predict_unseen
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def items(tmp_path_factory):
 
 
 def test_every_image_is_in_one_part(items):
-    """And a run that leaves a part out learns from all the others."""
+    """A run that leaves one part out learns from all others."""
     parts = [Fold(number, 3) for number in range(3)]
 
     assert [sum(part.holds(item) for part in parts) for item in items] == [1] * len(items)
@@ -31,7 +31,7 @@ def test_every_image_is_in_one_part(items):
 
 
 def test_no_patient_is_in_two_parts(items):
-    """Two images of one patient are learned together or not at all."""
+    """A run learns either all images of a patient or none."""
     again = [replace(item, name=f"{item.patient}_another") for item in items]
 
     assert [Fold(0, 3).holds(item) for item in items] == [Fold(0, 3).holds(item) for item in again]
@@ -50,48 +50,48 @@ def test_a_part_is_read_as_it_is_written():
 
 
 def taught_without(part):
-    """Give a teacher that left *part* out, as far as `ask_unseen` looks at it: its history."""
+    """Give a teacher that left *part* out: only its history, which is all that `predict_unseen` uses."""
     members = [{"weights": "a" * 64, "left_out": part}]
     return SimpleNamespace(manifest=SimpleNamespace(training={"members": members}))
 
 
-def test_each_is_asked_about_what_it_left_out(items, monkeypatch):
-    """Everything is said once, and in the order of the items."""
-    asked = {}
+def test_each_teacher_predicts_the_part_that_it_left_out(items, monkeypatch):
+    """Each item is predicted once; the result has the order of the items."""
+    predicted = {}
 
-    def answers(teacher, held):
+    def predicts_its_number(teacher, held):
         (history,) = teacher.manifest.training["members"]
-        asked[history["left_out"]] = [item.name for item in held]
-        said = answers_nothing(teacher, held)
-        return replace(said, zones=np.full_like(said.zones, int(history["left_out"][0])))
+        predicted[history["left_out"]] = [item.name for item in held]
+        result = predicts_nothing(teacher, held)
+        return replace(result, zones=np.full_like(result.zones, int(history["left_out"][0])))
 
-    monkeypatch.setattr("training.teacher_predictions.ask", answers)
+    monkeypatch.setattr("training.teacher_predictions.predict_by", predicts_its_number)
 
-    opinions = ask_unseen([taught_without("1/2"), taught_without("0/2")], items)
+    predictions = predict_unseen([taught_without("1/2"), taught_without("0/2")], items)
 
-    assert opinions.names == tuple(item.name for item in items)
-    for item, zones in zip(items, opinions.zones, strict=True):
+    assert predictions.names == tuple(item.name for item in items)
+    for item, zones in zip(items, predictions.zones, strict=True):
         number = 0 if Fold(0, 2).holds(item) else 1
         assert zones.tolist() == [number] * 6
-        assert item.name in asked[f"{number}/2"]
-        assert item.name not in asked[f"{1 - number}/2"]
-    assert [teacher["left_out"] for teacher in opinions.teachers] == ["1/2", "0/2"]
+        assert item.name in predicted[f"{number}/2"]
+        assert item.name not in predicted[f"{1 - number}/2"]
+    assert [teacher["left_out"] for teacher in predictions.teachers] == ["1/2", "0/2"]
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "named"),
     [
         (["0/2"], "0/2"),
-        (["0/2", "0/2"], "every part once"),
-        (["0/2", "1/3"], "every part once"),
+        (["0/2", "0/2"], "each part must"),
+        (["0/2", "1/3"], "each part must"),
         ([None, "1/2"], "learned from all"),
     ],
     ids=str,
 )
-def test_parts_that_are_not_whole_are_refused(items, parts, said):
-    """Some image would have no opinion, or that of a model that knows it."""
-    with pytest.raises(ConfigError, match=said):
-        ask_unseen([taught_without(part) for part in parts], items)
+def test_parts_that_are_not_whole_are_refused(items, parts, named):
+    """Some image would have no prediction, or one by a model that learned from it."""
+    with pytest.raises(ConfigError, match=named):
+        predict_unseen([taught_without(part) for part in parts], items)
 
 
 @pytest.mark.parametrize(
@@ -107,21 +107,21 @@ def test_parts_that_are_not_whole_are_refused(items, parts, said):
     ids=str,
 )
 def test_what_a_teacher_began_with_counts(items, monkeypatch, began, refused):
-    """A run that went on from weights which know the images knows them too."""
-    monkeypatch.setattr("training.teacher_predictions.ask", answers_nothing)
+    """A run that began with weights which learned from the images has learned from them too."""
+    monkeypatch.setattr("training.teacher_predictions.predict_by", predicts_nothing)
     first, second = taught_without("0/2"), taught_without("1/2")
     first.manifest.training["members"][0]["started_from"] = began
 
     if refused:
         with pytest.raises(ConfigError, match="began with"):
-            ask_unseen([first, second], items)
+            predict_unseen([first, second], items)
     else:
-        assert ask_unseen([first, second], items).names == tuple(item.name for item in items)
+        assert predict_unseen([first, second], items).names == tuple(item.name for item in items)
 
 
-def answers_nothing(teacher, held):
-    """Say that all is free, without asking."""
-    return Opinions(
+def predicts_nothing(teacher, held):
+    """Predict that nothing is infected, without a network."""
+    return TeacherPredictions(
         names=tuple(item.name for item in held),
         masks=np.zeros((len(held), 224, 224), dtype=np.uint8),
         zones=np.zeros((len(held), 6), dtype=np.float32),
@@ -130,6 +130,6 @@ def answers_nothing(teacher, held):
 
 
 def test_the_weights_that_ship_learned_from_all(items):
-    """They are no teachers of this kind."""
+    """So they cannot be teachers for images that they left out."""
     with pytest.raises(ConfigError, match="learned from all"):
-        ask_unseen([together([packaged_weights()])], items)
+        predict_unseen([ensemble_of([packaged_weights()])], items)

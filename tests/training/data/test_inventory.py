@@ -1,4 +1,4 @@
-"""The manifest says what there is of each image, and what must not be."""
+"""The manifest lists the files of each image, and what should not be there."""
 
 import hashlib
 import shutil
@@ -8,7 +8,7 @@ import pytest
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import NEAR_DUPLICATES, read_normals, read_split
 from training.data.inventory import manifest_of, summary_of
-from training.loop.fit import facts_of
+from training.loop.run_facts import facts_of
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_every_image_has_its_row(folders):
 
 
 def test_the_digest_is_the_one_that_a_run_writes_down(folders):
-    """Whoever has the data can tell whether a model card speaks of the same."""
+    """With the data one can check whether a model card is about the same data."""
     data, normals = folders
     learned = read_split(data, "train") + read_normals(normals, "train")
 
@@ -48,7 +48,7 @@ def test_the_digest_is_the_one_that_a_run_writes_down(folders):
     assert manifest["train_digest"][:16] in summary_of(manifest)
 
 
-def test_what_is_dropped_is_told_with_its_reason(folders):
+def test_what_is_dropped_is_listed_with_its_reason(folders):
     """A near-duplicate of another split, and an image that no caption names."""
     data, _ = folders
     root = as_kaggle(data, data.parent / "kaggle")
@@ -61,14 +61,14 @@ def test_what_is_dropped_is_told_with_its_reason(folders):
     manifest = manifest_of(root)
 
     assert {row["name"]: row["why"] for row in manifest["dropped"]} == {
-        name: "stands again, nearly the same, in another split",
+        name: "an image of another split is nearly the same",
         "alone": "it has no mask",
     }
     assert {row["zones"] for row in manifest["images"]} == {None}
-    assert f"dropped from train: {name}: stands again" in summary_of(manifest)
+    assert f"dropped from train: {name}: an image of another split" in summary_of(manifest)
 
 
-def test_normals_are_told_as_far_as_their_folders_say_what_they_are(folders):
+def test_normals_are_listed_by_the_splits_of_their_folder(folders):
     """Splits where there are some, else all images as one; other folders beside them are no radiographs."""
     data, normals = folders
     (normals / "masks").mkdir()

@@ -1,4 +1,4 @@
-"""The three layouts hold the same data, and a folder that is none of them is told what was looked for."""
+"""The three layouts give the same data, and the error for another folder names what was looked for."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def sgseg(tmp_path):
 
 
 def contents(items):
-    """What an item is, its folder apart."""
+    """Give everything of an item but its folder."""
     return sorted(
         (item.name, item.zones, item.caption, load_image(item).sum(), load_mask(item).sum()) for item in items
     )
@@ -42,7 +42,7 @@ def test_lvits_folders_hold_what_sgsegs_hold(sgseg, tmp_path, split):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_kaggles_folders_have_no_captions_and_so_no_zones(sgseg, tmp_path, split):
-    """Nobody said where the infection is: the zones are unknown, not absent, and asking for them is refused."""
+    """No caption names the zones: they are unknown and not absent, and `known_zones` raises."""
     items = read_split(as_kaggle(sgseg, tmp_path / "kaggle"), split)
 
     expected = read_split(sgseg, split)
@@ -66,7 +66,7 @@ def test_prompts_beside_kaggles_folders_say_captions_and_valid(sgseg, tmp_path):
 
 
 def test_a_split_that_the_captions_do_not_know_is_read_without_zones(sgseg):
-    """A split that was never seen before needs no more than its images and masks."""
+    """A new split needs only its images and masks."""
     shutil.copytree(sgseg / "images" / "test", sgseg / "images" / "elsewhere")
 
     items = read_split(sgseg, "elsewhere")
@@ -76,7 +76,7 @@ def test_a_split_that_the_captions_do_not_know_is_read_without_zones(sgseg):
 
 
 def test_a_split_without_original_captions_is_read_with_the_refined(sgseg):
-    """Where a release lacks the original captions the refined ones speak, and that is told."""
+    """If a release lacks the original captions, the refined ones are used, and the log says so."""
     path = sgseg / "prompts" / "original_captions.json"
     path.write_text(json.dumps({"train": json.loads(path.read_text())["train"]}))
 
@@ -104,7 +104,7 @@ def test_an_unknown_folder_says_what_was_looked_for(tmp_path):
 
 
 def test_a_sheet_without_its_columns_is_refused(sgseg, tmp_path):
-    """The captions of another sheet would be nobody's."""
+    """The captions of another sheet belong to no image."""
     folder = as_lvit(sgseg, tmp_path / "lvit")
     path = folder / "Test_Folder" / "Test_text.xlsx"
     book = load_workbook(path)
@@ -144,7 +144,7 @@ def test_an_image_of_another_size_is_resized_with_its_mask(sgseg):
 
 
 def test_normals_without_splits_serve_for_measuring_only(tmp_path):
-    """One folder for train and valid would calibrate on what was trained on."""
+    """With one folder for train and valid, a model would be calibrated on images that it learned."""
     draw(tmp_path / "one.png", np.zeros((224, 224)))
 
     assert len(read_normals(tmp_path, "test", undivided=True)) == 1
@@ -190,8 +190,8 @@ def test_what_no_caption_names_belongs_to_the_split_all_the_same(sgseg):
     path = sgseg / "prompts" / "annotation.json"
     rows = json.loads(path.read_text())
     (sgseg / "prompts" / "original_captions.json").unlink()
-    kept = {**rows, "test": rows["test"][1:]}
-    path.write_text(json.dumps(kept))
+    fewer = {**rows, "test": rows["test"][1:]}
+    path.write_text(json.dumps(fewer))
 
     survey = survey_split(sgseg, "test")
 
@@ -202,7 +202,7 @@ def test_what_no_caption_names_belongs_to_the_split_all_the_same(sgseg):
 
 @pytest.mark.parametrize(("lost", "why"), [("images", "it has no image"), ("masks", "it has no mask")])
 def test_what_is_no_pair_is_left_out_and_warned_of(sgseg, caplog, lost, why):
-    """Nothing is measured of it, and nobody believes that all were."""
+    """It is not measured, and the log says that not all files were."""
     shutil.rmtree(sgseg / "prompts")
     place = sgseg / "images" / "test" / lost
     next(place.glob("*.png")).unlink()

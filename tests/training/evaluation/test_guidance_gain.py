@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from tests.training.builders import small_data_set
-from tests.training.evaluation.test_evaluate import Said
+from tests.training.evaluation.test_evaluate import Predicted
 from training.data import load_mask, read_split
-from training.evaluation.evaluate import count, interval_of, mask_metrics
+from training.evaluation.bootstrap import interval_of
+from training.evaluation.evaluate import count
 from training.evaluation.guidance_gain import Pair, gain_of
+from training.evaluation.metrics import mask_metrics
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def half_of(mask):
 
 
 def judged(items, change):
-    return count(items, [Said(change(load_mask(item)), item.zones) for item in items])
+    return count(items, [Predicted(change(load_mask(item)), item.zones) for item in items])
 
 
 def test_the_gain_is_the_difference_and_its_interval_is_paired(items):

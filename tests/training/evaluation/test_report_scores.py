@@ -18,7 +18,7 @@ def items(tmp_path):
 
 
 def test_the_true_zones_give_the_caption_itself(items):
-    """Left and right are turned twice, and the image's left lung stands first, as in the captions."""
+    """Left and right are swapped twice, and the lung on the image's left comes first, as in the captions."""
     assert [caption_of(item.zones) for item in items] == [item.caption for item in items]
 
     figures = report_metrics(count_reports(items, [item.zones for item in items]))
@@ -27,7 +27,7 @@ def test_the_true_zones_give_the_caption_itself(items):
 
 
 def test_sentences_shorter_than_four_words_have_a_score(items):
-    """An outside split that is judged all clear: 0 where there is no n-gram, as the library has it, and no NaN."""
+    """A split where no image has a finding: 0 if there is no n-gram, as in the library, and no NaN."""
     clear = [replace(item, zones=(False,) * 6, caption="no pulmonary infection.") for item in items]
 
     figures = report_metrics(count_reports(clear, [item.zones for item in clear]))
@@ -36,11 +36,11 @@ def test_sentences_shorter_than_four_words_have_a_score(items):
 
 
 def test_the_scores_are_the_librarys_over_the_whole_corpus(items):
-    """Counted pair by pair and added up, the score is that of torchmetrics over all sentences at once."""
-    said = [(True, False, False, False, True, False)] * len(items)
-    sentence = caption_of(said[0])
+    """Counts of single pairs add up to the score of torchmetrics over all sentences at once."""
+    zones = [(True, False, False, False, True, False)] * len(items)
+    sentence = caption_of(zones[0])
 
-    figures = report_metrics(count_reports(items, said))
+    figures = report_metrics(count_reports(items, zones))
 
     for n in range(1, 5):
         expected = BLEUScore(n_gram=n)([sentence] * len(items), [[item.caption] for item in items])
@@ -51,8 +51,8 @@ def test_the_scores_are_the_librarys_over_the_whole_corpus(items):
 
 def test_only_the_images_taken_count(items):
     """A choice of images scores as if there were no others."""
-    said = [items[0].zones] * len(items)
+    zones = [items[0].zones] * len(items)
 
-    first = report_metrics(count_reports(items, said).take(np.array([0, 0])))
+    first = report_metrics(count_reports(items, zones).take(np.array([0, 0])))
 
     assert first["rouge_l"] == pytest.approx(1.0)

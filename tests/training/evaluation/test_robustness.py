@@ -23,7 +23,7 @@ def items(tmp_path):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_of_looks_leaves_the_mask_and_another_takes_it_along(items, name):
+def test_a_change_of_grey_values_leaves_the_mask_and_a_movement_moves_it(items, name):
     """The bright blobs lie under the mask before and after."""
     image = torch.from_numpy(load_image(items[0]).astype(np.float32) / 255)[None]
     mask = torch.from_numpy(load_mask(items[0]))[None]
@@ -37,18 +37,18 @@ def test_a_change_of_looks_leaves_the_mask_and_another_takes_it_along(items, nam
     assert 0 <= changed.min() <= changed.max() <= 1
 
 
-def test_nothing_is_marked_under_a_frame(items):
-    """What nobody can see is not asked for."""
+def test_nothing_is_marked_under_a_border(items):
+    """Nobody can find what is hidden."""
     everything = torch.ones(1, 224, 224, dtype=torch.bool)
 
-    image, marked = CHANGES["black frame of 10 %"](torch.ones(1, 224, 224), everything)
+    image, marked = CHANGES["black border of 10 %"](torch.ones(1, 224, 224), everything)
 
     assert torch.equal(marked, image > 0)
     assert marked.sum() == (224 - 2 * 22) ** 2
 
 
 def test_as_it_is_gives_what_evaluate_gives(items, tmp_path):
-    """The same way through the network."""
+    """Both use the network in the same way."""
     normals = read_normals(small_normals(tmp_path / "normals"), "train")
     network = one_pass_network()
 
@@ -60,7 +60,7 @@ def test_as_it_is_gives_what_evaluate_gives(items, tmp_path):
 
 
 def test_an_item_whose_region_is_hidden_is_left_out(items):
-    """Nothing is to be found there, so nothing is missed."""
+    """Nothing can be found there, so nothing is missed."""
 
     def hide(image, mask):
         return image, mask & (not torch.equal(mask[0], hidden))

@@ -1,4 +1,4 @@
-"""Images of the data set sent through DICOM: a node reports what evaluation sees, with the weights that ship."""
+"""Images of the data set sent through DICOM: with the weights that ship, a node reports what evaluation finds."""
 
 import highdicom
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from pydicom import dcmread
 
 from sgseg_dicom.model.image_check import load_image_check
-from sgseg_dicom.reading.undeclared_borders import shown_in_frame
+from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.support.builders import chest_radiograph, write
@@ -14,7 +14,7 @@ from tests.support.data_folder import DATA, needs_data
 from tests.support.networks import one_pass_network, segmenter_of
 from tests.support.predictions import ORIENTATIONS, pipeline_of, stored_as
 from training.data import load_image, load_mask, read_split
-from training.data.borders_removed import see
+from training.data.borders_removed import borderless_input_of
 from training.evaluation.evaluate import model_input_of
 
 
@@ -31,15 +31,15 @@ def side_of(zones):
 
 @pytest.fixture(scope="module", params=list(Laterality), ids=lambda side: f"{side.word}-lung")
 def one_sided(request):
-    """A real image whose caption and mask name one lung, and where the model sees the same one."""
+    """Give a real image whose caption and mask name one lung, and whose finding is in the same lung."""
     for item in read_split(DATA / "QaTa", "valid"):
         if side_of(item.zones) is not request.param:
             continue
         half = load_mask(item)[:, :112] if request.param is Laterality.RIGHT else load_mask(item)[:, 112:]
         if half.sum() != load_mask(item).sum():
             continue
-        said = one_pass_network().judge([model_input_of(item)])[0]
-        if side_of(said.zones) is request.param:
+        prediction = one_pass_network().judge([model_input_of(item)])[0]
+        if side_of(prediction.zones) is request.param:
             return item
     pytest.fail("no one-sided image on which the model agrees: the model or the laterality is broken")
 
@@ -77,17 +77,17 @@ def test_a_one_sided_finding_keeps_the_patients_side_however_the_image_is_stored
 
 @needs_data
 def test_through_dicom_the_mask_is_the_models_own(pipeline, tmp_path):
-    """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel, in a frame too."""
+    """On a 224 x 224 image the written mask is the evaluation's, pixel for pixel; also inside a border."""
     items = [item for item in read_split(DATA / "QaTa", "valid")[:40] if load_mask(item).any()]
-    plain = next(item for item in items if shown_in_frame(load_image(item)) is None)
-    framed = next(item for item in items if shown_in_frame(load_image(item)) is not None)
-    for item in (plain, framed):
+    plain = next(item for item in items if shown_within_border(load_image(item)) is None)
+    bordered = next(item for item in items if shown_within_border(load_image(item)) is not None)
+    for item in (plain, bordered):
         path = write(chest_radiograph(pixels=load_image(item)), tmp_path / "image.dcm")
 
         results = pipeline(path)
 
-        seen = see(load_image(item))
-        expected = seen.put_back(pipeline.segmenter(seen.model_input))
+        prepared = borderless_input_of(load_image(item))
+        expected = prepared.put_back(pipeline.segmenter(prepared.model_input))
         assert expected.mask.any()
         written = np.any([region.mask for region in results.finding.regions], axis=0)
         np.testing.assert_array_equal(written, expected.mask)

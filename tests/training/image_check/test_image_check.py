@@ -10,7 +10,7 @@ from PIL import Image
 from sgseg_dicom.applicability.image_check import Limits, Sign, worst_sign
 from training.data import DataError, Item
 from training.image_check.corruptions import CROPS, shuffled, turned
-from training.image_check.fit import Schedule, fit_view
+from training.image_check.fit import Schedule, fit_image_check
 from training.image_check.measure import LATERAL, choose_limits, halve, table, verdicts
 from training.image_check.pictures import load_pictures
 from training.image_check.synthetic_negatives import HELD_OUT, LEARNED, draw
@@ -77,9 +77,9 @@ def test_a_crop_keeps_the_size_and_loses_a_part(name):
 
 def test_shuffled_tiles_are_never_the_image_itself():
     """Else a chest would be learned as none."""
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
 
-    assert all(not np.array_equal(shuffled(RAMP, chance), RAMP) for _ in range(50))
+    assert all(not np.array_equal(shuffled(RAMP, rng), RAMP) for _ in range(50))
 
 
 def test_turned_images_turn_to_the_left_after_the_mirror():
@@ -122,7 +122,7 @@ def test_a_fit_of_two_steps_changes_every_layer_and_stays_finite():
     """Every part of the network is reached by the loss."""
     images = draw({"clouds": LEARNED["clouds"]}, 140, np.random.default_rng(6))["clouds"]
 
-    first, second = (fit_view(images, images[:3], Schedule(epochs=epochs)) for epochs in (0.9, 2))
+    first, second = (fit_image_check(images, images[:3], Schedule(epochs=epochs)) for epochs in (0.9, 2))
 
     for (name, one), two in zip(first.named_parameters(), second.parameters(), strict=True):
         assert two.isfinite().all(), name

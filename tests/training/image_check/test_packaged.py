@@ -8,7 +8,7 @@ from sgseg_dicom.model.image_check import load_image_check
 from tests.support.data_folder import DATA, needs_data
 from training.data import load_image, read_normals, read_split
 from training.image_check.corruptions import CROPS, burnt_out, shuffled, turned
-from training.image_check.measure import halve, look_at
+from training.image_check.measure import halve, signs_of_images
 
 SEED = 11
 
@@ -28,7 +28,7 @@ def sample():
 
 
 def refused(images, image_check):
-    return [worst_sign(signs, image_check.limits) for signs in look_at(images, image_check, "sample")]
+    return [worst_sign(signs, image_check.limits) for signs in signs_of_images(images, image_check, "sample")]
 
 
 @needs_data
@@ -64,9 +64,9 @@ def test_turned_and_inverted_radiographs_are_refused_by_that_name(sign, spoil, i
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_most_spoiled_radiographs_are_refused(spoil, least, image_check, sample):
-    """Crops, shuffled and burnt-out images: rates in training/LOG.md, with room for chance."""
-    chance = np.random.default_rng(SEED)
-    found = refused([spoil(image, chance) for image in sample], image_check)
+    """Crops, shuffled and burnt-out images: rates in training/LOG.md, with room for rng."""
+    rng = np.random.default_rng(SEED)
+    found = refused([spoil(image, rng) for image in sample], image_check)
 
     assert sum(sign is not None for sign in found) >= least
 

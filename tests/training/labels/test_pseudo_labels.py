@@ -107,7 +107,7 @@ def test_a_file_that_holds_no_labels_is_named(tmp_path):
 
 
 def test_another_text_encoder_can_be_named(tmp_path):
-    """CXR-BERT lies in a folder of one's own; a wrong one is told by name."""
+    """CXR-BERT is in a folder of the user; a wrong folder is named."""
     data = small_data_set(tmp_path / "data")
     command = ["pseudo-label", "--data", str(data), "--out", str(tmp_path / "labels.json")]
 

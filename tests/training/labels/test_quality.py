@@ -1,4 +1,4 @@
-"""What is said of pseudo-labels is what they are, and held-out phrases are held out."""
+"""The figures of pseudo-labels are right, and held-out phrases are held out."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def test_noise_impure_clusters_and_wrong_bits_are_told_apart():
 
 
 def test_a_phrase_held_out_cannot_be_looked_up():
-    """Embeddings without meaning, one direction a phrase, tell nothing of a phrase that was never seen."""
+    """Embeddings without meaning, one direction for each phrase, predict nothing of a held-out phrase."""
     items = items_of(*range(1, 64))
 
     assert held_out(items, labelled(items, range(63), [item.zones for item in items]))["probe_bits"] < 0.6

@@ -1,4 +1,4 @@
-"""Several devices see the batches of one, each its share."""
+"""Several devices get the batches of one device; each gets its share."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.training.builders import small_data_set, small_normals
 from training.data import read_normals, read_split
 from training.loop.batches import AugmentedBatches, LoadedItems, Share
 from training.loop.fit import Averaging, Run, fit
-from training.loop.module import SGSegTraining, as_on_the_first
+from training.loop.module import SGSegTraining, copy_statistics_of_first_device
 from training.recipe import load_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ def batches_of(items, share):
 
 
 def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
-    """Same batches in the same order, none seen twice: the zones of both together are those of one device."""
+    """The batches and their order are the same, and no image comes twice: both shares have the zones of one."""
     whole = batches_of(items, Share())
     shares = [batches_of(items, Share(rank, 2)) for rank in (0, 1)]
 
@@ -50,7 +50,7 @@ def test_the_shares_of_two_devices_make_up_the_batches_of_one(items):
 
 
 def test_all_devices_see_a_batch_at_the_same_size(items):
-    """Else they would wait for each other: the size is drawn before their chances part."""
+    """Otherwise they would wait for each other. The size is drawn before each device draws numbers of its own."""
     batches = AugmentedBatches(LoadedItems(items), [0, 1] * 16, epoch=0, sizes=(32, 64), batch_size=2, seed=1)
     sizes = []
     for rank in (0, 1):
@@ -77,7 +77,7 @@ def differ_then_agree(rank, folder):
     )
     norm = torch.nn.BatchNorm2d(2)
     norm.running_mean.fill_(rank + 1.0)
-    as_on_the_first(norm)
+    copy_statistics_of_first_device(norm)
     torch.save(norm.running_mean, Path(folder) / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -108,7 +108,7 @@ def test_the_average_is_kept_where_the_run_computes():
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(items, tmp_path):
-    """Three devices and a batch of two: said before anything is loaded."""
+    """Three devices and a batch of two: the error comes before anything is loaded."""
     with pytest.raises(ConfigError, match="3 devices"):
         fit(load_recipe("smoke"), items, items, Run(out=tmp_path, devices=3))
 
@@ -152,7 +152,7 @@ def test_two_processes_train_together(tmp_path, monkeypatch):
     assert json.loads((out / "run.json").read_text())["devices"] == 2
     together = torch.load(out / "last.ckpt", weights_only=False)
     assert together["global_step"] == 4
-    monkeypatch.setattr("training.loop.fit.Share", lambda *_: Share(0, 2))
+    monkeypatch.setattr("training.loop.data_module.Share", lambda *_: Share(0, 2))
     train = read_split(data, "train", captions="refined") + read_normals(normals, "train")
     half = fit(load_recipe("smoke"), train, read_split(data, "valid"), Run(out=tmp_path / "half", epochs=1))
     assert apart(together, torch.load(half, weights_only=False)) > 0.2

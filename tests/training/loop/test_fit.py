@@ -1,4 +1,4 @@
-"""Training runs, resumes exactly, and its export is what the node loads."""
+"""Training runs and resumes exactly, and the node loads its export."""
 
 import json
 from pathlib import Path
@@ -21,8 +21,11 @@ from training.cli import app
 from training.data import digest_of, read_normals, read_split
 from training.data.folds import Fold
 from training.loop.batches import AugmentedBatches, LoadedItems, normalised
-from training.loop.fit import Epochs, Run, begin_with, fit, settle_facts, share_statistics
-from training.loop.module import SGSegTraining
+from training.loop.data_module import Epochs
+from training.loop.fit import Run, fit
+from training.loop.initial_weights import fill_from
+from training.loop.module import SGSegTraining, share_statistics
+from training.loop.run_facts import record_facts
 from training.recipe import Phase, Recipe, load_recipe
 from training.release.checkpoints import Trained, captions_of, load_trained
 
@@ -42,7 +45,7 @@ def items(folders):
 
 
 def test_two_epochs_and_two_more_equal_four(items, tmp_path):
-    """A run that was stopped ends with the weights of one that was not, stochastic depth included."""
+    """A stopped and resumed run ends with the weights of one without a stop, also with stochastic depth."""
     recipe = load_recipe("smoke").model_copy(update={"phases": (Phase(epochs=4, size=64),), "drop_path": 0.5})
     train, valid = items
 
@@ -56,19 +59,19 @@ def test_two_epochs_and_two_more_equal_four(items, tmp_path):
         torch.testing.assert_close(actual["state_dict"][name], tensor, rtol=0, atol=0, msg=name)
 
 
-def test_a_resumed_run_names_the_code_that_it_went_on_with(tmp_path, monkeypatch):
-    """Else the manifest would name the commit of its first epochs for all of them."""
+def test_a_resumed_run_names_the_commit_that_it_resumed_with(tmp_path, monkeypatch):
+    """Otherwise the manifest would name the commit of its first epochs for all epochs."""
     facts, path = {"recipe": load_recipe("smoke").model_dump(mode="json")}, tmp_path / "run.json"
     for commit in ("one", "one", "two", "two"):
-        monkeypatch.setattr("training.loop.fit.commit_of_checkout", lambda commit=commit: commit)
-        settle_facts(path, facts, resumes=path.is_file())
+        monkeypatch.setattr("training.loop.run_facts.commit_of_checkout", lambda commit=commit: commit)
+        record_facts(path, facts, resumes=path.is_file())
 
-    told = json.loads(path.read_text())
-    assert (told["commit"], told["resumed_at"]) == ("one", ["two"])
+    facts = json.loads(path.read_text())
+    assert (facts["commit"], facts["resumed_at"]) == ("one", ["two"])
 
 
 def test_shared_statistics_leave_the_network_what_it_is():
-    """timm keeps activations in its normalisations; torch's own conversion loses them, and nothing would say so."""
+    """timm keeps activations in its normalisations. Torch's own conversion loses them without an error."""
     model = build_sgseg("compact").eval()
     image = torch.randn(1, 1, 64, 64)
     with torch.inference_mode():
@@ -100,7 +103,7 @@ def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monk
 
 
 def test_a_run_can_begin_with_exported_weights(items, tiny_weights, tmp_path):
-    """Its facts say with which; a rate of zero changes no weight."""
+    """Its facts name them. At a learning rate of 0 no weight changes."""
     train, valid = items
     still = load_recipe("smoke").model_copy(update={"learning_rate": 0.0, "encoder_learning_rate": 0.0})
 
@@ -110,8 +113,8 @@ def test_a_run_can_begin_with_exported_weights(items, tiny_weights, tmp_path):
     state = torch.load(last, weights_only=False)["state_dict"]
     for name, parameter in began.named_parameters():
         torch.testing.assert_close(state[f"model.{name}"], parameter, rtol=0, atol=0, msg=name)
-    told = json.loads((tmp_path / "run.json").read_text())["started_from"]
-    assert told["weights"] == read_manifest(tiny_weights).sha256
+    started_from = json.loads((tmp_path / "run.json").read_text())["started_from"]
+    assert started_from["weights"] == read_manifest(tiny_weights).sha256
 
 
 def test_a_folder_of_another_run_is_not_resumed(items, tmp_path):
@@ -196,7 +199,7 @@ def test_fit_export_evaluate_from_the_command_line(folders, tmp_path):
 
 @pytest.mark.parametrize("there", ["a run", "a file", "the working directory"])
 def test_an_export_never_replaces_anything_but_weights(folders, tmp_path, monkeypatch, there):
-    """A run, notes, or the folder that one stands in would be lost; it is said before anything is measured."""
+    """A run, notes or the working directory would be lost. The error comes before anything is measured."""
     out = tmp_path / "out"
     if there == "a file":
         out.write_text("mine")
@@ -218,7 +221,7 @@ def test_an_export_never_replaces_anything_but_weights(folders, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--recipe", "compact"], "make no batch of 32"),
         (["--recipe", "smoke", "--epochs", "999"], "999 epochs: the recipe has"),
@@ -226,19 +229,19 @@ def test_an_export_never_replaces_anything_but_weights(folders, tmp_path, monkey
         (["--recipe", "smoke", "--start-from", "last.ckpt"], "it is a training run"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused_in_one_line(folders, tmp_path, monkeypatch, options, told):
-    """Nothing is promised that is not there afterwards."""
+def test_an_impossible_run_is_refused_in_one_line(folders, tmp_path, monkeypatch, options, message):
+    """The output names no checkpoint, since there is none."""
     monkeypatch.chdir(tmp_path)
     Path("last.ckpt").touch()
     result = CliRunner().invoke(app, ["fit", *options, "--data", str(folders[0]), "--out", "run"])
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert message in result.output
     assert "Last checkpoint" not in result.output
 
 
-def test_figures_that_cannot_be_written_are_told_before_they_are_measured(folders, tmp_path):
-    """Hours later they would be lost; where all is well, standard output holds the figures alone."""
+def test_figures_that_cannot_be_written_are_refused_before_they_are_measured(folders, tmp_path):
+    """Hours later they would be lost. Without an error, standard output has the figures alone."""
     command = ["evaluate", "--data", str(folders[0]), "--split", "valid", "--json"]
     refused = CliRunner().invoke(app, [*command, str(tmp_path)])
     measured = CliRunner().invoke(app, [*command, str(tmp_path / "new" / "figures.json")])
@@ -249,7 +252,7 @@ def test_figures_that_cannot_be_written_are_told_before_they_are_measured(folder
     assert json.loads((tmp_path / "new" / "figures.json").read_text()) == json.loads(measured.stdout)
 
 
-def test_a_size_that_the_network_cannot_see_is_refused(folders, tmp_path):
+def test_a_size_that_the_network_cannot_take_is_refused(folders, tmp_path):
     """The message names the multiple; nothing is written."""
     out = tmp_path / "weights"
     command = [
@@ -264,7 +267,7 @@ def test_a_size_that_the_network_cannot_see_is_refused(folders, tmp_path):
     ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
-    assert "--size 200: the network sees multiples of 32" in result.output
+    assert "--size 200: a multiple of 32" in result.output
     assert not out.exists()
 
 
@@ -279,7 +282,7 @@ def test_a_recipe_with_an_unknown_key_is_refused_by_name(tmp_path):
 
 
 def test_shares_of_guidance_are_of_one_batch():
-    """Of 0.7 told and 0.6 guided by none, some would be both."""
+    """With 0.7 for the true report and 0.6 for none, some images would get both."""
     recipe = load_recipe("smoke").model_dump()
 
     with pytest.raises(ValidationError, match="together at most 1"):
@@ -287,11 +290,11 @@ def test_shares_of_guidance_are_of_one_batch():
 
 
 def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path, monkeypatch):
-    """A teacher of what it did not see has not seen it in its batch statistics."""
+    """A teacher for images that it did not learn must not know them by its batch statistics either."""
     last = fit(load_recipe("smoke"), *items, Run(out=tmp_path, epochs=1, left_out=Fold(0, 2)))
     counted = []
     monkeypatch.setattr(
-        "training.release.checkpoints.settle_batch_statistics", lambda _, seen: counted.extend(seen)
+        "training.release.checkpoints.compute_batch_statistics", lambda _, items: counted.extend(items)
     )
     load_trained(last, items[0])
 
@@ -300,15 +303,15 @@ def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path
 
 
 def test_a_renewed_part_starts_anew():
-    """What is not renewed is taken over, tensor by tensor; a part that does not exist is named."""
+    """All other parts are copied, tensor by tensor; an unknown part is named."""
     start, model = build_sgseg("tiny"), build_sgseg("tiny")
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    begin_with(model, start, renew=["lerg"])
+    fill_from(model, start, renew=["lerg"])
     for name, value in model.state_dict().items():
         expected = fresh[name] if name.startswith("lerg.") else start.state_dict()[name]
         assert torch.equal(value, expected), name
     with pytest.raises(ConfigError, match="renew names"):
-        begin_with(model, start, renew=["nose"])
+        fill_from(model, start, renew=["nose"])
 
 
 def test_statistics_are_held_in_their_phase_only(items, tmp_path, monkeypatch):
@@ -383,17 +386,17 @@ def test_batches_take_every_size_of_their_phase(items):
     recipe = load_recipe("smoke").model_copy(update={"phases": (phase,), "batch_size": 1})
     batches = Epochs(recipe, train * 4, valid).train_dataloader()
 
-    seen = [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
+    sizes = [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
 
-    assert all(images == masks for images, masks in seen)
-    assert {images for images, _ in seen} == {(64, 64), (96, 96), (128, 128)}
-    assert seen == [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
+    assert all(images == masks for images, masks in sizes)
+    assert {images for images, _ in sizes} == {(64, 64), (96, 96), (128, 128)}
+    assert sizes == [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
 
 
-def test_a_recipe_can_wake_the_guides_of_the_weights_it_begins_with(
+def test_a_recipe_can_set_the_guide_scale_of_the_weights_it_begins_with(
     items, tiny_weights, tmp_path, monkeypatch
 ):
-    """What the report counts at the start is what the recipe says, in every stage, and nothing else changes."""
+    """Every stage begins with the scale of the recipe, and nothing else changes."""
     begun = {}
     monkeypatch.setattr(
         "lightning.Trainer.fit", lambda trainer, module, **_: begun.update(module.model.state_dict())
@@ -409,8 +412,8 @@ def test_a_recipe_can_wake_the_guides_of_the_weights_it_begins_with(
     assert not [name for name in known if name not in scales and not torch.equal(begun[name], known[name])]
 
 
-def test_a_recipe_can_wake_the_guides_of_a_run_from_the_beginning(items, tmp_path, monkeypatch):
-    """Where no weights are named, too."""
+def test_a_recipe_can_set_the_guide_scale_of_a_run_from_the_beginning(items, tmp_path, monkeypatch):
+    """Also where the run begins with no exported weights."""
     begun = {}
     monkeypatch.setattr(
         "lightning.Trainer.fit", lambda trainer, module, **_: begun.update(module.model.state_dict())
@@ -424,7 +427,7 @@ def test_a_recipe_can_wake_the_guides_of_a_run_from_the_beginning(items, tmp_pat
 
 @pytest.mark.parametrize(("has_it", "precision"), [(True, "bf16-mixed"), (False, "32-true")], ids=str)
 def test_bf16_is_used_where_the_hardware_has_it(items, tmp_path, monkeypatch, caplog, has_it, precision):
-    """Emulated it takes many times as long as float32; the change is said, and the run knows what it was made in."""
+    """Emulated bf16 is many times slower than float32. The log warns, and run.json has the precision."""
     monkeypatch.setattr("training.loop.precision._has_bf16", lambda: has_it)
     begun = []
     monkeypatch.setattr("lightning.Trainer.fit", lambda trainer, *_, **__: begun.append(trainer.precision))
@@ -437,7 +440,7 @@ def test_bf16_is_used_where_the_hardware_has_it(items, tmp_path, monkeypatch, ca
 
 
 def test_stochastic_depth_acts_in_training_only():
-    """Blocks are left out by chance in training; inference and the weights' names are untouched."""
+    """Training skips blocks at random; inference and the names of the weights do not change."""
     recipe = load_recipe("smoke").model_copy(update={"drop_path": 0.9})
     dropping = SGSegTraining(recipe, steps=1).model.vision
     plain = SGSegTraining(load_recipe("smoke"), steps=1).model.vision
@@ -453,8 +456,8 @@ def test_stochastic_depth_acts_in_training_only():
         assert not torch.equal(dropping(image)[-1], dropping(image)[-1])
 
 
-def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monkeypatch):
-    """One manifest says one preset and one guidance for all members."""
+def test_models_of_different_kinds_make_no_ensemble(folders, tmp_path, monkeypatch):
+    """A manifest has one preset and one guidance for all members."""
     data, _ = folders
     alike = build_sgseg("tiny")
     other = build_sgseg("tiny", guidance="none")
@@ -466,5 +469,5 @@ def test_models_that_are_not_alike_do_not_judge_together(folders, tmp_path, monk
     result = CliRunner().invoke(app, command)
 
     assert result.exit_code == 2
-    assert "cannot judge together" in result.output
+    assert "make no ensemble" in result.output
     assert not (tmp_path / "out").exists()

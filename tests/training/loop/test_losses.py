@@ -1,4 +1,4 @@
-"""Each loss is small where the answer is right and large where it is wrong."""
+"""Each loss is small for right predictions and large for wrong ones."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_the_loss_of_zones_pulls_to_the_zones():
 
 
 def test_the_dice_of_the_batch_counts_beside_the_cross_entropy():
-    """Also where no image counts for its own."""
+    """Also if no image has a Dice of its own."""
     none = torch.tensor([False, False])
 
     assert mask_loss(WRONG, MASK, infected=none) > binary_cross_entropy_with_logits(WRONG, MASK) + 0.4

@@ -46,8 +46,8 @@ def test_padding_has_no_importance(network, items, tokenizer):
     assert importance[:spoken].sum() == pytest.approx(1)
 
 
-def test_what_is_said_rightly_has_no_calibration_error():
-    """Probabilities that come true as often as said give 0, overconfident ones their excess."""
-    said = np.full(1000, 0.8)
-    assert reliability(said, np.arange(1000) < 800)[2] == pytest.approx(0)
-    assert reliability(said, np.arange(1000) < 500)[2] == pytest.approx(0.3)
+def test_probabilities_that_fit_the_frequencies_have_no_calibration_error():
+    """They give 0; probabilities that are too high give the difference."""
+    predicted = np.full(1000, 0.8)
+    assert reliability(predicted, np.arange(1000) < 800)[2] == pytest.approx(0)
+    assert reliability(predicted, np.arange(1000) < 500)[2] == pytest.approx(0.3)

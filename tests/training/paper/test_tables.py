@@ -9,8 +9,9 @@ from sgseg_dicom.errors import ConfigError
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.loop.batches import LoadedItems, PlainBatches
-from training.paper.methods import CONTRASTIVE_SHARE, methods_of
+from training.paper.methods import methods_of
 from training.paper.tables import measure_methods, measured, table_of
+from training.paper.text_guided import CONTRASTIVE_SHARE
 from training.recipe import load_recipe
 
 NAMES = [*methods_of("1", load_recipe("smoke")), *methods_of("2", load_recipe("smoke"))]
@@ -23,18 +24,18 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(folder):
-    """A batch as it is measured."""
+    """Give a batch as for measuring."""
     return next(iter(PlainBatches(LoadedItems(read_split(folder, "train")), batch_size=2)))
 
 
 @pytest.fixture(scope="module")
 def batch(whole):
-    """A batch as it is trained on, smaller."""
+    """Give a batch as for training; it is smaller."""
     size = load_recipe("smoke").phases[0].size
     return whole._replace(images=whole.images[..., :size, :size], masks=whole.masks[..., :size, :size])
 
 
-def chance() -> torch.Generator:
+def rng() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
@@ -47,7 +48,7 @@ def method_of(name: str):
 def test_a_method_learns_and_predicts_masks(name, batch, whole):
     """Its losses are finite and reach its parameters; its masks have the size of what is measured."""
     method = method_of(name)
-    torch.stack(list(method.losses(batch, 1.0, chance()).values())).sum().backward()
+    torch.stack(list(method.losses(batch, 1.0, rng()).values())).sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
     with torch.inference_mode():
         masks, zones = method.eval().predict(whole)
@@ -59,17 +60,17 @@ def test_a_method_learns_and_predicts_masks(name, batch, whole):
 def test_language_pretraining_contrasts_first(batch):
     """The mask is learned only after the contrastive share of the budget."""
     method = method_of("vision-language pre-training")
-    assert set(method.losses(batch, 0.0, chance())) == {"contrast"}
-    assert set(method.losses(batch, CONTRASTIVE_SHARE, chance())) == {"mask"}
+    assert set(method.losses(batch, 0.0, rng())) == {"contrast"}
+    assert set(method.losses(batch, CONTRASTIVE_SHARE, rng())) == {"mask"}
 
 
-def test_full_text_looks_at_the_true_report(batch):
+def test_full_text_uses_the_true_report(batch):
     """Another report gives another mask; without text it makes no difference."""
     other = batch._replace(zones=1 - batch.zones)
     with torch.inference_mode():
-        told, untold = method_of("full text").eval(), method_of("without text").eval()
-        assert not torch.equal(told.predict(batch)[0], told.predict(other)[0])
-        assert torch.equal(untold.predict(batch)[0], untold.predict(other)[0])
+        with_text, without = method_of("full text").eval(), method_of("without text").eval()
+        assert not torch.equal(with_text.predict(batch)[0], with_text.predict(other)[0])
+        assert torch.equal(without.predict(batch)[0], without.predict(other)[0])
 
 
 def test_a_measured_method_is_not_run_again(folder, tmp_path, monkeypatch):
@@ -91,7 +92,7 @@ def test_a_measured_method_is_not_run_again(folder, tmp_path, monkeypatch):
 
 
 def test_an_unfinished_run_goes_on_with_the_same_data_only(folder, tmp_path):
-    """A checkpoint of other images is not taken up, whether or not its figures were written."""
+    """A checkpoint of other images is refused, whether or not its figures were written."""
     recipe = load_recipe("smoke")
     train = read_split(folder, "train")
     name = "without text"
@@ -115,18 +116,18 @@ def test_a_report_that_does_not_exist_has_no_figures(tmp_path, folder):
 
 
 def test_a_method_is_judged_at_the_size_it_learned(tmp_path, folder, monkeypatch):
-    """Scored on the data's own pixels, but seen at the recipe's size: another scale would be another task."""
+    """Its masks are compared at the size of the data, but it gets images of the recipe's size, as in training."""
     recipe = load_recipe("smoke")
     method = method_of("without text")
-    seen = []
+    sizes = []
     predict = method.predict
 
     def watched(batch):
-        seen.append(tuple(batch.images.shape[-2:]))
+        sizes.append(tuple(batch.images.shape[-2:]))
         return predict(batch)
 
     monkeypatch.setattr(method, "predict", watched)
     items = read_split(folder, "valid")
     row = measure_methods({"without text": lambda: method}, recipe, items, items, out=tmp_path)[0]
-    assert set(seen) == {(recipe.phases[-1].size,) * 2}
+    assert set(sizes) == {(recipe.phases[-1].size,) * 2}
     assert row["images"] == len(items)

@@ -112,7 +112,7 @@ def test_statistics_are_those_of_the_phase_that_a_run_ended_in():
     assert holds_statistics({"recipe": {"phases": phases}})
 
 
-def test_models_that_judge_together_are_not_one(tmp_path):
+def test_an_ensemble_is_no_single_model(tmp_path):
     """A file of several models is no source."""
     command = ["average", str(packaged_weights()), "--data", str(small_data_set(tmp_path / "data"))]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "mean")])

@@ -20,7 +20,7 @@ def test_the_temperature_of_overconfident_logits_is_found():
 
 
 def test_the_infection_threshold_keeps_99_of_100_infected_images():
-    """Sensitivity first; specificity as far as it goes."""
+    """Sensitivity comes first; then the threshold is as specific as possible."""
     infected = np.linspace(0.2, 1, 1000)
     normal = np.linspace(0, 0.5, 100)
 
@@ -50,37 +50,37 @@ def test_scores_that_lie_close_cost_no_sensitivity():
     assert (infected >= infection_threshold(infected, np.array([0.99]))).mean() >= 0.99
 
 
-def test_where_the_groups_part_the_threshold_lies_between():
-    """Nothing is gained by going to the edge of the infected."""
+def test_between_separate_groups_the_threshold_lies_in_the_middle():
+    """A threshold at the lowest infected score would gain nothing."""
     assert 0.49 < infection_threshold(np.linspace(0.8, 1, 100), np.linspace(0, 0.2, 100)) < 0.51
 
 
 def test_an_empty_mask_does_not_decide_the_masks_cut():
-    """Its Dice would be no number where nothing is drawn, and the first cut would win whatever the others say."""
-    chances, masks = np.full((2, 4, 4), 0.1), np.zeros((2, 4, 4), dtype=bool)
+    """Its Dice would be no number if nothing is predicted, and the first cut would always win."""
+    probabilities, masks = np.full((2, 4, 4), 0.1), np.zeros((2, 4, 4), dtype=bool)
     masks[1, :2] = True
-    chances[1], chances[1, :2] = 0.45, 0.9
+    probabilities[1], probabilities[1, :2] = 0.45, 0.9
 
-    assert 0.45 < _best_mask_cut(chances, masks) <= 0.9
+    assert 0.45 < _best_mask_cut(probabilities, masks) <= 0.9
 
 
-def _said(zones, mask, *, high=0.65, low=0.35):
-    chances = np.where(zones, high, low).astype(np.float32)
+def _prediction_of(zones, mask, *, high=0.65, low=0.35):
+    probabilities = np.where(zones, high, low).astype(np.float32)
     return SimpleNamespace(
-        mask_probability=np.where(mask, 0.8, 0.1).astype(np.float32), zone_probabilities=chances
+        mask_probability=np.where(mask, 0.8, 0.1).astype(np.float32), zone_probabilities=probabilities
     )
 
 
-def test_what_is_chosen_parts_what_the_captions_part(tmp_path):
-    """Right but timid zones are sharpened as far as it goes, and the normals lie below the threshold."""
+def test_temperature_and_thresholds_separate_what_the_captions_separate(tmp_path):
+    """Right but uncertain zones get the lowest temperature, and normals stay below the infection threshold."""
     items = read_split(small_data_set(tmp_path), "train")
-    said = [_said(item.zones, load_mask(item)) for item in items]
-    normals = [_said((False,) * 6, np.zeros((224, 224), bool), low=0.3)] * 3
+    predictions = [_prediction_of(item.zones, load_mask(item)) for item in items]
+    normals = [_prediction_of((False,) * 6, np.zeros((224, 224), bool), low=0.3)] * 3
 
-    calibration, thresholds = calibrate(items, said, normals)
+    calibration, thresholds = calibrate(items, predictions, normals)
 
-    def sharpened(chance):
-        return 1 / (1 + (1 / chance - 1) ** 2)  # at temperature 0.5
+    def sharpened(probability):
+        return 1 / (1 + (1 / probability - 1) ** 2)  # at temperature 0.5
 
     assert calibration.zone_temperature == 0.5
     assert sharpened(0.35) < thresholds.zone <= sharpened(0.65)

@@ -40,7 +40,7 @@ def test_the_data_of_earlier_runs_are_named():
     assert "this card does not know what these images show" in card
 
 
-def test_the_precision_is_told():
+def test_the_card_names_the_precision():
     """Images that stand at a threshold are judged otherwise in another one."""
     assert "; computed in float16. The valid" in card_of(run_of(KNOWN, image_weights=""), precision="float16")
 

@@ -102,7 +102,7 @@ def test_an_empty_folder_says_which_files_are_wanted(tmp_path):
         load_image_encoder(ImageEncoder("convnext_atto", in_channels=3), str(tmp_path))
 
 
-def test_a_public_rt_detr_sees_the_same_in_here(narrow, tmp_path):
+def test_a_public_rt_detr_gives_the_same_features_here(narrow, tmp_path):
     """Saved by transformers and loaded here, image encoder and hybrid encoder give what RTDetrModel's give."""
     torch.manual_seed(3)
     donor = RTDetrForObjectDetection(SMALL).eval()
@@ -113,8 +113,8 @@ def test_a_public_rt_detr_sees_the_same_in_here(narrow, tmp_path):
     image, detector = torch.randn(1, 3, 64, 64), narrow.lerg.detector
     with torch.inference_mode():
         expected = [f for f, _ in donor.model.backbone(image, torch.ones(1, 64, 64))]
-        seen = narrow.detector_vision.backbone(image)[1:]
-        for ours, theirs in zip(seen, expected, strict=True):
+        found = narrow.detector_vision.backbone(image)[1:]
+        for ours, theirs in zip(found, expected, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
         fused = [
             module.encoder(
@@ -141,7 +141,7 @@ def test_an_rt_detr_without_heads_leaves_the_boxes_alone(narrow, tmp_path):
 
 
 def test_an_rt_detr_of_other_sizes_is_refused(tmp_path, narrow):
-    """Shapes are compared, and both are told."""
+    """The shapes are compared, and the message has both."""
     wide = RTDetrConfig(**(SMALL.to_dict() | {"decoder_ffn_dim": 96}))
     RTDetrModel(wide).save_pretrained(tmp_path)
 
@@ -150,7 +150,7 @@ def test_an_rt_detr_of_other_sizes_is_refused(tmp_path, narrow):
 
 
 def test_another_model_is_no_detector(tmp_path, narrow):
-    """The folder's own word is believed."""
+    """The model type in the folder's config.json decides."""
     bert_folder(tmp_path)
 
     with pytest.raises(DataError, match="holds a bert"):
@@ -173,7 +173,7 @@ def test_cxr_bert_is_read_as_the_bert_that_it_is(tmp_path):
 
 
 def test_a_text_encoder_of_another_width_is_refused(tmp_path):
-    """384 wide MiniLM does not fit the paper preset: said before training."""
+    """MiniLM is 384 wide and does not fit the paper preset: the error comes before training."""
     bert_folder(tmp_path)
 
     with pytest.raises(DataError, match=r"32 wide.*768"):
@@ -181,7 +181,7 @@ def test_a_text_encoder_of_another_width_is_refused(tmp_path):
 
 
 def test_random_reports_share_their_words_and_differ(tmp_path):
-    """Without a text encoder the reports are still told apart, and padding is nothing."""
+    """Without a text encoder the reports still differ, and padding stays 0."""
     table = ReportTable(16)
     fill_reports_at_random(table, seed=1)
 

@@ -32,9 +32,9 @@ def test_the_table_gives_the_mask_that_the_text_encoder_gives(compact, text_enco
 
     with torch.inference_mode():
         by_table = compact(images)
-        chances = by_table.location.zone_logits.sigmoid()
+        probabilities = by_table.location.zone_logits.sigmoid()
         bits = torch.tensor([zones_at(index) for index in range(64)], dtype=torch.float32)
-        weights = torch.where(bits[None] > 0, chances[:, None], 1 - chances[:, None]).prod(dim=-1)
+        weights = torch.where(bits[None] > 0, probabilities[:, None], 1 - probabilities[:, None]).prod(dim=-1)
         by_encoder = compact(images, torch.einsum("bv,vtd->btd", weights, encoded))
 
     torch.testing.assert_close(by_table.mask_logits, by_encoder.mask_logits, rtol=0, atol=2e-3)

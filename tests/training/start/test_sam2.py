@@ -87,7 +87,7 @@ def ort(tensors):
     return bytes(builder.Output())
 
 
-def test_the_encoder_that_comes_out_sees_what_the_one_that_went_in_saw(trunk):
+def test_the_converted_encoder_gives_the_features_of_the_original(trunk):
     """Features at all four strides, for two sizes of image; the positions come apart, up to a constant."""
     found = small()
     tensors = to_timm(as_published(trunk), tensors_of(trunk))
@@ -95,8 +95,8 @@ def test_the_encoder_that_comes_out_sees_what_the_one_that_went_in_saw(trunk):
 
     for size in (128, 160):
         image = torch.randn(2, 3, size, size)
-        for seen, wanted in zip(found(image), trunk(image), strict=True):
-            torch.testing.assert_close(seen, wanted, atol=1e-3, rtol=1e-3)
+        for converted, original in zip(found(image), trunk(image), strict=True):
+            torch.testing.assert_close(converted, original, atol=1e-3, rtol=1e-3)
 
 
 def test_tensors_are_read_by_their_names(tmp_path):

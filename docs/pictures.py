@@ -1,0 +1,209 @@
+"""
+Make the pictures of the documents again: `python -m docs.pictures`. It needs what the tests of the viewers need.
+
+Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
+that ship, and delivers to Orthanc. The pictures are the node's own secondary captures, and what OHIF and dwv show of
+the delivered objects. It takes about five minutes.
+
+`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from pydicom import Dataset, dcmread
+
+from docs.drawn_chest import Opacity, drawn_chest
+from sgseg_dicom.results.overlay import LUNG_COLOURS
+from tests.node.processes import wait_for
+from tests.support.builders import chest_radiograph, write
+from tests.support.ports import free_ports
+from tests.system.network import own_network
+from tests.system.orthanc import DCMTK, Orthanc, running_orthanc
+from tests.system.running_node import RunningNode, running_node
+from tests.viewers.browser import PATIENCE_SECONDS, open_page, served_viewers
+from tests.viewers.colours import painted
+from tests.viewers.ohif import Ohif
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FOLDER = Path(__file__).parent / "images"
+
+# The second cloud of "doubt" is faint: the model marks it, and its sentence leaves it out. In "missed" the cloud
+# lies high in a lung: the model does not find it.
+_RIGHT, _LEFT = Opacity(0.25, 0.62, 0.17, 0.14, 0.34), Opacity(0.78, 0.60, 0.14, 0.16, 0.36)
+DRAWINGS: Mapping[str, tuple[Opacity, ...]] = {
+    "finding": (_RIGHT, _LEFT),
+    "no-finding": (),
+    "doubt": (_RIGHT, Opacity(0.78, 0.60, 0.12, 0.14, 0.30)),
+    "missed": (Opacity(0.27, 0.32, 0.15, 0.12, 0.34),),
+}
+_LEAST_PIXELS = 2000
+"""Of a region on the screen: a button in its colour has fewer."""
+_STILL_MILLISECONDS = 5000
+"""OHIF draws a segmentation before its own buttons are right."""
+LATERAL = "lateral"
+"""One more: the clear drawing, whose header says that it is a lateral view."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """
+    One drawing after its way through the node.
+
+    Attributes:
+        image: the radiograph that was sent.
+        results: what the node made of it, by file name.
+    """
+
+    image: Dataset
+    results: Mapping[str, Dataset]
+
+
+def main() -> None:
+    """Make all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the pictures")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory(prefix="sgseg-pictures-") as folder,
+        _stage(Path(folder)) as (judged, archive, page),
+    ):
+        for name in DRAWINGS:
+            capture = judged[name].results["secondary-capture.dcm"].pixel_array
+            Image.fromarray(capture).save(out / f"{name}.png", optimize=True)
+        _show(judged, archive, page, out)
+
+
+@contextmanager
+def _stage(folder: Path) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
+    """Judge every drawing, deliver to an archive, and open a browser beside it."""
+    for part in ("sent", "archive/db", "browser"):
+        (folder / part).mkdir(parents=True)
+    with ExitStack() as stack:
+        network = stack.enter_context(own_network())
+        archive = stack.enter_context(running_orthanc(network, folder / "archive" / "db"))
+        node = stack.enter_context(running_node(_write_config(folder, archive), network))
+        judged = _judge(_drawn(), folder / "sent", node, archive)
+        yield judged, archive, stack.enter_context(open_page(network, folder / "browser"))
+
+
+def _write_config(folder: Path, archive: Orthanc) -> Path:
+    """Let the node deliver every kind of result to *archive*, and say of what it was not judged."""
+    receive, page = free_ports(2)
+    text = f"""
+[receive]
+port = {receive}
+[page]
+port = {page}
+[store]
+folder = "store"
+min_free_megabytes = 0
+[[destination]]
+name = "archive"
+ae_title = "{archive.title}"
+host = "127.0.0.1"
+port = {archive.port}
+results = ["seg", "sr", "text", "secondary-capture"]
+not_judged = true
+"""
+    file = folder / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _drawn() -> dict[str, Dataset]:
+    spacing = {"ImagerPixelSpacing": [0.4, 0.4]}
+    images = {
+        name: chest_radiograph(pixels=drawn_chest(opacities), seed=seed, **spacing)
+        for seed, (name, opacities) in enumerate(DRAWINGS.items())
+    }
+    lateral = chest_radiograph(pixels=drawn_chest(), seed=len(images), ViewPosition="LL", **spacing)
+    return {**images, LATERAL: lateral}
+
+
+def _judge(
+    images: Mapping[str, Dataset], folder: Path, node: RunningNode, archive: Orthanc
+) -> dict[str, Judged]:
+    """Send *images* to the node and to the archive, and wait until all results are delivered."""
+    for name, image in images.items():
+        write(image, folder / f"{name}.dcm")
+    for title, port in ((node.config.receive.ae_title, node.port), (archive.title, archive.port)):
+        # The archive takes objects of the node's AE title alone.
+        sent = node.network.run(
+            DCMTK / "storescu", "-R", "-aet", "SGSEG", "-aec", title, "127.0.0.1", port, "+sd", folder
+        )
+        if sent.returncode:
+            raise RuntimeError(sent.stderr)
+    entries = node.settled(*(str(image.SOPInstanceUID) for image in images.values()))
+    kept = node.config.store.folder / "results"
+    return {
+        name: Judged(image, {path.name: dcmread(path) for path in (kept / entry.job.id).glob("*.dcm")})
+        for (name, image), entry in zip(images.items(), entries, strict=True)
+    }
+
+
+def _show(judged: Mapping[str, Judged], archive: Orthanc, page: "Page", out: Path) -> None:
+    """Take pictures of the viewers at "finding", and of what OHIF shows of an image that was not judged."""
+    finding = judged["finding"]
+    with served_viewers(archive) as origin:
+        ohif = Ohif(page, origin)
+        ohif.open(finding.results["seg.dcm"])
+        (out / "ohif-seg.png").write_bytes(_once_painted(page))
+        ohif.open(finding.results["sr.dcm"])
+        ohif.outlines(2)
+        page.screenshot(path=out / "ohif-sr.png")
+        for name, report in (
+            ("text", finding.results["text.dcm"]),
+            ("not-judged", judged[LATERAL].results["answer.dcm"]),
+        ):
+            ohif.open(report)
+            ohif.wait_for_text(_first_text(report))
+            page.screenshot(path=out / f"ohif-{name}.png")
+        page.goto(f"{origin}/dwv.html")
+        page.wait_for_function("() => window.show")
+        page.evaluate(
+            "([image, seg]) => show(image, seg)", [_wado(finding.image), _wado(finding.results["seg.dcm"])]
+        )
+        page.screenshot(path=out / "dwv.png")
+
+
+def _once_painted(page: "Page") -> bytes:
+    """Give a picture of the page once both lungs' regions are on it, and it no longer changes."""
+    last = b""
+
+    def still() -> bytes | None:
+        nonlocal last
+        before, last = last, page.screenshot()
+        page.wait_for_timeout(_STILL_MILLISECONDS)
+        colours = np.asarray(Image.open(BytesIO(last)).convert("RGB"))
+        areas = [np.count_nonzero(painted(colours, colour)) for colour in LUNG_COLOURS.values()]
+        return last if last == before and min(areas) > _LEAST_PIXELS else None
+
+    return bytes(wait_for(still, what="the regions", seconds=PATIENCE_SECONDS))
+
+
+def _first_text(report: Dataset) -> str:
+    return " ".join(next(item.value for item in report.iterall() if item.keyword == "TextValue").split())
+
+
+def _wado(ds: Dataset) -> str:
+    """Give the address of an instance (WADO-URI, PS3.18 9)."""
+    return (
+        f"/wado?requestType=WADO&studyUID={ds.StudyInstanceUID}&seriesUID={ds.SeriesInstanceUID}"
+        f"&objectUID={ds.SOPInstanceUID}&contentType=application/dicom"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""
+A peer's C-STORE or C-ECHO command with what we answer by, so that no malformed element of it ends the association.
+
+pynetdicom 3.0 aborts over a UID of more than 64 characters, a missing element, a priority that is none, or a
+malformed title of who moved the image here; and it answers nothing where a UID is empty. Here the command set is
+written anew before pynetdicom reads it; what names no image becomes `NO_UID`, which the handler of C-STORE answers
+with C000.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Collection
+from typing import Any
+
+NO_UID = "none"
+"""Stands for the SOP Instance UID of a C-STORE command that names no image."""
+
+LARGEST_COMMAND = 1 << 16
+"""Bytes; a C-STORE command has a few hundred."""
+
+_SOP_CLASS, _FIELD, _MESSAGE, _PRIORITY, _DATA_SET_TYPE, _INSTANCE = (
+    0x0002,
+    0x0100,
+    0x0110,
+    0x0700,
+    0x0800,
+    0x1000,
+)
+_C_STORE, _C_ECHO = 0x0001, 0x0030
+_DATA_SET, _NO_DATA_SET = 0x0001, 0x0101
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+def tidied(command: bytes, *, sop_class: str, known: Collection[str]) -> bytes:
+    """
+    Give a C-STORE-RQ or C-ECHO-RQ with all elements that it must have, each well-formed; other commands as they are.
+
+    Args:
+        command: a command set, Implicit VR Little Endian (PS3.7 6.3.1).
+        sop_class: the abstract syntax of its presentation context.
+        known: the SOP classes that images may have.
+    """
+    given = _elements(command)
+    field = _number(given.get(_FIELD))
+    if field not in (_C_STORE, _C_ECHO):
+        return command
+    named = _uid(given.get(_SOP_CLASS))
+    is_known = named == sop_class or named in known
+    made = {
+        _SOP_CLASS: _padded(named if is_known else sop_class),
+        _FIELD: struct.pack("<H", field),
+        _MESSAGE: struct.pack("<H", _number(given.get(_MESSAGE)) or 0),
+        _DATA_SET_TYPE: struct.pack("<H", _NO_DATA_SET),
+    }
+    if field == _C_STORE:
+        stated = _number(given.get(_DATA_SET_TYPE))
+        made[_DATA_SET_TYPE] = struct.pack("<H", _DATA_SET if stated is None else stated)
+        made[_PRIORITY] = struct.pack("<H", 0)  # nothing here asks for it
+        made[_INSTANCE] = _padded(_uid(given.get(_INSTANCE)) if is_known else "") or _padded(NO_UID)
+    return _encoded(made)
+
+
+class TidyCommands:
+    """Stands between a pynetdicom association's network and its DIMSE service: commands pass through `tidied`."""
+
+    def __init__(
+        self, association: Any, *, known: Collection[str], on_refused: Callable[[str], None]
+    ) -> None:
+        self._association = association
+        self._known = known
+        self._on_refused = on_refused
+        self._command = bytearray()
+        self._receive, self._send = association.dimse.receive_primitive, association.dimse.send_msg
+        association.dimse.receive_primitive, association.dimse.send_msg = self.receive, self.send
+
+    def receive(self, primitive: Any) -> None:
+        """Take a P-DATA primitive: fragments of commands are gathered, those of data sets go on at once."""
+        passed = []
+        for context_id, data in primitive.presentation_data_value_list:
+            if not data:
+                continue
+            if not data[0] & 1:  # of a data set (PS3.8 E.2)
+                passed.append([context_id, data])
+                continue
+            self._command += data[1:]
+            context = self._association._accepted_cx.get(context_id)
+            if context is None or len(self._command) > LARGEST_COMMAND:
+                self._refuse(
+                    "its presentation context was not accepted" if context is None else "it is too long"
+                )
+                return
+            if data[0] & 2:
+                whole = tidied(
+                    bytes(self._command), sop_class=str(context.abstract_syntax), known=self._known
+                )
+                self._command.clear()
+                passed.append([context_id, b"\x03" + whole])
+        if passed:
+            primitive.presentation_data_value_list = passed
+            self._receive(primitive)
+
+    def send(self, primitive: Any, context_id: int) -> None:
+        """Send a response; without UIDs where the request named no image: they are optional (PS3.7 9.1.1.1)."""
+        if getattr(primitive, "AffectedSOPInstanceUID", None) == NO_UID:
+            primitive.AffectedSOPInstanceUID = primitive.AffectedSOPClassUID = None
+        self._send(primitive, context_id)
+
+    def _refuse(self, why: str) -> None:
+        self._command.clear()
+        self._on_refused(f"a command cannot be answered: {why}")
+        self._association.dul.event_queue.put("Evt19")  # an invalid PDU: pynetdicom aborts (PS3.8 table 9-10)
+
+
+def _elements(command: bytes) -> dict[int, bytes]:
+    """Give the values of group 0000 by element number, up to where the lengths stop to fit."""
+    found: dict[int, bytes] = {}
+    place = 0
+    while place + 8 <= len(command):
+        group, element, length = struct.unpack_from("<HHL", command, place)
+        place += 8
+        if place + length > len(command):
+            break
+        if group == 0:
+            found.setdefault(element, command[place : place + length])
+        place += length
+    return found
+
+
+def _encoded(elements: dict[int, bytes]) -> bytes:
+    data = b"".join(
+        struct.pack("<HHL", 0, number, len(value)) + value for number, value in sorted(elements.items())
+    )
+    return struct.pack("<HHLL", 0, 0, 4, len(data)) + data
+
+
+def _number(value: bytes | None) -> int | None:
+    return None if value is None or len(value) < 2 else int.from_bytes(value[:2], "little")
+
+
+def _uid(value: bytes | None) -> str:
+    """Give a UID without its padding; "" where it is none."""
+    text = (value or b"").decode("latin-1").strip("\0 ")
+    return text if _UID.fullmatch(text) else ""
+
+
+def _padded(uid: str) -> bytes:
+    return uid.encode("ascii") + b"\0" * (len(uid) % 2)

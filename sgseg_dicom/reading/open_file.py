@@ -1,0 +1,107 @@
+"""A stored file -> its data set as pydicom parses it, with its Pixel Data, or as a header alone."""
+
+import errno
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import FileDataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from sgseg_dicom.attributes import UNPARSABLE
+from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
+from sgseg_dicom.reading.behind_pixel_data import require_nothing_odd_behind
+from sgseg_dicom.reading.inflated_file import inflated, inflated_part, is_deflated
+from sgseg_dicom.reading.mended_file import mended
+from sgseg_dicom.reading.salvage import salvaged
+
+_ICON_IMAGE_SEQUENCE = 0x00880200
+_META = 1024
+"""Bytes in which the transfer syntax stands."""
+
+_NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
+_ERRNO_OF_PARSER = (None, errno.EINVAL)
+"""Of an OSError that pydicom raises for what it reads, and of one for a place before the file that it is sent to."""
+
+_UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
+
+
+def open_image(path: Path) -> FileDataset:
+    """
+    Parse the file at *path*, with its Pixel Data. What can be mended for sure is (`sgseg_dicom.reading.mended_file`).
+
+    Raises:
+        InvalidDataset: not DICOM, or cut off.
+        UndecodablePixels: a deflated data set is damaged, or behind the pixels stands what must not.
+        StorageUnavailable: the file cannot be read.
+    """
+    source = _source(path)
+    try:
+        ds = _parsed(source)
+    except InvalidDataset:
+        if (whole := _mended(path)) is None:
+            raise
+        return _parsed(BytesIO(whole))
+    if (_ICON_IMAGE_SEQUENCE in ds or "PixelData" not in ds) and (whole := _mended(path)) is not None:
+        return _parsed(BytesIO(whole))
+    with path.open("rb") if isinstance(source, Path) else source as file:
+        require_nothing_odd_behind(ds, file)
+    return ds
+
+
+def open_header(path: Path) -> FileDataset:
+    """
+    Parse the file at *path* without its pixels, and where need be without the one element that is malformed.
+
+    Raises:
+        InvalidDataset: not DICOM.
+        StorageUnavailable: the file cannot be read.
+    """
+    try:
+        ds = _parsed(_source(path, header_alone=True), stop_before_pixels=True)
+    except InvalidDataset:
+        sound = salvaged(path)
+        if sound is None:
+            raise
+        return sound
+    if _ICON_IMAGE_SEQUENCE in ds and (whole := _mended(path)) is not None:
+        return _parsed(BytesIO(whole), stop_before_pixels=True)
+    return ds
+
+
+def _source(path: Path, *, header_alone: bool = False) -> Path | BytesIO:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_META)
+            if not is_deflated(start):
+                return path
+            data = start + file.read()
+    except OSError as error:
+        raise _unavailable(error) from error
+    return BytesIO(inflated_part(data) if header_alone else inflated(data))
+
+
+def _mended(path: Path) -> bytes | None:
+    try:
+        return mended(path)
+    except OSError as error:
+        raise _unavailable(error) from error
+
+
+def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool = False) -> FileDataset:
+    try:
+        ds = dcmread(file, stop_before_pixels=stop_before_pixels)
+    except _UNREADABLE as error:
+        raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
+    except OSError as error:
+        if error.errno in _ERRNO_OF_PARSER:
+            raise InvalidDataset(f"{_NO_DICOM} (an element of it is malformed); {_STORE_AGAIN}") from error
+        raise _unavailable(error) from error
+    if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
+        raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
+    return ds
+
+
+def _unavailable(error: OSError) -> StorageUnavailable:
+    return StorageUnavailable(f"the file cannot be read: {error.strerror}; check the storage")

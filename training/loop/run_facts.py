@@ -1,0 +1,50 @@
+"""run.json: what a run depends on. A resumed run must depend on the same."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from sgseg_dicom.errors import ConfigError
+from training.data import Item, digest_of
+from training.provenance import commit_of_checkout
+from training.recipe import Recipe
+
+
+def facts_of(items: Sequence[Item]) -> dict[str, Any]:
+    """Describe a set of images: their numbers, and the digest of all that they contain."""
+    return {
+        "infected": sum(item.mask is not None for item in items),
+        "normal": sum(item.mask is None for item in items),
+        "digest": digest_of(items),
+    }
+
+
+def record_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:
+    """
+    Write what a run depends on; or, if it *resumes*, check that it depends on the same as when it began.
+
+    The code may have changed since then: `resumed_at` lists each other commit that the run resumed with.
+
+    Raises:
+        ConfigError: recipe, data, start, teacher predictions or devices are not those that the run began with.
+    """
+    if not resumes:
+        _write(path, facts | {"commit": commit_of_checkout()})
+        return
+    written = json.loads(path.read_text())
+    begun = {"devices": 1, "opinions": None, "left_out": None} | written  # missing in older runs
+    # A recipe key may be newer than the run: validation adds its default.
+    begun["recipe"] = Recipe.model_validate(begun["recipe"]).model_dump(mode="json")
+    if changed := [name for name in facts if facts[name] != begun.get(name)]:
+        raise ConfigError(f"{path.parent} began with another {' and '.join(changed)}; name a new folder")
+    before = written.get("resumed_at", [])
+    if (commit := commit_of_checkout()) not in [written.get("commit"), *before]:
+        _write(path, written | {"resumed_at": [*before, commit]})
+
+
+@rank_zero_only
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2))

@@ -1,0 +1,88 @@
+"""`sgseg-train average` and `export`: from runs to weights that the node loads."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.preprocess import INPUT_SIZE
+from training.cli_options import Data, Normals, allowed_sizes, one_line_errors
+from training.data import read_captioned, read_normals, survey_split
+
+app = typer.Typer()
+
+
+@app.command("average")
+def average_command(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The last.ckpt of a run, or a folder of weights; all began with the same weights."
+        ),
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the weights; neither calibrated nor measured.")],
+    normals: Normals | None = None,
+) -> None:
+    """Average the weights of several runs (or take those of one), to begin a run with them or to export them."""
+    from training.release.average import average
+
+    with one_line_errors():
+        train = read_captioned(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        manifest = average(sources, train, out=out)
+    typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
+
+
+@app.command("export")
+def export_command(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The last.ckpt of a run, or a folder of weights, for other passes or thresholds; "
+            "several: members of an ensemble."
+        ),
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for weights, manifest and model card.")],
+    normals: Normals | None = None,
+    name: Annotated[str, typer.Option(help="Name of the algorithm in the results.")] = "SGSeg compact",
+    flip: Annotated[
+        bool,
+        typer.Option(
+            help="Add passes over the mirror image: one model takes twice the time, several share the passes."
+        ),
+    ] = False,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--size", help="Image size of the passes (a multiple of 32); may be given again."),
+    ] = None,
+    bits: Annotated[
+        int, typer.Option(help="Bits per weight in the file: 16, or 8 if the file would be too large.")
+    ] = 16,
+) -> None:
+    """Turn checkpoints (or weights) into weights that the node loads; calibrate and measure them on valid."""
+    from training.release.checkpoints import captions_of
+    from training.release.export import Release, Splits, export
+
+    with one_line_errors():
+        if bits not in (8, 16):
+            raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
+        captions = captions_of(sources[0])
+        train = read_captioned(data, "train", captions=captions)
+        splits = Splits(
+            train=train + ([] if normals is None else read_normals(normals, "train")),
+            valid=read_captioned(data, "valid", captions=captions),
+            valid_normals=[] if normals is None else read_normals(normals, "valid"),
+            captions=captions,
+            other_caption=len(survey_split(data, "valid", captions=captions).other_caption),
+        )
+        release = Release(
+            name=name,
+            test_time_flip=flip,
+            test_time_sizes=allowed_sizes(sizes) or (INPUT_SIZE,),
+            bits=8 if bits == 8 else 16,
+        )
+        manifest = export(sources, splits, out=out, release=release)
+    typer.echo(json.dumps(manifest.metrics, indent=2))
