@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class Disposition(Enum):
     """What becomes of a job that met the error."""
 
-    REJECT = "reject"  # the instance is at fault: store it, say why, never retry
+    REJECT = "reject"  # the instance is at fault: its file stays, say why, never retry
     RETRY = "retry"  # the surroundings are at fault: try again, with backoff
-    FAIL = "fail"  # we or a peer are at fault: store everything, a person must look
+    FAIL = "fail"  # we or a peer are at fault: all files stay, a person must look
 
 
 class SgsegError(Exception):

@@ -45,11 +45,11 @@ class RefusalReason(StrEnum):
     DECUBITUS_VIEW = "decubitus-view", _NOT_SUPPORTED
     PARTIAL_IMAGE = "partial-image", _NOT_SUPPORTED
     ORIENTATION = "orientation", _MALFORMED
-    SIDE_UNKNOWN = "side-unknown", _MALFORMED
     NOT_CHEST = "not-chest", _NOT_SUPPORTED
     NOT_A_PATIENT = "not-a-patient", _NOT_SUPPORTED
     CHILD = "child", _SPECIALIST
     # By both.
+    SIDE_UNKNOWN = "side-unknown", _MALFORMED
     BLANK = "blank", _NO_IMAGE
     CUT_OFF = "cut-off", _POSITIONING
     # By the pixels (`sgseg_dicom.applicability.image_check`).

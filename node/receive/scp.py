@@ -167,7 +167,10 @@ def _with_comment(status: StoreStatus, comment: str) -> Dataset:
 
 def _on_rejected(event: evt.Event) -> None:
     log.warning(
-        "association_rejected", peer=event.assoc.requestor.ae_title, address=event.assoc.requestor.address
+        "association_rejected",
+        peer=event.assoc.requestor.ae_title,
+        address=event.assoc.requestor.address,
+        detail="its AE title is not in [receive] calling_ae_titles, or [receive] max_associations are open already",
     )
 
 

@@ -118,7 +118,7 @@ class ImageCheck(Protocol):
 
 
 def require_upright_chest(
-    model_input: ModelInput, *, image_check: ImageCheck, sides_are_stated: bool = True
+    model_input: ModelInput, *, image_check: ImageCheck, sides_are_stated: bool
 ) -> None:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.

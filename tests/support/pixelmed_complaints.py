@@ -9,12 +9,12 @@ class Complaint(NamedTuple):
 
     Attributes:
         pattern: a regular expression that finds it.
-        said: what it is about, for readers of docs/CONFORMANCE.md.
+        text: what it is about, for readers of docs/CONFORMANCE.md.
         why: why our reports are right all the same.
     """
 
     pattern: str
-    said: str
+    text: str
     why: str
 
 

@@ -230,7 +230,10 @@ def subclasses(cause):
     return {cause}.union(*(subclasses(one) for one in cause.__subclasses__()))
 
 
-@pytest.mark.parametrize("cause", [c for c in subclasses(SgsegError) if c.__module__ == errors.__name__])
+_ERRORS = sorted(subclasses(SgsegError), key=lambda one: one.__name__)  # workers must collect the same order
+
+
+@pytest.mark.parametrize("cause", [one for one in _ERRORS if one.__module__ == errors.__name__])
 def test_every_error_has_a_code(cause):
     """
     Whatever ends an image has a reason.
