@@ -2,6 +2,7 @@
 
 import math
 import struct
+import unicodedata
 
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException
@@ -33,6 +34,25 @@ def text_of(header: Dataset, keyword: str) -> str:
         return ""
     values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
     return "\\".join(str(one).strip().upper() for one in values)
+
+
+def free_text_of(header: Dataset, keyword: str) -> str:
+    """
+    Give a Code String as `text_of` does, also where it breaks its rule (PS3.5 6.2: ASCII) and holds UTF-8.
+
+    pydicom decodes Code Strings byte by byte, whatever the character set. Underscores stay.
+    """
+    value = header.get(keyword)
+    try:
+        return str(value).encode("latin-1").decode("utf-8").strip().upper() if value else ""
+    except UnicodeError:
+        return text_of(header, keyword)
+
+
+def without_accents(text: str) -> str:
+    """ "LATÉRAL" is "LATERAL"; Hangul, which comes apart as accents do, is put together again."""
+    apart = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
 
 
 def numbers_of(header: Dataset, keyword: str) -> list[float]:

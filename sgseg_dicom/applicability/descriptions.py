@@ -7,13 +7,12 @@ View Code Sequence is absent (15,769 of 370,000 images of one hospital), these t
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pydicom import Dataset
 
-from sgseg_dicom.attributes import text_of
+from sgseg_dicom.attributes import text_of, without_accents
 
 
 class Description(NamedTuple):
@@ -24,11 +23,13 @@ class Description(NamedTuple):
         source: what a message calls it.
         text: in upper case, blanks for underscores.
         code: where the text is the meaning of a code; else "".
+        is_of_several: whether it is said of a step or study, which may hold several images.
     """
 
     source: str
     text: str
     code: str = ""
+    is_of_several: bool = False
 
 
 _PROCESSING = ("AcquisitionDeviceProcessingDescription",)
@@ -61,15 +62,13 @@ def descriptions_of_study(header: Dataset) -> list[Description]:
     ]
 
 
-def without_accents(text: str) -> str:
-    """ "LATÉRAL" is "LATERAL"; Hangul, which comes apart as accents do, is put together again."""
-    apart = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
-
-
 def names_other_part(text: str) -> bool:
-    """Whether a description names a part of the body that is not the chest; it may name the chest beside it."""
-    return bool(_PARTS.search(without_accents(text)))
+    """
+    Whether a description names a part of the body that is not the chest; it may name the chest beside it.
+
+    How the patient holds the arms, where the head of the bed is, and a C-arm are no parts.
+    """
+    return bool(_PARTS.search(_POSTURE.sub(" ", without_accents(text))))
 
 
 def _texts(header: Dataset, keywords: tuple[str, ...]) -> list[Description]:
@@ -77,14 +76,13 @@ def _texts(header: Dataset, keywords: tuple[str, ...]) -> list[Description]:
 
 
 def _of(header: Dataset, keyword: str) -> Iterator[Description]:
-    source = _SOURCES[keyword]
+    source, is_of_several = _SOURCES[keyword], keyword not in (*_PROCESSING, *_SERIES)
     if keyword.endswith("CodeSequence"):
         for item in header.get(keyword) or ():
-            yield Description(
-                source, text_of(item, "CodeMeaning").replace("_", " "), text_of(item, "CodeValue")
-            )
+            meaning = text_of(item, "CodeMeaning").replace("_", " ")
+            yield Description(source, meaning, text_of(item, "CodeValue"), is_of_several)
     elif text := text_of(header, keyword).replace("_", " "):
-        yield Description(source, text)
+        yield Description(source, text, is_of_several=is_of_several)
 
 
 # Words of hospitals' procedure lists, without accents. Left out is what means something else in another language, or
@@ -107,7 +105,7 @@ _ROMANCE = (
     r"|PARRILLA COSTAL|BASSIN|HANCHES?|GENOUX?|CHEVILLES?|PIEDS?|ORTEILS?|JAMBES?|CUISSES?|POIGNETS?|DOIGTS?|POUCES?"
     r"|COUDES?|AVANT[ -]BRAS|BRAS|EPAULES?|OMOPLATES?|CRANE|MACHOIRE|DENTS|COU|RACHIS|LOMBAIRE|GRIL COSTAL|ASP"
     r"|ADDOME|BACINO|ANC(A|HE)|GINOCCHI[OA]?|CAVIGLI[AE]|PIED[EI]|FEMORE|GAMB[AE]|POLS[OI]|DITA|POLLICE|GOMIT[OI]"
-    r"|AVAMBRACCI[OA]?|OMERO|BRACCI[OA]|SPALL[AE]|CLAVICOL[AE]|CRANIO|COLLO|RACHIDE|COLONNA|COSTE|STERNO|ABDOME"
+    r"|AVAMBRACCI[OA]?|OMERO|BRACCI[OA]|SPALL[AE]|CLAVICOL[AE]|CRANIO|COLLO|RACHIDE|COLONN[AE]|COSTE|STERNO|ABDOME"
     r"|BACIA|QUADRIL|JOELHOS?|TORNOZELOS?|MAOS?|PUNHOS?|COTOVELOS?|ANTEBRACOS?|UMERO|BRACOS?|OMBROS?|PESCOCO|COLUNA"
     r"|COSTELAS?|ESTERNO"
 )
@@ -122,3 +120,26 @@ _OTHER_SCRIPTS = (
     r"|頸椎|颈椎|股骨|大腿|下腿|前腕|복부|골반|무릎|어깨|두개"
 )
 _PARTS = re.compile(rf"\b({_ENGLISH}|{_GERMAN}|{_ROMANCE}|{_OTHER_LATIN})\b|{_OTHER_SCRIPTS}")
+
+# What is said of posture and devices, in words that elsewhere name a part. "Knee bent" and "foot flat" are no such
+# phrases: views of the knee and the foot are called so.
+_UP = r"(UP|DOWN|RAISED|ELEVATED|LIFTED|ABOVE|OVER(HEAD)?|BEHIND|FORWARDS?|CROSSED|OUT|IN|AT|BY|BESIDE|ALONGSIDE)"
+_PLACE = r"( (THE|HIS|HER))?( (HIPS?|HEAD|NECK|BACK|WAIST|SIDES?))?"
+_ENGLISH_POSTURE = (
+    rf"ARMS? (ARE )?{_UP}\b{_PLACE}|HANDS (ARE )?(ON|{_UP})\b{_PLACE}|HAND (UP|DOWN|RAISED|BEHIND|OVERHEAD)\b{_PLACE}"
+    rf"|(HAND|ARM)S? ON( THE)? (HIPS?|HEAD|WAIST|SIDES?)|(LEFT|RIGHT|LT|RT|L|R)[ -]HAND[ -]SIDE(?! VIEW)"
+    r"|HAND[ -]HELD|(HEAD|FOOT|END) (END )?(OF|AT)( THE)? (BED|TABLE|STRETCHER|TROLLEY|CRIB)"
+    r"|HEAD (END|FIRST|UP|DOWN|RAISED|ELEVATED|TURNED|TILTED|ROTATED|SIDE)|FEET (FIRST|DOWN|UP)|FOOT END"
+    r"|LEGS (UP|DOWN|DANGLING|RAISED|ELEVATED|CROSSED)|SHOULDERS (ROLLED|FORWARDS?|DOWN|BACK|RELAXED)"
+    r"|(HEAD|ARM|LEG|FOOT|NECK)[ -]?(REST|BOARD)S?|[CO][ -]?ARM"
+)
+_OTHER_POSTURE = (
+    r"(IN|SUI|AI) PIEDI|(AU|SUR) (LE )?PIEDS?( DU LIT)?|SUR (SES|LES|DEUX) PIEDS"
+    r"|BRAS (LEVE|EN L.AIR|EN HAUT|EN AVANT|LE LONG|CROISE|AU.DESSUS)\w*"
+    r"|MAINS? (SUR|DERRIERE)( LES?| LA)? (HANCHE|TETE|COU)\w*"
+    r"|BRACCIA (ALZATE|SOLLEVATE|IN ALTO|IN AVANTI|ABDOTTE|LUNGO)|MANI SU(I|LLE) (FIANCHI|ANCHE)"
+    r"|BRA[ZC]OS (ARRIBA|ABAJO|LEVANTADOS|ELEVADOS|EN ALTO|CRUZADOS|PARA (CIMA|BAIXO)|ERGUIDOS)"
+    r"|(MANOS|MAOS) (EN|NA|NAS|SOBRE)( LAS?)? (CINTURA|CADERAS?|ANCAS?|CABEZA|NUCA|QUADRIL)"
+    r"|(BRAZO|BRACO|BRAS|BRACCIO) (EN|EM|A) C"
+)
+_POSTURE = re.compile(rf"\b({_ENGLISH_POSTURE}|{_OTHER_POSTURE})\b")

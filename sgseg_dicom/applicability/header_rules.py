@@ -15,11 +15,11 @@ from sgseg_dicom.applicability.descriptions import (
     descriptions_of_series,
     descriptions_of_study,
     names_other_part,
-    without_accents,
 )
 from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
-from sgseg_dicom.attributes import text_of
+from sgseg_dicom.attributes import free_text_of, text_of, without_accents
 from sgseg_dicom.errors import NotApplicable
+from sgseg_dicom.frontal_views import FRONTAL, names_frontal_view
 from sgseg_dicom.records import Radiograph, StatedOrientation
 from sgseg_dicom.refusal_reasons import RefusalReason
 
@@ -29,31 +29,41 @@ LEAST_SIDE = 64
 
 # View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
 # In Romance languages decubitus is any way of lying: "decúbito supino" is an ordinary film in bed.
-_DECUBITUS = re.compile(
-    r"\b[LR]LD\b|DECUB(?!\w*[ -]+(SUPIN|DORSAL|PRON|VENTRAL))|SEITENLAGE|ZIJLIG|側臥|侧卧|ЛАТЕРОПОЗ|НА БОКУ"
+_DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB|SEITENLAGE|ZIJLIG|側臥|侧卧|ЛАТЕРОПОЗ|НА БОКУ")
+# The English "dorsal decubitus" is no supine film: its beam is horizontal, from the side.
+_SUPINE = re.compile(
+    r"DECUB\w*\W*(SUPIN|DORSAL|PRON|VENTRAL)\w*"
+    r"|\b(SUPIN|PRON)[OEA]\b[ (-]*DECUB\w*+(?!\W*(LAT|IZQ|DER|LEFT|RIGHT|[LRID]\b))"
+    r"|\b(DORSAL|VENTRAL)E?\b[ (-]*DECUBITO\b(?!\W*(LAT|IZQ|DER|[LRID]\b))"
 )
 _LATERAL = re.compile(
-    r"\b(LL|RL|LLAT|RLAT|(CHEST|THORAX)?LAT)\b|(?<!BI)(?<!UNI)(?<!IPSI)(?<!CONTRA)(?<!COL)LATERA(L(?!ITY)|AL)|LATERO|PROFIL|PERFIL|SEITL|\bSAGITTAL\b"
+    r"\b(LL|RL|LLAT|RLAT|(CHEST|TH?ORAX|CXR)?LAT(CHEST|TH?ORAX|CXR)?)\b"
+    r"|(?<!BI)(?<!UNI)(?<!IPSI)(?<!CONTRA)(?<!COL)LATERA(L(?!ITY|LY|I[SZ](ED|ATION|ING))|AL)|LATERO"
+    r"|PROFIL(?!ES?\b)|PERFIL|SEITL|SEITEN?(AUF|ANS|BILD)|\bSAGITTAL\b"
     r"|\bXTL\b|\bSWIMMER|\bTRANSTHORACI|\bTHORAX SEITE\b(?! ?\d)"
     r"|\bDWARS|\b2\. ?EBENE\b|\bBOCZN|\bBOCN|SIDOBILD|\bNGHIENG\b"
     r"|(AKCIGER|GOGUS|TORAKS) YAN\b|\bYAN (AKCIGER|GOGUS|TORAKS)|БОКОВ|БІЧН|ΠΛΑΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
 )
 _OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHRAE?G|\bSKOSN|КОСАЯ|ΛΟΞΗ|斜位|사위")
-_FRONTAL = re.compile(
-    r"\b(PA|AP|P[.-]A\.?|A[.-]P\.?)(?!\w)|FRONTAL|FRENTE|FACE\b|\bF ?(Y|E|ET|[+/&]) ?P\b|POSTERO[ -]?ANTERIOR"
-    r"|ANTERO[ -]?POSTERIOR|DORSO[ -]?VENTRAL|VOOR[ -]?ACHTER|ACHTER[ -]?VOOR|ПРЯМ|正面|正位|後前|后前"
+_OTHER_VIEW = (
+    r"(LAT|PROFIL|PERFIL|SEITL|DWARS|BOCZN|БОК|DECUB|OBL"
+    r"|([LR]|LEFT|RIGHT|BILAT\w*) (LAT\w* )?(DECUB|LAT|OBL))"
 )
-"""Beside a lateral in a description it says that the description is that of both images."""
-_SEVERAL = re.compile(
-    r"(\bWITH|\bW|\bW/|\bAND|[&+]|\bY|\bET|\bE|\bUND|\bU\.|\bEN|\bI|\bИ|\bINCL?\.?|\bINCLUDING) ?"
-    r"(LAT|PROFIL|PERFIL|SEITL|DWARS|BOCZN|БОК|DECUB|OBL|([LR]|LEFT|RIGHT|BILAT\w*) (LAT\w* )?DECUB)"
-    r"|\b(2|3|4|TWO|THREE) ?(V|VW|VWS|VIEWS?|VUES?|PROJ\w*|EBENEN|INCIDEN\w*|PROIEZ\w*|RICHTINGEN)\b"
+_AND = r"(\b(WITH|W|W/|AND|Y|ET|E|UND|U\.|I|И|INCL?\.?|INCLUDING|OG|OCH)(?!\w)|[&+])"
+_WITH_ANOTHER = re.compile(rf"{_AND} ?{_OTHER_VIEW}")
+"""A description of several images: "with lateral"."""
+_VIEWS = re.compile(
+    r"\b(2|3|4|TWO|THREE) ?(V|VW|VWS|VIEWS?|VUES?|PROJ\w*|EBENEN|INCIDEN\w*|PROIEZ\w*|RICHTINGEN)\b"
 )
-"""Likewise: "with lateral", "2 views"."""
+"""Likewise, where the description is that of a step or study: "2 views"."""
+# "En" is "and" in Dutch and "in" in Spanish and French; a comma, too, joins only what stands beside it.
+_BESIDE = rf"\W{{0,2}}({_AND}|\bEN\b|[/,-]) ?"
+_FRONTAL_AND_ANOTHER = re.compile(rf"{FRONTAL}\w*{_BESIDE}{_OTHER_VIEW}|{_OTHER_VIEW}\w*{_BESIDE}{FRONTAL}")
+"""Likewise: "PA/lateral"."""
 _LYING_ON_A_SIDE = re.compile(r"(HF|FF|LF|RF|AF|PF)D[LR]")
 """Patient Position (0018,5100), PS3.3 C.7.3.1.1.2."""
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
-_DERIVATIONS = ("DerivationDescription", "ImageType", "ImageComments")
+_DERIVATIONS = ("DerivationDescription", "ImageType")
 # Companions of a radiograph, as their makers name them: dual energy, bone suppression, lines and tubes lifted.
 # Slices are none either. Grid lines are suppressed, and scatter subtracted, in ordinary radiographs.
 _PARTIAL = re.compile(
@@ -61,8 +71,18 @@ _PARTIAL = re.compile(
     r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]|DUAL[ -]?ENERG|DOPPELENERG|ENERG[IÍ]A DUAL"
     r"|\b(TUBES?|LINES?)\b.{0,12}(VISUALI|ENHANC)|\bTOMO(\b|S[YIÍ]NT|GRA)|\bVOLUMERAD\b"
 )
+# Image Comments often hold what the physician asks: "bone marrow transplant", "soft tissue swelling", "PICC line
+# visualised". There only phrases of processing count.
+_PARTIAL_COMMENT = re.compile(
+    r"\bBONES?[ -](IMAGE|ONLY|SUPPRES|SUBTRACT|ENHANCE|SELECTIVE|ELIMINAT)"
+    r"|\bSOFT[ -]?TISSUES?[ -](IMAGE|ONLY|SELECTIVE)"
+    r"|\b(KNOCHEN|WEICHTEIL)-?(BILD|AUFNAHME|SUPPR|SUBTR)|\bRIBS? SUPPRES|^\W*(BONES?|SOFT[ -]?TISSUES?)\W*$"
+    r"|(?<!SCATTER )(?<!BACKGROUND )(?<!GRID )SUBTRA[CK]\w+[ -](IMAGE|BILD|RADIOGRA)|\bENERG\w+[ -]SUBTRA[CK]"
+    r"|\bDUAL[ -]?ENERG(?!\w*[ -](X|ABSORP|SCAN|DENSI|CT))|DOPPELENERG|ENERG[IÍ]A DUAL"
+    r"|\b(TUBES?|LINES?)( (AND|&) (TUBES?|LINES?))? (VISUALI[SZ]ATION|ENHANCEMENT)"
+    r"|^\W*TOMO(S[YIÍ]NT\w*)?\b|\bTOMOS[YIÍ]NT\w* (SLICE|IMAGE|RECON)|\bVOLUMERAD\b"
+)
 # View codes of CID 4010 whose meaning may be in another language; SNOMED CT, and SNOMED RT as older devices write it.
-_FRONTAL_CODES = frozenset({"272479007", "399348003", "399033003", "R-10214", "R-10206", "R-10202"})
 _DECUBITUS_CODES = frozenset({"32185000", "102535000", "102536004", "F-10317", "F-10318", "F-10319"})
 """Patient orientation modifiers of CID 20."""
 _LATERAL_CODES = frozenset(
@@ -77,13 +97,24 @@ _OBLIQUE_CODES = frozenset(
 )
 
 _CHEST = re.compile(
-    r"CHEST|TH?[OÓ]RAX|TORACE|LUNG|PULM|POUMON|POITRINE|POLMON|PETTO|CXR|BRUSTKORB|BORSTKAS|LONGEN|BRÖSTKORG"
+    r"CHEST|TH?[OÓ]RA(X|KS)|TORACE|LUNG|PULM|POUMON|POITRINE|POLMON|PETTO|CXR|BRUSTKORB|BORSTKAS|LONGEN|BRÖSTKORG"
     r"|KEUHKO|RINTAKEH|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATK|PŁUC|HRUDN|PL[IÍ]CE|PLU[CĆ]A|PRSNI KO|MELLKAS|T[UÜ]D[OŐ]"
     r"|PL[AĂ]M[AÂ]N|KRŪTIN|PLAUČ|KRŪŠ|PLAUŠ|RINDKERE|NGỰC|PHỔI|\bDADA\b|\bPARU\b|Θ[ΩΏ]ΡΑΚ|ΠΝΕ[ΥΎ]Μ|ГРУД|ГРЪД"
     r"|Л[ЕЁ]ГК|ЛЕГЕН|ПЛУЋ|صدر|الرئ|חזה|ריאות|छाती|ทรวงอก|ปอด|胸|肺|흉부|가슴|폐"
 )
+# The chest wall and cavity are chest, the spine behind it is not; "Brust" is chest or breast.
+_THORACIC = re.compile(r"TH?ORACI[CQ]|TH?ORACAL|\bTORACIC")
+_NOT_CHEST_WALL = re.compile(
+    r"SPINE|VERTEB|WIRBEL|WERVEL|RACHI|COLON|COLUN|COLUM|DISC|AORTA|OUTLET|LUMB|LOMB|KYPHO|SCOLIO|TRANSTHORACI|DUCT"
+)
+_CHEST_OR_BREAST = re.compile(
+    r"\b(BRUST(?!W|BEIN|DR)|BRYST(?!RYG|HV|VIRV|COL|BE[NI])|BR[OÖ]ST(?!RY|KOT|BEN)|BORST(?!W|BEEN)|RINTA\b)|\bPECHO\b|\bPEITO\b|\bPIEPT"
+)
+_MAMMOGRAPHY = re.compile(r"MAMM|\bMAMA|\bMG\b|BIOPS|SONO|ULTRAS|\b(CC|MLO)\b")
+_BREAST_CODES = frozenset({"76752008", "73056007", "80248007", "63762007", "T-04000", "T-04020", "T-04030"})
 _VAGUE = re.compile(
-    r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHERS?|NONE|N/?A|GENERAL|MISC|X-?RAY|CR|DX|TRUNK|(WHOLE ?)?BODY|ENTIRE BODY"
+    r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHERS?|NONE|N/?A|GENERAL|MISC|X-?RAY|CR|DX|(WHOLE ?)?BODY|ENTIRE BODY"
+    r"|TRUNK|TORSO|TRONCO?|RUMPF|PORT(ABLE)?|MOBILE|BEDSIDE"
     r"|UNBEKANNT|SONSTIGES?|INCONNUE?|AUTRE|DESCONOCID[OA]|OTR[OA]|ALTRO|ONBEKEND|НЕИЗВЕСТНО|不明|未知|その他"
 )
 # Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
@@ -129,8 +160,62 @@ _OTHER_PARTS = frozenset(
         "STERNUM",
         "THUMB",
     }
-    | {"TIBIA", "TOE", "TSPINE", "WRIST"}
+    | {
+        "TIBIA",
+        "TOE",
+        "TSPINE",
+        "WRIST",
+        "TLSPINE",
+        "PATELLA",
+        "MAXILLA",
+        "ZYGOMA",
+        "ORBIT",
+        "NOSE",
+        "EAR",
+        "TMJ",
+    }
+    | {
+        "SIJOINT",
+        "ACJOINT",
+        "SCJOINT",
+        "BUTTOCK",
+        "ILIUM",
+        "LARYNX",
+        "PHARYNX",
+        "MOUTH",
+        "TONGUE",
+        "BRAIN",
+        "IAC",
+    }
+    | {
+        "ESOPHAGUS",
+        "STOMACH",
+        "DUODENUM",
+        "JEJUNUM",
+        "ILEUM",
+        "COLON",
+        "RECTUM",
+        "ANUS",
+        "LIVER",
+        "GALLBLADDER",
+    }
+    | {
+        "BILEDUCT",
+        "PANCREAS",
+        "SPLEEN",
+        "KIDNEY",
+        "URETER",
+        "BLADDER",
+        "URETHRA",
+        "PROSTATE",
+        "UTERUS",
+        "OVARY",
+    }
+    | {"CAROTID", "CORONARYARTERY", "THYROID", "PAROTID", "PENIS", "SCROTUM", "TESTIS", "VAGINA", "VULVA"}
 )  # PS3.16 annex L, those of projection radiography
+_LONG_PARTS = tuple(part for part in _OTHER_PARTS if len(part) >= 4)
+"""Found also within a word: "LKNEE", "HANDLEFT"."""
+_SNOMED = re.compile(r"\d{6,18}|[A-Z]-[0-9A-F]{5}")
 # Chest, thoracic cavity and lung: SNOMED CT, and SNOMED RT as older devices write it (PS3.16 CID 4, 4031).
 _CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3200", "T-28000"})
 
@@ -254,7 +339,8 @@ def _require_whole(header: Dataset) -> None:
     Being derived is no reason: ordinary DX say that too.
     """
     stated = [text_of(header, keyword).replace("_", " ") for keyword in (*_DESCRIPTIONS, *_DERIVATIONS)]
-    if any(_PARTIAL.search(text) for text in stated):
+    comments = text_of(header, "ImageComments").replace("_", " ")
+    if any(_PARTIAL.search(text) for text in stated) or _PARTIAL_COMMENT.search(comments):
         raise NotApplicable(
             "the description, the derivation or Image Type says bone, subtraction, dual energy, enhanced lines or "
             "tomosynthesis: only the radiograph itself is judged; send that",
@@ -264,7 +350,7 @@ def _require_whole(header: Dataset) -> None:
 
 def _stated_views(header: Dataset) -> Iterator[Description]:
     """Give every statement that is the image's own: positions and codes, with their modifiers."""
-    yield Description("View Position", _free_text(header, "ViewPosition").replace("_", " "))
+    yield Description("View Position", free_text_of(header, "ViewPosition").replace("_", " "))
     for keyword, modifiers, source in (
         ("ViewCodeSequence", "ViewModifierCodeSequence", "View Code Sequence"),
         (
@@ -294,17 +380,34 @@ def _telling_descriptions(header: Dataset, *, is_frontal: bool) -> Iterator[Desc
         if any(map(_described_view, rank)):
             yield from rank
             return
-        if any(_FRONTAL.search(one.text) and not _names_side(one.text) for one in rank):
+        if any(names_frontal_view(one.text) and not _names_side(one.text) for one in rank):
             return
 
 
 def _described_view(description: Description) -> RefusalReason | None:
-    """Give the view that a description names, if it is another than frontal, and no frontal one beside it."""
+    """Give the view that a description names, if it is not frontal and the description is not of several images."""
+    return None if _speaks_of_several(description) else _other_view(description)
+
+
+def _speaks_of_several(description: Description) -> bool:
+    """
+    Whether a description that names another view is that of a frontal image too.
+
+    Of one series only a conjunction says so ("PA and LAT"): in "lateral, A.P. grid off" there is one image. A step
+    or study may name its views side by side, or count them.
+    """
     text = without_accents(description.text)
-    lying = _DECUBITUS.search(text) is not None
-    if _SEVERAL.search(text) or (_FRONTAL.search(text) and not (lying and not _names_side(text))):
-        return None
-    return _other_view(description)
+    joined = _WITH_ANOTHER.search(text)
+    if joined and (
+        names_frontal_view(text) or not _other_view(description._replace(text=text[: joined.start()]))
+    ):
+        return True
+    if _FRONTAL_AND_ANOTHER.search(text):
+        return True
+    if not description.is_of_several:
+        return False
+    lies_only = _lies_on_a_side(text) and not _names_side(text)
+    return _VIEWS.search(text) is not None or (names_frontal_view(text) and not lies_only)
 
 
 def _names_side(text: str) -> bool:
@@ -313,9 +416,13 @@ def _names_side(text: str) -> bool:
     return bool(_LATERAL.search(upright) or _OBLIQUE.search(upright))
 
 
+def _lies_on_a_side(text: str) -> bool:
+    return _DECUBITUS.search(_SUPINE.sub(" ", text)) is not None
+
+
 def _other_view(description: Description) -> RefusalReason | None:
     text, code = without_accents(description.text), description.code
-    if code in _DECUBITUS_CODES or _DECUBITUS.search(text):
+    if code in _DECUBITUS_CODES or _lies_on_a_side(text):
         return RefusalReason.DECUBITUS_VIEW
     if code in _OBLIQUE_CODES or _OBLIQUE.search(text):
         return RefusalReason.OBLIQUE_VIEW
@@ -323,7 +430,7 @@ def _other_view(description: Description) -> RefusalReason | None:
 
 
 def _says_frontal(description: Description) -> bool:
-    return description.code in _FRONTAL_CODES or bool(_FRONTAL.search(without_accents(description.text)))
+    return names_frontal_view(description.text, description.code)
 
 
 def _wrong_view(reason: RefusalReason, source: str) -> NotApplicable:
@@ -336,24 +443,53 @@ def _wrong_view(reason: RefusalReason, source: str) -> NotApplicable:
 
 def _require_chest(header: Dataset) -> None:
     """Refuse only if something else is named and nothing says chest."""
-    named = [("", _free_text(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
+    named = [("", free_text_of(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
     named += _coded(header, "PrimaryAnatomicStructureSequence")
-    if any(code in _CHEST_CODES or _CHEST.search(text) for code, text in named):
+    if any(code in _CHEST_CODES or _says_chest(text, code) for code, text in named):
         return
-    if all(_VAGUE.fullmatch(text) for _, text in named):
-        _require_chest_described((*descriptions_of_series(header), descriptions_of_study(header)))
-        return
+    telling = [(code, text) for code, text in named if not _VAGUE.fullmatch(text)]
+    ranks = (*descriptions_of_series(header), descriptions_of_study(header))
+    if not any(_is_other_part(text, code) for code, text in telling):
+        is_described = _require_chest_described(ranks)
+        if is_described or not telling:
+            return
     part = named[0][1] if named[0][1] in _OTHER_PARTS else "another one"
     raise NotApplicable(
         f"the body part is {part}; only chest radiographs are judged", reason=RefusalReason.NOT_CHEST
     )
 
 
-def _require_chest_described(ranks: Sequence[Sequence[Description]]) -> None:
-    """Ask the descriptions, the nearest to the image first, where no attribute of its own names the part."""
+def _says_chest(text: str, code: str = "") -> bool:
+    plain = without_accents(text)
+    if _CHEST.search(text) or _CHEST.search(plain):
+        return True
+    if _THORACIC.search(plain) and not _NOT_CHEST_WALL.search(plain):
+        return True
+    return (
+        bool(_CHEST_OR_BREAST.search(plain)) and not _MAMMOGRAPHY.search(plain) and code not in _BREAST_CODES
+    )
+
+
+def _is_other_part(text: str, code: str) -> bool:
+    """Whether a part that is not the chest is one that is known; a word in an unknown language may mean the chest."""
+    return (
+        _SNOMED.fullmatch(code) is not None
+        or text in _OTHER_PARTS
+        or any(part in text for part in _LONG_PARTS)
+        or names_other_part(text.replace("_", " "))
+    )
+
+
+def _require_chest_described(ranks: Sequence[Sequence[Description]]) -> bool:
+    """
+    Ask the descriptions, the nearest to the image first, where no attribute of its own names a known part.
+
+    Returns:
+        Whether one says chest.
+    """
     for rank in ranks:
-        if any(_CHEST.search(one.text) or _CHEST.search(without_accents(one.text)) for one in rank):
-            return
+        if any(_says_chest(one.text, one.code) for one in rank):
+            return True
         for one in rank:
             if names_other_part(one.text):
                 raise NotApplicable(
@@ -361,6 +497,7 @@ def _require_chest_described(ranks: Sequence[Sequence[Description]]) -> None:
                     "none; only chest radiographs are judged",
                     reason=RefusalReason.NOT_CHEST,
                 )
+    return False
 
 
 def _require_adult(header: Dataset) -> None:
@@ -400,19 +537,6 @@ def _date(header: Dataset, keyword: str) -> date | None:
         return date.fromisoformat(digits + {4: "0101", 6: "01"}.get(len(digits), ""))
     except ValueError:
         return None
-
-
-def _free_text(header: Dataset, keyword: str) -> str:
-    """
-    Give a Code String as `text_of` does, also where it breaks its rule (PS3.5 6.2: ASCII) and holds UTF-8.
-
-    pydicom decodes Code Strings byte by byte, whatever the character set.
-    """
-    value = header.get(keyword)
-    try:
-        return str(value).encode("latin-1").decode("utf-8").strip().upper() if value else ""
-    except UnicodeError:
-        return text_of(header, keyword)
 
 
 def _coded(header: Dataset, keyword: str) -> Iterator[tuple[str, str]]:

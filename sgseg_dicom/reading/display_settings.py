@@ -4,18 +4,22 @@ How an image wants to be shown: modality LUT or rescale, VOI LUT or window, pola
 Decided here, once. `sgseg_dicom.reading.grayscale` applies it, and whoever comes later finds it in the Radiograph.
 """
 
+from collections.abc import MutableSequence
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import DataElement, Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
-from sgseg_dicom.attributes import first_number, numbers_of, text_of
+from sgseg_dicom.attributes import first_number, free_text_of, numbers_of, text_of
+from sgseg_dicom.frontal_views import names_frontal_view
 from sgseg_dicom.reading.display_shutter import shutter_of
 from sgseg_dicom.reading.patient_orientation import stated_orientation_of
 from sgseg_dicom.reading.pixel_data import PixelFormat
 from sgseg_dicom.records import DisplaySettings, LookupTable, Rescale, Window
 
 _LUT_DESCRIPTOR = 0x00283002
+_LATERALITIES = frozenset({"L", "R", "B"})
 _VOI_FUNCTIONS = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 
@@ -55,12 +59,19 @@ def intensity_sign(header: Dataset) -> int | None:
 
 def _states_sides(header: Dataset) -> bool:
     """
-    Whether an orientation, a view or a laterality is stated: who sets one of them up has thought of the display.
+    Whether an orientation, a frontal view or a laterality is stated: who sets one up has thought of the display.
 
-    A description is no such statement. A quarter of the films of some hospitals states nothing.
+    A description is no such statement, and neither is a filler: "U" (unpaired) is what most DX write, which must
+    have a laterality (type 1, PS3.3 C.8.11.2). A quarter of the films of some hospitals states nothing.
     """
-    texts = (text_of(header, keyword) for keyword in ("ViewPosition", "ImageLaterality", "Laterality"))
-    return stated_orientation_of(header).stated or bool(header.get("ViewCodeSequence")) or any(texts)
+    lateralities = {text_of(header, keyword) for keyword in ("ImageLaterality", "Laterality")}
+    codes = header.get("ViewCodeSequence") or ()
+    return (
+        stated_orientation_of(header).stated
+        or bool(lateralities & _LATERALITIES)
+        or names_frontal_view(free_text_of(header, "ViewPosition"))
+        or any(names_frontal_view(text_of(one, "CodeMeaning"), text_of(one, "CodeValue")) for one in codes)
+    )
 
 
 def _rescale(header: Dataset) -> Rescale:
@@ -120,18 +131,25 @@ def _lookup_table(header: Dataset, keyword: str, *, mapped: tuple[float, float])
         return None
     count, first_mapped, bits = (int(number) for number in descriptor)
     count = count % 2**16 or 2**16  # 0 stands for 65,536
-    if isinstance(data, bytes):
-        # 8-bit entries may be packed two to a word, or have a word each.
-        packed = len(data) < 2 * count and bits <= 8
-        entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
-    else:
-        entries = np.atleast_1d(np.asarray(data)) % 2**16
-    if len(entries) < count:
+    entries = _entries(data, count, bits)
+    if entries is None or len(entries) < count:
         return None
     first_mapped = _first_mapped(first_mapped, count, mapped)
     entries = entries[:count].astype(np.int64)
     stated = _with_sign(items[0], count, first_mapped, bits)
     return LookupTable(entries=entries, first_mapped=first_mapped, white=_white(entries, bits), stated=stated)
+
+
+def _entries(data: object, count: int, bits: int) -> NDArray[np.integer] | None:
+    """Give the entries of LUT Data; None where they are neither bytes nor integers."""
+    if isinstance(data, bytes):
+        # 8-bit entries may be packed two to a word, or have a word each.
+        packed = len(data) < 2 * count and bits <= 8
+        return np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
+    numbers = [data] if isinstance(data, int) else data
+    if not isinstance(numbers, MutableSequence) or not all(isinstance(one, int) for one in numbers):
+        return None
+    return np.array([int(one) % 2**16 for one in numbers], dtype=np.int64)
 
 
 def _first_mapped(stated: int, count: int, mapped: tuple[float, float]) -> int:

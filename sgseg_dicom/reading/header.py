@@ -10,7 +10,7 @@ from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, FLOAT_VR, INT_VR
 from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.reading.character_sets import encodings_of, without_escapes
 
-_NUMBERS = frozenset({"DS", "IS", "AT", "SQ", "US or SS"}) | INT_VR | FLOAT_VR
+_NUMBERS = frozenset({"DS", "IS", "AT", "US or SS"}) | INT_VR | FLOAT_VR
 _ICON_IMAGE_SEQUENCE = 0x00880200
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -74,12 +74,18 @@ def _parsable(ds: Dataset) -> Iterator[DataElement]:
 
 
 def _has_fallen_back(element: DataElement) -> bool:
-    """Whether pydicom could not parse a number and gave it out as text or bytes."""
+    """
+    Whether an element is not what its attribute is: a number given out as text or bytes, because pydicom could not
+    parse it, or text in place of a sequence, or a sequence in place of text.
+    """
+    known = dictionary_has_tag(element.tag)
+    expected = dictionary_VR(element.tag) if known else element.VR
+    if "SQ" in (element.VR, expected):
+        return expected != element.VR
     if element.VR in ("DS", "IS"):
         values = element.value if element.VM > 1 else [element.value]
         return any(isinstance(value, str) and value for value in values)
-    known = dictionary_has_tag(element.tag)
-    return known and element.VR in ("SH", "UN") and dictionary_VR(element.tag) in _NUMBERS
+    return known and element.VR in ("SH", "UN") and expected in _NUMBERS
 
 
 def _holds_pixels(group: int) -> bool:

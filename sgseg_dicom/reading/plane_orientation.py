@@ -21,7 +21,7 @@ _TOLERANCE = 0.05
 _OBLIQUE = 0.5
 """Component along the patient's depth of a direction across the patient from which a view is oblique: 30 degrees."""
 
-_NOMINAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_PLACEHOLDERS = frozenset((row, 0.0, 0.0, 0.0, column, 0.0) for row in (1.0, -1.0) for column in (1.0, -1.0))
 """What software writes that must write an orientation and knows none: an axial slice, which no radiograph is."""
 
 Vector = tuple[float, float, float]
@@ -47,7 +47,7 @@ def letters_of_plane(header: Dataset) -> tuple[str, str] | None:
 def is_stated_in_vain(header: Dataset) -> bool:
     """Whether there are numbers that are neither directions nor a placeholder (zeros, or what software writes)."""
     numbers = _stated(header)
-    return any(numbers) and tuple(numbers) != _NOMINAL and _vectors(header) is None
+    return any(numbers) and tuple(numbers) not in _PLACEHOLDERS and _vectors(header) is None
 
 
 def is_oblique(header: Dataset) -> bool:
@@ -57,9 +57,9 @@ def is_oblique(header: Dataset) -> bool:
 
 
 def _vectors(header: Dataset) -> tuple[Vector, Vector] | None:
-    """Give where columns and rows lead, as unit vectors; None where absent, nominal, or no pair of such vectors."""
+    """Give where columns and rows lead, as unit vectors; None where absent, a placeholder, or no such pair."""
     numbers = _stated(header)
-    if len(numbers) != 6 or tuple(numbers) == _NOMINAL:
+    if len(numbers) != 6 or tuple(numbers) in _PLACEHOLDERS:
         return None
     along_row, along_column = numbers[:3], numbers[3:]
     lengths = (math.hypot(*along_row), math.hypot(*along_column))

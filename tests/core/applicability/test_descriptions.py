@@ -249,3 +249,135 @@ def test_no_description_is_quoted(tmp_path: Path) -> None:
         require_applicable(read(write(ds, tmp_path / "x.dcm")))
 
     assert "SMITH" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LATERAL FACE TO WALL",
+        "LEFT LATERAL SURFACE",
+        "Chest lateral A.P. grid off",
+        "CHEST 2V LATERAL",
+        "LATERAL CHEST AND LATERAL DECUB",
+        "LATCHEST",
+        "Thorax Seitenaufnahme",
+        "TORAX EN PERFIL",
+        "Thorax, lateral",
+    ],
+)
+def test_a_series_of_a_lateral_is_not_excused_by_a_word_beside_it(text: str, tmp_path: Path) -> None:
+    """One series has one image: only "PA and lateral" says that its description is that of two."""
+    assert reason(tmp_path, SeriesDescription=text) in ("lateral-view", "decubitus-view")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PA AND LAT",
+        "PA/LAT",
+        "PA + LAT",
+        "PA-LAT",
+        "Chest lateral and PA",
+        "CHEST PA, LATERAL",
+        "CHEST PA WITH LATERAL",
+        "PROFILE 3",
+        "HIGH PROFILE CHEST",
+        "CHEST LATERALLY ROTATED",
+        "Chest, lateralized opacity",
+    ],
+)
+def test_a_series_of_a_frontal_view_is_judged(text: str, tmp_path: Path) -> None:
+    """Conjunctions speak of two images, and some words only begin as a lateral does."""
+    assert reason(tmp_path, SeriesDescription=text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["CHEST PA LAT", "CHEST 2V LATERAL", "CHEST LATERAL, 2 VIEWS", "Thorax frontal lateral"]
+)
+@pytest.mark.parametrize("keyword", ["StudyDescription", "RequestedProcedureDescription"])
+def test_a_study_may_name_its_views_side_by_side(keyword: str, text: str, tmp_path: Path) -> None:
+    """It is the description of all of its images."""
+    assert reason(tmp_path, **{keyword: text}) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["LATERAL CHEST AND LATERAL DECUB", "LATERAL, FACE TO WALL", "LEFT LATERAL SURFACE"]
+)
+def test_a_study_without_a_frontal_view_excuses_none(text: str, tmp_path: Path) -> None:
+    """Two views of which none is frontal are no frontal view."""
+    assert reason(tmp_path, StudyDescription=text) in ("lateral-view", "decubitus-view")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TORAX DECUB. SUPINO",
+        "TORAX DECUBITO (SUPINO)",
+        "TORAX EN SUPINO DECUBITO",
+        "TORAX DORSAL DECUBITO",
+        "Thorax décubitus (dorsal)",
+    ],
+)
+def test_supine_in_bed_is_an_ordinary_film(text: str, tmp_path: Path) -> None:
+    """In Romance languages decubitus is any way of lying."""
+    assert reason(tmp_path, ViewPosition="AP", SeriesDescription=text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SUPINO / DECUBITO LATERAL", "SUPINO DECUBITO LATERAL", "DECUB. LATERAL (SUPINO)", "DORSAL DECUBITUS"],
+)
+def test_a_word_for_supine_does_not_hide_a_patient_who_lies_on_a_side(text: str, tmp_path: Path) -> None:
+    """The English dorsal decubitus has a horizontal beam."""
+    assert reason(tmp_path, ViewPosition="AP", SeriesDescription=text) == "decubitus-view"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PA IN PIEDI",
+        "AP ARMS UP",
+        "AP ARM DOWN",
+        "AP HEAD OF BED 30",
+        "PA HANDS ON HIPS",
+        "PA HANDS BEHIND HEAD",
+        "MOBILE C-ARM AP",
+        "Left hand side marker",
+        "AP feet first",
+        "PA bras levés",
+        "PA braccia alzate",
+        "PA brazos en alto",
+        "AP SHOULDERS ROLLED FORWARD",
+    ],
+)
+@pytest.mark.parametrize("study", ["RX TORACE", "CHEST PORTABLE", None])
+def test_a_posture_or_a_device_is_no_part_of_the_body(text: str, study: str | None, tmp_path: Path) -> None:
+    """Where arms and hands are, and where the head of the bed is, says nothing of what was taken."""
+    assert reason(tmp_path, SeriesDescription=text, StudyDescription=study) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["C-ARM KNEE", "HAND PA", "FOOT FLAT", "SHOULDER ARMS UP", "KNEE BENT", "LEFT ARM AP"]
+)
+def test_a_part_that_is_named_plainly_is_found_beside_a_posture(text: str, tmp_path: Path) -> None:
+    """Also where the study holds a chest: the nearest description decides."""
+    assert reason(tmp_path, SeriesDescription=text, StudyDescription="CHEST AND OTHERS") == "not-chest"
+
+
+@pytest.mark.parametrize(
+    ("part", "study", "expected"),
+    [
+        ("TORSO", "HAND PA", "not-chest"),
+        ("PORTABLE", "HAND PA", "not-chest"),
+        ("PORTABLE", "CHEST", None),
+        ("QWERTY", "CHEST", None),
+        ("QWERTY", "HAND PA", "not-chest"),
+        ("QWERTY", None, "not-chest"),
+        ("HAND", "CHEST", "not-chest"),
+    ],
+)
+def test_a_part_in_unknown_words_is_explained_by_the_descriptions(
+    part: str, study: str | None, expected: str | None, tmp_path: Path
+) -> None:
+    """It may be the chest in another language: where a description says so it is, and where none does it is not."""
+    assert reason(tmp_path, BodyPartExamined=part, StudyDescription=study) == expected

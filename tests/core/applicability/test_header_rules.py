@@ -152,6 +152,12 @@ def test_a_description_tells_the_view_where_nothing_else_does(
         ("ImageType", ["DERIVED", "PRIMARY", "", "BONE"]),
         ("ImageType", ["DERIVED", "PRIMARY", "TOMOSYNTHESIS"]),
         ("SeriesDescription", "VolumeRAD chest"),
+        ("ImageComments", "BONE IMAGE"),
+        ("ImageComments", "Bone-suppressed"),
+        ("ImageComments", "soft tissue only"),
+        ("ImageComments", "SOFT TISSUE"),
+        ("ImageComments", "Dual energy subtraction"),
+        ("ImageComments", "tomosynthesis slice 12"),
     ],
 )
 def test_a_part_of_a_radiograph_is_not_judged(keyword: str, told: str, tmp_path: Path) -> None:
@@ -164,6 +170,11 @@ def test_a_part_of_a_radiograph_is_not_judged(keyword: str, told: str, tmp_path:
     [
         ("ImageType", ["DERIVED", "PRIMARY"]),
         ("ImageComments", "seen by Tomoko"),
+        ("ImageComments", "s/p bone marrow transplant"),
+        ("ImageComments", "Soft tissue swelling"),
+        ("ImageComments", "Bone metastases? Compare with tomography"),
+        ("ImageComments", "PICC line well visualised"),
+        ("ImageComments", "osteoporosis in dual energy x-ray absorptiometry"),
         ("AcquisitionDeviceProcessingDescription", "GRID LINE SUPPRESSION, SCATTER SUBTRACTION"),
         ("DerivationDescription", "Noise suppressed, edges enhanced"),
         ("SeriesDescription", "Bony thorax, PICC line in place?"),
@@ -227,6 +238,21 @@ def test_a_lateral_orientation_is_refused(orientation: list[str], tmp_path: Path
         ("CHEST_PA", None),
         ("POUMONS", None),
         ("UNKNOWN", None),
+        ("TORAKS", None),
+        ("CAGE THORACIQUE", None),
+        ("GABBIA TORACICA", None),
+        ("THORACIC", None),
+        ("BRYST", None),
+        ("BRUST", None),
+        ("BORST", None),
+        ("PECHO", None),
+        ("TORSO", None),
+        ("PORTABLE", None),
+        ("THORACIC SPINE", "not-chest"),
+        ("BRUSTWIRBEL", "not-chest"),
+        ("BRUST MAMMO", "not-chest"),
+        ("LKNEE", "not-chest"),
+        ("KIDNEY", "not-chest"),
         ("Грудная клетка", None),
         ("Легкие", None),
         ("Θώρακας", None),
@@ -265,6 +291,7 @@ def test_only_the_chest_is_judged(body_part: str, expected: str | None, tmp_path
         (codes.SCT.ChestAndAbdomen, None, None),
         (codes.SCT.Hand, None, "not-chest"),
         (codes.SCT.ThoracicSpine, None, "not-chest"),
+        (Code("76752008", "SCT", "Breast"), "Brust", "not-chest"),
     ],
 )
 def test_the_region_is_read_where_the_body_part_is_absent(
@@ -431,7 +458,7 @@ def test_a_refusal_is_final_and_names_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"BodyPartExamined": "SMITH^JANE", "AnatomicRegionSequence": None},
+        {"BodyPartExamined": "HAND SMITH^JANE", "AnatomicRegionSequence": None},
         {"BodyPartExamined": None, "AnatomicRegionSequence": [coded(codes.SCT.Hand, "SMITH^JANE")]},
         {"PatientOrientation": ["SMITH^JANE", "SMITH"]},
         {"ViewPosition": "LATERAL SMITH^JANE"},

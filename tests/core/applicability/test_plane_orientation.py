@@ -92,7 +92,7 @@ def test_the_header_of_an_image_that_is_not_judged_has_the_letters_too(tmp_path:
         [0, -1, 0, 0, 0, -1],
         [0, 0, -1, 0, 1, 0],
         [0.3, 0.954, 0, 0, 0, -1],
-        [-1, 0, 0, 0, 1, 0],
+        [-1, 0, 0, 0, 0.99, 0.14],
     ],
     ids=str,
 )
@@ -137,6 +137,9 @@ def test_two_statements_must_agree(
     [
         ([0, 0, 0, 0, 0, 0], None),
         ([1, 0, 0, 0, 1, 0], None),
+        ([1, 0, 0, 0, -1, 0], None),
+        ([-1, 0, 0, 0, 1, 0], None),
+        ([-1, 0, 0, 0, -1, 0], None),
         ("", None),
         (["1", "0", "0", "0", "0", "NaN"], None),
         ([2, 0, 0, 0, 0, -2], "orientation"),

@@ -48,6 +48,12 @@ class Says:
         return ImageCheckScores(-9, -9, -9, -9, -9, self._mirrored)
 
 
+def coded_view(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
 def radiograph(folder: Path, **attributes: object) -> Radiograph:
     ds = chest_radiograph(pixels=synthetic_chest((96, 80)), **(SILENT | attributes))
     return read(write(ds, folder / "x.dcm"))
@@ -62,7 +68,14 @@ def radiograph(folder: Path, **attributes: object) -> Radiograph:
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, True),
         ({"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}, False),
         ({"ViewPosition": "PA"}, True),
-        ({"ImageLaterality": "U"}, True),
+        ({"ViewCodeSequence": [coded_view("272479007", "von hinten nach vorn")]}, True),
+        ({"ViewCodeSequence": [coded_view("261665006", "Unknown")]}, False),
+        ({"ViewPosition": "UNKNOWN"}, False),
+        ({"ViewPosition": "PORTRAIT"}, False),
+        ({"ImageLaterality": "L"}, True),
+        ({"ImageLaterality": "B"}, True),
+        ({"ImageLaterality": "U"}, False),
+        ({"Laterality": "U"}, False),
         ({"SeriesDescription": "Chest PA"}, False),
     ],
     ids=str,
@@ -70,7 +83,7 @@ def radiograph(folder: Path, **attributes: object) -> Radiograph:
 def test_orientation_view_and_laterality_are_statements(
     attributes: dict[str, object], expected: bool, tmp_path: Path
 ) -> None:
-    """A description is none: whoever wrote it did not think of how the image is stored."""
+    """A description is none: whoever wrote it did not think of how the image is stored. A filler is none either."""
     assert radiograph(tmp_path, **attributes).display.sides_are_stated is expected
 
 
