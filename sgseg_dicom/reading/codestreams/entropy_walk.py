@@ -33,7 +33,7 @@ _LEAST_BITS = 2048
 """Bits that a lane has at least."""
 
 _RUN_UP_UNITS, _LEAST_RUN_UP = 8, 512
-"""A lane starts so many units, or bits, before its part: a walk at a wrong place in a block needs some to be right."""
+"""A lane starts so many units, or bits, before its part: a walk that begins within a block needs some to be right."""
 
 _REPAIRS = 8
 _FEW = 16
@@ -72,7 +72,7 @@ class Walker:
         self._data = data + bytes(8 - len(data) % 4)
         self._steps = steps
         self._table = memoryview(steps.table)
-        self._windows = _windows(self._data)
+        self._windows: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def places_at(self, spans: Sequence[tuple[int, int]], units: int) -> list[Place | None]:
         """
@@ -82,6 +82,7 @@ class Walker:
         """
         run_up = max(_LEAST_RUN_UP, _RUN_UP_UNITS * 8 * len(self._data) // max(1, units))
         borders = _borders(spans)
+        self._windows = _windows(self._data)
         begin, stops = borders[:, 0].copy(), borders[:, 1]
         first = borders[:, 2] == begin
         start = np.where(first, begin, np.maximum(begin - run_up, borders[:, 2]))
@@ -94,11 +95,15 @@ class Walker:
     def place_after(self, place: Place, units: int, stop: int) -> Place | None:
         """Walk from *place*, code by code, until so many *units* have ended; None where that is behind *stop*."""
         while place.units < units and place.bit < stop:
-            moved = self._moved(place, SINGLE_OFFSET)
+            moved = self.moved(place)
             if moved is None:
                 return None
             place = moved
         return place if place.units == units and place.bit <= stop else None
+
+    def moved(self, place: Place) -> Place | None:
+        """Walk one code on."""
+        return self._moved(place, SINGLE_OFFSET)
 
     def _repair(self, begin: Lanes, end: Lanes, stops: NDArray[np.int64], first: NDArray[np.bool_]) -> None:
         """Walk lanes again that began at a wrong place, from where the lane before them ended."""
@@ -135,7 +140,7 @@ class Walker:
         while place.bit < stop:
             moved = self._moved(place, 0) if place.bit + WINDOW <= stop else None
             if moved is None:  # near *stop*, or where a block may be full
-                moved = self._moved(place, SINGLE_OFFSET)
+                moved = self.moved(place)
             if moved is None:
                 return None
             place = moved

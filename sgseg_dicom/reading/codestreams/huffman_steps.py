@@ -60,7 +60,7 @@ class Steps(NamedTuple):
 @lru_cache(maxsize=8)
 def steps_of_samples(table: HuffmanTable) -> Steps:
     """Give the steps of the lossless process (H.1.2.2): each code is a sample, its value the bits behind it."""
-    code, symbol = _codes(table)
+    code, symbol = codes_of(table)
     extra = np.where(symbol < 16, symbol, 0)  # category 16 has none: its only value is 32,768
     bits = np.where((code > 0) & (symbol <= 16), code + extra, NO_CODE)
     one = Symbols(bits, np.zeros_like(bits), np.ones(len(bits), np.bool_))
@@ -73,10 +73,10 @@ def steps_of_samples(table: HuffmanTable) -> Steps:
 @lru_cache(maxsize=8)
 def steps_of_blocks(dc: HuffmanTable, ac: HuffmanTable) -> Steps:
     """Give the steps of a sequential DCT process (F.1.2): a DC code, then AC codes up to an end of block."""
-    code, symbol = _codes(dc)
+    code, symbol = codes_of(dc)
     bits = np.where((code > 0) & (symbol < 16), code + symbol, NO_CODE)
     first = Symbols(bits, np.ones_like(bits), np.zeros(len(bits), np.bool_))
-    code, symbol = _codes(ac)
+    code, symbol = codes_of(ac)
     run, size = symbol >> 4, symbol & 15
     ends = (size == 0) & (run < 15)  # EOB; decoders take undefined run lengths of size 0 as it
     others = Symbols(np.where(code > 0, code + size, NO_CODE), np.where(ends, 0, run + 1), ends)
@@ -89,7 +89,7 @@ def steps_of_blocks(dc: HuffmanTable, ac: HuffmanTable) -> Steps:
     return Steps(np.concatenate(steps).astype(np.int64), True)
 
 
-def _codes(table: HuffmanTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def codes_of(table: HuffmanTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give length and value of the code with which each window begins; length 0 where none does (C.2)."""
     code_bits = np.zeros(1 << WINDOW, np.int64)
     symbol = np.zeros(1 << WINDOW, np.int64)
