@@ -30,7 +30,7 @@ INDEX = 0x7F
 
 AC_OFFSET = 1 << WINDOW
 SINGLE_OFFSET = 2 << WINDOW
-"""In `Steps.table`: how far behind steps at the start of a unit those within it lie, and steps over one code alone."""
+"""In `Steps.table`: how far behind the steps at a unit's start those within it lie, and those over one code."""
 
 
 class Symbols(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 
 from sgseg_dicom.errors import UndecodablePixels
 from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged, more_components
+from sgseg_dicom.reading.codestreams.displaced_blocks import has_displaced_blocks
 from sgseg_dicom.reading.codestreams.entropy_walk import Walker
 from sgseg_dicom.reading.codestreams.huffman_steps import Steps, steps_of_blocks, steps_of_samples
 from sgseg_dicom.reading.codestreams.jpeg_end import BLOCK, ends_with_the_image, extended_size
@@ -56,6 +57,8 @@ def decode_jpeg(stream: bytes) -> Decoded:
     values = decoded[: header.rows, : header.columns]
     if header.process == LOSSLESS and int(values.max(initial=0)) >> header.precision:
         raise damaged(_NAME, f"differences lead to values of more than {header.precision} bits")
+    if header.process != LOSSLESS and has_displaced_blocks(values):
+        raise damaged(_NAME, "a part of it is displaced, or off in grey")
     return Decoded(values, header.precision)
 
 

@@ -26,7 +26,7 @@ BLOCK = 8
 _EOI = b"\xff\xd9"
 _MOST = 0xFFFF
 _WALKED, _LEAST_WALKED = 32, 1024
-"""Blocks, and bytes, at the end of DCT data that are walked through: a walk is right after some, wherever it begins."""
+"""Blocks, and bytes, at the end of DCT data that are walked through: wherever a walk begins, it is right soon."""
 
 
 def extended_size(header: JpegHeader) -> tuple[int, int] | None:
