@@ -20,7 +20,7 @@ lint: $(VENV)/.check
 	$(BIN)/mypy
 
 test: $(VENV)/.check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
 # (npm) run in Chromium; PixelMed's validator is Java.

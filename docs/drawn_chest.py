@@ -30,11 +30,13 @@ class Opacity(NamedTuple):
     strength: float
 
 
-def drawn_chest(opacities: Sequence[Opacity] = (), *, seed: int = 1) -> NDArray[np.uint16]:
+def drawn_chest(
+    opacities: Sequence[Opacity] = (), *, words: str = WORDS, seed: int = 1
+) -> NDArray[np.uint16]:
     """
     Draw a frontal chest in the standard display, bone bright: 12-bit stored values (1024, 896).
 
-    *seed* is of the grain.
+    *words* stand over the belly, where no lung is; *seed* is of the grain.
     """
     y, x = np.mgrid[0 : 1 : SHAPE[0] * 1j, 0 : 1 : SHAPE[1] * 1j]
     lungs = np.maximum(*(_lung(x, y, middle, base) for (middle, _), base in ((_RIGHT, 0.74), (_LEFT, 0.76))))
@@ -45,7 +47,7 @@ def drawn_chest(opacities: Sequence[Opacity] = (), *, seed: int = 1) -> NDArray[
     for one in opacities:
         picture += one.strength * _ellipse(x, y, (one.x, one.y), (one.across, one.down), soft=0.30) * lungs
     picture += _grain(np.random.default_rng(seed))
-    return np.round(np.clip(_with_words(picture), 0, 1) * (2**_BITS - 1)).astype(np.uint16)
+    return np.round(np.clip(_with_words(picture, words), 0, 1) * (2**_BITS - 1)).astype(np.uint16)
 
 
 def _ellipse(
@@ -114,11 +116,10 @@ def _grain(rng: np.random.Generator) -> Picture:
     return 0.008 * clouds / clouds.std() + rng.normal(0, 0.004, SHAPE)
 
 
-def _with_words(picture: Picture) -> Picture:
-    """Write WORDS over the belly, where no lung is."""
+def _with_words(picture: Picture, words: str) -> Picture:
     rows, columns = SHAPE
     layer = Image.new("L", (columns, rows))
     ImageDraw.Draw(layer).text(
-        (columns // 2, 0.95 * rows), WORDS, font=ImageFont.load_default(44), fill=255, anchor="mm"
+        (columns // 2, 0.95 * rows), words, font=ImageFont.load_default(44), fill=255, anchor="mm"
     )
     return picture + 0.30 * np.asarray(layer, dtype=np.float64) / 255

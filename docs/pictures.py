@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 from pydicom import Dataset, dcmread
-from tests.builders import chest_radiograph, write
-from tests.ports import free_ports
 
 from docs.drawn_chest import Opacity, drawn_chest
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.node.processes import wait_for
+from tests.support.builders import chest_radiograph, write
+from tests.support.ports import free_ports
 from tests.system.network import own_network
 from tests.system.orthanc import DCMTK, Orthanc, running_orthanc
 from tests.system.running_node import RunningNode, running_node

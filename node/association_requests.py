@@ -160,13 +160,13 @@ def _proposed(syntaxes: list[Item]) -> Iterator[Item]:
 
 
 def _user_information(items: list[Item]) -> Iterator[Item]:
-    told = dict(reversed(list(_items(next(iter(_values(items, _USER_INFORMATION)), b"")))))
-    length = told.get(_MAXIMUM_LENGTH, b"")
+    given = dict(reversed(list(_items(next(iter(_values(items, _USER_INFORMATION)), b"")))))
+    length = given.get(_MAXIMUM_LENGTH, b"")
     (most,) = struct.unpack(">L", length) if len(length) == 4 else (_DEFAULT_LENGTH,)
     yield _MAXIMUM_LENGTH, struct.pack(">L", _DEFAULT_LENGTH if 0 < most < _LEAST_LENGTH else most)
-    if uid := _uid(told.get(_IMPLEMENTATION_CLASS, b"")):
+    if uid := _uid(given.get(_IMPLEMENTATION_CLASS, b"")):
         yield _IMPLEMENTATION_CLASS, uid
-    if name := _printable(told.get(_IMPLEMENTATION_VERSION, b""))[:_NAME_LENGTH].strip():
+    if name := _printable(given.get(_IMPLEMENTATION_VERSION, b""))[:_NAME_LENGTH].strip():
         yield _IMPLEMENTATION_VERSION, name
 
 

@@ -11,15 +11,14 @@ from pydantic.fields import FieldInfo
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
-    AnyDestination,
     Host,
     Port,
-    Section,
 )
+from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.toml_table import Place, problems
+from sgseg_dicom.toml_table import Place, Section, problems
 
 PACKAGED_WEIGHTS = "packaged"
 
@@ -237,7 +236,9 @@ def _fields(place: Place) -> Mapping[str, FieldInfo]:
         return sections
     if place[0] == "destination":
         return DESTINATIONS[str(place[2])].model_fields
-    return sections[str(place[0])].annotation.model_fields  # type: ignore[union-attr]
+    table: Any = sections[str(place[0])].annotation
+    fields: Mapping[str, FieldInfo] = table.model_fields
+    return fields
 
 
 def _rule(place: Place) -> str:

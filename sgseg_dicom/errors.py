@@ -94,7 +94,8 @@ class NotApplicable(InstanceError):
 
 
 def _not_applicable(message: str, reason: str) -> NotApplicable:
-    return NotApplicable(message, reason=RefusalReason(reason))
+    # mypy takes the look-up of a member by its value for __new__.
+    return NotApplicable(message, reason=RefusalReason(reason))  # type: ignore[call-arg]
 
 
 class ConflictingInstance(InstanceError):

@@ -4,21 +4,30 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
 import node.cli
 import sgseg_dicom.cli
 import training.cli
+from docs.drawn_chest import WORDS, drawn_chest
+from docs.pictures import DRAWINGS
 from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import DESTINATIONS
+from sgseg_dicom.results.overlay import LUNG_COLOURS
+from sgseg_dicom.zones import Laterality
 
 ROOT = Path(__file__).parent.parent
 LOG = ROOT / "training/LOG.md"
 """Tells what was done at the time: its commands and names are those of then."""
+
+_QUOTES = "tests/core/check/test_rule_sources.py"
+"""Quotes foreign documents, to see that they are refused as sources."""
 
 _FOLDERS = ("benchmarks", "docs", "node", "sgseg_dicom", "tests", "training")
 _TEXTS = ("*.md", "*.py", "*.toml", "*.j2", "*.html", "*.svg")
@@ -68,6 +77,17 @@ def test_every_relative_link_leads_to_a_file_and_an_anchor(document):
             broken.append(f"{target}#{anchor}")
 
     assert broken == []
+
+
+def test_every_decision_is_in_the_index_by_topic_once():
+    """What is not in the index is not found."""
+    text = (ROOT / "DECISIONS.md").read_text("utf-8")
+    titles = re.findall(r"^## (\d{4}-.+)$", text, flags=re.MULTILINE)
+    listed = [
+        " ".join(title.split()) for title in re.findall(r"^- \[(\d{4}-[^\]]+)\]", text, flags=re.MULTILINE)
+    ]
+
+    assert sorted(listed) == sorted(titles)
 
 
 COMMANDS = {
@@ -166,7 +186,8 @@ def test_no_file_cites_a_document_that_is_not_in_the_repository():
     """Neither by its name, nor as an issue of a tracker that readers do not have."""
     known = {path.name for path in DOCUMENTS}
 
-    foreign = {name_of(path): bad for path in files(*_TEXTS, "Makefile") if (bad := foreign_in(path, known))}
+    looked_at = [path for path in files(*_TEXTS, "Makefile") if name_of(path) != _QUOTES]
+    foreign = {name_of(path): bad for path in looked_at if (bad := foreign_in(path, known))}
 
     assert foreign == {}
 
@@ -177,6 +198,45 @@ def test_a_citation_of_a_foreign_document_would_be_found(tmp_path):
     note.write_text("# as viewers" + ".md says; see issue" + " 3 and training/LOG.md")
 
     assert sorted(foreign_in(note, {"LOG.md"})) == ["issue" + " 3", "training/LOG.md", "viewers" + ".md"]
+
+
+RADIOLOGIST = (ROOT / "docs/radiologist.md").read_text("utf-8")
+
+
+def test_radiologists_find_every_reason_why_an_image_is_not_judged():
+    """The reasons are those that the language files explain."""
+    reasons = tomllib.loads((ROOT / "sgseg_dicom/language/en.toml").read_text("utf-8"))["reason"]
+
+    assert [reason for reason in reasons if reason != "other" and f"`{reason}`" not in RADIOLOGIST] == []
+
+
+def test_radiologists_are_told_the_colours_of_the_lungs_as_they_are_drawn():
+    """Orange (red above green above blue) is the patient's right; blue (the reverse) is the left."""
+    right, left = LUNG_COLOURS[Laterality.RIGHT], LUNG_COLOURS[Laterality.LEFT]
+
+    assert "**Orange is the patient's right lung. Blue is the patient's left lung.**" in RADIOLOGIST
+    assert sorted(right, reverse=True) == list(right)
+    assert sorted(left) == list(left)
+
+
+def test_every_picture_is_shown_and_every_drawing_has_one():
+    """A picture that no document shows is left over; one that is not there is a broken link (above)."""
+    pictures = {path.name for path in (ROOT / "docs/images").iterdir()}
+    texts = "".join(path.read_text("utf-8") for path in (*DOCUMENTS, ROOT / "docs/conformance.md.j2"))
+
+    assert {name for name in pictures if f"images/{name}" not in texts} == set()
+    assert {f"{name}.png" for name in DRAWINGS} <= pictures
+
+
+def test_a_drawn_chest_says_in_the_image_that_it_is_no_patient():
+    """The words are brighter than what is around them; the same drawing comes out again."""
+    drawn, bare = drawn_chest(), drawn_chest(words="")
+    rows = np.flatnonzero((drawn != bare).any(axis=1))
+
+    assert WORDS == "DRAWN, NOT A PATIENT"
+    assert len(rows) > 20
+    assert (drawn >= bare).all()
+    np.testing.assert_array_equal(drawn, drawn_chest())
 
 
 def test_the_documents_build_as_a_site_without_a_warning(tmp_path):

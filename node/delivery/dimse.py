@@ -61,9 +61,9 @@ class _Heard:
     def note_pdu(self, event: evt.Event) -> None:
         """Keep what an A-ABORT says."""
         if isinstance(event.pdu, A_ABORT_RQ):
-            self.aborted = _ABORTED_BY.get(event.pdu.source, "unknown source")
+            self.aborted = _ABORTED_BY.get(event.pdu.source or 0, "unknown source")
             if event.pdu.source == _PROVIDER:
-                self.aborted += f", {_ABORT_REASONS.get(event.pdu.reason_diagnostic, 'unknown reason')}"
+                self.aborted += f", {_ABORT_REASONS.get(event.pdu.reason_diagnostic or 0, 'unknown reason')}"
 
 
 class DimseSender:

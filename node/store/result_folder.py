@@ -98,7 +98,7 @@ class ResultFolder:
             StorageUnavailable: disk full or read-only.
         """
         name = NOT_JUDGED.file_name
-        sends = dict.fromkeys(outcome.destinations, (name,))
+        sends: dict[str, tuple[str, ...]] = dict.fromkeys(outcome.destinations, (name,))
         outcome = replace(outcome, files=(name,), sends=sends)
         self.keep(job_id, outcome, {name: report})
         return outcome

@@ -287,8 +287,8 @@ def _telling_descriptions(header: Dataset, *, is_frontal: bool) -> Iterator[Desc
     """
     ranks = descriptions_of_series(header)
     if is_frontal:
-        told = (one for rank in ranks for one in rank)
-        yield from (one for one in told if _described_view(one) is RefusalReason.DECUBITUS_VIEW)
+        nearby = (one for rank in ranks for one in rank)
+        yield from (one for one in nearby if _described_view(one) is RefusalReason.DECUBITUS_VIEW)
         return
     for rank in (*ranks, descriptions_of_study(header)):
         if any(map(_described_view, rank)):

@@ -50,7 +50,7 @@ def shutter_is_off_centre(radiograph: Radiograph) -> bool:
     rows, columns = hidden.shape
     extent = extent_of(hidden, (rows, columns))
     off_columns, off_rows = sum(extent.columns) - columns, sum(extent.rows) - rows
-    return abs(off_columns) > MOST_OFF_COLUMNS * columns or abs(off_rows) > MOST_OFF_ROWS * rows
+    return bool(abs(off_columns) > MOST_OFF_COLUMNS * columns or abs(off_rows) > MOST_OFF_ROWS * rows)
 
 
 def _within(start: float, stop: float, length: int) -> slice:

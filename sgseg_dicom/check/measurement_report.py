@@ -8,8 +8,9 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code
 from sgseg_dicom.check.case import Case, equipment_of
 from sgseg_dicom.check.content_tree import Item
-from sgseg_dicom.check.measurement_groups import Group, Segments, group, groups_of
+from sgseg_dicom.check.measurement_groups import Group, group, groups_of
 from sgseg_dicom.check.rules import Broken, Rule
+from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.check.structured_report import document, evidence_of, has_root
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits, zones_of

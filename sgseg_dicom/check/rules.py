@@ -237,12 +237,14 @@ class Rule(Enum):
     @property
     def demand(self) -> str:
         """What the rule demands, a clause whose subject is a path."""
-        return self.value[0]
+        demand: str = self.value[0]
+        return demand
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Where the rule is written, or which harm it prevents."""
-        return self.value[1:]
+        sources: tuple[str, ...] = self.value[1:]
+        return sources
 
     @property
     def source(self) -> str:

@@ -60,9 +60,7 @@ class Detector(nn.Module):
         self.enc_bbox_head: nn.Module | None = _boxes(width) if refine_boxes else None
         if refine_boxes:
             # Without labelled boxes these heads learn nothing here. They stay as loaded, or without effect.
-            self.decoder.bbox_embed = nn.ModuleList(  # type: ignore[assignment]
-                [_boxes(width) for _ in range(config.decoder_layers)]
-            )
+            self.decoder.bbox_embed = nn.ModuleList([_boxes(width) for _ in range(config.decoder_layers)])
         # transformers draws these weights with a deviation of 0.01, even the scales of the normalisations. The
         # signal then sinks below their epsilon, layer by layer: what the network learns in training mode is lost in
         # evaluation mode.

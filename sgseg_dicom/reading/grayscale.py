@@ -103,7 +103,8 @@ def _padding(values: NDArray[np.int64], header: Dataset, pixel_format: PixelForm
     stated = [int(end) % span for end in ends]
     if pixel_format.signed:
         stated = [end - span if end >= span // 2 else end for end in stated]
-    return (values >= min(stated)) & (values <= max(stated))
+    padded: NDArray[np.bool_] = (values >= min(stated)) & (values <= max(stated))
+    return padded
 
 
 def _grey(

@@ -38,4 +38,5 @@ def _ratio(ds: FileDataset) -> float | None:
     held = ds.get("PixelData")
     if not held:
         return None
-    return round(ds.Rows * ds.Columns * ds.BitsAllocated / 8 / len(held), 2)
+    ratio: float = round(ds.Rows * ds.Columns * ds.BitsAllocated / 8 / len(held), 2)
+    return ratio

@@ -7,7 +7,7 @@ used for two segments, and then given a modifier, has stamped "Left" on the righ
 
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
+from pydicom.sr.coding import Code as Code
 
 from sgseg_dicom.records import Judgement
 from sgseg_dicom.zones import Laterality, Level

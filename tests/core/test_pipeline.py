@@ -6,18 +6,17 @@ import pytest
 
 from sgseg_dicom.errors import InvalidResult, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.image_check import load_image_check
 from tests.support.builders import chest_radiograph, write
 from tests.support.matrix import Looking, cells, picture
+from tests.support.networks import segmenter_of, shipped_network
 from tests.support.predictions import pipeline_of
 
 
 @pytest.fixture(scope="module")
 def pipeline():
-    segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_image_check())
-    segmenter.close()
+    with segmenter_of(shipped_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
 def test_a_rescale_without_finite_values_is_no_healthy_lung(pipeline, tmp_path):

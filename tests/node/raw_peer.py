@@ -35,9 +35,9 @@ def request(
     for number, (abstract, transfer) in contexts.items():
         syntaxes = item(0x30, abstract.encode()) + b"".join(item(0x40, one.encode()) for one in transfer)
         body += item(0x20, bytes((number, 0, 0, 0)) + syntaxes + in_context)
-    told = {**USER, **(user or {})}
+    given = {**USER, **(user or {})}
     body += items + item(
-        0x50, b"".join(item(kind, value) for kind, value in told.items() if value is not None)
+        0x50, b"".join(item(kind, value) for kind, value in given.items() if value is not None)
     )
     return struct.pack(">BBL", 1, 0, len(body)) + body
 
@@ -55,9 +55,9 @@ def accept(
     for number, (result, syntax) in contexts.items():
         named = item(0x40, syntax.encode()) if syntax else b""
         body += item(0x21, bytes((number, 0, result, 0)) + named)
-    told = {**USER, **(user or {})}
+    given = {**USER, **(user or {})}
     body += items + item(
-        0x50, b"".join(item(kind, value) for kind, value in told.items() if value is not None)
+        0x50, b"".join(item(kind, value) for kind, value in given.items() if value is not None)
     )
     return struct.pack(">BBL", 2, 0, len(body)) + body
 
@@ -140,18 +140,18 @@ def play(port: int, asked: bytes, messages: Iterable[bytes] = (), *, answers: in
     with connected(port) as connection:
         connection.sendall(asked)
         kind, _ = read_pdu(connection)
-        told = [names[kind]]
+        words = [names[kind]]
         if kind != 2:
-            return told
+            return words
         for message in messages:
             connection.sendall(message)
         for _ in range(answers):
             kind, body = read_pdu(connection)
-            told.append(f"0x{status_of(body):04X}" if kind == 4 else names[kind])
+            words.append(f"0x{status_of(body):04X}" if kind == 4 else names[kind])
             if kind != 4:
-                return told
+                return words
         connection.sendall(RELEASE)
-        return [*told, names[read_pdu(connection)[0]]]
+        return [*words, names[read_pdu(connection)[0]]]
 
 
 def elements_of(body: bytes) -> dict[int, bytes]:

@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.inference.network import load_network
+from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.records import Orientation, Prediction
 from sgseg_dicom.zones import ZoneBits
 from tests.support.builders import LOSSLESS_SYNTAXES, write
 from tests.support.data_folder import DATA, needs_data
-from tests.support.predictions import ORIENTATIONS, stored_as
+from tests.support.networks import one_pass_network, segmenter_of
+from tests.support.predictions import ORIENTATIONS, pipeline_of, stored_as
 from training.data import Item, load_image, read_split
 from training.evaluation.evaluate import count, predict
 from training.evaluation.metrics import mask_metrics, zone_metrics
@@ -46,14 +47,16 @@ def items() -> list[Item]:
 
 @pytest.fixture(scope="module")
 def plain(items: list[Item]) -> list[Prediction]:
-    """What `sgseg-train evaluate` says of them."""
-    return predict(load_network(), items)
+    """What `sgseg-train evaluate` says of them, by weights that see an image once."""
+    return predict(one_pass_network(), items)
 
 
 @pytest.fixture(scope="module")
-def dicom(items: list[Item], pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> list[ReadBack]:
-    """What the DICOM results say of them."""
-    return through_dicom(items, pipeline, tmp_path_factory.mktemp("dicom"))
+def dicom(items: list[Item], tmp_path_factory: pytest.TempPathFactory) -> list[ReadBack]:
+    """What the DICOM results say of them, by the same weights."""
+    with segmenter_of(one_pass_network()) as segmenter:
+        pipeline = pipeline_of(segmenter, image_check=load_image_check())
+        return through_dicom(items, pipeline, tmp_path_factory.mktemp("dicom"))
 
 
 def through_dicom(items: Sequence[Item], pipeline: Pipeline, folder: Path) -> list[ReadBack]:

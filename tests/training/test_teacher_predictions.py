@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 import training
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.network import load_network
-from sgseg_dicom.model.weights import packaged_weights
+from sgseg_dicom.model.weights import packaged_weights, read_manifest
 from sgseg_dicom.preprocess import shrink
 from sgseg_dicom.zones import MIRROR_ORDER
 from tests.support.builders import synthetic_chest
+from tests.support.networks import shipped_network
 from tests.support.predictions import read_built, spot
 from tests.training.builders import STILL, draw, small_data_set, small_normals
 from training.augmentation.augment import augment
@@ -45,12 +45,12 @@ def items(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(packaged_weights())
+    return shipped_network()
 
 
 @pytest.fixture(scope="module")
-def predictions(network, items):
-    return predict_by(twice(), items)
+def predictions(items):
+    return predict_by(ensemble_of([packaged_weights()], sizes=[192]), items)
 
 
 def test_a_teacher_predicts_what_the_node_predicts(network, items, tmp_path):
@@ -94,7 +94,7 @@ def test_teacher_predictions_are_found_again_by_name(items, predictions, tmp_pat
     np.testing.assert_array_equal(read.masks, predictions.masks[::-1])
     np.testing.assert_array_equal(read.zones, predictions.zones[::-1])
     assert read.teachers == predictions.teachers
-    assert read.teachers[0]["weights"] == load_network(packaged_weights()).manifest.sha256
+    assert read.teachers[0]["weights"] == read_manifest(packaged_weights()).sha256
 
 
 def test_items_without_teacher_predictions_are_named(items, predictions):
@@ -268,5 +268,5 @@ def test_teach_and_fit_from_the_command_line(tmp_path):
     assert done.exit_code == 0, done.output
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     (teacher,) = facts["opinions"]["teachers"]
-    assert teacher["weights"] == load_network(packaged_weights()).manifest.sha256
-    assert teacher["train"] == load_network(packaged_weights()).manifest.training["train"]
+    assert teacher["weights"] == read_manifest(packaged_weights()).sha256
+    assert teacher["train"] == read_manifest(packaged_weights()).training["train"]

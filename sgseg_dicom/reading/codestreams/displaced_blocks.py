@@ -26,6 +26,9 @@ _MOST = 5.0
 _TIMES_WITHIN = 3.0
 """How many times higher it is than any within blocks."""
 
+_LEAST_ALONG = 0.75
+"""Share of the width on which there is a step of that sign: damage shifts all that follows, an edge in the image part."""
+
 _CLIPPED = 16.0
 """In the same units: no single edge decides."""
 
@@ -54,7 +57,10 @@ def _highest_stair(values: NDArray[Any]) -> float:
     left = (sums[begin + columns] - sums[row_end]) / np.maximum(column, 1)
     edge = _LEAST_SHARE * columns
     is_stair = (column >= edge) & (column <= columns - edge) & (right * left > 0)
-    return float(np.minimum(np.abs(right), np.abs(left)).max(initial=0, where=is_stair))
+    heights = np.where(is_stair, np.minimum(np.abs(right), np.abs(left)), 0)
+    highest = int(heights.argmax())
+    along = steps[highest : highest + columns] * np.sign(right[highest])
+    return float(heights[highest]) if (along > usual).mean() >= _LEAST_ALONG else 0.0
 
 
 def _steps(values: NDArray[Any], columns: int) -> NDArray[np.float64]:

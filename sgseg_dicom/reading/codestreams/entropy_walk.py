@@ -33,7 +33,7 @@ _LEAST_BITS = 2048
 """Bits that a lane has at least."""
 
 _RUN_UP_UNITS, _LEAST_RUN_UP = 8, 512
-"""A lane starts so many units, or bits, before its part: a walk that begins within a block needs some to be right."""
+"""A lane starts so many units, or bits, before its part. From a wrong place in a block a walk needs some to be right."""
 
 _REPAIRS = 8
 _FEW = 16
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     """Where a walk stands: the bit, the index of the next coefficient in its block, the units that have ended."""
 
     bit: int
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # not the method of a tuple
     units: int = 0
 
 
@@ -52,7 +52,7 @@ class Lanes(NamedTuple):
     """The same of many walks, int64 each; and which of them met bits that are no code of the segment."""
 
     bit: NDArray[np.int64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # not the method of a tuple
     units: NDArray[np.int64]
     lost: NDArray[np.bool_]
 
@@ -71,7 +71,7 @@ class Walker:
     def __init__(self, data: bytes, steps: Steps) -> None:
         self._data = data + bytes(8 - len(data) % 4)
         self._steps = steps
-        self._single = memoryview(steps.single)
+        self._single = steps.single.data
         self._windows: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def places_at(self, spans: Sequence[tuple[int, int]], units: int) -> list[Place | None]:
@@ -113,7 +113,7 @@ class Walker:
             if len(wrong) < _FEW:
                 return
             begin.bit[wrong], begin.index[wrong] = end.bit[wrong - 1], end.index[wrong - 1]
-            again = self._walked(Lanes(*(column[wrong] for column in begin)), stops[wrong])
+            again = self._walked(Lanes._make(column[wrong] for column in begin), stops[wrong])
             for column, values in zip(end, again, strict=True):
                 column[wrong] = values
 
@@ -137,7 +137,7 @@ class Walker:
 
     def _followed(self, place: Place, stop: int) -> Place | None:
         """Do for one walk what `_walked` does for many."""
-        many = memoryview(self._steps.table)
+        many = self._steps.table.data
         while place.bit < stop:
             moved = self._moved(place, many) if place.bit + WINDOW <= stop else None
             if moved is None:  # near *stop*, or where a block may be full
@@ -162,9 +162,9 @@ class Walker:
 
     def _walked(self, lanes: Lanes, stops: NDArray[np.int64]) -> Lanes:
         """Walk each lane to the first code at or behind its stop; a lost one goes on a bit further."""
-        result = Lanes(*(column.copy() for column in lanes))
+        result = Lanes._make(column.copy() for column in lanes)
         going = np.flatnonzero(lanes.bit < stops)
-        now = Lanes(*(column[going] for column in lanes))
+        now = Lanes._make(column[going] for column in lanes)
         stops = stops[going]
         by_one = np.zeros(len(going), np.bool_)
         while going.size:
@@ -174,7 +174,7 @@ class Walker:
                 for column, values in zip(result, now, strict=True):
                     column[going[there]] = values[there]
                 rest = ~there
-                now, going = Lanes(*(column[rest] for column in now)), going[rest]
+                now, going = Lanes._make(column[rest] for column in now), going[rest]
                 stops, by_one = stops[rest], by_one[rest]
         return result
 

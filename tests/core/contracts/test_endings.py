@@ -6,12 +6,12 @@ from pydicom.data import get_testdata_file
 from pydicom.sr.codedict import codes as dicom_codes
 
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import radiograph_of, write
 from tests.support.data_folder import needs_data, normal_radiographs
+from tests.support.networks import segmenter_of, shipped_network
 from tests.support.predictions import pipeline_of
 
 CHEST, LEG = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
@@ -19,9 +19,8 @@ CHEST, LEG = "RG1_UNCR.dcm", "RG3_UNCR.dcm"
 
 @pytest.fixture(scope="module")
 def pipeline():
-    segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_image_check())
-    segmenter.close()
+    with segmenter_of(shipped_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
 def altered(folder, name, **keywords):

@@ -16,13 +16,20 @@ from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
 from sgseg_dicom.zones import mirrored
+from tests.support.networks import shipped_network, tiny_network
 
 THRESHOLDS = Thresholds(infection=0.6, zone=0.5, mask=0.4)
 
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(device="cpu")
+    """What is asked for of any network."""
+    return tiny_network()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return shipped_network()
 
 
 def inputs(count):
@@ -149,19 +156,19 @@ def test_an_infected_image_names_at_least_its_likeliest_zone():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(network):
+def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(shipped):
     """The GPU's mask is the CPU's."""
     on_gpu = load_network(device="cuda")
     assert on_gpu.precision is torch.float16
 
-    for gpu, cpu in zip(on_gpu.judge(inputs(3)), network.judge(inputs(3)), strict=True):
+    for gpu, cpu in zip(on_gpu.judge(inputs(3)), shipped.judge(inputs(3)), strict=True):
         np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)
 
 
 @pytest.fixture(scope="module")
-def flipping(network):
-    manifest = network.manifest.model_copy(update={"members": 1, "test_time_flip": True})
-    return Network(network.members[:1], manifest, device="cpu")
+def flipping(shipped):
+    manifest = shipped.manifest.model_copy(update={"members": 1, "test_time_flip": True})
+    return Network(shipped.members[:1], manifest, device="cpu")
 
 
 @pytest.mark.parametrize("judging", ["flipping", "at_two_sizes"])
@@ -190,20 +197,20 @@ def test_test_time_flip_changes_who_judges(flipping):
 
 
 @pytest.fixture(scope="module")
-def at_two_sizes(network):
+def at_two_sizes(shipped):
     update = {"members": 1, "test_time_flip": True, "test_time_sizes": (192, 288)}
-    manifest = network.manifest.model_copy(update=update)
-    return Network(network.members[:1], manifest, device="cpu")
+    manifest = shipped.manifest.model_copy(update=update)
+    return Network(shipped.members[:1], manifest, device="cpu")
 
 
-def test_the_judgements_at_several_sizes_are_averaged(network):
+def test_the_judgements_at_several_sizes_are_averaged(shipped):
     """Under no guidance the mask's logits are the mean of those that each size gives by itself."""
 
     def logits(sizes):
         update = {"test_time_flip": False, "test_time_sizes": sizes}
-        update |= {"calibration": network.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
-        manifest = network.manifest.model_copy(update=update)
-        judged = Network(network.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
+        update |= {"calibration": shipped.manifest.calibration.model_copy(update={"mask_temperature": 1.0})}
+        manifest = shipped.manifest.model_copy(update=update)
+        judged = Network(shipped.members[:1], manifest, device="cpu").judge(inputs(1), guided_by="none")[0]
         probability = np.clip(judged.mask_probability, 1e-6, 1 - 1e-6)
         return np.log(probability / (1 - probability))
 
@@ -241,9 +248,8 @@ def test_impossible_sizes_are_refused(network, sizes):
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_one_logit_that_is_no_number_is_enough(monkeypatch, part):
+def test_one_logit_that_is_no_number_is_enough(network, monkeypatch, part):
     """NaN in the zones alone would read "no infection"."""
-    network = load_network(device="cpu")
     logits = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
     logits[part].view(-1)[0] = float("nan")
     monkeypatch.setattr("sgseg_dicom.inference.network.mean_logits", lambda *_, **__: tuple(logits))

@@ -28,7 +28,7 @@ from sgseg_dicom.model.weights import (
 FACTS = {
     "name": "SGSeg test",
     "version": "0",
-    "preset": "compact",
+    "preset": "tiny",
     "calibration": Calibration(zone_temperature=1.0, mask_temperature=1.0),
     "thresholds": Thresholds(infection=0.5, zone=0.5, mask=0.5),
     "training": {},
@@ -39,7 +39,7 @@ FACTS = {
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    save_weights(build_sgseg("compact"), tmp_path, facts=FACTS)
+    save_weights(build_sgseg("tiny"), tmp_path, facts=FACTS)
     return tmp_path
 
 
@@ -55,7 +55,7 @@ def manifest_of(folder):
 def test_weights_come_back_as_they_were_written(folder):
     """Half precision is the only loss on disk."""
     torch.manual_seed(0)
-    written = build_sgseg("compact").state_dict()
+    written = build_sgseg("tiny").state_dict()
 
     model, _ = load_weights(folder)
 
@@ -115,7 +115,7 @@ def test_a_changed_threshold_is_refused(folder):
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
     """NaN in a tensor would read "no infection" for every image."""
-    model = build_sgseg("compact")
+    model = build_sgseg("tiny")
     torch.nn.init.constant_(model.lerg.aggregator.query, float("nan"))
     save_weights(model, tmp_path, facts=FACTS)
 
@@ -154,7 +154,7 @@ def test_the_weights_that_ship_load_and_say_what_they_were_trained_on():
 def test_members_come_back_each_in_its_place(tmp_path):
     """Two models in one file; going on with training begins with the first."""
     torch.manual_seed(1)
-    written = [build_sgseg("compact") for _ in range(2)]
+    written = [build_sgseg("tiny") for _ in range(2)]
 
     manifest = save_weights(written, tmp_path, facts=FACTS)
 
@@ -168,7 +168,7 @@ def test_members_come_back_each_in_its_place(tmp_path):
 
 def test_another_number_of_members_is_refused(tmp_path):
     """A manifest that was edited, or a file of another release."""
-    save_weights([build_sgseg("compact") for _ in range(2)], tmp_path, facts=FACTS)
+    save_weights([build_sgseg("tiny") for _ in range(2)], tmp_path, facts=FACTS)
     edit_manifest(tmp_path, members=1)
     with pytest.raises(WeightsError, match="changed"):
         load_weights(tmp_path)
@@ -189,11 +189,12 @@ def test_one_member_keeps_its_identity(folder):
 
 def test_eight_bits_lose_half_a_step_and_a_third_of_the_file(tmp_path):
     """Large weights only; what is small stays in half precision."""
+    facts = FACTS | {"preset": "compact"}
     torch.manual_seed(2)
     model = build_sgseg("compact")
-    save_weights(model, tmp_path / "16", facts=FACTS)
+    save_weights(model, tmp_path / "16", facts=facts)
 
-    save_weights(model, tmp_path / "8", facts=FACTS, bits=8)
+    save_weights(model, tmp_path / "8", facts=facts, bits=8)
 
     loaded, _ = load_weights(tmp_path / "8")
     for name, tensor in model.state_dict().items():
@@ -210,7 +211,7 @@ def test_eight_bits_lose_half_a_step_and_a_third_of_the_file(tmp_path):
 def test_weights_of_eight_bits_are_written_again_the_same(tmp_path):
     """To judge in another way changes no weight."""
     torch.manual_seed(3)
-    save_weights(build_sgseg("compact"), tmp_path / "once", facts=FACTS, bits=8)
+    save_weights(build_sgseg("tiny"), tmp_path / "once", facts=FACTS, bits=8)
     once, _ = load_weights(tmp_path / "once")
 
     save_weights(once, tmp_path / "twice", facts=FACTS, bits=8)

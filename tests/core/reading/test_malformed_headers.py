@@ -147,12 +147,14 @@ def test_the_answer_about_a_malformed_image_is_of_that_image(form: str, tmp_path
 
     assert raised.value.names_image
     pipeline = pipeline_of(SimpleNamespace(algorithm=ALGORITHM))  # type: ignore[arg-type]
-    said = pipeline.not_judged(path, raised.value)
+    report = pipeline.not_judged(path, raised.value)
 
     image = chest_radiograph()
     referenced = (
-        said.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+        report.CurrentRequestedProcedureEvidenceSequence[0]
+        .ReferencedSeriesSequence[0]
+        .ReferencedSOPSequence[0]
     )
     assert image.SOPInstanceUID == referenced.ReferencedSOPInstanceUID
-    assert (image.StudyInstanceUID, image.PatientID) == (said.StudyInstanceUID, said.PatientID)
-    assert "110521" in str(said)
+    assert (image.StudyInstanceUID, image.PatientID) == (report.StudyInstanceUID, report.PatientID)
+    assert "110521" in str(report)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sgseg_dicom.inference.network import load_network
+from tests.support.networks import one_pass_network
 from tests.training.builders import as_kaggle, small_data_set, small_normals
 from training.data import load_mask, read_normals, read_split
 from training.evaluation.bootstrap import interval_of
@@ -81,7 +81,7 @@ def test_every_figure_of_the_issue_is_there_with_its_interval(tmp_path, items):
     """Masks, zones, sentences and normals: the keys are the same for all weights."""
     normals = read_normals(small_normals(tmp_path / "normals"), "valid")
 
-    figures = evaluate(load_network(), items[:2], normals)
+    figures = evaluate(one_pass_network(), items[:2], normals)
 
     assert figures["images"] == figures["captioned"] == 2
     assert f"{figures['device']} {figures['precision']}" in ("cpu float32", "cpu bfloat16", "cuda float16")
@@ -105,7 +105,7 @@ def test_a_folder_without_captions_is_measured_without_zones(tmp_path):
     """Masks are measured, and the result says why it has no figures of zones."""
     folder = as_kaggle(small_data_set(tmp_path / "sgseg", train=2), tmp_path / "kaggle")
 
-    figures = evaluate(load_network(), read_split(folder, "train"), [])
+    figures = evaluate(one_pass_network(), read_split(folder, "train"), [])
 
     assert figures["captioned"] == 0
     assert "dice_micro_ci" in figures

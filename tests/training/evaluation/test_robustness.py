@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sgseg_dicom.inference.network import load_network
+from tests.support.networks import one_pass_network
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.data import load_image, load_mask, read_normals, read_split
@@ -50,7 +50,7 @@ def test_nothing_is_marked_under_a_border(items):
 def test_as_it_is_gives_what_evaluate_gives(items, tmp_path):
     """Both use the network in the same way."""
     normals = read_normals(small_normals(tmp_path / "normals"), "train")
-    network = load_network(None)
+    network = one_pass_network()
 
     row = robustness(network, items, normals, changes={"as it is": CHANGES["as it is"]})["as it is"]
     figures = evaluate(network, items, normals)
@@ -67,7 +67,7 @@ def test_an_item_whose_region_is_hidden_is_left_out(items):
 
     hidden = torch.from_numpy(load_mask(items[0]))
     rest = [item for item in items if not np.array_equal(load_mask(item), hidden.numpy())]
-    network = load_network(None)
+    network = one_pass_network()
 
     rows = robustness(network, items, [], changes={"hidden": hide})
     others = robustness(network, rest, [], changes={"hidden": hide})

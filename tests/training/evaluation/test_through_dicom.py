@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from sgseg_dicom.inference.network import load_network
-from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.results import codes
 from sgseg_dicom.zones import ZONES, Laterality
 from tests.support.builders import chest_radiograph, write
 from tests.support.data_folder import DATA, needs_data
+from tests.support.networks import one_pass_network, segmenter_of
 from tests.support.predictions import ORIENTATIONS, pipeline_of, stored_as
 from training.data import load_image, load_mask, read_split
 from training.data.borders_removed import borderless_input_of
@@ -21,9 +20,8 @@ from training.evaluation.evaluate import model_input_of
 
 @pytest.fixture(scope="module")
 def pipeline():
-    segmenter = load_segmenter(device="cpu")
-    yield pipeline_of(segmenter, image_check=load_image_check())
-    segmenter.close()
+    with segmenter_of(one_pass_network()) as segmenter:
+        yield pipeline_of(segmenter, image_check=load_image_check())
 
 
 def side_of(zones):
@@ -34,13 +32,14 @@ def side_of(zones):
 @pytest.fixture(scope="module", params=list(Laterality), ids=lambda side: f"{side.word}-lung")
 def one_sided(request):
     """Give a real image whose caption and mask name one lung, and whose finding is in the same lung."""
-    network = load_network(device="cpu")
     for item in read_split(DATA / "QaTa", "valid"):
         if side_of(item.zones) is not request.param:
             continue
         half = load_mask(item)[:, :112] if request.param is Laterality.RIGHT else load_mask(item)[:, 112:]
-        prediction = network.judge([model_input_of(item)])[0]
-        if half.sum() == load_mask(item).sum() and side_of(prediction.zones) is request.param:
+        if half.sum() != load_mask(item).sum():
+            continue
+        prediction = one_pass_network().judge([model_input_of(item)])[0]
+        if side_of(prediction.zones) is request.param:
             return item
     pytest.fail("no one-sided image on which the model agrees: the model or the laterality is broken")
 

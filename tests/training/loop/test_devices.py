@@ -86,7 +86,10 @@ def test_an_epoch_begins_with_one_set_of_statistics(tmp_path):
     """
     DDP does not hand them out before the first step after a validation: held ones would differ from a resumed run's.
     """
-    torch.multiprocessing.spawn(differ_then_agree, args=(str(tmp_path),), nprocs=2)
+    # Forked: a process that begins anew would import lightning once more, which takes longer than all the rest.
+    torch.multiprocessing.start_processes(
+        differ_then_agree, args=(str(tmp_path),), nprocs=2, start_method="fork"
+    )
 
     assert [torch.load(tmp_path / f"{rank}.pt").tolist() for rank in (0, 1)] == [[1.0, 1.0]] * 2
 

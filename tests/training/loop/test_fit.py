@@ -102,19 +102,19 @@ def test_a_killed_run_has_the_checkpoint_of_its_last_epoch(items, tmp_path, monk
     assert torch.load(tmp_path / "last.ckpt", weights_only=False)["global_step"] == 4
 
 
-def test_a_run_can_begin_with_exported_weights(items, tmp_path):
+def test_a_run_can_begin_with_exported_weights(items, tiny_weights, tmp_path):
     """Its facts name them. At a learning rate of 0 no weight changes."""
     train, valid = items
     still = load_recipe("smoke").model_copy(update={"learning_rate": 0.0, "encoder_learning_rate": 0.0})
 
-    last = fit(still, train, valid, Run(out=tmp_path, epochs=1, start_from=packaged_weights()))
+    last = fit(still, train, valid, Run(out=tmp_path, epochs=1, start_from=tiny_weights))
 
-    began = load_weights(packaged_weights())[0]
+    began = load_weights(tiny_weights)[0]
     state = torch.load(last, weights_only=False)["state_dict"]
     for name, parameter in began.named_parameters():
         torch.testing.assert_close(state[f"model.{name}"], parameter, rtol=0, atol=0, msg=name)
     started_from = json.loads((tmp_path / "run.json").read_text())["started_from"]
-    assert started_from["weights"] == read_manifest(packaged_weights()).sha256
+    assert started_from["weights"] == read_manifest(tiny_weights).sha256
 
 
 def test_a_folder_of_another_run_is_not_resumed(items, tmp_path):
@@ -304,7 +304,7 @@ def test_what_a_run_left_out_is_not_counted_at_its_export_either(items, tmp_path
 
 def test_a_renewed_part_starts_anew():
     """All other parts are copied, tensor by tensor; an unknown part is named."""
-    start, model = build_sgseg("compact"), build_sgseg("compact")
+    start, model = build_sgseg("tiny"), build_sgseg("tiny")
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     fill_from(model, start, renew=["lerg"])
     for name, value in model.state_dict().items():
@@ -393,7 +393,9 @@ def test_batches_take_every_size_of_their_phase(items):
     assert sizes == [(batch.images.shape[-2:], batch.masks.shape[-2:]) for batch in batches]
 
 
-def test_a_recipe_can_set_the_guide_scale_of_the_weights_it_begins_with(items, tmp_path, monkeypatch):
+def test_a_recipe_can_set_the_guide_scale_of_the_weights_it_begins_with(
+    items, tiny_weights, tmp_path, monkeypatch
+):
     """Every stage begins with the scale of the recipe, and nothing else changes."""
     begun = {}
     monkeypatch.setattr(
@@ -401,9 +403,9 @@ def test_a_recipe_can_set_the_guide_scale_of_the_weights_it_begins_with(items, t
     )
     recipe = load_recipe("smoke").model_copy(update={"guide_scale": 0.2})
 
-    fit(recipe, *items, Run(out=tmp_path, start_from=packaged_weights()))
+    fit(recipe, *items, Run(out=tmp_path, start_from=tiny_weights))
 
-    known = load_weights(packaged_weights())[0].state_dict()
+    known = load_weights(tiny_weights)[0].state_dict()
     scales = [name for name in begun if name.startswith("decoder.") and name.endswith(".scale")]
     assert len(scales) == 3
     assert all(begun[name].item() == pytest.approx(0.2) for name in scales)
@@ -457,9 +459,9 @@ def test_stochastic_depth_acts_in_training_only():
 def test_models_of_different_kinds_make_no_ensemble(folders, tmp_path, monkeypatch):
     """A manifest has one preset and one guidance for all members."""
     data, _ = folders
-    alike = load_weights(packaged_weights())[0]
-    other = build_sgseg("compact", guidance="none")
-    given = iter([Trained(model=model, preset="compact", facts={"train": {}})] for model in (alike, other))
+    alike = build_sgseg("tiny")
+    other = build_sgseg("tiny", guidance="none")
+    given = iter([Trained(model=model, preset="tiny", facts={"train": {}})] for model in (alike, other))
     monkeypatch.setattr("training.release.export.load_trained", lambda source, train: next(given))
 
     shipped = str(packaged_weights())

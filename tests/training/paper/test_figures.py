@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sgseg_dicom.inference.network import load_network
+from tests.support.networks import one_pass_network
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.paper.figures import draw_figures, importance_of_words, reliability
@@ -13,7 +13,7 @@ from training.start.pretrained import load_text_encoder
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(device="cpu")
+    return one_pass_network()
 
 
 @pytest.fixture(scope="module")

