@@ -122,7 +122,7 @@ def _lookup_table(header: Dataset, keyword: str, *, mapped: tuple[float, float])
     count = count % 2**16 or 2**16  # 0 stands for 65,536
     if isinstance(data, bytes):
         # 8-bit entries may be packed two to a word, or have a word each.
-        packed = len(data) < 2 * count and bits <= 8
+        packed = bits <= 8 and len(data) - count in (0, 1)
         entries = np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
     else:
         entries = np.atleast_1d(np.asarray(data)) % 2**16

@@ -33,7 +33,7 @@ _LEAST_BITS = 2048
 """Bits that a lane has at least."""
 
 _RUN_UP_UNITS, _LEAST_RUN_UP = 8, 512
-"""A lane starts so many units, or bits, before its part. From a wrong place in a block a walk needs some to be right."""
+"""A lane starts so many units, or bits, before its part. From within a block a walk needs some to be right."""
 
 _REPAIRS = 8
 _FEW = 16
