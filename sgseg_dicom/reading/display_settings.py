@@ -144,7 +144,7 @@ def _entries(data: object, count: int, bits: int) -> NDArray[np.integer] | None:
     """Give the entries of LUT Data; None where they are neither bytes nor integers."""
     if isinstance(data, bytes):
         # 8-bit entries may be packed two to a word, or have a word each.
-        packed = len(data) < 2 * count and bits <= 8
+        packed = bits <= 8 and len(data) - count in (0, 1)
         return np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
     numbers = [data] if isinstance(data, int) else data
     if not isinstance(numbers, MutableSequence) or not all(isinstance(one, int) for one in numbers):

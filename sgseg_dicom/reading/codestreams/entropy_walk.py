@@ -71,8 +71,8 @@ class Walker:
     def __init__(self, data: bytes, steps: Steps) -> None:
         self._data = data + bytes(8 - len(data) % 4)
         self._steps = steps
-        self._table = steps.table.data
-        self._windows = _windows(self._data)
+        self._single = steps.single.data
+        self._windows: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def places_at(self, spans: Sequence[tuple[int, int]], units: int) -> list[Place | None]:
         """
@@ -82,6 +82,7 @@ class Walker:
         """
         run_up = max(_LEAST_RUN_UP, _RUN_UP_UNITS * 8 * len(self._data) // max(1, units))
         borders = _borders(spans)
+        self._windows = _windows(self._data)
         begin, stops = borders[:, 0].copy(), borders[:, 1]
         first = borders[:, 2] == begin
         start = np.where(first, begin, np.maximum(begin - run_up, borders[:, 2]))
@@ -94,11 +95,15 @@ class Walker:
     def place_after(self, place: Place, units: int, stop: int) -> Place | None:
         """Walk from *place*, code by code, until so many *units* have ended; None where that is behind *stop*."""
         while place.units < units and place.bit < stop:
-            moved = self._moved(place, SINGLE_OFFSET)
+            moved = self.moved(place)
             if moved is None:
                 return None
             place = moved
         return place if place.units == units and place.bit <= stop else None
+
+    def moved(self, place: Place) -> Place | None:
+        """Walk one code on."""
+        return self._moved(place, self._single)
 
     def _repair(self, begin: Lanes, end: Lanes, stops: NDArray[np.int64], first: NDArray[np.bool_]) -> None:
         """Walk lanes again that began at a wrong place, from where the lane before them ended."""
@@ -132,20 +137,21 @@ class Walker:
 
     def _followed(self, place: Place, stop: int) -> Place | None:
         """Do for one walk what `_walked` does for many."""
+        many = self._steps.table.data
         while place.bit < stop:
-            moved = self._moved(place, 0) if place.bit + WINDOW <= stop else None
+            moved = self._moved(place, many) if place.bit + WINDOW <= stop else None
             if moved is None:  # near *stop*, or where a block may be full
-                moved = self._moved(place, SINGLE_OFFSET)
+                moved = self.moved(place)
             if moved is None:
                 return None
             place = moved
         return place
 
-    def _moved(self, place: Place, offset: int) -> Place | None:
+    def _moved(self, place: Place, steps: memoryview) -> Place | None:
         bit, index, units = place
         first = bit >> 3
         window = int.from_bytes(self._data[first : first + 3], "big") >> (8 - (bit & 7)) & 0xFFFF
-        step = self._table[window + offset + (AC_OFFSET if index else 0)]
+        step = steps[window + (AC_OFFSET if index else 0)]
         index += step >> BEFORE_SHIFT & INDEX
         ended = step >> ENDED_SHIFT & 1
         if step == NO_CODE or index + ended > FULL:

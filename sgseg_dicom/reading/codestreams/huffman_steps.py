@@ -5,7 +5,7 @@ A step is one number. It says how far to go on in the bits, and what has been pa
 to know whether a segment holds as many blocks (or samples) as it must, their number is enough.
 """
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ INDEX = 0x7F
 
 AC_OFFSET = 1 << WINDOW
 SINGLE_OFFSET = 2 << WINDOW
-"""In `Steps.table`: where the steps of AC codes lie behind those of DC codes, and the steps of one code alone."""
+"""In `Steps.table`: how far behind the steps at a unit's start those within it lie, and those over one code."""
 
 
 class Symbols(NamedTuple):
@@ -44,52 +44,56 @@ class Symbols(NamedTuple):
     """Whether it ends the unit: a block, or a sample."""
 
 
-class Steps(NamedTuple):
+class Steps:
     """
     The steps of one component.
 
-    Attributes:
-        table: int64. First steps over as many codes as the window holds, then steps over one code alone.
-        counts_coefficients: whether a unit is a block of 64 coefficients, not a sample.
+    Args:
+        first: what codes at the start of a unit say.
+        others: what codes within a unit say; None where each code is a unit.
     """
 
-    table: NDArray[np.int64]
-    counts_coefficients: bool
+    def __init__(self, first: Symbols, others: Symbols | None = None) -> None:
+        self.counts_coefficients = others is not None
+        self._kinds = (first, others or first)
+
+    @cached_property
+    def single(self) -> NDArray[np.int64]:
+        """Steps over one code: first those at the start of a unit, then those within it."""
+        return np.concatenate([_single(kind) for kind in self._kinds])
+
+    @cached_property
+    def table(self) -> NDArray[np.int64]:
+        """Steps over as many codes as the window holds, at the start and within, then `single`."""
+        first, others = self._kinds
+        at_start = _joined(first, others, start_in_block=False)
+        within = _joined(first, others, start_in_block=True) if self.counts_coefficients else at_start
+        return np.concatenate([at_start, within, self.single])
 
 
 @lru_cache(maxsize=8)
 def steps_of_samples(table: HuffmanTable) -> Steps:
     """Give the steps of the lossless process (H.1.2.2): each code is a sample, its value the bits behind it."""
-    code, symbol = _codes(table)
+    code, symbol = codes_of(table)
     extra = np.where(symbol < 16, symbol, 0)  # category 16 has none: its only value is 32,768
     bits = np.where((code > 0) & (symbol <= 16), code + extra, NO_CODE)
-    one = Symbols(bits, np.zeros_like(bits), np.ones(len(bits), np.bool_))
-    single = _single(one)
-    many = _joined(one, one, start_in_block=False)
-    # The same again where the table of a block has its AC codes: a sample is never inside a unit.
-    return Steps(np.concatenate([many, many, single, single]).astype(np.int64), False)
+    return Steps(Symbols(bits, np.zeros_like(bits), np.ones(len(bits), np.bool_)))
 
 
 @lru_cache(maxsize=8)
 def steps_of_blocks(dc: HuffmanTable, ac: HuffmanTable) -> Steps:
     """Give the steps of a sequential DCT process (F.1.2): a DC code, then AC codes up to an end of block."""
-    code, symbol = _codes(dc)
+    code, symbol = codes_of(dc)
     bits = np.where((code > 0) & (symbol < 16), code + symbol, NO_CODE)
     first = Symbols(bits, np.ones_like(bits), np.zeros(len(bits), np.bool_))
-    code, symbol = _codes(ac)
+    code, symbol = codes_of(ac)
     run, size = symbol >> 4, symbol & 15
     ends = (size == 0) & (run < 15)  # EOB; decoders take undefined run lengths of size 0 as it
     others = Symbols(np.where(code > 0, code + size, NO_CODE), np.where(ends, 0, run + 1), ends)
-    steps = [
-        _joined(first, others, start_in_block=False),
-        _joined(first, others, start_in_block=True),
-        _single(first),
-        _single(others),
-    ]
-    return Steps(np.concatenate(steps).astype(np.int64), True)
+    return Steps(first, others)
 
 
-def _codes(table: HuffmanTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def codes_of(table: HuffmanTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give length and value of the code with which each window begins; length 0 where none does (C.2)."""
     code_bits = np.zeros(1 << WINDOW, np.int64)
     symbol = np.zeros(1 << WINDOW, np.int64)
@@ -123,26 +127,28 @@ def _joined(first: Symbols, others: Symbols, *, start_in_block: bool) -> NDArray
 
     Codes are joined as long as the table knows which kind comes next: it does not where a block may be full.
     """
-    windows = np.arange(1 << WINDOW)
     start = others if start_in_block else first
     bits, units = start.bits.copy(), start.ends.astype(np.int64)
     before, after = start.passed.copy(), np.zeros_like(bits)
     ended = start.ends.copy()
     in_block = ~start.ends
-    going_on = bits > 0
-    for _ in range(WINDOW):
-        going_on = going_on & (bits < WINDOW)
-        rest = windows << np.minimum(bits, WINDOW) & ((1 << WINDOW) - 1)
+    going_on = np.flatnonzero((bits > 0) & (bits < WINDOW))
+    while going_on.size:
+        rest = going_on << bits[going_on] & ((1 << WINDOW) - 1)
+        inside = in_block[going_on]
         more, passed, ends = (
-            np.where(in_block, of_others[rest], of_first[rest])
+            np.where(inside, of_others[rest], of_first[rest])
             for of_others, of_first in zip(others, first, strict=True)
         )
-        index = np.where(ended, after, before) + passed
-        going_on = going_on & (more > 0) & (bits + more <= WINDOW) & (index < FULL)
-        bits = np.where(going_on, bits + more, bits)
-        before = np.where(going_on & ~ended, index, before)
-        after = np.where(going_on & ended, np.where(ends, 0, index), after)
-        ended = ended | (going_on & ends)
-        units = np.where(going_on & ends, units + 1, units)
-        in_block = np.where(going_on, ~ends, in_block)
+        over = ended[going_on]
+        index = np.where(over, after[going_on], before[going_on]) + passed
+        fits = (more > 0) & (bits[going_on] + more <= WINDOW) & (index < FULL)
+        going_on, more, index, ends, over = (part[fits] for part in (going_on, more, index, ends, over))
+        bits[going_on] += more
+        before[going_on] = np.where(over, before[going_on], index)
+        after[going_on] = np.where(over & ~ends, index, 0)
+        ended[going_on] |= ends
+        units[going_on] += ends
+        in_block[going_on] = ~ends
+        going_on = going_on[bits[going_on] < WINDOW]
     return _step(bits, before, after, ended, units)

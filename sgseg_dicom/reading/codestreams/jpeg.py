@@ -2,13 +2,14 @@
 JPEG streams (ISO/IEC 10918-1) -> pixels, of whole streams only.
 
 libjpeg, which decodes them, only warns where data are missing or left over, and fills the rest. imagecodecs does not
-pass the warnings on. So the entropy-coded data are walked through beside it: they must hold exactly the blocks, or
+pass the warnings on. So it is asked for more rows than there are, and these show whether the data end with the image.
+Where that is not sure, the entropy-coded data are walked through, code by code: they must hold exactly the blocks, or
 samples, of the image. A stream without EOI is whole if they do.
 """
 
 import itertools
+import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import imagecodecs
 import numpy as np
@@ -17,6 +18,7 @@ from sgseg_dicom.errors import UndecodablePixels
 from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged, more_components
 from sgseg_dicom.reading.codestreams.entropy_walk import Walker
 from sgseg_dicom.reading.codestreams.huffman_steps import Steps, steps_of_blocks, steps_of_samples
+from sgseg_dicom.reading.codestreams.jpeg_end import BLOCK, ends_with_the_image, extended_size
 from sgseg_dicom.reading.codestreams.jpeg_segments import (
     LOSSLESS,
     EntropyCoded,
@@ -27,8 +29,11 @@ from sgseg_dicom.reading.codestreams.jpeg_segments import (
 )
 
 _NAME = "JPEG"
+_EOI = b"\xff\xd9"
 _SEQUENTIAL = (0xC0, 0xC1)  # baseline, and extended sequential with Huffman codes
-_BLOCK = 8
+_SMALL = 1 << 18
+"""Bytes of a DCT stream that is walked through always: that finds more (bits that are no code, too full blocks)."""
+
 _TAIL = 64
 """Bits at the end of an interval that are walked code by code."""
 
@@ -47,13 +52,15 @@ def decode_jpeg(stream: bytes) -> Decoded:
     """
     header = read_header(stream)
     _require_process(header)
-    with ThreadPoolExecutor(1) as pool:  # the decoder leaves Python's lock alone
-        decoding = pool.submit(imagecodecs.jpeg8_decode, _plain(stream, header))
+    size = extended_size(header)
+    decoded = np.asarray(imagecodecs.jpeg8_decode(_plain(stream, header, size)))
+    sure = size is not None and ends_with_the_image(decoded, stream, header, _steps(header))
+    if not sure or (header.process != LOSSLESS and len(stream) <= _SMALL):
         _require_whole(stream, header)
-        pixels = np.asarray(decoding.result())
-    if header.process == LOSSLESS and pixels.size and int(pixels.max()) >> header.precision:
+    values = decoded[: header.rows, : header.columns]
+    if header.process == LOSSLESS and int(values.max(initial=0)) >> header.precision:
         raise damaged(_NAME, f"differences lead to values of more than {header.precision} bits")
-    return Decoded(pixels, header.precision)
+    return Decoded(values, header.precision)
 
 
 def _require_process(header: JpegHeader) -> None:
@@ -103,7 +110,7 @@ def _units(header: JpegHeader) -> Iterator[int]:
     if header.process == LOSSLESS:
         left = header.rows * header.columns
     else:
-        left = -(-header.rows // _BLOCK) * -(-header.columns // _BLOCK)
+        left = -(-header.rows // BLOCK) * -(-header.columns // BLOCK)
     interval = header.restart_interval or left
     yield from itertools.repeat(interval, left // interval)
     if left % interval:
@@ -124,9 +131,9 @@ def _table(header: JpegHeader, of_class: int, number: int) -> HuffmanTable:
         raise damaged(_NAME, "a Huffman table is missing") from error
 
 
-def _plain(stream: bytes, header: JpegHeader) -> bytes:
+def _plain(stream: bytes, header: JpegHeader, size: tuple[int, int] | None) -> bytes:
     """
-    Write fields anew that libjpeg takes too strictly, where they can only mean one thing.
+    Write an image of *size*, and anew those fields that libjpeg takes too strictly, though they mean one thing alone.
 
     The scan's component is the frame's, whatever its identifier. A lossless scan has no spectral end and no
     approximation high bit, so Se and Ah mean nothing (H.1.1, Table B.3: both 0).
@@ -140,4 +147,7 @@ def _plain(stream: bytes, header: JpegHeader) -> bytes:
     else:
         first, last, high, low = 0, 63, 0, 0
     scan[-5:] = header.components[0], dc << 4 | ac, first, last, high << 4 | low
-    return b"".join((stream[: header.scan.start], scan, stream[header.scan.data :]))
+    start = bytearray(stream[: header.scan.start])
+    if size is not None:
+        struct.pack_into(">HH", start, header.frame_start + 5, *size)
+    return b"".join((start, scan, stream[header.scan.data :], _EOI))

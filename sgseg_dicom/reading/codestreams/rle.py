@@ -10,6 +10,7 @@ import struct
 from itertools import pairwise
 from typing import NamedTuple
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,9 +22,9 @@ _PADDING = frozenset(b"\x00\x80")  # 0x80 is "no operation" (G.3.2)
 
 
 class _Runs(NamedTuple):
-    """What a segment holds, and how many rows of it begin with a run of their own."""
+    """How many bytes the runs of a segment give, how many rows begin with a run of their own, where the runs end."""
 
-    values: bytes
+    length: int
     rows: int
     end: int
 
@@ -57,33 +58,39 @@ def _segments(frame: bytes, bytes_allocated: int) -> list[tuple[int, int]]:
 
 def _plane(segment: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
     rows, columns = shape
-    runs = _runs(segment, rows * columns, columns)
-    lacking = rows * columns - len(runs.values)
-    if lacking > 0:
-        raise damaged(_NAME, f"{lacking} of {rows * columns} bytes of a segment are missing")
-    if lacking < -1 or not _PADDING.issuperset(segment[runs.end :]):  # some pad a segment before they code it
+    size = rows * columns
+    runs = _runs(segment, size, columns)
+    if runs.length < size:
+        raise damaged(_NAME, f"{size - runs.length} of {size} bytes of a segment are missing")
+    if runs.length > size + 1 or not _PADDING.issuperset(
+        segment[runs.end :]
+    ):  # some pad a segment before they code it
         raise damaged(_NAME, "a segment holds more than the image")
     if rows / 2 < runs.rows < rows:
         raise damaged(_NAME, f"{rows - runs.rows} rows do not begin where they must")
-    return np.frombuffer(runs.values, np.uint8, rows * columns).reshape(shape)
+    values = np.frombuffer(imagecodecs.packbits_decode(segment[: runs.end]), np.uint8)
+    if len(values) < size:
+        raise damaged(_NAME, "its last run is cut off")
+    return values[:size].reshape(shape)
 
 
 def _runs(segment: bytes, size: int, columns: int) -> _Runs:
-    """Decode runs until there are *size* bytes, or no more (G.3.2)."""
-    values = bytearray()
-    place, rows, next_row = 0, 0, 0
-    last = len(segment) - 1
-    while place < last and (length := len(values)) < size:
-        if length >= next_row:
-            rows += length == next_row
-            next_row += columns * (1 + (length - next_row) // columns)
+    """Walk from run to run until there are *size* bytes, or no more runs (G.3.2)."""
+    place, length, end = 0, 0, len(segment) - 1
+    rows, next_row = 1, columns
+    while length < size and place < end:
         control = segment[place]
         if control < 128:
-            values += segment[place + 1 : place + 2 + control]
-            place += 2 + control
+            place += control + 2
+            length += control + 1
         elif control > 128:
-            values += segment[place + 1 : place + 2] * (257 - control)
             place += 2
+            length += 257 - control
         else:
             place += 1
-    return _Runs(bytes(values), rows, place)
+        if length >= next_row:
+            rows += length == next_row
+            next_row += (
+                columns if length < next_row + columns else (length - next_row) // columns * columns + columns
+            )
+    return _Runs(length, rows - (length == size), place)
