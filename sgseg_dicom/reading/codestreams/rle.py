@@ -2,8 +2,9 @@
 RLE (PS3.5 Annex G) -> values, of whole frames only.
 
 A decoder that fills up what is missing, or stops where enough is there, finds no damage. Here each segment must hold
-exactly the bytes of the image, and behind them nothing but padding. Encoders code each row by itself (G.3.1); where
-most rows begin with a run of their own and some do not, bytes are missing between.
+exactly the bytes of the image, and behind them nothing but padding. Encoders code each row by itself (G.3.1). Then a
+row that does not begin with a run of its own begins at a wrong place. But some encoders run on across rows, and a row
+may begin with a run by chance. Proof are the runs that nothing but the end of a row can have ended.
 """
 
 import struct
@@ -17,14 +18,25 @@ from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged
 
 _NAME = "RLE"
 _HEADER = struct.Struct("<16L")
+_NOTHING, _LONGEST_LITERAL, _LONGEST_REPEAT = 128, 127, 129
+"""Control bytes (G.3.2): no operation, and runs of 128 bytes, which is the most."""
+
 _PADDING = frozenset(b"\x00\x80")  # 0x80 is "no operation" (G.3.2)
 
 
 class _Runs(NamedTuple):
-    """What a segment holds, and how many rows of it begin with a run of their own."""
+    """
+    What a segment holds.
+
+    Attributes:
+        rows: how many rows begin with a run of their own.
+        ended_by_row: in front of how many of them an encoder that runs across rows would have gone on.
+        end: where the next run would begin.
+    """
 
     values: bytes
     rows: int
+    ended_by_row: int
     end: int
 
 
@@ -63,21 +75,24 @@ def _plane(segment: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
         raise damaged(_NAME, f"{lacking} of {rows * columns} bytes of a segment are missing")
     if lacking < -1 or not _PADDING.issuperset(segment[runs.end :]):  # some pad a segment before they code it
         raise damaged(_NAME, "a segment holds more than the image")
-    if rows / 2 < runs.rows < rows:
-        raise damaged(_NAME, f"{rows - runs.rows} rows do not begin where they must")
+    if (astray := rows - runs.rows) and runs.ended_by_row > astray:
+        raise damaged(_NAME, f"{astray} rows do not begin where they must")
     return np.frombuffer(runs.values, np.uint8, rows * columns).reshape(shape)
 
 
 def _runs(segment: bytes, size: int, columns: int) -> _Runs:
     """Decode runs until there are *size* bytes, or no more (G.3.2)."""
     values = bytearray()
-    place, rows, next_row = 0, 0, 0
+    place, rows, ended_by_row, next_row, before = 0, 0, 0, 0, _NOTHING
     last = len(segment) - 1
     while place < last and (length := len(values)) < size:
-        if length >= next_row:
-            rows += length == next_row
-            next_row += columns * (1 + (length - next_row) // columns)
         control = segment[place]
+        if length >= next_row:
+            if length == next_row:
+                rows += 1
+                ended_by_row += _goes_on(before, control, values[-1:] == segment[place + 1 : place + 2])
+            next_row += columns * (1 + (length - next_row) // columns)
+        before = before if control == _NOTHING else control
         if control < 128:
             values += segment[place + 1 : place + 2 + control]
             place += 2 + control
@@ -86,4 +101,11 @@ def _runs(segment: bytes, size: int, columns: int) -> _Runs:
             place += 2
         else:
             place += 1
-    return _Runs(bytes(values), rows, place)
+    return _Runs(bytes(values), rows, ended_by_row, place)
+
+
+def _goes_on(before: int, control: int, same_value: bool) -> bool:
+    """Whether the run of *control* could have been the same as that *before*, but for the end of a row between."""
+    if before < _NOTHING:
+        return before < _LONGEST_LITERAL and control < _NOTHING
+    return before > _LONGEST_REPEAT and control != _NOTHING and same_value
