@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,32 +13,42 @@ from pydicom.uid import UID
 
 from sgseg_dicom.attributes import numbers_of, text_of
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
+from sgseg_dicom.reading.codestreams import jpeg2000, jpeg_segments
 from sgseg_dicom.reading.codestreams.decoded import Decoded
 from sgseg_dicom.reading.codestreams.encapsulation import single_frame
 from sgseg_dicom.reading.codestreams.jpeg import decode_jpeg
-from sgseg_dicom.reading.codestreams.jpeg2000 import decode_jpeg2000
 from sgseg_dicom.reading.codestreams.jpeg_ls import decode_jpeg_ls
-from sgseg_dicom.reading.codestreams.jpeg_segments import FRAMES
 from sgseg_dicom.reading.codestreams.rle import decode_rle
 from sgseg_dicom.reading.stored_bits import stored_bits_of
 
 LARGEST = 100_000_000
 """The most pixels that are decoded; a film digitised at 50 micrometres has 60 million."""
 
+
+class _Codec(NamedTuple):
+    """How to read (rows, columns) from a codestream's header alone, and how to decode it."""
+
+    claimed_shape: Callable[[bytes], tuple[int, int]]
+    decode: Callable[[bytes], Decoded]
+
+
 # HTJ2K by OpenJPEG (jpeg2k_decode), not OpenJPH (htj2k_decode): three times slower, but a damaged stream
 # makes OpenJPH 0.26 crash the process or never come back. gdcm decodes nothing that imagecodecs does not.
-_CODECS: Mapping[UID, Callable[[bytes], Decoded]] = {
-    uid.JPEGBaseline8Bit: decode_jpeg,
-    uid.JPEGExtended12Bit: decode_jpeg,
-    uid.JPEGLossless: decode_jpeg,
-    uid.JPEGLosslessSV1: decode_jpeg,
-    uid.JPEGLSLossless: decode_jpeg_ls,
-    uid.JPEGLSNearLossless: decode_jpeg_ls,
-    uid.JPEG2000Lossless: decode_jpeg2000,
-    uid.JPEG2000: decode_jpeg2000,
-    uid.HTJ2KLossless: decode_jpeg2000,
-    uid.HTJ2KLosslessRPCL: decode_jpeg2000,
-    uid.HTJ2K: decode_jpeg2000,
+_JPEG = _Codec(jpeg_segments.claimed_shape, decode_jpeg)
+_JPEG_LS = _Codec(jpeg_segments.claimed_shape, decode_jpeg_ls)
+_JPEG_2000 = _Codec(jpeg2000.claimed_shape, jpeg2000.decode_jpeg2000)
+_CODECS: Mapping[UID, _Codec] = {
+    uid.JPEGBaseline8Bit: _JPEG,
+    uid.JPEGExtended12Bit: _JPEG,
+    uid.JPEGLossless: _JPEG,
+    uid.JPEGLosslessSV1: _JPEG,
+    uid.JPEGLSLossless: _JPEG_LS,
+    uid.JPEGLSNearLossless: _JPEG_LS,
+    uid.JPEG2000Lossless: _JPEG_2000,
+    uid.JPEG2000: _JPEG_2000,
+    uid.HTJ2KLossless: _JPEG_2000,
+    uid.HTJ2KLosslessRPCL: _JPEG_2000,
+    uid.HTJ2K: _JPEG_2000,
 }
 _NATIVE = (
     uid.ImplicitVRLittleEndian,
@@ -54,6 +64,7 @@ _LOSSY = (uid.JPEGExtended12Bit, uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K
 # What imagecodecs (RuntimeError, ValueError), pydicom and gdcm raise for a damaged stream.
 _FAILURES = (
     ValueError,
+    ArithmeticError,
     TypeError,
     AttributeError,
     LookupError,
@@ -62,8 +73,6 @@ _FAILURES = (
     EOFError,
     struct.error,
 )
-
-_J2K_START = b"\xff\x4f\xff\x51"  # SOC, SIZ: ISO/IEC 15444-1 A.4.1, A.5.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,11 +158,12 @@ def decode(ds: FileDataset, pixel_format: PixelFormat) -> NDArray[np.uint16]:
 
 def _of_codestream(data: bytes, transfer_syntax: UID, pixel_format: PixelFormat) -> NDArray[np.uint16]:
     frame = single_frame(data)
+    codec = _CODECS[transfer_syntax]
     # Before decoding: a codestream of a few bytes can claim a size that no memory holds.
-    claimed = _codestream_shape(frame)
+    claimed = codec.claimed_shape(frame)
     if claimed != (pixel_format.rows, pixel_format.columns):
         raise _mismatch(claimed, pixel_format)
-    decoded = _CODECS[transfer_syntax](frame)
+    decoded = codec.decode(frame)
     if decoded.values.shape != claimed:
         raise _mismatch(decoded.values.shape, pixel_format)
     return stored_bits_of(
@@ -212,26 +222,12 @@ def _below_high_bit(decoded: NDArray[Any], pixel_format: PixelFormat) -> NDArray
     return bits & np.uint16(2**pixel_format.bits_stored - 1) if pixel_format.bits_stored < 16 else bits
 
 
-def _codestream_shape(frame: bytes) -> tuple[int, int] | None:
-    """Read (rows, columns) from the start of a JPEG, JPEG-LS or JPEG 2000 codestream; None if none."""
-    start = frame.find(_J2K_START, 0, 1024)  # not always first: some wrap it in a JP2 file
-    if start >= 0:
-        right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
-        return bottom - top, right - left
-    place = 2
-    while place + 9 <= len(frame) and frame[place] == 0xFF:
-        if frame[place + 1] in FRAMES:
-            rows, columns = struct.unpack_from(">2H", frame, place + 5)
-            return rows, columns
-        fill = frame[place + 1] == 0xFF
-        place += 1 if fill else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
-    return None
-
-
-def _mismatch(found: tuple[int, ...] | None, pixel_format: PixelFormat) -> UndecodablePixels:
+def _mismatch(found: tuple[int, ...], pixel_format: PixelFormat) -> UndecodablePixels:
     stated = f"Rows x Columns is {pixel_format.rows} x {pixel_format.columns}"
-    what = "hold no image" if found is None else f"hold {' x '.join(map(str, found))}"
-    return UndecodablePixels(f"{stated}, but the pixel data {what}; send the image again from its source")
+    held = " x ".join(map(str, found))
+    return UndecodablePixels(
+        f"{stated}, but the pixel data hold {held}; send the image again from its source"
+    )
 
 
 def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:

@@ -59,5 +59,10 @@ def _with_sign(decoded: Decoded, *, bits_stored: int, signed: bool) -> NDArray[A
             f"Bits Stored is {bits_stored} and Pixel Representation signed, the codestream has {decoded.precision} "
             "bits without a sign: which values are negative is unknown; correct the header"
         )
+    if greatest >> 16:
+        raise UndecodablePixels(
+            f"the codestream has values up to {greatest} in {decoded.precision} bits without a sign, more than the "
+            f"16 bits that can be allocated; Bits Stored is {bits_stored}: correct the header, or send 16 bits"
+        )
     spare = 16 - (decoded.precision if greatest >> bits_stored else bits_stored)
     return (values.astype(np.uint16) << spare).view(np.int16) >> spare

@@ -64,8 +64,10 @@ def decode_jpeg(stream: bytes) -> Decoded:
 
 
 def _require_process(header: JpegHeader) -> None:
-    if len(header.components) != 1 or len(header.scan.components) != 1:
+    if len(header.components) != 1:
         raise more_components(_NAME, len(header.components))
+    if len(header.scan.components) != 1:
+        raise damaged(_NAME, f"its scan has {len(header.scan.components)} components, its frame one")
     if header.process not in (*_SEQUENTIAL, LOSSLESS):
         raise UndecodablePixels(
             f"the JPEG stream is of a process (SOF{header.process - 0xC0}) that its transfer syntax does not allow "
@@ -76,9 +78,8 @@ def _require_process(header: JpegHeader) -> None:
 def _require_whole(stream: bytes, header: JpegHeader) -> None:
     """Raise UndecodablePixels unless the entropy-coded data hold exactly the units of the image."""
     coded = read_entropy_coded(stream, header.scan.data, restarts=header.restart_interval > 0)
+    _require_intervals(header, len(coded.intervals))
     units = list(_units(header))
-    if len(units) != len(coded.intervals):
-        raise damaged(_NAME, f"{len(coded.intervals)} of {len(units)} restart intervals are there")
     if coded.restarts != [number % 8 for number in range(len(units) - 1)]:
         raise damaged(_NAME, "restart markers are out of order")
     walker = Walker(coded.data, _steps(header))
@@ -105,12 +106,22 @@ def _require_end(coded: EntropyCoded, bit: int, end: int, filled: int) -> None:
         raise damaged(_NAME, f"{left} bytes are left over behind the image")
 
 
+def _require_intervals(header: JpegHeader, there: int) -> None:
+    """Before they are listed: a stream of a few bytes can claim one for each of 100 million samples."""
+    due = -(-_all_units(header) // header.restart_interval) if header.restart_interval else 1
+    if there != due:
+        raise damaged(_NAME, f"{there} of {due} restart intervals are there")
+
+
+def _all_units(header: JpegHeader) -> int:
+    if header.process == LOSSLESS:
+        return header.rows * header.columns
+    return -(-header.rows // BLOCK) * -(-header.columns // BLOCK)
+
+
 def _units(header: JpegHeader) -> Iterator[int]:
     """Give how many blocks, or samples, each restart interval has."""
-    if header.process == LOSSLESS:
-        left = header.rows * header.columns
-    else:
-        left = -(-header.rows // BLOCK) * -(-header.columns // BLOCK)
+    left = _all_units(header)
     interval = header.restart_interval or left
     yield from itertools.repeat(interval, left // interval)
     if left % interval:

@@ -22,11 +22,16 @@ from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged, more_compo
 
 _NAME = "JPEG 2000"
 _START = b"\xff\x4f\xff\x51"  # SOC, SIZ: A.4.1, A.5.1
+_JP2 = b"\x00\x00\x00\x0cjP  "  # the signature box of a JP2 file: I.5.1
+_CODESTREAM_BOX = b"jp2c"  # I.5.4
+_SEARCHED = 1024
+"""Bytes at the start of a frame that is neither a codestream nor a JP2 file in which a codestream may begin."""
+
 _EOC = b"\xff\xd9"
-_COD, _SOT = 0x52, 0x90
+_SIZ, _COD, _COC, _SOT = 0x51, 0x52, 0x53, 0x90
 _LEAST_TILE_PART = 14  # SOT and SOD: A.4.2, A.4.3
-_STYLE = 12
-"""Where in the COD segment, from its marker, the code-block style is (Table A.15)."""
+_STYLE = {_COD: 12, _COC: 9}
+"""Where in a COD or COC segment, from its marker, the code-block style is (Tables A.12, A.15, A.22)."""
 
 _BYPASS, _TERMINATE_ALL, _PREDICTABLE, _HIGH_THROUGHPUT = (
     0x01,
@@ -51,6 +56,17 @@ class _Header(NamedTuple):
     style: int  # where the code-block style is
     data: int  # where the first tile-part is
     tiles: int
+
+
+def claimed_shape(frame: bytes) -> tuple[int, int]:
+    """
+    Give (rows, columns) as the SIZ segment of *frame* claims them (A.5.1).
+
+    Raises:
+        ValueError, struct.error: no codestream begins here, or it ends within SIZ.
+    """
+    right, bottom, left, top = struct.unpack_from(">4L", frame, _codestream_start(frame) + 8)
+    return bottom - top, right - left
 
 
 def decode_jpeg2000(frame: bytes) -> Decoded:
@@ -83,29 +99,57 @@ def decode_jpeg2000(frame: bytes) -> Decoded:
 
 
 def _header(frame: bytes) -> _Header:
-    """Read SIZ and COD of the main header (A.5.1, A.6.1); places count from the start of the codestream."""
-    start = frame.find(_START, 0, 1024)
-    if start < 0:
-        raise ValueError("no JPEG 2000 codestream begins here")
+    """Read SIZ and the coding style of the main header (A.5.1); places count from the start of the codestream."""
+    start = _codestream_start(frame)
     # Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz, Csiz, Ssiz
     right, bottom, _, _, wide, high, left, top, components, depth = struct.unpack_from(
         ">8LHB", frame, start + 8
     )
     if not wide or not high:
         raise ValueError("its tiles have no size")
-    place, style = start + 2, 0
-    while frame[place + 1] != _SOT:
+    style, data = _coding_style(frame, start)
+    tiles = -(-(right - left) // wide) * -(-(bottom - top) // high)
+    return _Header(
+        start, (depth & ~_SIGN) + 1, bool(depth & _SIGN), components, style - start, data - start, tiles
+    )
+
+
+def _coding_style(frame: bytes, start: int) -> tuple[int, int]:
+    """Give where the code-block style is that holds, and where the main header ends; COC overrides COD (A.6.2)."""
+    place, styles = start + 2, {}
+    while (marker := frame[place + 1]) != _SOT:
         if frame[place] != 0xFF:
             raise ValueError("the main header holds something else than marker segments")
-        if frame[place + 1] == _COD:
-            style = place + _STYLE - start
+        if marker in styles or (marker == _SIZ and place > start + 2):
+            raise ValueError("the main header has a marker segment twice that it may have once")
+        if marker in _STYLE:
+            styles[marker] = place + _STYLE[marker]
         place += 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
         if place + 4 > len(frame):
             raise ValueError("the main header is cut off")
-    if not style:
+    if _COD not in styles:
         raise ValueError("the main header has no coding style")
-    tiles = -(-(right - left) // wide) * -(-(bottom - top) // high)
-    return _Header(start, (depth & ~_SIGN) + 1, bool(depth & _SIGN), components, style, place - start, tiles)
+    return styles.get(_COC, styles[_COD]), place
+
+
+def _codestream_start(frame: bytes) -> int:
+    """Give where the codestream begins, in a JP2 file behind boxes of any length (I.4)."""
+    place = 0
+    while frame.startswith(_JP2) and place + 8 <= len(frame):
+        length, kind = struct.unpack_from(">L4s", frame, place)
+        value = place + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", frame, value)
+            value += 8
+        if kind == _CODESTREAM_BOX and frame.startswith(_START, value):
+            return value
+        if place + length < value:  # up to the end of the file, or too short for itself
+            break
+        place += length
+    start = frame.find(_START, 0, _SEARCHED)
+    if start < 0:
+        raise ValueError("no JPEG 2000 codestream begins here")
+    return start
 
 
 def _up_to_its_end(codestream: bytes, header: _Header) -> bytes:
@@ -134,24 +178,44 @@ def _up_to_its_end(codestream: bytes, header: _Header) -> bytes:
     return codestream[:place] + _EOC
 
 
+class WarningsAreLost(Exception):
+    """Logging is switched off for the process: nobody would hear of damaged data. The image is not at fault."""
+
+
+class _Heard(threading.local):
+    """What OpenJPEG warned of in this thread; None while nobody listens."""
+
+    messages: list[str] | None = None
+
+
+_heard = _Heard()
+
+
+def _collect(record: logging.LogRecord) -> bool:
+    if _heard.messages is None:
+        return True
+    _heard.messages.append(record.getMessage())
+    return False
+
+
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """Collect what imagecodecs, which logs OpenJPEG's warnings, logs in this thread; none of it reaches the log."""
+    """
+    Collect what imagecodecs, which logs OpenJPEG's warnings, logs in this thread; none of it reaches the log.
+
+    Raises:
+        WarningsAreLost: logging is switched off.
+    """
     logger = logging.getLogger("imagecodecs")
-    logger.setLevel(logging.WARNING)
+    logger.addFilter(_collect)  # once: a filter that is there is not added again
     if not logger.isEnabledFor(logging.WARNING):
-        raise RuntimeError("logging is switched off: OpenJPEG's warnings of damaged data would be lost")
+        logger.setLevel(logging.WARNING)
+        logger.disabled = False  # `logging.config.dictConfig` disables loggers that it does not know
+    if not logger.isEnabledFor(logging.WARNING):
+        raise WarningsAreLost("logging is switched off: OpenJPEG's warnings of damaged data would be lost")
     messages: list[str] = []
-    thread = threading.get_ident()
-
-    def collect(record: logging.LogRecord) -> bool:
-        if record.thread != thread:
-            return True
-        messages.append(record.getMessage())
-        return False
-
-    logger.addFilter(collect)
+    _heard.messages = messages
     try:
         yield messages
     finally:
-        logger.removeFilter(collect)
+        _heard.messages = None

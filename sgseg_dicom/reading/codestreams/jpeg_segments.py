@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sgseg_dicom.errors import UndecodablePixels
+
 FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # SOF, of JPEG and JPEG-LS: B.1.1.3
 LOSSLESS = 0xC3
 _SOI, _EOI, _SOS, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
@@ -66,6 +68,8 @@ def read_header(stream: bytes) -> JpegHeader:
         marker, place = _marker(stream, place)
         body = _segment(stream, place)
         if marker in FRAMES:
+            if found is not None:  # decoders disagree on which one holds; B.2.1 has one
+                raise MalformedStream("it has two frame headers")
             found = (marker, place - 2, body)
         elif marker == _DHT:
             tables.update(_huffman_tables(body))
@@ -92,6 +96,23 @@ def read_header(stream: bytes) -> JpegHeader:
         restart_interval=interval,
         tables=tables,
     )
+
+
+def claimed_shape(stream: bytes) -> tuple[int, int]:
+    """
+    Give (rows, columns) as the frame header of *stream* claims them.
+
+    Raises:
+        MalformedStream: the header makes no sense.
+        UndecodablePixels: the frame header leaves the number of lines open (B.2.5).
+    """
+    header = read_header(stream)
+    if not header.rows:
+        raise UndecodablePixels(
+            "the number of lines stands in a DNL segment behind the first scan, which is not supported; "
+            "send the image with its number of lines in the frame header, or uncompressed"
+        )
+    return header.rows, header.columns
 
 
 class EntropyCoded(NamedTuple):

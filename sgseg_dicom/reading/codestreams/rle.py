@@ -2,8 +2,9 @@
 RLE (PS3.5 Annex G) -> values, of whole frames only.
 
 A decoder that fills up what is missing, or stops where enough is there, finds no damage. Here each segment must hold
-exactly the bytes of the image, and behind them nothing but padding. Encoders code each row by itself (G.3.1); where
-most rows begin with a run of their own and some do not, bytes are missing between.
+exactly the bytes of the image, and behind them nothing but padding. Encoders code each row by itself (G.3.1). Then a
+row that does not begin with a run of its own begins at a wrong place. But some encoders run on across rows, and a row
+may begin with a run by chance. Proof are the runs that nothing but the end of a row can have ended.
 """
 
 import struct
@@ -18,14 +19,26 @@ from sgseg_dicom.reading.codestreams.decoded import Decoded, damaged
 
 _NAME = "RLE"
 _HEADER = struct.Struct("<16L")
+_NOTHING, _LONGEST_LITERAL, _LONGEST_REPEAT = 128, 127, 129
+"""Control bytes (G.3.2): no operation, and runs of 128 bytes, which is the most."""
+
 _PADDING = frozenset(b"\x00\x80")  # 0x80 is "no operation" (G.3.2)
 
 
 class _Runs(NamedTuple):
-    """How many bytes the runs of a segment give, how many rows begin with a run of their own, where the runs end."""
+    """
+    What a segment holds.
+
+    Attributes:
+        length: how many bytes its runs give.
+        rows: how many rows begin with a run of their own.
+        ended_by_row: in front of how many of them an encoder that runs across rows would have gone on.
+        end: where the next run would begin.
+    """
 
     length: int
     rows: int
+    ended_by_row: int
     end: int
 
 
@@ -66,8 +79,8 @@ def _plane(segment: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
         segment[runs.end :]
     ):  # some pad a segment before they code it
         raise damaged(_NAME, "a segment holds more than the image")
-    if rows / 2 < runs.rows < rows:
-        raise damaged(_NAME, f"{rows - runs.rows} rows do not begin where they must")
+    if (astray := rows - runs.rows) and runs.ended_by_row > astray:
+        raise damaged(_NAME, f"{astray} rows do not begin where they must")
     values = np.frombuffer(imagecodecs.packbits_decode(segment[: runs.end]), np.uint8)
     if len(values) < size:
         raise damaged(_NAME, "its last run is cut off")
@@ -76,10 +89,17 @@ def _plane(segment: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _runs(segment: bytes, size: int, columns: int) -> _Runs:
     """Walk from run to run until there are *size* bytes, or no more runs (G.3.2)."""
-    place, length, end = 0, 0, len(segment) - 1
-    rows, next_row = 1, columns
-    while length < size and place < end:
+    place, length, rows, ended_by_row, next_row = 0, 0, 0, 0, 0
+    before, latest = _NOTHING, b""
+    last = len(segment) - 1
+    while place < last and length < size:
         control = segment[place]
+        if length >= next_row:
+            if length == next_row:
+                rows += 1
+                ended_by_row += _goes_on(before, control, latest == segment[place + 1 : place + 2])
+            next_row += columns * (1 + (length - next_row) // columns)
+        before = before if control == _NOTHING else control
         if control < 128:
             place += control + 2
             length += control + 1
@@ -88,9 +108,13 @@ def _runs(segment: bytes, size: int, columns: int) -> _Runs:
             length += 257 - control
         else:
             place += 1
-        if length >= next_row:
-            rows += length == next_row
-            next_row += (
-                columns if length < next_row + columns else (length - next_row) // columns * columns + columns
-            )
-    return _Runs(length, rows - (length == size), place)
+        if control != _NOTHING:
+            latest = segment[place - 1 : place]
+    return _Runs(length, rows, ended_by_row, place)
+
+
+def _goes_on(before: int, control: int, same_value: bool) -> bool:
+    """Whether the run of *control* could have been the same as that *before*, but for the end of a row between."""
+    if before < _NOTHING:
+        return before < _LONGEST_LITERAL and control < _NOTHING
+    return before > _LONGEST_REPEAT and control != _NOTHING and same_value
