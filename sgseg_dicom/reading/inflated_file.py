@@ -17,6 +17,9 @@ MOST_BYTES = 300_000_000
 """The largest image that is decoded has 200 million bytes of pixels."""
 
 _CHUNK = 1 << 16
+_LONGEST_TRAILER = 8
+"""Bytes: some writers leave a checksum behind the data, as of gzip (RFC 1952)."""
+
 _META_LENGTH = slice(140, 144)
 _META = 144
 """Where in a file the value of (0002,0000), and the rest of the file meta information, lies (PS3.10 7.1)."""
@@ -45,7 +48,7 @@ def inflated(data: bytes) -> bytes:
         raise InvalidDataset(
             f"the deflated data set has more than {MOST_BYTES} bytes; send the image uncompressed"
         )
-    if not inflater.eof or inflater.unused_data.strip(b"\0"):
+    if not inflater.eof or len(inflater.unused_data.rstrip(b"\0")) > _LONGEST_TRAILER:
         raise _damaged("its data end too early" if inflater.eof else "its end is missing")
     return _plain(meta) + data_set
 
