@@ -49,7 +49,7 @@ class SaysSo:
 
 def reason(pixels=PICTURE, **scores):
     try:
-        require_upright_chest(ModelInput(pixels=pixels), image_check=SaysSo(**scores))
+        require_upright_chest(ModelInput(pixels=pixels), image_check=SaysSo(**scores), sides_are_stated=True)
     except NotApplicable as refusal:
         return refusal.reason
     return None
@@ -85,7 +85,9 @@ def test_what_is_no_chest_is_not_also_blamed_for_its_pose():
 def test_a_conflict_of_header_and_image_names_both_and_the_cure(sign):
     """Orientation comes from Patient Orientation, stated or absent: the text says so, and what to do."""
     with pytest.raises(NotApplicable) as caught:
-        require_upright_chest(ModelInput(pixels=PICTURE), image_check=SaysSo(**{sign: 3.0}))
+        require_upright_chest(
+            ModelInput(pixels=PICTURE), image_check=SaysSo(**{sign: 3.0}), sides_are_stated=True
+        )
 
     text = str(caught.value)
     assert "Patient Orientation" in text
