@@ -135,17 +135,17 @@ def _lookup_table(header: Dataset, keyword: str, *, mapped: tuple[float, float])
     if entries is None or len(entries) < count:
         return None
     first_mapped = _first_mapped(first_mapped, count, mapped)
-    entries = entries[:count].astype(np.int64)
+    entries = entries[:count]
     stated = _with_sign(items[0], count, first_mapped, bits)
     return LookupTable(entries=entries, first_mapped=first_mapped, white=_white(entries, bits), stated=stated)
 
 
-def _entries(data: object, count: int, bits: int) -> NDArray[np.integer] | None:
+def _entries(data: object, count: int, bits: int) -> NDArray[np.int64] | None:
     """Give the entries of LUT Data; None where they are neither bytes nor integers."""
     if isinstance(data, bytes):
         # 8-bit entries may be packed two to a word, or have a word each.
         packed = bits <= 8 and len(data) - count in (0, 1)
-        return np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2")
+        return np.frombuffer(data[: len(data) // 2 * 2], "u1" if packed else "<u2").astype(np.int64)
     numbers = [data] if isinstance(data, int) else data
     if not isinstance(numbers, MutableSequence) or not all(isinstance(one, int) for one in numbers):
         return None
