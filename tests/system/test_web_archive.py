@@ -78,7 +78,7 @@ def journey(
 
 def results_of(node: RunningNode, entry: Entry) -> list[Dataset]:
     """Read what the node keeps for an image."""
-    folder = open_store(node.config).kept(entry.job.id)
+    folder = open_store(node.config).results.folder_of(entry.job.id)
     assert folder is not None
     return [dcmread(file) for file in sorted(folder.glob("*.dcm"))]
 

@@ -66,7 +66,12 @@ def test_a_real_chest_film_is_judged(pipeline, tmp_path):
         (LEG, {}, "not-chest", dicom_codes.DCM.ObjectTypesNotSupported),
         (
             LEG,
-            {"BodyPartExamined": None, "AnatomicRegionSequence": None},
+            {
+                "BodyPartExamined": None,
+                "AnatomicRegionSequence": None,
+                "StudyDescription": None,
+                "AcquisitionDeviceProcessingDescription": None,
+            },
             "upside-down",  # without its black border the image check takes it for a chest on its head
             dicom_codes.DCM.Positioning,
         ),

@@ -100,7 +100,7 @@ def test_runs_of_different_starts_have_no_mean(model, tmp_path, other, named):
 def test_parts_that_each_run_drew_anew_have_no_mean(model, tmp_path):
     """Two detectors that began apart, in runs of one start."""
     folders = [weights(tmp_path / name, model, renew=["lerg"]) for name in ("a", "b")]
-    with pytest.raises(ConfigError, match=r"drew parts anew, each its own \(lerg\)"):
+    with pytest.raises(ConfigError, match=r"drew parts of its own anew \(lerg\)"):
         average(folders, [], out=tmp_path / "mean")
 
 
@@ -117,7 +117,7 @@ def test_an_ensemble_is_no_single_model(tmp_path):
     command = ["average", str(packaged_weights()), "--data", str(small_data_set(tmp_path / "data"))]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "mean")])
     assert result.exit_code == 2
-    assert "2 models that judge together" in " ".join(result.output.split())
+    assert "an ensemble of 2 models" in " ".join(result.output.split())
 
 
 def test_two_seeds_of_one_recipe_become_one_model(tiny_weights, tmp_path):
