@@ -10,6 +10,7 @@ from pydicom import dcmread
 from node.demo.read_back import finding_of, save_received
 from node.work.warm_up import warm_up
 from sgseg_dicom.language.language import load_language
+from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Finding, LungRegion
 from sgseg_dicom.results.measurement_report import encode_sr
@@ -130,6 +131,6 @@ def test_the_warm_up_goes_through_every_stage():
     class Named:
         algorithm = ALGORITHM
 
-    results = warm_up(Named(), made_at=NOW)
+    results = warm_up(Pipeline(segmenter=Named(), image_check=None, clock=lambda: NOW))
 
     assert [str(ds.Modality) for ds in results.objects] == ["SEG", "SR", "SR"]
