@@ -311,10 +311,10 @@ def test_a_quarantined_image_is_shown_until_somebody_has_looked_at_it(node):
 
     assert conflict.state == "quarantined"
     assert first.job.id not in [entry.job.id for entry in needing_attention(node.config, 1000, failed=True)]
-    lying = open_store(node.config).conflicts()
+    lying = open_store(node.config).quarantine.count_images()
     acknowledged = [entry.job.id for entry in acknowledge(node.config, [uid], failed=False)]
     assert acknowledged == [conflict.job.id]
-    assert open_store(node.config).conflicts() == lying - 1
+    assert open_store(node.config).quarantine.count_images() == lying - 1
     assert conflict.job.id not in [
         entry.job.id for entry in needing_attention(node.config, 1000, failed=True)
     ]
