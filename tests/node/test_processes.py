@@ -366,7 +366,7 @@ def test_a_delivery_that_is_not_taken_while_others_are_is_given_up_and_begun_ane
 
     assert [sent.state for sent in taken.deliveries] == ["delivered"]
     assert [sent.state for sent in failed.deliveries] == ["failed"]
-    assert "while other results were taken" in failed.deliveries[0].detail
+    assert "while the destination took other results" in failed.deliveries[0].detail
     assert [event["job"] for event in worker.events("failed")] == [failed.job.id]
     assert [entry.job.id for entry in again] == [failed.job.id]
     assert [sent.state for sent in entry.deliveries] == ["delivered"]

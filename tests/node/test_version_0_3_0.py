@@ -218,6 +218,6 @@ def test_weights_of_the_image_check_load(tmp_path):
     As the weights of the model.
     """
     shutil.copy(DATA / "image_check_manifest.json", tmp_path / "manifest.json")
-    (tmp_path / "model.safetensors").symlink_to(image_check.packaged_viewer() / "model.safetensors")
+    (tmp_path / "model.safetensors").symlink_to(image_check.packaged_image_check() / "model.safetensors")
 
-    assert image_check.load_viewer(tmp_path).limits
+    assert image_check.load_image_check(tmp_path).limits
