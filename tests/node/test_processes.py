@@ -390,7 +390,7 @@ def test_what_counts_as_in_work_and_is_run_by_nobody_is_taken_up(configure, arch
     """
     A full disk ends a workflow where it cannot write down its end, and the row says for ever that it runs.
     """
-    monkeypatch.setenv("STAND_IN_RESUME_SECONDS", "1")
+    monkeypatch.setenv("STAND_IN_RESUME_SECONDS", "4")
     config = configure(archive)
     uid = receive_here(config)
     with half(STAND_IN, config, tmp_path) as worker:
@@ -504,13 +504,13 @@ def test_the_log_has_no_patient(node):
     """
     for wish in ("", "defect", "lateral"):
         node.settled(node.send(ImageComments=wish, PatientName="Unmistakable^Name", PatientID="PID4711"))
-    written = node.receiver.log.read_text() + node.work.worker.log.read_text()
+    written = node.receiver.log.read_text() + node.worker.log.read_text()
 
     assert "Unmistakable" not in written
     assert "PID4711" not in written
     assert {"receiving", "received"} <= {event["event"] for event in node.receiver.events()}
     assert {"working", "answered", "delivered", "defect"} <= {
-        event["event"] for event in node.work.worker.events()
+        event["event"] for event in node.worker.events()
     }
 
 
