@@ -3,6 +3,7 @@
 import math
 import struct
 import unicodedata
+from collections.abc import Iterator
 
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException
@@ -77,3 +78,9 @@ def spacing_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
     """Give the first two values if both are distances that a detector can have between its pixels, else None."""
     numbers = numbers_of(header, keyword)[:2]
     return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) >= LEAST_SPACING_MM else None
+
+
+def coded_concepts(header: Dataset, keyword: str) -> Iterator[tuple[str, str]]:
+    """Give Code Value and Code Meaning of each item of a code sequence, in upper case; "" where one is absent."""
+    for item in header.get(keyword) or ():
+        yield text_of(item, "CodeValue"), text_of(item, "CodeMeaning")

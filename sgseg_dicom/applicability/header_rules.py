@@ -1,67 +1,26 @@
 """
 Is this an adult frontal chest radiograph that the model may judge?
 
-Header, size, and what is hidden. `image_check` asks the pixels afterwards.
+Header, size, and what is hidden. `views` and `body_part` have the words for two of the questions; `image_check` asks
+the pixels afterwards.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from datetime import date
 
 from pydicom import Dataset
 
-from sgseg_dicom.applicability.descriptions import (
-    Description,
-    descriptions_of_series,
-    descriptions_of_study,
-    names_other_part,
-)
+from sgseg_dicom.applicability.body_part import require_chest
 from sgseg_dicom.applicability.lung_coverage import MOST_HIDDEN, hidden_shares, shutter_is_off_centre
-from sgseg_dicom.attributes import free_text_of, text_of, without_accents
+from sgseg_dicom.applicability.views import require_frontal
+from sgseg_dicom.attributes import coded_concepts, text_of
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.frontal_views import FRONTAL, names_frontal_view
 from sgseg_dicom.records import Radiograph, StatedOrientation
 from sgseg_dicom.refusal_reasons import RefusalReason
 
 ADULT_YEARS = 18
 LEAST_SIDE = 64
 """Rows and columns below which an image is a thumbnail."""
-
-# View Position (0018,5101) of CR and DX (PS3.3 C.8.1.1, C.8.9.4), and what is written in its place.
-# In Romance languages decubitus is any way of lying: "decúbito supino" is an ordinary film in bed.
-_DECUBITUS = re.compile(r"\b[LR]LD\b|DECUB|SEITENLAGE|ZIJLIG|側臥|侧卧|ЛАТЕРОПОЗ|НА БОКУ")
-# The English "dorsal decubitus" is no supine film: its beam is horizontal, from the side.
-_SUPINE = re.compile(
-    r"DECUB\w*\W*(SUPIN|DORSAL|PRON|VENTRAL)\w*"
-    r"|\b(SUPIN|PRON)[OEA]\b[ (-]*DECUB\w*+(?!\W*(LAT|IZQ|DER|LEFT|RIGHT|[LRID]\b))"
-    r"|\b(DORSAL|VENTRAL)E?\b[ (-]*DECUBITO\b(?!\W*(LAT|IZQ|DER|[LRID]\b))"
-)
-_LATERAL = re.compile(
-    r"\b(LL|RL|LLAT|RLAT|(CHEST|TH?ORAX|CXR)?LAT(CHEST|TH?ORAX|CXR)?)\b"
-    r"|(?<!BI)(?<!UNI)(?<!IPSI)(?<!CONTRA)(?<!COL)LATERA(L(?!ITY|LY|I[SZ](ED|ATION|ING))|AL)|LATERO"
-    r"|PROFIL(?!ES?\b)|PERFIL|SEITL|SEITEN?(AUF|ANS|BILD)|\bSAGITTAL\b"
-    r"|\bXTL\b|\bSWIMMER|\bTRANSTHORACI|\bTHORAX SEITE\b(?! ?\d)"
-    r"|\bDWARS|\b2\. ?EBENE\b|\bBOCZN|\bBOCN|SIDOBILD|\bNGHIENG\b"
-    r"|(AKCIGER|GOGUS|TORAKS) YAN\b|\bYAN (AKCIGER|GOGUS|TORAKS)|БОКОВ|БІЧН|ΠΛΑΓΙΑ|側面|側位|侧位|侧面|측면|جانبي"
-)
-_OBLIQUE = re.compile(r"\b([LR]LO|[LR][AP]O|OBL)\b|OBLIQ|OBLICU|SCHRAE?G|\bSKOSN|КОСАЯ|ΛΟΞΗ|斜位|사위")
-_OTHER_VIEW = (
-    r"(LAT|PROFIL|PERFIL|SEITL|DWARS|BOCZN|БОК|DECUB|OBL"
-    r"|([LR]|LEFT|RIGHT|BILAT\w*) (LAT\w* )?(DECUB|LAT|OBL))"
-)
-_AND = r"(\b(WITH|W|W/|AND|Y|ET|E|UND|U\.|I|И|INCL?\.?|INCLUDING|OG|OCH)(?!\w)|[&+])"
-_WITH_ANOTHER = re.compile(rf"{_AND} ?{_OTHER_VIEW}")
-"""A description of several images: "with lateral"."""
-_VIEWS = re.compile(
-    r"\b(2|3|4|TWO|THREE) ?(V|VW|VWS|VIEWS?|VUES?|PROJ\w*|EBENEN|INCIDEN\w*|PROIEZ\w*|RICHTINGEN)\b"
-)
-"""Likewise, where the description is that of a step or study: "2 views"."""
-# "En" is "and" in Dutch and "in" in Spanish and French; a comma, too, joins only what stands beside it.
-_BESIDE = rf"\W{{0,2}}({_AND}|\bEN\b|[/,-]) ?"
-_FRONTAL_AND_ANOTHER = re.compile(rf"{FRONTAL}\w*{_BESIDE}{_OTHER_VIEW}|{_OTHER_VIEW}\w*{_BESIDE}{FRONTAL}")
-"""Likewise: "PA/lateral"."""
-_LYING_ON_A_SIDE = re.compile(r"(HF|FF|LF|RF|AF|PF)D[LR]")
-"""Patient Position (0018,5100), PS3.3 C.7.3.1.1.2."""
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 _DERIVATIONS = ("DerivationDescription", "ImageType")
 # Companions of a radiograph, as their makers name them: dual energy, bone suppression, lines and tubes lifted.
@@ -82,142 +41,6 @@ _PARTIAL_COMMENT = re.compile(
     r"|\b(TUBES?|LINES?)( (AND|&) (TUBES?|LINES?))? (VISUALI[SZ]ATION|ENHANCEMENT)"
     r"|^\W*TOMO(S[YIÍ]NT\w*)?\b|\bTOMOS[YIÍ]NT\w* (SLICE|IMAGE|RECON)|\bVOLUMERAD\b"
 )
-# View codes of CID 4010 whose meaning may be in another language; SNOMED CT, and SNOMED RT as older devices write it.
-_DECUBITUS_CODES = frozenset({"32185000", "102535000", "102536004", "F-10317", "F-10318", "F-10319"})
-"""Patient orientation modifiers of CID 20."""
-_LATERAL_CODES = frozenset(
-    {"111069", "399067008", "399173006", "399198007", "399260004", "399352003", "30730003"}
-    | {"R-102CD", "R-10236", "R-10232", "R-10224", "R-10228", "G-A145"}
-)
-_OBLIQUE_CODES = frozenset(
-    {"399182000", "399184004", "399236003", "399135007", "399356000", "399006002", "399038007", "399312000"}
-    | {"399059000", "260426006", "260427002", "399160007", "399004004"}
-    | {"R-102C1", "R-10238", "R-10234", "R-10220", "R-40985", "R-10212", "R-10210", "R-10208"}
-    | {"R-10216", "R-40782", "R-40783", "R-10204", "R-10246"}
-)
-
-_CHEST = re.compile(
-    r"CHEST|TH?[OÓ]RA(X|KS)|TORACE|LUNG|PULM|POUMON|POITRINE|POLMON|PETTO|CXR|BRUSTKORB|BORSTKAS|LONGEN|BRÖSTKORG"
-    r"|KEUHKO|RINTAKEH|AKCI[GĞ]ER|G[OÖ][GĞ][UÜ]S|KLATK|PŁUC|HRUDN|PL[IÍ]CE|PLU[CĆ]A|PRSNI KO|MELLKAS|T[UÜ]D[OŐ]"
-    r"|PL[AĂ]M[AÂ]N|KRŪTIN|PLAUČ|KRŪŠ|PLAUŠ|RINDKERE|NGỰC|PHỔI|\bDADA\b|\bPARU\b|Θ[ΩΏ]ΡΑΚ|ΠΝΕ[ΥΎ]Μ|ГРУД|ГРЪД"
-    r"|Л[ЕЁ]ГК|ЛЕГЕН|ПЛУЋ|صدر|الرئ|חזה|ריאות|छाती|ทรวงอก|ปอด|胸|肺|흉부|가슴|폐"
-)
-# The chest wall and cavity are chest, the spine behind it is not; "Brust" is chest or breast.
-_THORACIC = re.compile(r"TH?ORACI[CQ]|TH?ORACAL|\bTORACIC")
-_NOT_CHEST_WALL = re.compile(
-    r"SPINE|VERTEB|WIRBEL|WERVEL|RACHI|COLON|COLUN|COLUM|DISC|AORTA|OUTLET|LUMB|LOMB|KYPHO|SCOLIO|TRANSTHORACI|DUCT"
-)
-_CHEST_OR_BREAST = re.compile(
-    r"\b(BRUST(?!W|BEIN|DR)|BRYST(?!RYG|HV|VIRV|COL|BE[NI])|BR[OÖ]ST(?!RY|KOT|BEN)|BORST(?!W|BEEN)|RINTA\b)|\bPECHO\b|\bPEITO\b|\bPIEPT"
-)
-_MAMMOGRAPHY = re.compile(r"MAMM|\bMAMA|\bMG\b|BIOPS|SONO|ULTRAS|\b(CC|MLO)\b")
-_BREAST_CODES = frozenset({"76752008", "73056007", "80248007", "63762007", "T-04000", "T-04020", "T-04030"})
-_VAGUE = re.compile(
-    r"|UNKNOWN|UNSPECIFIED|UNDEFINED|OTHERS?|NONE|N/?A|GENERAL|MISC|X-?RAY|CR|DX|(WHOLE ?)?BODY|ENTIRE BODY"
-    r"|TRUNK|TORSO|TRONCO?|RUMPF|PORT(ABLE)?|MOBILE|BEDSIDE"
-    r"|UNBEKANNT|SONSTIGES?|INCONNUE?|AUTRE|DESCONOCID[OA]|OTR[OA]|ALTRO|ONBEKEND|НЕИЗВЕСТНО|不明|未知|その他"
-)
-# Only defined terms are quoted in messages, which go to logs: a sender can write a name into any attribute.
-_OTHER_PARTS = frozenset(
-    {
-        "ABDOMEN",
-        "ANKLE",
-        "ARM",
-        "BACK",
-        "BREAST",
-        "CALCANEUS",
-        "CLAVICLE",
-        "COCCYX",
-        "CSPINE",
-        "ELBOW",
-        "EXTREMITY",
-    }
-    | {
-        "EYE",
-        "FEMUR",
-        "FINGER",
-        "FOOT",
-        "FOREARM",
-        "HAND",
-        "HEAD",
-        "HIP",
-        "HUMERUS",
-        "JAW",
-        "KNEE",
-        "LEG",
-        "LSPINE",
-    }
-    | {
-        "LSSPINE",
-        "NECK",
-        "PELVIS",
-        "RIB",
-        "SACRUM",
-        "SCAPULA",
-        "SHOULDER",
-        "SKULL",
-        "SPINE",
-        "STERNUM",
-        "THUMB",
-    }
-    | {
-        "TIBIA",
-        "TOE",
-        "TSPINE",
-        "WRIST",
-        "TLSPINE",
-        "PATELLA",
-        "MAXILLA",
-        "ZYGOMA",
-        "ORBIT",
-        "NOSE",
-        "EAR",
-        "TMJ",
-    }
-    | {
-        "SIJOINT",
-        "ACJOINT",
-        "SCJOINT",
-        "BUTTOCK",
-        "ILIUM",
-        "LARYNX",
-        "PHARYNX",
-        "MOUTH",
-        "TONGUE",
-        "BRAIN",
-        "IAC",
-    }
-    | {
-        "ESOPHAGUS",
-        "STOMACH",
-        "DUODENUM",
-        "JEJUNUM",
-        "ILEUM",
-        "COLON",
-        "RECTUM",
-        "ANUS",
-        "LIVER",
-        "GALLBLADDER",
-    }
-    | {
-        "BILEDUCT",
-        "PANCREAS",
-        "SPLEEN",
-        "KIDNEY",
-        "URETER",
-        "BLADDER",
-        "URETHRA",
-        "PROSTATE",
-        "UTERUS",
-        "OVARY",
-    }
-    | {"CAROTID", "CORONARYARTERY", "THYROID", "PAROTID", "PENIS", "SCROTUM", "TESTIS", "VAGINA", "VULVA"}
-)  # PS3.16 annex L, those of projection radiography
-_LONG_PARTS = tuple(part for part in _OTHER_PARTS if len(part) >= 4)
-"""Found also within a word: "LKNEE", "HANDLEFT"."""
-_SNOMED = re.compile(r"\d{6,18}|[A-Z]-[0-9A-F]{5}")
-# Chest, thoracic cavity and lung: SNOMED CT, and SNOMED RT as older devices write it (PS3.16 CID 4, 4031).
-_CHEST_CODES = frozenset({"51185008", "816094009", "43799004", "39607008", "T-D3000", "T-D3200", "T-28000"})
 
 # Man, as Patient Species is written (PS3.16 CID 7454, SNOMED CT and RT; free text in the description).
 _HUMAN = re.compile(r"|HOMO SAPIENS.*|HUMAN.*|337915000|L-85B00")
@@ -239,10 +62,10 @@ def require_applicable(radiograph: Radiograph) -> None:
     _require_image(radiograph)
     _require_patient(radiograph.header)
     _require_one_orientation(radiograph.display.orientation)
-    _require_frontal(radiograph)
+    require_frontal(radiograph)
     _require_whole(radiograph.header)
     _require_sides(radiograph.display.orientation)
-    _require_chest(radiograph.header)
+    require_chest(radiograph.header)
     _require_adult(radiograph.header)
 
 
@@ -305,7 +128,7 @@ def _require_patient(header: Dataset) -> None:
             reason=RefusalReason.NOT_A_PATIENT,
         )
     species = [text_of(header, "PatientSpeciesDescription")]
-    coded = list(_coded(header, "PatientSpeciesCodeSequence"))
+    coded = list(coded_concepts(header, "PatientSpeciesCodeSequence"))
     if any(_HUMAN.fullmatch(text) for pair in coded for text in pair if text):
         return
     if not all(_HUMAN.fullmatch(text) for text in species + [text for pair in coded for text in pair]):
@@ -313,23 +136,6 @@ def _require_patient(header: Dataset) -> None:
             "Patient Species names an animal; only human patients are judged",
             reason=RefusalReason.NOT_A_PATIENT,
         )
-
-
-def _require_frontal(radiograph: Radiograph) -> None:
-    orientation, header = radiograph.display.orientation, radiograph.header
-    if {"A", "P"} & {orientation.along_row, orientation.along_column}:
-        raise _wrong_view(RefusalReason.LATERAL_VIEW, "Patient Orientation or Image Orientation (Patient)")
-    if orientation.oblique:
-        raise _wrong_view(RefusalReason.OBLIQUE_VIEW, "Image Orientation (Patient)")
-    if _LYING_ON_A_SIDE.fullmatch(text_of(header, "PatientPosition")):
-        raise _wrong_view(RefusalReason.DECUBITUS_VIEW, "Patient Position")
-    stated = list(_stated_views(header))
-    for statement in stated:
-        if view := _other_view(statement):
-            raise _wrong_view(view, statement.source)
-    for statement in _telling_descriptions(header, is_frontal=any(map(_says_frontal, stated))):
-        if view := _described_view(statement):
-            raise _wrong_view(view, statement.source)
 
 
 def _require_whole(header: Dataset) -> None:
@@ -346,158 +152,6 @@ def _require_whole(header: Dataset) -> None:
             "tomosynthesis: only the radiograph itself is judged; send that",
             reason=RefusalReason.PARTIAL_IMAGE,
         )
-
-
-def _stated_views(header: Dataset) -> Iterator[Description]:
-    """Give every statement that is the image's own: positions and codes, with their modifiers."""
-    yield Description("View Position", free_text_of(header, "ViewPosition").replace("_", " "))
-    for keyword, modifiers, source in (
-        ("ViewCodeSequence", "ViewModifierCodeSequence", "View Code Sequence"),
-        (
-            "PatientOrientationCodeSequence",
-            "PatientOrientationModifierCodeSequence",
-            "Patient Orientation Code",
-        ),
-    ):
-        items = list(header.get(keyword) or ())
-        coded = [pair for item in items for pair in _coded(item, modifiers)]
-        coded += [*_coded(header, keyword), *_coded(header, modifiers)]
-        yield from (Description(source, meaning.replace("_", " "), code) for code, meaning in coded)
-
-
-def _telling_descriptions(header: Dataset, *, is_frontal: bool) -> Iterator[Description]:
-    """
-    Give the descriptions that are believed, of the nearest rank in which one says which view it is.
-
-    Where the image's own attributes say *is_frontal*, only a patient who lies on a side contradicts them not.
-    """
-    ranks = descriptions_of_series(header)
-    if is_frontal:
-        nearby = (one for rank in ranks for one in rank)
-        yield from (one for one in nearby if _described_view(one) is RefusalReason.DECUBITUS_VIEW)
-        return
-    for rank in (*ranks, descriptions_of_study(header)):
-        if any(map(_described_view, rank)):
-            yield from rank
-            return
-        if any(names_frontal_view(one.text) and not _names_side(one.text) for one in rank):
-            return
-
-
-def _described_view(description: Description) -> RefusalReason | None:
-    """Give the view that a description names, if it is not frontal and the description is not of several images."""
-    return None if _speaks_of_several(description) else _other_view(description)
-
-
-def _speaks_of_several(description: Description) -> bool:
-    """
-    Whether a description that names another view is that of a frontal image too.
-
-    Of one series only a conjunction says so ("PA and LAT"): in "lateral, A.P. grid off" there is one image. A step
-    or study may name its views side by side, or count them.
-    """
-    text = without_accents(description.text)
-    joined = _WITH_ANOTHER.search(text)
-    if joined and (
-        names_frontal_view(text) or not _other_view(description._replace(text=text[: joined.start()]))
-    ):
-        return True
-    if _FRONTAL_AND_ANOTHER.search(text):
-        return True
-    if not description.is_of_several:
-        return False
-    lies_only = _lies_on_a_side(text) and not _names_side(text)
-    return _VIEWS.search(text) is not None or (names_frontal_view(text) and not lies_only)
-
-
-def _names_side(text: str) -> bool:
-    """Whether a description names a lateral or oblique view, other than of a patient who lies on a side."""
-    upright = re.sub(r"(\bLAT\w*\.? )?DECUB\w*( LAT\w*)?", "", without_accents(text))
-    return bool(_LATERAL.search(upright) or _OBLIQUE.search(upright))
-
-
-def _lies_on_a_side(text: str) -> bool:
-    return _DECUBITUS.search(_SUPINE.sub(" ", text)) is not None
-
-
-def _other_view(description: Description) -> RefusalReason | None:
-    text, code = without_accents(description.text), description.code
-    if code in _DECUBITUS_CODES or _lies_on_a_side(text):
-        return RefusalReason.DECUBITUS_VIEW
-    if code in _OBLIQUE_CODES or _OBLIQUE.search(text):
-        return RefusalReason.OBLIQUE_VIEW
-    return RefusalReason.LATERAL_VIEW if code in _LATERAL_CODES or _LATERAL.search(text) else None
-
-
-def _says_frontal(description: Description) -> bool:
-    return names_frontal_view(description.text, description.code)
-
-
-def _wrong_view(reason: RefusalReason, source: str) -> NotApplicable:
-    view = reason.removesuffix("-view")
-    return NotApplicable(
-        f"{source} says {view}; only frontal views (PA, AP) of a patient upright or supine are judged",
-        reason=reason,
-    )
-
-
-def _require_chest(header: Dataset) -> None:
-    """Refuse only if something else is named and nothing says chest."""
-    named = [("", free_text_of(header, "BodyPartExamined")), *_coded(header, "AnatomicRegionSequence")]
-    named += _coded(header, "PrimaryAnatomicStructureSequence")
-    if any(code in _CHEST_CODES or _says_chest(text, code) for code, text in named):
-        return
-    telling = [(code, text) for code, text in named if not _VAGUE.fullmatch(text)]
-    ranks = (*descriptions_of_series(header), descriptions_of_study(header))
-    if not any(_is_other_part(text, code) for code, text in telling):
-        is_described = _require_chest_described(ranks)
-        if is_described or not telling:
-            return
-    part = named[0][1] if named[0][1] in _OTHER_PARTS else "another one"
-    raise NotApplicable(
-        f"the body part is {part}; only chest radiographs are judged", reason=RefusalReason.NOT_CHEST
-    )
-
-
-def _says_chest(text: str, code: str = "") -> bool:
-    plain = without_accents(text)
-    if _CHEST.search(text) or _CHEST.search(plain):
-        return True
-    if _THORACIC.search(plain) and not _NOT_CHEST_WALL.search(plain):
-        return True
-    return (
-        bool(_CHEST_OR_BREAST.search(plain)) and not _MAMMOGRAPHY.search(plain) and code not in _BREAST_CODES
-    )
-
-
-def _is_other_part(text: str, code: str) -> bool:
-    """Whether a part that is not the chest is one that is known; a word in an unknown language may mean the chest."""
-    return (
-        _SNOMED.fullmatch(code) is not None
-        or text in _OTHER_PARTS
-        or any(part in text for part in _LONG_PARTS)
-        or names_other_part(text.replace("_", " "))
-    )
-
-
-def _require_chest_described(ranks: Sequence[Sequence[Description]]) -> bool:
-    """
-    Ask the descriptions, the nearest to the image first, where no attribute of its own names a known part.
-
-    Returns:
-        Whether one says chest.
-    """
-    for rank in ranks:
-        if any(_says_chest(one.text, one.code) for one in rank):
-            return True
-        for one in rank:
-            if names_other_part(one.text):
-                raise NotApplicable(
-                    f"{one.source} names another part of the body and not the chest, and Body Part Examined names "
-                    "none; only chest radiographs are judged",
-                    reason=RefusalReason.NOT_CHEST,
-                )
-    return False
 
 
 def _require_adult(header: Dataset) -> None:
@@ -537,8 +191,3 @@ def _date(header: Dataset, keyword: str) -> date | None:
         return date.fromisoformat(digits + {4: "0101", 6: "01"}.get(len(digits), ""))
     except ValueError:
         return None
-
-
-def _coded(header: Dataset, keyword: str) -> Iterator[tuple[str, str]]:
-    for item in header.get(keyword) or ():
-        yield text_of(item, "CodeValue"), text_of(item, "CodeMeaning")
