@@ -64,9 +64,9 @@ def _below(value: Picture, limit: float | Picture, soft: float) -> Picture:
 
 
 def _body(x: Picture, y: Picture) -> Picture:
-    aside = np.abs(x - 0.5)
-    shoulders = 0.06 + 0.40 * aside**1.5
-    trunk = _below(aside, 0.455 + 0.06 * _below(y, 0.30, 0.05), 0.010)
+    off_centre = np.abs(x - 0.5)
+    shoulders = 0.06 + 0.40 * off_centre**1.5
+    trunk = _below(off_centre, 0.455 + 0.06 * _below(y, 0.30, 0.05), 0.010)
     neck = _ellipse(x, y, (0.5, 0.0), (0.10, 0.19), soft=0.08)
     return np.maximum(_below(shoulders, y, 0.012) * trunk, neck)
 

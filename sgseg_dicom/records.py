@@ -144,7 +144,7 @@ class DisplaySettings:
     inverted: bool = False
     shutter: Shutter | None = None
     orientation: StatedOrientation = StatedOrientation()
-    sides_are_stated: bool = True
+    sides_are_stated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
