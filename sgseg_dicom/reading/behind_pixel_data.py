@@ -6,7 +6,7 @@ their length counts the bytes that were to be there, so the last ones are pushed
 """
 
 import struct
-from io import BufferedReader, BytesIO
+from io import SEEK_END, BufferedReader, BytesIO
 
 from pydicom import FileDataset
 from pydicom.dataelem import RawDataElement
@@ -28,9 +28,10 @@ def require_nothing_odd_behind(ds: FileDataset, file: BufferedReader | BytesIO) 
     element = ds.get_item("PixelData") if "PixelData" in ds else None
     if not isinstance(element, RawDataElement) or element.length == _UNDEFINED:
         return
-    file.seek(element.value_tell + element.length)
+    end = element.value_tell + element.length
+    file.seek(end)
     rest = file.read(_PEEKED)
-    left = len(rest) + len(file.read())
+    left = file.seek(0, SEEK_END) - end
     if len(set(rest)) > 1 and not _is_element(rest, left, element):
         raise UndecodablePixels(
             f"behind Pixel Data stand {left} bytes that are no element: the file is damaged, and the pixels may be "

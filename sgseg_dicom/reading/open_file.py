@@ -45,8 +45,11 @@ def open_image(path: Path) -> FileDataset:
         return _parsed(BytesIO(whole))
     if (_ICON_IMAGE_SEQUENCE in ds or "PixelData" not in ds) and (whole := _mended(path)) is not None:
         return _parsed(BytesIO(whole))
-    with path.open("rb") if isinstance(source, Path) else source as file:
-        require_nothing_odd_behind(ds, file)
+    try:
+        with path.open("rb") if isinstance(source, Path) else source as file:
+            require_nothing_odd_behind(ds, file)
+    except OSError as error:
+        raise _unavailable(error) from error
     return ds
 
 

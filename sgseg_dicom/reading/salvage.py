@@ -8,6 +8,7 @@ behind may be sound: enough to say of which image it is that it was not judged. 
 import re
 import struct
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,9 @@ _ANCHORS = re.compile(rb"\x08\x00[\x50\x60\x90]\x00|\x10\x00[\x10\x20\x30\x40]\x
 
 _FARTHEST = 1 << 20
 """Bytes behind the malformed element in which the next sound one is looked for."""
+
+_MOST_ANCHORS = 64
+"""Places that are tried: from each the same long way may lead on, and a file made so must not take hours."""
 
 _UNREADABLE = (InvalidDicomError, EOFError, OSError, *UNPARSABLE)
 
@@ -95,7 +99,8 @@ class _Reader:
     def next_sound(self, broken_from: int) -> int | None:
         """Give where, behind a malformed element, elements begin that lead in order to Pixel Data or the end."""
         least = self._element(broken_from).tag
-        for found in _ANCHORS.finditer(self._data, broken_from + 8, broken_from + _FARTHEST):
+        anchors = _ANCHORS.finditer(self._data, broken_from + 8, broken_from + _FARTHEST)
+        for found in islice(anchors, _MOST_ANCHORS):
             end = self.sound_until(found.start())
             try:
                 in_order = self._element(found.start()).tag > least
