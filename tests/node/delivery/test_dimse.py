@@ -111,9 +111,9 @@ def test_a_large_object_has_time_for_a_slow_network(archive, files):
     ds.EncapsulatedDocument = bytes(4 << 20)
     ds.save_as(files[0])
 
-    with slow_network_to(archive.port, bytes_per_second=2 << 20) as port:
+    with slow_network_to(archive.port, bytes_per_second=1 << 20) as port:
         slow = archive.destination.model_copy(update={"port": port})
-        sender_to(slow, answer_seconds=1.0).send(files)
+        sender_to(slow, answer_seconds=2.0).send(files)
 
     assert len(archive.got) == 2
 
