@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from sgseg_dicom.zones import ZoneBits
 
 
+RIGHT_LUNG, LEFT_LUNG = 1, 2
+"""Values of `Prediction.lungs`: the PATIENT's lungs."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ModelInput:
     """
@@ -39,6 +43,8 @@ class Prediction:
             no zone is infected.
         zones: the zones judged infected, at the thresholds that belong to the weights.
         threshold: the mask's threshold, 0 to 1; belongs to the weights. A pixel at the threshold is infected.
+        lungs: uint8 (224, 224), RIGHT_LUNG and LEFT_LUNG of the patient, 0 elsewhere; None where the weights have no
+            lung model.
     """
 
     mask_probability: NDArray[np.float32]
@@ -46,6 +52,7 @@ class Prediction:
     mask: NDArray[np.bool_]
     zones: ZoneBits
     threshold: float
+    lungs: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
