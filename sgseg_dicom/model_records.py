@@ -6,12 +6,13 @@ them in `sgseg_dicom.records` too.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from sgseg_dicom.zones import ZoneBits
-
 
 RIGHT_LUNG, LEFT_LUNG = 1, 2
 """Values of `Prediction.lungs`: the PATIENT's lungs."""
@@ -31,6 +32,47 @@ class ModelInput:
     padding: NDArray[np.bool_] | None = None
 
 
+class LookScores(NamedTuple):
+    """What the whole image looks like, as natural log odds: above 0 where it is more likely than not."""
+
+    lateral: float
+    child: float
+    mirrored: float
+
+
+class LookLimits(BaseModel):
+    """
+    Log odds of `LookScores` from which on an image is refused. They belong to one version of the heads.
+
+    Attributes:
+        lateral, child, mirrored: where the header says nothing of view, age or sides.
+        child_of_stated_adult: where the header says that the patient is an adult.
+        sure_of_side: log odds AGAINST "mirrored" from which the image alone tells its sides.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lateral: float
+    child: float
+    child_of_stated_adult: float
+    mirrored: float
+    sure_of_side: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """
+    What the image looks like, and the limits of those who say so.
+
+    Attributes:
+        scores: of this image.
+        limits: of the heads that scored it.
+    """
+
+    scores: LookScores
+    limits: LookLimits
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Prediction:
     """
@@ -45,6 +87,7 @@ class Prediction:
         threshold: the mask's threshold, 0 to 1; belongs to the weights. A pixel at the threshold is infected.
         lungs: uint8 (224, 224), RIGHT_LUNG and LEFT_LUNG of the patient, 0 elsewhere; None where the weights have no
             lung model.
+        look: what the whole image looks like; None where the weights have no heads.
     """
 
     mask_probability: NDArray[np.float32]
@@ -53,6 +96,7 @@ class Prediction:
     zones: ZoneBits
     threshold: float
     lungs: NDArray[np.uint8] | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -163,6 +163,12 @@ def _require_adult(header: Dataset) -> None:
         )
 
 
+def states_adult(header: Dataset) -> bool:
+    """Say whether the header states an adult age, in whichever way."""
+    years = _age(header)
+    return years is not None and years >= ADULT_YEARS
+
+
 def _age(header: Dataset) -> float | None:
     """
     Patient's Age (0010,1010), else birth to study, in years; None where unknown.

@@ -3,7 +3,8 @@ The image check: does the image look like an upright, whole, frontal chest radio
 
 `sgseg_dicom.applicability.header_rules` checks the header before. The image check looks at the pixels in the standard
 display. Plain statistics find blank and saturated images; a small network (`sgseg_dicom.model.image_check`) finds the
-rest. Only the header can tell a lateral: there were no lateral images to train the network on.
+rest. Laterals, children and most mirrored images are found by the segmenter's own features
+(`sgseg_dicom.applicability.image_look`).
 """
 
 from typing import Literal, NamedTuple, Protocol
@@ -31,6 +32,9 @@ Natural log odds against "mirrored" from which the image tells its sides: at mos
 Measured on 2,914 films (QaTa-COV19 valid, normals valid, JSRT, NIH, Cohen) and their mirror images: 0.96 % of the
 mirrored ones reach it (of 1,486 films from outside of QaTa-COV19 0.27 %), and 87.1 % of the others.
 """
+
+LUNGS_OUTWEIGH = 3.0
+"""Natural log odds of "not a chest" that two lungs in the image outweigh."""
 
 _TURNED = (
     "shown as Patient Orientation says, or as it is stored where that is absent, {looks}; correct the image or its "
@@ -118,18 +122,25 @@ class ImageCheck(Protocol):
 
 
 def require_upright_chest(
-    model_input: ModelInput, *, image_check: ImageCheck, sides_are_stated: bool
+    model_input: ModelInput,
+    *,
+    image_check: ImageCheck,
+    sides_are_stated: bool,
+    lungs_are_seen: bool = False,
 ) -> None:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.
 
-    Where the header says nothing of the sides (not *sides_are_stated*), the image must tell them surely.
+    Where the header says nothing of the sides (not *sides_are_stated*), the image must tell them surely. Where the
+    segmenter sees both lungs (*lungs_are_seen*), the image is a chest unless "not a chest" is nearly sure.
 
     Raises:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
             "upside-down", "cut-off", "mirrored" or "side-unknown".
     """
     signs = signs_of(model_input.pixels, image_check=image_check, padding=model_input.padding)
+    if lungs_are_seen:
+        signs["not_chest"] -= LUNGS_OUTWEIGH
     sign = worst_sign(signs, image_check.limits)
     if sign is not None:
         reason, text = _REASONS[sign]

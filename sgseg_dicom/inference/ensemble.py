@@ -54,6 +54,10 @@ class Pass:
         return zone_logits[:, _MIRROR] if self.mirrored else zone_logits
 
 
+Seen = Callable[[Pass, list[Tensor]], None]
+"""Called with each pass, and the feature maps of the image as that pass got it."""
+
+
 def passes_of(members: Sequence[SGSeg], *, flip: bool, sizes: Sequence[int]) -> list[Pass]:
     """
     Plan the passes of an ensemble.
@@ -74,15 +78,22 @@ def passes_of(members: Sequence[SGSeg], *, flip: bool, sizes: Sequence[int]) -> 
 
 
 def mean_logits(
-    passes: Sequence[Pass], images: Tensor, guide: Guide, *, given_zones: Tensor | None = None
+    passes: Sequence[Pass],
+    images: Tensor,
+    guide: Guide,
+    *,
+    given_zones: Tensor | None = None,
+    seen: Seen = lambda one, features: None,
 ) -> tuple[Tensor, Tensor]:
     """
     Give mask logits (B, 1, H, W) and zone logits (B, 6) of images (B, 1, H, W): the means over *passes*.
 
     The zones come first. All passes then decode their masks under one report: the report of the mean zone logits, or
-    of *given_zones*, logits (B, 6).
+    of *given_zones*, logits (B, 6). *seen* is shown the features of each pass.
     """
     encoded = [one.encode(images) for one in passes]
+    for one, (features, _) in zip(passes, encoded, strict=True):
+        seen(one, features)
     zone_logits = torch.stack([zones for _, zones in encoded]).mean(dim=0)
     reported = zone_logits if given_zones is None else given_zones
     masks = [

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import Guide, mean_logits, passes_of
+from sgseg_dicom.inference.head_reader import HeadAnswer, HeadReader
+from sgseg_dicom.model.head_weights import HeadsManifest, joint_identity, load_heads
+from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest, Thresholds, load_members, packaged_weights
+from sgseg_dicom.model.weights import Manifest, Thresholds, folder_of, load_members, packaged_weights
 from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.zones import ZoneBits
 
@@ -28,20 +31,29 @@ class Network:
         members: one model, or several whose logits are averaged, in evaluation mode.
         manifest: of their weights.
         device: "auto", "cpu" or "cuda".
+        heads: what is read from the features besides, and its manifest; None: nothing is.
 
     Raises:
         ConfigError: "cuda" where there is none.
+        WeightsError: no pass makes the features that the heads read.
     """
 
-    def __init__(self, members: Sequence[SGSeg], manifest: Manifest, *, device: str = "auto") -> None:
+    def __init__(
+        self,
+        members: Sequence[SGSeg],
+        manifest: Manifest,
+        *,
+        device: str = "auto",
+        heads: tuple[Heads, HeadsManifest] | None = None,
+    ) -> None:
         self.device = _choose(device)
         self.manifest = manifest
         self.members = [member.to(self.device).to(memory_format=torch.channels_last) for member in members]
         self._passes = passes_of(self.members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
         self.precision = _precision(self.device)
-        self.algorithm = Algorithm(
-            name=manifest.name, version=manifest.version, weights_digest=manifest.identity
-        )
+        self._heads = None if heads is None else self._reader(*heads)
+        identity = manifest.identity if heads is None else joint_identity(manifest, heads[1])
+        self.algorithm = Algorithm(name=manifest.name, version=manifest.version, weights_digest=identity)
 
     def judge(
         self,
@@ -95,33 +107,51 @@ class Network:
         Raises:
             InferenceError: a logit is not a number.
         """
+        return self._infer(inputs, guided_by, zones)[:2]
+
+    @torch.inference_mode()
+    def _infer(
+        self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
+    ) -> tuple[Tensor, Tensor, list[HeadAnswer] | None]:
+        """Give `logits`, and what the heads say of each image."""
         images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1).to(self.device)
         given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
+        reading = None if self._heads is None else self._heads.begin()
         with self._cast():
             mask_logits, zone_logits = mean_logits(
-                self._passes, images, self._guide(guided_by), given_zones=given
+                self._passes,
+                images,
+                self._guide(guided_by),
+                given_zones=given,
+                seen=(lambda one, features: None) if reading is None else reading.see,
             )
+            answers = None if reading is None else reading.answers(images.shape[-1])
         # Every comparison with NaN is False: it would read as "no infection".
         if not (mask_logits.isfinite().all() and zone_logits.isfinite().all()):
             raise InferenceError(
                 'the network\'s answer is not a number; see the image, or set device = "cpu"'
             )
-        return mask_logits.float().cpu(), zone_logits.float().cpu()
+        return mask_logits.float().cpu(), zone_logits.float().cpu(), answers
+
+    def _reader(self, heads: Heads, manifest: HeadsManifest) -> HeadReader:
+        return HeadReader(heads, manifest, members=self.members, passes=self._passes, device=self.device)
 
     def _run(
         self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
     ) -> list[Prediction]:
-        mask_logits, zone_logits = self.logits(inputs, guided_by=guided_by, zones=zones)
+        mask_logits, zone_logits, answers = self._infer(inputs, guided_by, zones)
         calibration = self.manifest.calibration
         masks = (mask_logits / calibration.mask_temperature).sigmoid()[:, 0].numpy()
         zone_probabilities = (zone_logits / calibration.zone_temperature).sigmoid().numpy()
-        if guided_by == "ground-truth":
-            zone_probabilities = np.array(
-                zones, dtype=np.float32
-            )  # the report is given, and so are its zones
+        if (
+            guided_by == "ground-truth"
+        ):  # the report is given, and so are its zones, and that there is an infection
+            zone_probabilities, answers = np.array(zones, dtype=np.float32), None
         return [
-            decide(mask, probabilities, self.manifest.thresholds)
-            for mask, probabilities in zip(masks, zone_probabilities, strict=True)
+            decide(mask, probabilities, self.manifest.thresholds, answer)
+            for mask, probabilities, answer in zip(
+                masks, zone_probabilities, answers or [None] * len(masks), strict=True
+            )
         ]
 
     def _guide(self, guided_by: GuidedBy) -> Guide:
@@ -135,16 +165,18 @@ class Network:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
 
 
-def load_network(weights: Path | None = None, *, device: str = "auto") -> Network:
+def load_network(weights: Path | None = None, *, device: str = "auto", with_heads: bool = True) -> Network:
     """
-    Load the weights in folder *weights*, or those that ship.
+    Load the weights in folder *weights*, or those that ship; and their heads, where there are any and *with_heads*.
 
     Raises:
         WeightsError: weights, manifest and code do not belong together.
         ConfigError: the device is not there.
     """
-    members, manifest = load_members(packaged_weights() if weights is None else weights)
-    return Network(members, manifest, device=device)
+    folder = packaged_weights() if weights is None else weights
+    members, manifest = load_members(folder)
+    heads = load_heads(folder_of(folder), members, weights=manifest.sha256) if with_heads else None
+    return Network(members, manifest, device=device, heads=heads)
 
 
 def infection_score(zone_probabilities: NDArray[np.float32]) -> float:
@@ -157,14 +189,21 @@ def infection_score(zone_probabilities: NDArray[np.float32]) -> float:
 
 
 def decide(
-    mask_probability: NDArray[np.float32], zone_probabilities: NDArray[np.float32], thresholds: Thresholds
+    mask_probability: NDArray[np.float32],
+    zone_probabilities: NDArray[np.float32],
+    thresholds: Thresholds,
+    answer: HeadAnswer | None = None,
 ) -> Prediction:
     """
     Apply the thresholds: an image is infected where `infection_score` reaches the infection threshold.
 
-    An image that is not infected has no zone and an empty mask. An infected image has at least its likeliest zone.
+    Where there are heads, they too must say that it is infected: on the films of a hospital that they learned from
+    they know better, and on those of another one the zones do. An image that is not infected has no zone and an empty
+    mask. An infected image has at least its likeliest zone.
     """
     infected = infection_score(zone_probabilities) >= thresholds.infection
+    if answer is not None:
+        infected = infected and answer.infection >= 0
     named = zone_probabilities >= min(thresholds.zone, float(zone_probabilities.max()))
     upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (bool(infected and zone) for zone in named)
     return Prediction(
@@ -173,6 +212,8 @@ def decide(
         threshold=thresholds.mask,
         mask=(mask_probability >= thresholds.mask) & infected,
         zones=(upper_r, middle_r, lower_r, upper_l, middle_l, lower_l),
+        lungs=None if answer is None else answer.lungs,
+        look=None if answer is None else answer.look,
     )
 
 

@@ -134,7 +134,7 @@ def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
             unknown or of another shape.
     """
     manifest = read_manifest(folder)
-    path = _folder_of(folder) / WEIGHTS_FILE
+    path = folder_of(folder) / WEIGHTS_FILE
     if not path.is_file():
         raise WeightsError(f"{path} is missing; the folder needs {WEIGHTS_FILE} and {MANIFEST_FILE}")
     found = digest_of_file(path)
@@ -164,7 +164,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         WeightsError: it is missing or damaged, or made for another order of zones or another input size.
     """
-    path = _folder_of(folder) / MANIFEST_FILE
+    path = folder_of(folder) / MANIFEST_FILE
     try:
         manifest = Manifest.model_validate_json(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
@@ -186,7 +186,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _folder_of(named: Path) -> Path:
+def folder_of(named: Path) -> Path:
     """Give the folder of weights; *named* is that folder, or a file in it."""
     return named.parent if named.name in (WEIGHTS_FILE, MANIFEST_FILE) else named
 

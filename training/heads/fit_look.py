@@ -1,0 +1,152 @@
+"""Train the heads of the look, and choose their limits on films that the trained folds have not seen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sgseg_dicom.model.heads import LOOKS, Heads
+from sgseg_dicom.model_records import LookLimits
+from training.evaluation.wilson import wilson_interval
+from training.heads.linear_probe import LinearProbe, fit_probe, folds_of
+from training.heads.look_views import Described
+
+FOLDS, SEED = 5, 0
+STRENGTHS: Mapping[str, float] = {"lateral": 3e-4, "child": 3e-3, "mirrored": 3e-2}
+"""C of each logistic regression; of 3e-4 to 0.1 the one that refused most at its limit, over folds."""
+ALLOWED: Mapping[str, float] = {"lateral": 0.002, "child": 0.003, "mirrored": 0.004}
+"""Share of the good adults' frontal films that each may refuse. Together they are below one in a hundred."""
+_CHILD_MARGIN = 2.0
+_SURE = 0.01
+"""Share of the mirrored films that may count as sure of their sides."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LookFit:
+    """
+    The heads of the look.
+
+    Attributes:
+        probes: by the names of `LOOKS`, learned from all films that may be learned from.
+        limits: chosen on the scores of folds that were not learned from.
+        figures: of the same scores, and of sources that were left out.
+    """
+
+    probes: Mapping[str, LinearProbe]
+    limits: LookLimits
+    figures: dict[str, Any]
+
+
+class Views:
+    """Arrays of what is known of the described views, for choosing rows."""
+
+    def __init__(self, described: Described) -> None:
+        views = described.views
+        self.descriptors: Mapping[str, NDArray[np.float32]] = {
+            "lateral": described.content,
+            "child": described.content,
+            "mirrored": described.asymmetry,
+        }
+        self.kind = np.array([view.kind for view in views])
+        self.source = np.array([view.source for view in views])
+        self.mirrored = np.array([view.mirrored for view in views])
+        self.learned = np.array([view.learned for view in views])
+        self.plain = np.array([not view.changed for view in views])
+        self.folds = folds_of([view.patient for view in views], FOLDS, seed=SEED)
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Adults' frontal films as they are."""
+        return (self.kind == "adult") & self.plain & ~self.mirrored
+
+    def positive(self, look: str) -> NDArray[np.bool_]:
+        """What a head shall find."""
+        return self.mirrored if look == "mirrored" else self.kind == look
+
+    def known(self, look: str) -> NDArray[np.bool_]:
+        """What a head learns from: of mirrored images the adults' alone."""
+        adult = self.kind == "adult"
+        return (adult if look == "mirrored" else adult | (self.kind == look)) & self.learned
+
+
+def fit_look(described: Described) -> LookFit:
+    """Fit the three heads; see `LookFit`."""
+    views = Views(described)
+    scores = {look: _scores_of_folds(views, look, views.folds) for look in LOOKS}
+    limits = {look: _limit(scores[look][views.good], ALLOWED[look]) for look in LOOKS}
+    mirrored = scores["mirrored"][views.mirrored & (views.kind == "adult") & views.plain]
+    probes = {look: _fit(views, look, views.known(look)) for look in LOOKS}
+    return LookFit(
+        probes=probes,
+        limits=LookLimits(
+            lateral=limits["lateral"],
+            child=limits["child"],
+            child_of_stated_adult=limits["child"] + _CHILD_MARGIN,
+            mirrored=limits["mirrored"],
+            sure_of_side=round(float(-np.quantile(mirrored, _SURE)), 3),
+        ),
+        figures={
+            "folds": {look: _figures(views, look, scores[look], limits[look]) for look in LOOKS},
+            "source left out": {
+                look: _figures(views, look, _scores_of_folds(views, look, views.source), limits[look])
+                for look in LOOKS
+            },
+        },
+    )
+
+
+def put_into(heads: Heads, probes: Mapping[str, LinearProbe]) -> None:
+    """Copy the probes into the linear layers of *heads*."""
+    for look, probe in probes.items():
+        layer = getattr(heads, look)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(probe.weights)[None].float())
+            if layer.bias is not None:
+                layer.bias.fill_(probe.constant)
+
+
+def _fit(views: Views, look: str, rows: NDArray[np.bool_]) -> LinearProbe:
+    return fit_probe(
+        views.descriptors[look][rows],
+        views.positive(look)[rows],
+        strength=STRENGTHS[look],
+        odd=look == "mirrored",
+    )
+
+
+def _scores_of_folds(views: Views, look: str, groups: NDArray[Any]) -> NDArray[np.float64]:
+    """Score every film by a probe that learned from the other *groups* (folds, or sources) alone."""
+    scores = np.full(len(groups), np.nan)
+    known, positive = views.known(look), views.positive(look)
+    for group in np.unique(groups):
+        others = known & (groups != group)
+        if positive[others].any() and not positive[others].all():
+            scores[groups == group] = _fit(views, look, others)(views.descriptors[look][groups == group])
+    return scores
+
+
+def _limit(good: NDArray[np.float64], allowed: float) -> float:
+    return round(float(np.quantile(good[np.isfinite(good)], 1 - allowed)), 3)
+
+
+def _figures(views: Views, look: str, scores: NDArray[np.float64], limit: float) -> dict[str, Any]:
+    """Give by source how many good films are refused, and how many of those that shall be."""
+    wanted = views.positive(look) & views.plain & ((views.kind == "adult") | (look != "mirrored"))
+    return {
+        "good films refused": _by_source(views, views.good, scores >= limit),
+        f"{look} refused": _by_source(views, wanted, scores >= limit),
+    }
+
+
+def _by_source(views: Views, rows: NDArray[np.bool_], refused: NDArray[np.bool_]) -> dict[str, Any]:
+    parts: dict[str, Callable[[], NDArray[np.bool_]]] = {"all": lambda: rows}
+    for source in sorted(set(views.source[rows])):
+        parts[source] = lambda source=source: rows & (views.source == source)  # type: ignore[misc]
+    found = {}
+    for name, chosen in parts.items():
+        count, total = int(refused[chosen()].sum()), int(chosen().sum())
+        found[name] = {"films": total, "refused": count, "interval": wilson_interval(count, total)}
+    return found
