@@ -11,6 +11,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
+from sgseg_dicom.applicability.whole_lungs import require_whole_lungs
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.measure import measure
@@ -95,13 +96,14 @@ class Pipeline:
         with timed("infer"):
             prediction = self.segmenter(model_input)
         with timed("measure"):
+            require_whole_lungs(prediction, model_input.padding)
             finding = measure(prediction, radiograph)
         with timed("encode"):
             files, names = encode_results(
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
             )
         with timed("check"):
-            require_valid(files, radiograph.header, extent=radiograph.stored_extent)
+            require_valid(files, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres)
         return Results(
             source_uid=radiograph.sop_instance_uid,
             files=files,
