@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.zones import ZoneBits
 
-
 RIGHT_LUNG, LEFT_LUNG = 1, 2
 """Values of `Prediction.lungs`: the PATIENT's lungs."""
 

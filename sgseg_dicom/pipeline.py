@@ -103,7 +103,9 @@ class Pipeline:
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
             )
         with timed("check"):
-            require_valid(files, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres)
+            require_valid(
+                files, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres
+            )
         return Results(
             source_uid=radiograph.sop_instance_uid,
             files=files,

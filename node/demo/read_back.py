@@ -108,7 +108,10 @@ def _undetermined_zones(sr: Dataset) -> ZoneBits:
 def _zones_judged(sr: Dataset, judgement: str) -> set[tuple[Laterality | None, Level | None]]:
     """Give the zones that are judged so."""
     return {
-        (_SIDES.get(side.ConceptCodeSequence[0].CodeValue), _LEVELS.get(site.ConceptCodeSequence[0].CodeValue))
+        (
+            _SIDES.get(side.ConceptCodeSequence[0].CodeValue),
+            _LEVELS.get(site.ConceptCodeSequence[0].CodeValue),
+        )
         for item in _items(sr)
         if item.ValueType == "CODE" and item.ConceptCodeSequence[0].CodeValue == judgement
         for site in item.get("ContentSequence", [])

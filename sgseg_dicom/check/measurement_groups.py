@@ -47,9 +47,7 @@ class Group:
 def groups_of(root: Item) -> list[Group]:
     """Read the measurement groups of a report."""
     return [
-        Group(
-            item, _side(item), item.all(v.IMAGE_REGION), item.all(v.SEGMENT), item.all(v.SHARE_OF_LUNG)
-        )
+        Group(item, _side(item), item.all(v.IMAGE_REGION), item.all(v.SEGMENT), item.all(v.SHARE_OF_LUNG))
         for container in root.all(v.IMAGING_MEASUREMENTS)
         for item in container.all(v.GROUP)
     ]

@@ -70,7 +70,9 @@ def _evaluations(evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
         yield Rule.SENTENCE, evaluations.path
     measured = shares_of(groups)
     for side in Laterality:
-        yield from _lung(side, judged, sentence, evaluations.path, marked=side in marked, share=measured.get(side))
+        yield from _lung(
+            side, judged, sentence, evaluations.path, marked=side in marked, share=measured.get(side)
+        )
     found = bool(marked) or set(judged.values()) != {v.ABSENT}
     yield from _summary(evaluations, found)
     yield from _whole_image(groups, judged)

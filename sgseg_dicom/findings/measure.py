@@ -42,7 +42,9 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     by_side = dict(zip(HALVES, (split.right, split.left), strict=True))
     shares = lung_shares_of(lungs, by_side) if lungs else _nothing_marked(fields)
     return Finding(
-        regions=tuple(_region(side, half, radiograph, extent) for side, half in by_side.items() if half.any()),
+        regions=tuple(
+            _region(side, half, radiograph, extent) for side, half in by_side.items() if half.any()
+        ),
         zones=prediction.zones,
         zone_probabilities=prediction.zone_probabilities,
         sentence=sentence_of(prediction.zones),

@@ -168,7 +168,12 @@ class Language:
         """All that `doubts` and `lung_extents` may say, with numbers; each text about a lung for both."""
         texts = [self.dropped, self._share_of_both(0.0), self._severity(0, 0)]
         for side in Laterality:
-            texts += [self.disagreement(side), self.excess(side), self.difference(side), self._share(side, 0.0)]
+            texts += [
+                self.disagreement(side),
+                self.excess(side),
+                self.difference(side),
+                self._share(side, 0.0),
+            ]
         return texts
 
     @property
@@ -357,7 +362,13 @@ def _require_short(language: Language) -> None:
         for side in Laterality
     ]
     by_lungs_or_middle = max((by_the_middle, language.dropped), key=len)  # what is dropped, the lungs told
-    parts = (max(sentences, key=len), *of_lungs, language.limits, by_lungs_or_middle, max(of_the_sides, key=len))
+    parts = (
+        max(sentences, key=len),
+        *of_lungs,
+        language.limits,
+        by_lungs_or_middle,
+        max(of_the_sides, key=len),
+    )
     longest = " ".join(parts)
     if len(longest) > SHORT_TEXT:
         raise ConfigError(

@@ -100,9 +100,7 @@ def _outline_group(
     )
 
 
-def _segment_group(
-    region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]
-) -> _Planar:
+def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
     number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
     if number is None:

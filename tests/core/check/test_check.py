@@ -216,7 +216,14 @@ def test_objects_that_lack_everything_are_refused_and_not_a_defect(name, made):
     assert violations({name: bare}, chest_radiograph())
 
 
-@pytest.mark.parametrize("first", ["No pulmonary infection.", "No signs of infection found; nothing else was judged.", "Both lungs are clear."])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "No pulmonary infection.",
+        "No signs of infection found; nothing else was judged.",
+        "Both lungs are clear.",
+    ],
+)
 def test_a_text_alone_must_say_what_the_segmentation_marks(first):
     """
     A destination without SR: its report in words is held against the mask, and a sentence that is none is refused.

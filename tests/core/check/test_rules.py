@@ -296,19 +296,23 @@ SHARE = ("121214", "share-of-lung")
 PERCENT = "MeasuredValueSequence.MeasurementUnitsCodeSequence.CodeValue"
 
 
-def say_again(start: str, end: str) -> Change:
-    """Replace what the SR tells in a comment that begins so."""
+def say_again(words: str, instead: str) -> Change:
+    """Replace what the SR tells in the first comment with these words."""
 
     def change(objects: Objects) -> None:
         comments = find(objects[SR], "C0034375").children
-        item = next(item for item in comments if item.text.startswith(start))
-        item.ds.TextValue = end
+        item = next(item for item in comments if words in item.text)
+        item.ds.TextValue = instead
 
     return change
 
 
 MEASURED: list[tuple[str, Rule, Change]] = [
-    ("a share of nothing", Rule.SHARE_OF_LUNG, inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "0")),
+    (
+        "a share of nothing",
+        Rule.SHARE_OF_LUNG,
+        inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "0"),
+    ),
     (
         "more than the lung",
         Rule.SHARE_OF_LUNG,
@@ -317,16 +321,20 @@ MEASURED: list[tuple[str, Rule, Change]] = [
     ("a share of another unit", Rule.SHARE_OF_LUNG, inside(sr_group(*SHARE), PERCENT, "mm2")),
     ("another share", Rule.SHARE_TOLD, inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "77")),
     ("no share measured", Rule.SHARE_TOLD, without(sr_group("121214"), "share-of-lung")),
-    ("no share told", Rule.SHARE_TOLD, say_again("Infected region, right lung: 9", "Nothing more.")),
+    ("no share told", Rule.SHARE_TOLD, say_again("right lung's area", "Nothing more.")),
     (
         "another score",
         Rule.SEVERITY_TOLD,
-        say_again("Severity", "Severity score 3 of 8 (right lung 2, left lung 1), by the marked share of each lung"),
+        say_again(
+            "Severity", "Severity score 3 of 8 (right lung 2, left lung 1), by the marked share of each lung"
+        ),
     ),
     (
         "a wrong sum",
         Rule.SEVERITY_TOLD,
-        say_again("Severity", "Severity score 3 of 8 (right lung 1, left lung 1), by the marked share of each lung"),
+        say_again(
+            "Severity", "Severity score 3 of 8 (right lung 1, left lung 1), by the marked share of each lung"
+        ),
     ),
     ("a zone present that is not named", Rule.SENTENCE_AND_ZONES, zone(0, "52101004")),
     ("a named zone called free", Rule.SENTENCE_AND_ZONES, zone(1, "272519000")),

@@ -199,7 +199,9 @@ def test_a_site_adds_its_language_by_a_file(tmp_path):
     """
     A copy with other words is a language.
     """
-    file = changed(tmp_path, 'none = "No signs of infection found; nothing else was judged."', 'none = "Nullus morbus."')
+    file = changed(
+        tmp_path, 'none = "No signs of infection found; nothing else was judged."', 'none = "Nullus morbus."'
+    )
 
     assert load_language(file).sentence([False] * 6) == "Nullus morbus."
 
@@ -230,7 +232,11 @@ def test_a_file_under_a_packaged_code_is_refused(tmp_path):
         ("[answer]", "[answers]", "the file has unknown sections ['answers']"),
         ("{count}, {lung}", "{count}, {lungs}", "one line of text without backslash, with {count}, {lung}"),
         ("{count}, {lung}", "{count}", "[sentence] one_lung is 'Unilateral pulmonary infection, {count}.'"),
-        ('none = "No', 'none = "{No', "[sentence] none is '{No signs of infection found; nothing else was judged.'"),
+        (
+            'none = "No',
+            'none = "{No',
+            "[sentence] none is '{No signs of infection found; nothing else was judged.'",
+        ),
         ("not verified; not", "not\\\\verified; not", "[remark] warning is"),
         ('seg = "Infected', 'seg = "Most certainly infected', "at most 64 characters"),
         ('decimal_mark = "."', 'decimal_mark = "x"', 'the file decimal_mark is \'x\'; it must be "." or ","'),
