@@ -38,7 +38,7 @@ def shares_told(
 def is_share(line: str, side: Laterality) -> bool:
     """Whether a line tells the share of a lung of *side*."""
     match = _SHARE.fullmatch(line)
-    return bool(match) and match[1] == side.word
+    return match is not None and match[1] == side.word
 
 
 def _is_same(told: Mapping[Laterality, float], measured: Mapping[Laterality, float]) -> bool:

@@ -78,8 +78,9 @@ def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
     if _language(root)[0] == "en":  # the words of other languages are not understood
         yield from _english(lines, segments, case, where)
-        for measured in list(_measured(case)) or [None]:
+        for measured in list(_measured(case)):
             yield from shares_told(lines, measured, where)
+        yield from shares_told(lines, None, where)
 
 
 def _english(lines: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
