@@ -17,7 +17,15 @@ from sgseg_dicom.records import Algorithm, Prediction
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from tests.support.builders import chest_radiograph, synthetic_chest
-from tests.support.predictions import ALGORITHM, IMAGE_RIGHT, both_lungs, prediction, read_built, spot
+from tests.support.predictions import (
+    ALGORITHM,
+    IMAGE_RIGHT,
+    both_lungs,
+    prediction,
+    read_built,
+    spot,
+    with_lungs,
+)
 
 Path = tuple[str, ...]
 """Keywords from the root to an attribute."""
@@ -34,7 +42,7 @@ class Making:
     keywords: tuple[tuple[str, Any], ...] = (("seed", 0), ("StudyDescription", "Chest PA"))
     algorithm: Algorithm = ALGORITHM
     made_at: datetime = datetime(2026, 1, 2, 3, 4, 5)
-    predicted: Prediction = both_lungs()  # noqa: RUF009 - frozen
+    predicted: Prediction = with_lungs(both_lungs())  # noqa: RUF009 - frozen
 
     def header(self) -> Dataset:
         """Give the source image."""
@@ -52,7 +60,7 @@ class Making:
 
 
 PLAIN = Making()
-NOTHING = replace(PLAIN, predicted=prediction(zones=[]))
+NOTHING = replace(PLAIN, predicted=with_lungs(prediction(zones=[])))
 _OTHER_IMAGE: Mapping[str, Any] = {
     "seed": 1,
     "pixels": synthetic_chest((240, 232), seed=1),
@@ -73,7 +81,9 @@ _OTHER_IMAGE: Mapping[str, Any] = {
 }
 _VARIATIONS = {
     "image": replace(PLAIN, keywords=tuple(_OTHER_IMAGE.items())),
-    "finding": replace(PLAIN, predicted=prediction(spot(*IMAGE_RIGHT, radius=25), zones=["left lower"])),
+    "finding": replace(
+        PLAIN, predicted=with_lungs(prediction(spot(*IMAGE_RIGHT, radius=25), zones=["left lower"]))
+    ),
     "algorithm": replace(PLAIN, algorithm=Algorithm(name="Other", version="9.9", weights_digest="ab" * 32)),
     "time": replace(PLAIN, made_at=datetime(2027, 6, 7, 8, 9, 10)),
 }

@@ -12,8 +12,10 @@ from pydicom import Dataset
 from sgseg_dicom.applicability.header_rules import require_applicable, states_adult
 from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
 from sgseg_dicom.applicability.image_look import require_adult_frontal_look
+from sgseg_dicom.applicability.whole_lungs import require_whole_lungs
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
@@ -98,7 +100,9 @@ class Pipeline:
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
             )
         with timed("check"):
-            require_valid(files, radiograph.header, extent=radiograph.stored_extent)
+            require_valid(
+                files, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres
+            )
         return Results(
             source_uid=radiograph.sop_instance_uid,
             files=files,
@@ -123,6 +127,7 @@ class Pipeline:
             require_adult_frontal_look(
                 look, adult_is_stated=states_adult(radiograph.header), sides_are_stated=stated
             )
+        require_whole_lungs(prediction, model_input.padding)
 
     def not_judged(self, path: Path, error: SgsegError) -> Dataset:
         """

@@ -1,8 +1,7 @@
 """The frozen records that travel: Radiograph -> ModelInput -> Prediction -> Finding -> Results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +13,9 @@ from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.model_records import Algorithm as Algorithm
 from sgseg_dicom.model_records import ModelInput as ModelInput
 from sgseg_dicom.model_records import Prediction as Prediction
+from sgseg_dicom.severity import lung_score
+from sgseg_dicom.zone_judgement import Judgement as Judgement
+from sgseg_dicom.zone_judgement import judged_by_share
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits
 
 _ACROSS, _DOWN = frozenset("LR"), frozenset("FH")
@@ -253,14 +255,6 @@ class LungRegion:
     area_mm2: float | None
 
 
-class Judgement(StrEnum):
-    """What is reported of one zone."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    UNDETERMINED = "undetermined"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Finding:
     """
@@ -272,6 +266,13 @@ class Finding:
         zone_probabilities: float32 (6,), calibrated.
         sentence: the generated location report, ASCII, in patient laterality.
         reached: the zones that the regions reach, as far as heights show it (`sgseg_dicom.findings.zone_extent`).
+            They are asked where there are no *zone_shares*.
+        lung_centres: columns of the centres of the right and the left lung in the standard display, in parts of the
+            image's width; None where not both lungs were found: the image's middle told the sides then.
+        lung_shares: marked share of each lung, 0 to 1; a lung that was not found is missing.
+        share_of_both: marked share of both lungs' area; None where not both were found.
+        zone_shares: marked share of each zone's area, in the order of `sgseg_dicom.zones.ZONES`; None likewise.
+        dropped_share: share of the image, 0 to 1, that was marked outside both lungs and is in no region.
     """
 
     regions: tuple[LungRegion, ...]
@@ -279,33 +280,59 @@ class Finding:
     zone_probabilities: NDArray[np.float32]
     sentence: str
     reached: ZoneBits
+    lung_centres: tuple[float, float] | None = None
+    lung_shares: Mapping[Laterality, float] = field(default_factory=dict)
+    share_of_both: float | None = None
+    zone_shares: tuple[float, ...] | None = None
+    dropped_share: float = 0.0
 
     @property
     def is_positive(self) -> bool:
         """Whether anything is reported as infected, by a zone or by a region."""
         return any(self.zones) or bool(self.regions)
 
+    @property
+    def severity(self) -> tuple[int, int] | None:
+        """
+        The scores of the right and the left lung, 0 to 4 each (`sgseg_dicom.severity`).
+
+        None where a lung was not found. None too where sentence and mask disagree about a lung: a lung that is
+        named and not marked would score 0.
+        """
+        if len(self.lung_shares) < len(Laterality) or any(map(self.disagrees_on, Laterality)):
+            return None
+        return lung_score(self.lung_shares[Laterality.RIGHT]), lung_score(self.lung_shares[Laterality.LEFT])
+
     def judgement_of(self, zone: Zone) -> Judgement:
         """
         Say what is reported of a zone: undetermined where zones and mask say different things.
 
         Of the whole lung, where it has a region and no named zone, or the reverse (1619 of 1622 named lungs of
-        QaTa-COV19's train images have a region); of a single zone, where the region reaches rows that are its own
-        and the sentence leaves it out: on valid, the captions name half of these (training/LOG.md). A named zone
-        stays: the height of a region does not tell that it is NOT in a zone.
+        QaTa-COV19's train images have a region). Of a single zone by the share of it that is marked
+        (`sgseg_dicom.zone_judgement`). Where the lungs were not found, a named zone stays, because the height of a
+        region does not tell that it is NOT in a zone; and a zone that is not named is undetermined where the region
+        reaches rows that are its own: on valid, the captions name half of these (training/LOG.md).
         """
         place = ZONES.index(zone)
         if self.disagrees_on(zone.laterality):
             return Judgement.UNDETERMINED
+        if self.zone_shares is not None:
+            return judged_by_share(
+                named=self.zones[place],
+                probability=float(self.zone_probabilities[place]),
+                share=self.zone_shares[place],
+            )
         if self.zones[place]:
             return Judgement.PRESENT
         return Judgement.UNDETERMINED if self.reached[place] else Judgement.ABSENT
 
     def exceeds_sentence(self, side: Laterality) -> bool:
         """Whether the region of a lung reaches a zone that the sentence, which names others there, leaves out."""
-        return not self.disagrees_on(side) and any(
-            self.judgement_of(zone) is Judgement.UNDETERMINED for zone in ZONES if zone.laterality is side
-        )
+        return self._doubts_a_zone(side, named=False)
+
+    def lags_behind_sentence(self, side: Laterality) -> bool:
+        """Whether hardly anything is marked in a zone that the sentence names, while its lung has a region."""
+        return self._doubts_a_zone(side, named=True)
 
     def disagrees_on(self, side: Laterality) -> bool:
         """Whether zones and mask say different things of a lung: a region without a zone, or the reverse."""
@@ -313,6 +340,13 @@ class Finding:
             present for zone, present in zip(ZONES, self.zones, strict=True) if zone.laterality is side
         )
         return named != any(region.laterality is side for region in self.regions)
+
+    def _doubts_a_zone(self, side: Laterality, *, named: bool) -> bool:
+        return not self.disagrees_on(side) and any(
+            self.judgement_of(zone) is Judgement.UNDETERMINED
+            for zone, present in zip(ZONES, self.zones, strict=True)
+            if zone.laterality is side and present is named
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -48,7 +48,7 @@ class RefusalReason(StrEnum):
     NOT_CHEST = "not-chest", _NOT_SUPPORTED
     NOT_A_PATIENT = "not-a-patient", _NOT_SUPPORTED
     CHILD = "child", _SPECIALIST
-    # By both.
+    # By both; "cut-off" by the lungs too (`sgseg_dicom.applicability.whole_lungs`).
     SIDE_UNKNOWN = "side-unknown", _MALFORMED
     BLANK = "blank", _NO_IMAGE
     CUT_OFF = "cut-off", _POSITIONING

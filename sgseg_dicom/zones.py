@@ -61,6 +61,16 @@ ZoneBits = tuple[bool, bool, bool, bool, bool, bool]
 
 REPORT_COUNT = 2 ** len(ZONES)
 NO_INFECTION = "no pulmonary infection."
+"""What the captions say, and what the network learned: the row of no zone in its table of reports."""
+
+NOTHING_FOUND = "No signs of infection found; nothing else was judged."
+"""What readers are told instead: that none was found is no proof that there is none."""
+
+_NONE = (
+    NO_INFECTION.rstrip("."),
+    NOTHING_FOUND.lower().rstrip("."),
+    "no infection",  # in captions of other data sets
+)
 _COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
 
@@ -90,7 +100,9 @@ def report_of(zones: Sequence[bool]) -> str:
 
 
 def sentence_of(zones: Sequence[bool]) -> str:
-    """Write the report as a sentence for readers: `report_of` with a capital."""
+    """Write the report as a sentence for readers: `report_of` with a capital, or `NOTHING_FOUND`."""
+    if not any(_checked(zones)):
+        return NOTHING_FOUND
     report = report_of(zones)
     return report[0].upper() + report[1:]
 
@@ -100,14 +112,15 @@ def zones_of(report: str) -> ZoneBits:
     Read the zones of a *report*; "all left lung" means upper, middle and lower.
 
     The count word is not read: the captions as first annotated count sides, the refined ones zones. Levels may be
-    joined as people join them: "upper and lower left lung", "upper, middle/lower left lung".
+    joined as people join them: "upper and lower left lung", "upper, middle/lower left lung". Of no zone it reads the
+    caption and the sentence for readers.
 
     Raises:
         UnknownReport: the sentence is outside the grammar, for example names a lung without its side, a level
             without its lung, or denies something.
     """
     text = _JOINED.sub(" ", " ".join(report.lower().split()).rstrip("."))
-    if text in (NO_INFECTION.rstrip("."), "no infection"):  # the latter in captions of other data sets
+    if text in _NONE:
         return (False,) * 6
     phrases = re.findall(
         r"((?:all|upper|middle|lower)(?: (?:all|upper|middle|lower))*) (left|right) lung", text

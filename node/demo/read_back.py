@@ -16,7 +16,7 @@ from sgseg_dicom.records import Finding, LungRegion
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.overlay import draw_overlay
-from sgseg_dicom.zones import ZONES, Laterality, Level, ZoneBits, zones_of
+from sgseg_dicom.zones import ZONES, Laterality, Level, Zone, ZoneBits, zones_of
 
 _KINDS = {
     sop_class: kind for kind in (Kind.SEG, Kind.SR, Kind.TEXT) for sop_class in OBJECT_TYPES[kind].sop_classes
@@ -24,6 +24,8 @@ _KINDS = {
 _FINDING = "121071"  # DCM, Finding
 _LANGUAGE = "121049"  # DCM, Language of Content Item and Descendants
 _UNDETERMINED = "373068000"  # SCT, CID 240
+_PRESENT = "52101004"  # likewise
+_SITE = "363698007"  # SCT, Finding Site
 _LEVELS = {code.value: level for level, code in codes.LEVEL.items()}
 _SIDES = {"24028007": Laterality.RIGHT, "7771000": Laterality.LEFT}  # SCT, CID 244
 
@@ -69,14 +71,23 @@ def save_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
 
 
 def finding_of(seg: Segmentation | None, sr: Dataset) -> Finding:
-    """Make the finding from a SEG and its SR; they have no probabilities, which become NaN."""
+    """
+    Make the finding from a SEG and its SR.
+
+    They have no probabilities and no centres of lungs, which become NaN. They have no shares of zones either: what
+    is judged stands for them.
+    """
     sentence = _canonical_sentence(sr)
+    shares = _lung_shares(sr)
     return Finding(
         regions=tuple(_regions(seg)) if seg is not None else (),
         zones=zones_of(sentence),
         zone_probabilities=np.full(6, np.nan, dtype=np.float32),
         sentence=sentence,
         reached=_undetermined_zones(sr),
+        lung_centres=None if _sides_by_the_middle(sr) else (np.nan, np.nan),
+        lung_shares=shares,
+        zone_shares=_zone_shares(sr, sentence) if shares else None,
     )
 
 
@@ -86,19 +97,55 @@ def _undetermined_zones(sr: Dataset) -> ZoneBits:
 
     A lung whose zones are all undetermined is another case: its sentence and its region disagree.
     """
-    found = set()
-    for item in _items(sr):
-        if item.ValueType != "CODE" or item.ConceptCodeSequence[0].CodeValue != _UNDETERMINED:
-            continue
-        for site in item.get("ContentSequence", []):
-            for side in site.get("ContentSequence", []):
-                level = _LEVELS.get(site.ConceptCodeSequence[0].CodeValue)
-                found.add((_SIDES.get(side.ConceptCodeSequence[0].CodeValue), level))
-    whole = {side for side in Laterality if all((side, level) in found for level in Level)}
+    found = _zones_judged(sr, _UNDETERMINED)
+    whole = {side for side in Laterality if all(Zone(side, level) in found for level in Level)}
     upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (
-        tuple(zone) in found and zone.laterality not in whole for zone in ZONES
+        zone in found and zone.laterality not in whole for zone in ZONES
     )
     return (upper_r, middle_r, lower_r, upper_l, middle_l, lower_l)
+
+
+def _zones_judged(sr: Dataset, judgement: str) -> set[tuple[Laterality | None, Level | None]]:
+    """Give the zones that are judged so."""
+    return {
+        (
+            _SIDES.get(side.ConceptCodeSequence[0].CodeValue),
+            _LEVELS.get(site.ConceptCodeSequence[0].CodeValue),
+        )
+        for item in _items(sr)
+        if item.ValueType == "CODE" and item.ConceptCodeSequence[0].CodeValue == judgement
+        for site in item.get("ContentSequence", [])
+        for side in site.get("ContentSequence", [])
+    }
+
+
+def _zone_shares(sr: Dataset, sentence: str) -> tuple[float, ...]:
+    """Give a share for each zone from which the judgement of the SR follows: 1 or 0."""
+    present, unsure = _zones_judged(sr, _PRESENT), _zones_judged(sr, _UNDETERMINED)
+    return tuple(
+        float(zone in present or (zone in unsure and not named))
+        for zone, named in zip(ZONES, zones_of(sentence), strict=True)
+    )
+
+
+def _lung_shares(sr: Dataset) -> dict[Laterality, float]:
+    """Give the share of each lung that the SR measures, and 0 of the other one; none where it measures none."""
+    shares = {
+        _SIDES[side.ConceptCodeSequence[0].CodeValue]: float(item.MeasuredValueSequence[0].NumericValue) / 100
+        for group in _items(sr)
+        for item in group.get("ContentSequence", [])
+        if item.ValueType == "NUM" and item.ConceptNameCodeSequence[0].CodeValue == codes.SHARE_OF_LUNG.value
+        for site in group.ContentSequence
+        if site.ConceptNameCodeSequence[0].CodeValue == _SITE
+        for side in site.ContentSequence
+    }
+    return {side: shares.get(side, 0.0) for side in Laterality} if shares else {}
+
+
+def _sides_by_the_middle(sr: Dataset) -> bool:
+    """Whether the SR says, in English, that the middle of the image told the sides."""
+    by_the_middle = ENGLISH.possible_assumptions[0]
+    return any(item.ValueType == "TEXT" and item.TextValue == by_the_middle for item in _items(sr))
 
 
 def _canonical_sentence(sr: Dataset) -> str:

@@ -3,8 +3,10 @@ What padding or a display shutter hides of the lungs: it was never judged, and m
 
 No header says where the lungs lie in an image. In the train images of QaTa-COV19 95 % of the infected pixels lie in
 12 to 81 % of the rows, and of the columns in 7 to 46 % (image's left) and 54 to 93 %. A straight cut leaves no trace
-in the rest of the image. The image check (`sgseg_dicom.applicability.image_check`) finds what it took of the lungs.
-A shutter's own place tells more: the beam is centred on the chest, so a shutter far off the centre hides one side.
+in the rest of the image. The image check (`sgseg_dicom.applicability.image_check`) finds what it took of the lungs,
+and `sgseg_dicom.applicability.whole_lungs` measures it where the weights have a lung model. This here is the coarse
+guard before the model. A shutter's own place tells more: the beam is centred on the chest, so a shutter far off the
+centre hides one side.
 """
 
 from itertools import pairwise

@@ -22,7 +22,13 @@ from sgseg_dicom.extent import Extent
 __all__ = ["Rule", "Violation", "require_valid", "violations"]
 
 
-def require_valid(objects: Mapping[str, Dataset], header: Dataset, *, extent: Extent | None = None) -> None:
+def require_valid(
+    objects: Mapping[str, Dataset],
+    header: Dataset,
+    *,
+    extent: Extent | None = None,
+    lung_centres: tuple[float, float] | None = None,
+) -> None:
     """
     Check the results of one image, each by itself and all together.
 
@@ -30,11 +36,12 @@ def require_valid(objects: Mapping[str, Dataset], header: Dataset, *, extent: Ex
         objects: every object that was made of the image, by name.
         header: of the source image, decoded (`Radiograph.header`).
         extent: where the image lies in its stored grid; None: all over it.
+        lung_centres: as `Finding.lung_centres`; None where the middle of the image told the sides.
 
     Raises:
         InvalidResult: with every rule that is broken, and the objects, which must not be sent.
     """
-    broken = violations(objects, header, extent=extent)
+    broken = violations(objects, header, extent=extent, lung_centres=lung_centres)
     if broken:
         raise InvalidResult(
             "\n".join(map(str, broken)),
@@ -44,14 +51,20 @@ def require_valid(objects: Mapping[str, Dataset], header: Dataset, *, extent: Ex
 
 
 def violations(
-    objects: Mapping[str, Dataset], header: Dataset | None, *, extent: Extent | None = None
+    objects: Mapping[str, Dataset],
+    header: Dataset | None,
+    *,
+    extent: Extent | None = None,
+    lung_centres: tuple[float, float] | None = None,
 ) -> list[Violation]:
     """
     Give every rule that an object breaks; none where all is well.
 
     Without *header* the objects are compared with each other alone: whose they are, what they say.
+    Where a report measures shares of lungs and no *lung_centres* are given, the sides are held against where lungs
+    usually lie.
     """
-    case = case_of(objects, header, extent=extent)
+    case = case_of(objects, header, extent=extent, lung_centres=lung_centres)
     segments = {
         text(ds, "SOPInstanceUID"): segments_of(ds)
         for ds in objects.values()

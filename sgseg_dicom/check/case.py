@@ -45,12 +45,15 @@ class Case:
         objects: by name, at least one.
         header: of the source image; None where it is not at hand: what needs it is then not checked.
         extent: where the image lies in its stored grid; None: all over it.
+        lung_centres: columns of the centres of the right and the left lung in the standard display, in parts of the
+            image's width; None: the middle of the image tells the sides.
         contents: the content tree of each structured report among the objects, by the object's name.
     """
 
     objects: Mapping[str, Dataset]
     header: Dataset | None
     extent: Extent | None
+    lung_centres: tuple[float, float] | None
     contents: Mapping[str, Item]
 
     @property
@@ -59,10 +62,33 @@ class Case:
         return "" if self.header is None else text(self.header, "SOPInstanceUID")
 
 
-def case_of(objects: Mapping[str, Dataset], header: Dataset | None, *, extent: Extent | None = None) -> Case:
-    """Read the objects' content trees, once for all rules."""
+USUAL_CENTRES = (0.25, 0.75)
+"""Where the lungs' centres are about, for results whose lungs are not at hand."""
+
+
+def case_of(
+    objects: Mapping[str, Dataset],
+    header: Dataset | None,
+    *,
+    extent: Extent | None = None,
+    lung_centres: tuple[float, float] | None = None,
+) -> Case:
+    """
+    Read the objects' content trees, once for all rules.
+
+    A report that measures the share of a lung says that the lungs told the sides. Where *lung_centres* are not at
+    hand then, they are taken to lie as they usually do.
+    """
     reports = {name: ds for name, ds in objects.items() if text(ds, "SOPClassUID") in (*REPORTS, BASIC_TEXT)}
-    return Case(objects, header, extent, {name: content_of(ds) for name, ds in reports.items()})
+    contents = {name: content_of(ds) for name, ds in reports.items()}
+    if lung_centres is None and any(_measures_lungs(root) for root in contents.values()):
+        lung_centres = USUAL_CENTRES
+    return Case(objects, header, extent, lung_centres, contents)
+
+
+def _measures_lungs(root: Item) -> bool:
+    groups = (group for place in root.all(v.IMAGING_MEASUREMENTS) for group in place.all(v.GROUP))
+    return any(group.all(v.SHARE_OF_LUNG) for group in groups)
 
 
 def equipment_of(ds: Dataset) -> Equipment:

@@ -1,4 +1,4 @@
-"""The masks of a Segmentation as integers of one bit a pixel, and where the patient's right lies in them."""
+"""The masks of a Segmentation as integers of one bit a pixel, and where the sides of the patient lie in them."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import number, text, value
 from sgseg_dicom.extent import Extent
+from sgseg_dicom.zones import Laterality
 
 _BITS = {"BINARY": 1, "FRACTIONAL": 8}
 
@@ -75,9 +76,9 @@ def _frame(data: bytes, place: int, rows: int, columns: int) -> Mask:
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class SideArea:
     """
-    Where the patient's right lies on the stored grid of a frontal radiograph.
+    Where a region of one of the patient's lungs may lie on the stored grid of a frontal radiograph.
 
     Attributes:
         rows, columns: half-open ranges of the stored grid.
@@ -86,8 +87,8 @@ class Half:
     rows: tuple[int, int]
     columns: tuple[int, int]
 
-    def area(self, columns: int) -> int:
-        """Give the bits of this half in a grid of so many *columns*."""
+    def bits(self, columns: int) -> int:
+        """Give the bits of this area in a grid of so many *columns*."""
         first, last = self.columns
         # Eight rows are a whole number of bytes: they repeat.
         eight = sum(((1 << last - first) - 1) << (row * columns + first) for row in range(8))
@@ -97,21 +98,36 @@ class Half:
         return (bits & ((1 << height * columns) - 1)) << top * columns
 
 
-def right_half(header: Dataset, extent: Extent) -> Half:
+def side_area(
+    side: Laterality, header: Dataset, extent: Extent, lung_centres: tuple[float, float] | None
+) -> SideArea:
     """
-    Find the patient's right half of the image by Patient Orientation (0020,0020), PS3.3 C.7.6.1.1.1.
+    Find a lung's side of the image by Patient Orientation (0020,0020), PS3.3 C.7.6.1.1.1.
 
-    Unstated, it is the lower column numbers, as a radiograph is displayed. The middle of an odd number belongs
-    to the other half.
+    Unstated, the patient's right is the lower column numbers, as a radiograph is displayed.
 
     Args:
+        side: of the patient.
         header: of the image.
         extent: where the image lies in the stored grid.
+        lung_centres: as of `Case`: a lung's side reaches up to the centre of the other lung. None: up to the middle;
+            that of an odd number belongs to the left.
     """
     letters = [value.strip()[:1].upper() for value in (text(header, "PatientOrientation") + "\\").split("\\")]
-    (top, bottom), (first, last) = extent.rows, extent.columns
     if letters[0] not in ("L", "R") and letters[1] in ("L", "R"):
-        half = (bottom - top) // 2
-        return Half((top, top + half) if letters[1] == "L" else (bottom - half, bottom), extent.columns)
-    half = (last - first) // 2
-    return Half(extent.rows, (last - half, last) if letters[0] == "R" else (first, first + half))
+        return SideArea(_side_range(side, extent.rows, letters[1] == "R", lung_centres), extent.columns)
+    return SideArea(extent.rows, _side_range(side, extent.columns, letters[0] == "R", lung_centres))
+
+
+def _side_range(
+    side: Laterality, whole: tuple[int, int], from_left: bool, lung_centres: tuple[float, float] | None
+) -> tuple[int, int]:
+    """Give the part of a range that is a lung's side; *from_left*: the range begins at the patient's left."""
+    first, last = whole
+    length = last - first
+    right_centre, left_centre = lung_centres or (0.5, 0.5)
+    if side is Laterality.RIGHT:
+        start, stop = 0, int(left_centre * length)
+    else:
+        start, stop = int(right_centre * length), length
+    return (last - stop, last - start) if from_left else (first + start, first + stop)

@@ -12,7 +12,7 @@ from sgseg_dicom.check.attributes import code, items, number, referenced, text, 
 from sgseg_dicom.check.case import Case, Equipment
 from sgseg_dicom.check.content_tree import Item
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
-from sgseg_dicom.check.masks import right_half
+from sgseg_dicom.check.masks import side_area
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.extent import Extent
@@ -29,12 +29,14 @@ class Group:
         side: of its finding site; None where it does not say exactly one.
         outlines: its SCOORD items.
         segments: its references to segments.
+        shares: its measurements of the share of its lung.
     """
 
     item: Item
     side: Laterality | None
     outlines: list[Item]
     segments: list[Item]
+    shares: list[Item]
 
     @property
     def is_region(self) -> bool:
@@ -45,7 +47,7 @@ class Group:
 def groups_of(root: Item) -> list[Group]:
     """Read the measurement groups of a report."""
     return [
-        Group(item, _side(item), item.all(v.IMAGE_REGION), item.all(v.SEGMENT))
+        Group(item, _side(item), item.all(v.IMAGE_REGION), item.all(v.SEGMENT), item.all(v.SHARE_OF_LUNG))
         for container in root.all(v.IMAGING_MEASUREMENTS)
         for item in container.all(v.GROUP)
     ]
@@ -83,6 +85,9 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
         yield Rule.GROUP_SITE, about.item.path
     for area in about.item.all(v.AREA):
         yield from _area(area, case)
+    for share in about.shares:
+        if not 0 < percent_of(share) <= 100:
+            yield Rule.SHARE_OF_LUNG, share.path
     for outline in about.outlines:
         yield from _outline(outline, about, segments, case)
     for reference in about.segments:
@@ -91,6 +96,14 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
         sources = [ref for item in about.item.all(v.SEGMENT_SOURCE) for ref in _references(item)]
         if not sources or not references_source(sources, case):
             yield Rule.SEGMENT_SOURCE, about.item.path
+
+
+def percent_of(share: Item) -> float:
+    """Give the percentage that a measurement states; -1 where it states none."""
+    measured = items(share.ds, "MeasuredValueSequence")
+    if len(measured) != 1 or code(measured[0], "MeasurementUnitsCodeSequence") != v.PERCENT:
+        return -1.0
+    return number(measured[0], "NumericValue")
 
 
 def _references(item: Item) -> list[Dataset]:
@@ -177,12 +190,8 @@ def _place(outline: Item, points: NDArray[np.float32], about: Group, case: Case)
     if about.side is None:
         return
     extent = case.extent or Extent((0, rows), (0, columns))
-    half = right_half(case.header, extent)
-    axis, (start, stop), (first, last) = (
-        (0, half.columns, extent.columns) if half.columns != extent.columns else (1, half.rows, extent.rows)
-    )
-    if about.side is Laterality.LEFT:
-        start, stop = (stop, last) if start == first else (first, start)
+    area = side_area(about.side, case.header, extent, case.lung_centres)
+    axis, (start, stop) = (0, area.columns) if area.columns != extent.columns else (1, area.rows)
     if high[axis] <= start or low[axis] >= stop:
         yield Rule.OUTLINE_SIDE, outline.path
 

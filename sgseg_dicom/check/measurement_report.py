@@ -8,9 +8,10 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code
 from sgseg_dicom.check.case import Case, equipment_of
 from sgseg_dicom.check.content_tree import Item
-from sgseg_dicom.check.measurement_groups import Group, group, groups_of
+from sgseg_dicom.check.measurement_groups import Group, group, groups_of, percent_of
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.check.shares_told import shares_told
 from sgseg_dicom.check.structured_report import document, evidence_of, has_root
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.zones import ZONES, Laterality, Zone, ZoneBits, zones_of
@@ -36,6 +37,7 @@ def report(name: str, segments: Segments, case: Case) -> Iterator[Broken]:
         yield Rule.SIX_ZONES, v.EVALUATIONS[0]
     else:
         yield from _evaluations(evaluations, groups)
+        yield from _shares(root, evaluations, groups)
 
 
 def _together(sr: Dataset, groups: list[Group], segments: Segments) -> Iterator[Broken]:
@@ -66,11 +68,30 @@ def _evaluations(evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
     sentence = sentence_of(evaluations)
     if sentence is None:
         yield Rule.SENTENCE, evaluations.path
+    measured = shares_of(groups)
     for side in Laterality:
-        yield from _lung(side, judged, side in marked, sentence, evaluations.path)
+        yield from _lung(
+            side, judged, sentence, evaluations.path, marked=side in marked, share=measured.get(side)
+        )
     found = bool(marked) or set(judged.values()) != {v.ABSENT}
     yield from _summary(evaluations, found)
     yield from _whole_image(groups, judged)
+
+
+def _shares(root: Item, evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
+    """Check that the share of a lung is measured once, and told as it is measured."""
+    sides = [about.side for about in groups for _ in about.shares]
+    if len(set(sides)) != len(sides):
+        yield Rule.SHARE_OF_LUNG, v.IMAGING_MEASUREMENTS[0]
+    language = root.only(v.LANGUAGE)
+    if language and language.code[0] == "en":  # the words of other languages are not understood
+        texts = [item.text for item in evaluations.all(v.COMMENT)]
+        yield from shares_told(texts, shares_of(groups), f"{evaluations.path}/{v.COMMENT[0]}")
+
+
+def shares_of(groups: list[Group]) -> dict[Laterality, float]:
+    """Give the percentage of each lung that a report measures; none where it measures none."""
+    return {about.side: percent_of(share) for about in groups if about.side for share in about.shares}
 
 
 def sentence_of(evaluations: Item) -> ZoneBits | None:
@@ -99,9 +120,19 @@ def zone_of(item: Item) -> Zone | None:
 
 
 def _lung(
-    side: Laterality, judged: dict[Zone, Code], marked: bool, sentence: ZoneBits | None, path: str
+    side: Laterality,
+    judged: dict[Zone, Code],
+    sentence: ZoneBits | None,
+    path: str,
+    *,
+    marked: bool,
+    share: float | None,
 ) -> Iterator[Broken]:
-    """Check that zones, sentence and mask say the same of a lung, or Undetermined."""
+    """
+    Check that zones, sentence and mask say the same of a lung, or Undetermined.
+
+    Where a *share* of the lung is measured, each zone of a lung that is named and marked may be Undetermined.
+    """
     judgements = [judged[zone] for zone in ZONES if zone.laterality is side]
     named = sentence and [bit for zone, bit in zip(ZONES, sentence, strict=True) if zone.laterality is side]
     where = f"{path}, {side.word} lung"
@@ -111,6 +142,11 @@ def _lung(
             yield Rule.UNDETERMINED_LUNG, where
         if any(unsure):
             return
+    elif share is not None and named is not None and marked:
+        sure = [(bit, word) for bit, word in zip(named, judgements, strict=True) if word != v.UNDETERMINED]
+        if any(bit != (word == v.PRESENT) for bit, word in sure):
+            yield Rule.SENTENCE_AND_ZONES, where
+        return
     elif named is None or not marked or all(unsure):
         if any(unsure):
             yield Rule.UNDETERMINED_LUNG, where

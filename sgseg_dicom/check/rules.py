@@ -101,9 +101,18 @@ class Rule(Enum):
         "PS3.3 10.7.1.1",
         "harm: millimetres at the detector read as millimetres in the patient",
     )
+    SHARE_OF_LUNG = ("must be a percentage above 0 and at most 100, once a lung", "PS3.16 TID 1410", "UCUM")
+    SHARE_TOLD = (
+        "must be the share of the lung that the coded report measures",
+        "harm: words and measurement of one report contradict each other",
+    )
+    SEVERITY_TOLD = (
+        "must be the sum of both lungs' scores, 0 to 4 each, by the shares that are told",
+        "Wong HYF et al., Radiology 2020;296:E72-E78",
+    )
     OUTLINE_SHAPE = ("must be a closed POLYLINE within the image", "PS3.3 C.18.6.1.2")
     OUTLINE_SOURCE = ("must be SELECTED FROM the source image", "PS3.3 C.18.6", "PS3.16 TID 1410")
-    OUTLINE_SIDE = ("must reach into the half of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
+    OUTLINE_SIDE = ("must reach into the side of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
     OUTLINE_ON_MASK = (
         "must run along this side's segment",
         "harm: report and mask show two different findings",
@@ -140,12 +149,14 @@ class Rule(Enum):
     ZONE_JUDGED = ("must be Present, Absent or Undetermined", "PS3.16 CID 240")
     ZONES_AND_MASK = ("must be marked where a zone is Present, and not where all are Absent", _DISAGREE)
     UNDETERMINED_LUNG = (
-        "must be Undetermined as a whole where, and only where, sentence and mask disagree",
+        "must be Undetermined as a whole where sentence and mask disagree, and only there where no share of it "
+        "is measured",
         _DISAGREE,
     )
     UNDETERMINED_ZONE = (
-        "must be Present where the sentence names it and its lung is marked",
+        "must be Present where the sentence names it, its lung is marked, and no share of the lung is measured",
         "DECISIONS.md 2026-11-26 A zone that the marked region nearly surely reaches is not called free",
+        "DECISIONS.md 2026-11-30 The lungs decide sides, zones and shares",
     )
     WHOLE_IMAGE_JUDGED = (
         "must be Absent where nothing was found, else Undetermined",
@@ -226,7 +237,7 @@ class Rule(Enum):
     )
     SEG_FRACTIONS = ("must be 0 or 255 alone", "harm: viewers do not show a mask of probabilities")
     MASK_EMPTY = ("must mark at least one pixel", "harm: a segment announces a finding that is nowhere")
-    MASK_SIDE = ("must lie in the half of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
+    MASK_SIDE = ("must lie on the side of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
     MASK_OVERLAP = ("must not overlap another segment", "PS3.3 C.8.20.2: Segments Overlap is NO")
 
     @property

@@ -11,7 +11,7 @@ from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code, code_of, items, number, text, value
 from sgseg_dicom.check.case import Case, Equipment, equipment_of
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
-from sgseg_dicom.check.masks import Mask, expected_length, masks_of, right_half
+from sgseg_dicom.check.masks import Mask, expected_length, masks_of, side_area
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality
@@ -194,26 +194,23 @@ def _pixels(seg: Dataset, segments: list[Segment]) -> Iterator[Broken]:
 
 def _masks(segments: list[Segment], case: Case) -> Iterator[Broken]:
     masks = [segment.mask for segment in segments if segment.mask]
-    on_the_right = _right(masks[0], case) if masks else None
     for place, segment in enumerate(segments, 1):
         if segment.mask is None or segment.side is None:
             continue
         if segment.mask.bits == 0:
             yield Rule.MASK_EMPTY, f"PixelData, segment {place}"
-        elif on_the_right is not None:
-            share = segment.mask.share_in(on_the_right)
-            if share < 0.5 if segment.side is Laterality.RIGHT else share > 0.5:
-                yield Rule.MASK_SIDE, f"PixelData, segment {place}"
+        elif (own := _side_of(segment.side, segment.mask, case)) and segment.mask.share_in(own) < 0.5:
+            yield Rule.MASK_SIDE, f"PixelData, segment {place}"
     if any(one.bits & other.bits for one, other in combinations(masks, 2)):
         yield Rule.MASK_OVERLAP, "PixelData"
 
 
-def _right(mask: Mask, case: Case) -> int | None:
-    """Give the bits of the patient's right half of a mask's grid; None where the source is not at hand."""
+def _side_of(side: Laterality, mask: Mask, case: Case) -> int:
+    """Give the bits of a lung's side of a mask's grid; 0 where the source is not at hand."""
     if case.header is None or not _is_on_grid_of(case.header, mask):
-        return None  # another grid has no half in common with it: SEG_SIZE says so
+        return 0  # another grid has no side in common with it: SEG_SIZE says so
     extent = case.extent or Extent((0, mask.rows), (0, mask.columns))
-    return right_half(case.header, extent).area(mask.columns)
+    return side_area(side, case.header, extent, case.lung_centres).bits(mask.columns)
 
 
 def _is_on_grid_of(header: Dataset, mask: Mask) -> bool:

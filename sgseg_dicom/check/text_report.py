@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.case import Case
 from sgseg_dicom.check.content_tree import Item
-from sgseg_dicom.check.measurement_report import zone_of
+from sgseg_dicom.check.measurement_groups import groups_of
+from sgseg_dicom.check.measurement_report import shares_of, zone_of
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
+from sgseg_dicom.check.shares_told import is_share, shares_told
 from sgseg_dicom.check.structured_report import document, has_root
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.zones import NO_INFECTION, ZONES, Laterality, Level, Zone, zones_of
+from sgseg_dicom.zones import NO_INFECTION, NOTHING_FOUND, ZONES, Laterality, Level, Zone, zones_of
 
 _JUDGING = (
     *v.JUDGEMENTS,
@@ -20,6 +22,7 @@ _JUDGING = (
 _WORD_OF = {True: "signs of infection", False: "no signs of infection"}
 _WORDS = {v.PRESENT: _WORD_OF[True], v.ABSENT: _WORD_OF[False], v.UNDETERMINED: "undetermined"}
 _ZONE = re.compile(rf"(Right|Left) (upper|middle|lower) zone: ({'|'.join(_WORDS.values())})")
+_CLEAR = (NO_INFECTION.rstrip("."), NOTHING_FOUND.lower().split(";")[0])
 _STATUS = (v.NOT_JUDGED_STATUS, v.NOT_JUDGED_REASON)
 _NORMAL, _NOT = re.compile(r"\bnormal\b"), re.compile(r"\bnot\b")
 
@@ -52,7 +55,7 @@ def _not_judged(root: Item) -> Iterator[Broken]:
 def _reads_as_judged(words: str, *, english: bool) -> bool:
     """Whether words say a location report, or "normal" without a "not"; other languages' are not understood."""
     plain = words.lower()
-    if NO_INFECTION.rstrip(".") in plain:
+    if any(words in plain for words in _CLEAR):
         return True
     if english and _NORMAL.search(plain) and not _NOT.search(plain):
         return True
@@ -75,6 +78,9 @@ def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
     if _language(root)[0] == "en":  # the words of other languages are not understood
         yield from _english(lines, segments, case, where)
+        for measured in list(_measured(case)):
+            yield from shares_told(lines, measured, where)
+        yield from shares_told(lines, None, where)
 
 
 def _english(lines: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
@@ -96,10 +102,12 @@ def _english(lines: list[str], segments: Segments, case: Case, where: str) -> It
         words = [judged[zone] for zone in zones]
         disagree = bool(segments) and any(sentence[zone] for zone in zones) != (side in marked)
         unsure = set(words) == {"undetermined"} and (disagree or not segments)
-        # A region may reach further zones than are named.
+        # A region may reach further zones than are named; where the lung is measured, also fewer.
         named = (side in marked or not segments) and any(sentence[zone] for zone in zones)
+        measured = any(is_share(line, side) for line in lines)
         fits = [
-            word == _WORD_OF[sentence[zone]] or (named and word == "undetermined" and not sentence[zone])
+            word == _WORD_OF[sentence[zone]]
+            or (named and word == "undetermined" and (measured or not sentence[zone]))
             for zone, word in zip(zones, words, strict=True)
         ]
         as_coded = all(
@@ -115,6 +123,13 @@ def _coded(case: Case) -> Iterator[dict[Zone, str]]:
         evaluations = root.only(v.EVALUATIONS)
         judged = evaluations.all(v.INFECTION) if evaluations else []
         yield {zone: _WORDS[item.code] for item in judged if (zone := zone_of(item)) and item.code in _WORDS}
+
+
+def _measured(case: Case) -> Iterator[dict[Laterality, float]]:
+    """Give what each coded report measures of the lungs, in percent."""
+    for root in case.contents.values():
+        if root.only(v.EVALUATIONS):
+            yield shares_of(groups_of(root))
 
 
 def _language(root: Item) -> tuple[str, str]:

@@ -1,45 +1,59 @@
 """Prediction -> Finding: the mask on the source grid, split by the patient's lungs, and its areas."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.extent import Extent
-from sgseg_dicom.findings.components import components_of
+from sgseg_dicom.findings.components import Component
+from sgseg_dicom.findings.lung_fields import LungField, is_nearer_right, lung_fields_of
+from sgseg_dicom.findings.lung_shares import LungShares, lung_shares_of
+from sgseg_dicom.findings.sides import Split, split_at_midline, split_by_lungs
 from sgseg_dicom.findings.zone_extent import reached
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
 from sgseg_dicom.zones import HALVES, ZONES, Laterality, sentence_of
-
-WHOLE_SHARE = 0.9
-"""A connected component with this share of its area on one side of the midline belongs to that side whole."""
 
 
 def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
-    Where padding surrounds the image, middle and heights are those of the image alone, and nothing is marked in the
-    padding. Neither zones nor mask are corrected by the other: a zone without a mask stays in the sentence, and a
-    zone that the mask reaches and the sentence does not name is no longer called free (`Finding.judgement_of`).
+    The lungs tell the sides; where one of them is not found, or the weights have no lung model, the middle of the
+    image does. Where padding surrounds the image, middle and heights are those of the image alone, and nothing is
+    marked in the padding. Neither zones nor mask are corrected by the other: `Finding.judgement_of` says what is
+    reported where they differ.
     """
     extent = radiograph.extent
     shown = mask_on_display(prediction, extent.shape)
-    if radiograph.padding is not None:
-        shown = shown & ~radiograph.padding[extent.place]
-    halves = split_at_midline(shown, only=_only_lung(prediction))
-    regions = [
-        _region(side, half, radiograph, extent)
-        for side, half in zip(HALVES, halves, strict=True)
-        if half.any()
-    ]
+    hidden = None if radiograph.padding is None else radiograph.padding[extent.place]
+    if hidden is not None:
+        shown = shown & ~hidden
+    fields = {} if prediction.lungs is None else lung_fields_of(prediction.lungs)
+    lungs = dict[Laterality, Component]()
+    if shown.any():
+        lungs = _on_display(fields, extent.shape, hidden)
+        fields = {side: fields[side] for side in lungs}
+    split = _split(shown, fields, lungs, prediction)
+    by_side = dict(zip(HALVES, (split.right, split.left), strict=True))
+    shares = lung_shares_of(lungs, by_side) if lungs else _nothing_marked(fields)
     return Finding(
-        regions=tuple(regions),
+        regions=tuple(
+            _region(side, half, radiograph, extent) for side, half in by_side.items() if half.any()
+        ),
         zones=prediction.zones,
         zone_probabilities=prediction.zone_probabilities,
         sentence=sentence_of(prediction.zones),
-        reached=reached(*halves),
+        reached=reached(split.right, split.left),
+        lung_centres=_centres(fields),
+        lung_shares=shares.of_lungs,
+        share_of_both=shares.of_both,
+        zone_shares=shares.of_zones,
+        dropped_share=split.dropped / shown.size,
     )
 
 
@@ -58,28 +72,47 @@ def mask_on_display(prediction: Prediction, shape: tuple[int, ...]) -> NDArray[n
     return enlarge(prediction.mask_probability, (rows, columns)) >= np.float32(prediction.threshold)
 
 
-def split_at_midline(
-    shown: NDArray[np.bool_], *, only: Laterality | None = None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """
-    Split a mask in the standard display into the image's left and right, the patient's right and left lung.
+def _on_display(
+    fields: Mapping[Laterality, LungField], shape: tuple[int, int], hidden: NDArray[np.bool_] | None
+) -> dict[Laterality, Component]:
+    """Give the lungs on the displayed grid, without what padding hides of them; one that is all hidden is missing."""
+    lungs = {}
+    for side, field in fields.items():
+        lung = field.enlarged(shape)
+        if hidden is not None:
+            seen = lung.mask & ~hidden[lung.rows, lung.columns]
+            lung = replace(lung, mask=seen, size=int(np.count_nonzero(seen)))
+        if lung.size:
+            lungs[side] = lung
+    return lungs
 
-    A component goes whole to the side that has WHOLE_SHARE of it; half is enough for the *only* lung that the
-    zones name (a patient off the centre). Another, across the midline, is cut. An odd number of columns leaves
-    the middle one to the image's right. The two are disjoint; together, *shown*.
-    """
-    middle = shown.shape[1] // 2
-    left = np.zeros_like(shown)
-    for part in components_of(shown):
-        width = part.mask.shape[1]
-        cut = min(max(middle - part.columns.start, 0), width)
-        share = np.count_nonzero(part.mask[:, :cut]) / part.size
-        if share >= (0.5 if only is HALVES[0] else WHOLE_SHARE):
-            cut = width
-        elif share <= (0.5 if only is HALVES[1] else 1 - WHOLE_SHARE):
-            cut = 0
-        left[part.rows, part.columns][:, :cut] |= part.mask[:, :cut]
-    return left, shown & ~left
+
+def _split(
+    shown: NDArray[np.bool_],
+    fields: Mapping[Laterality, LungField],
+    lungs: Mapping[Laterality, Component],
+    prediction: Prediction,
+) -> Split:
+    if len(lungs) < len(HALVES):
+        return split_at_midline(shown, only=_only_lung(prediction))
+    rows, columns = shown.shape
+    return split_by_lungs(shown, lungs, partial(is_nearer_right, fields, (rows, columns)))
+
+
+def _centres(fields: Mapping[Laterality, LungField]) -> tuple[float, float] | None:
+    if len(fields) < len(HALVES):
+        return None
+    return fields[Laterality.RIGHT].centre, fields[Laterality.LEFT].centre
+
+
+def _nothing_marked(fields: Mapping[Laterality, LungField]) -> LungShares:
+    """Give the shares of an image without a mark: no lung needs to be enlarged for them."""
+    both = len(fields) == len(HALVES)
+    return LungShares(
+        of_lungs=dict.fromkeys(fields, 0.0),
+        of_both=0.0 if both else None,
+        of_zones=(0.0,) * len(ZONES) if both else None,
+    )
 
 
 def _only_lung(prediction: Prediction) -> Laterality | None:

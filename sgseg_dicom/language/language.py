@@ -88,6 +88,21 @@ class Language:
         )
         return self._written(template, area=self._number(region.area_mm2, decimals=0), **size)
 
+    def lung_extents(self, finding: Finding) -> list[str]:
+        """
+        Say which share of each marked lung, and of both, is marked, and the severity score with its definition.
+
+        Nothing where nothing is marked: a score of 0 would read as a judgement of the lungs. No score where one of
+        the lungs was not found, or sentence and mask disagree about one.
+        """
+        marked = {region.laterality for region in finding.regions}
+        texts = [self._share(side, share) for side, share in finding.lung_shares.items() if side in marked]
+        if marked and finding.share_of_both is not None:
+            texts.append(self._share_of_both(finding.share_of_both))
+        if marked and finding.severity is not None:
+            texts.append(self._severity(*finding.severity))
+        return texts
+
     def percent(self, share: float) -> str:
         """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
         return self._number(100 * share, decimals=1)
@@ -124,18 +139,42 @@ class Language:
         return self._written(self._side(side).disagreement)
 
     def doubts(self, finding: Finding) -> list[str]:
-        """Say of each lung what sentence and marked region contradict each other in."""
+        """Say of each lung what sentence and marked region contradict each other in; and what was dropped."""
         texts = []
         for side in Laterality:
             if finding.disagrees_on(side):
                 texts.append(self.disagreement(side))
+            elif finding.lags_behind_sentence(side):
+                texts.append(self.difference(side))
             elif finding.exceeds_sentence(side):
                 texts.append(self.excess(side))
-        return texts
+        return [*texts, self.dropped] if finding.dropped_share else texts
 
     def excess(self, side: Laterality) -> str:
         """Say that a lung's outlines reach a zone that the sentence leaves out."""
         return self._written(self._side(side).excess)
+
+    def difference(self, side: Laterality) -> str:
+        """Say that a zone of a lung is named and hardly marked; another one may be marked and not named."""
+        return self._written(self._side(side).difference or _side_of(_english(), side).difference or "")
+
+    @property
+    def dropped(self) -> str:
+        """Say that a marked part outside both lungs is in no region."""
+        return self._written(self._grammar.remark.dropped or _english().remark.dropped or "")
+
+    @property
+    def possible_remarks(self) -> list[str]:
+        """All that `doubts` and `lung_extents` may say, with numbers; each text about a lung for both."""
+        texts = [self.dropped, self._share_of_both(0.0), self._severity(0, 0)]
+        for side in Laterality:
+            texts += [
+                self.disagreement(side),
+                self.excess(side),
+                self.difference(side),
+                self._share(side, 0.0),
+            ]
+        return texts
 
     @property
     def possible_assumptions(self) -> list[str]:
@@ -144,10 +183,10 @@ class Language:
         texts = [remark.sides_by_the_middle, remark.orientation_unknown, remark.side_by_look]
         return [self._written(text) for text in texts if text is not None]
 
-    def assumptions(self, radiograph: Radiograph) -> list[str]:
+    def assumptions(self, finding: Finding, radiograph: Radiograph) -> list[str]:
         """Say what was assumed about the sides, but for what `caution` says."""
         by_the_middle, unknown = self.possible_assumptions[:2]
-        texts = [by_the_middle]
+        texts = [by_the_middle] if finding.lung_centres is None else []
         if not radiograph.display.orientation.stated and not self.caution(radiograph):
             texts.append(unknown)
         return texts
@@ -195,7 +234,19 @@ class Language:
         return _grammar_of(self.path)
 
     def _side(self, side: Laterality) -> Side:
-        return self._grammar.right if side is Laterality.RIGHT else self._grammar.left
+        return _side_of(self._grammar, side)
+
+    def _share(self, side: Laterality, share: float) -> str:
+        template = self._side(side).share or _side_of(_english(), side).share or ""
+        return self._written(template, percent=self.percent(share))
+
+    def _share_of_both(self, share: float) -> str:
+        template = self._grammar.region.share_of_both or _english().region.share_of_both or ""
+        return self._written(template, percent=self.percent(share))
+
+    def _severity(self, right: int, left: int) -> str:
+        template = self._grammar.region.severity or _english().region.severity or ""
+        return self._written(template, total=right + left, right=right, left=left)
 
     def _table(self, name: str, side: Laterality) -> grammar.Lung | grammar.Zone:
         table: grammar.Lung | grammar.Zone = getattr(self._grammar, f"{side.word}_{name}")
@@ -266,6 +317,15 @@ def to_ascii(text: str, spelling: dict[str, str]) -> str:
     return plain
 
 
+def _english() -> Grammar:
+    """Give the English texts, for those that an older language file lacks."""
+    return _grammar_of(ENGLISH.path)
+
+
+def _side_of(words: Grammar, side: Laterality) -> Side:
+    return words.right if side is Laterality.RIGHT else words.left
+
+
 @cache
 def _grammar_of(path: Path) -> Grammar:
     try:
@@ -296,10 +356,20 @@ def _require_ascii(words: Grammar, path: Path) -> None:
 def _require_short(language: Language) -> None:
     """A presentation state holds all texts under an image in one, of at most SHORT_TEXT characters."""
     sentences = (language.sentence(zones_at(index)) for index in range(REPORT_COUNT))
-    doubts = (max((language.disagreement(side), language.excess(side)), key=len) for side in Laterality)
     by_the_middle, *of_the_sides = language.possible_assumptions  # of the latter one is said
-    assumed = (by_the_middle, max(of_the_sides, key=len))
-    longest = " ".join([max(sentences, key=len), *doubts, language.limits, *assumed])
+    of_lungs = [
+        max((language.disagreement(side), language.excess(side), language.difference(side)), key=len)
+        for side in Laterality
+    ]
+    by_lungs_or_middle = max((by_the_middle, language.dropped), key=len)  # what is dropped, the lungs told
+    parts = (
+        max(sentences, key=len),
+        *of_lungs,
+        language.limits,
+        by_lungs_or_middle,
+        max(of_the_sides, key=len),
+    )
+    longest = " ".join(parts)
     if len(longest) > SHORT_TEXT:
         raise ConfigError(
             f"{language.path}: sentence, doubts, limits and what is assumed of the sides have up to {len(longest)} "

@@ -56,6 +56,7 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  #
 PROCESSED_IMAGE: Code = codes.DCM.SourceImageForImageProcessingOperation  # CID 7202
 SOURCE = Code("260753009", "SCT", "Source")
 AREA: Code = codes.SCT.Area
+PERCENT: Code = codes.UCUM.Percent
 SQUARE_MILLIMETRE: Code = codes.UCUM.SquareMillimeter
 MILLIMETRE: Code = codes.UCUM.Millimeter
 PIXELS = Code("{pixels}", "UCUM", "Pixels")
@@ -67,6 +68,7 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
+SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of the lung's area in the image")  # likewise
 WHY_NOT_JUDGED = Code("why-not-judged", PRIVATE_SCHEME, "Reason why the image was not judged")  # likewise
 
 

@@ -51,17 +51,27 @@ class Context:
     language: Language = ENGLISH
 
 
-def region_groups(region: LungRegion, context: Context) -> list[_Planar]:
+def region_groups(region: LungRegion, context: Context, *, share_of_lung: float | None) -> list[_Planar]:
     """
     Build the groups of one lung's region: one for each outline, with its area, and one for its segment.
 
     The largest part's outline and the segment have the same Tracking UID, and viewers merge them: a group
-    without coordinates alone shows as an empty viewport. Area in mm2 only where the spacing is known.
+    without coordinates alone shows as an empty viewport. Area in mm2 only where the spacing is known. The share of
+    the lung is the whole region's: it stands once, in the group of the segment, else in that of the largest part.
+
+    Args:
+        region: of one lung.
+        context: what the report is about.
+        share_of_lung: the region's share of its lung's area, 0 to 1; None where the lung was not found.
     """
+    share = _share_of_lung(share_of_lung)
     groups = [
-        _outline_group(region, part, number, context) for number, part in enumerate(outlined_parts(region), 1)
+        _outline_group(region, part, number, context, share if context.seg is None and number == 1 else [])
+        for number, part in enumerate(outlined_parts(region), 1)
     ]
-    return groups if context.seg is None else [*groups, _segment_group(region, context.seg, context)]
+    if context.seg is None:
+        return groups
+    return [*groups, _segment_group(region, context.seg, context, share)]
 
 
 def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQualitativeEvaluations:
@@ -78,17 +88,19 @@ def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQual
     )
 
 
-def _outline_group(region: LungRegion, part: Component, number: int, context: Context) -> _Planar:
+def _outline_group(
+    region: LungRegion, part: Component, number: int, context: Context, share: list[Measurement]
+) -> _Planar:
     return _Planar(
         referenced_region=ImageRegion(
             "POLYLINE", outline_of(part), SourceImageForRegion.from_source_image(context.source)
         ),
-        measurements=_area(part, context.radiograph),
+        measurements=[*_area(part, context.radiograph), *share],
         **_common_of(region, number, context),
     )
 
 
-def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Planar:
+def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
     number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
     if number is None:
@@ -103,7 +115,7 @@ def _segment_group(region: LungRegion, seg: Dataset, context: Context) -> _Plana
     )
     # PS3.3 Table 10-3: a frame number is for references without a segment number.
     del reference[0].ReferencedSOPSequence[0].ReferencedFrameNumber
-    return _Planar(referenced_segment=reference, **_common_of(region, 1, context))
+    return _Planar(referenced_segment=reference, measurements=share, **_common_of(region, 1, context))
 
 
 def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, Any]:
@@ -133,9 +145,15 @@ def _area(part: Component, radiograph: Radiograph) -> list[Measurement]:
     ]
 
 
-def _rounded(area: float) -> float:
+def _share_of_lung(share: float | None) -> list[Measurement]:
+    if share is None:
+        return []
+    return [Measurement(name=codes.SHARE_OF_LUNG, value=_rounded(100 * share), unit=codes.PERCENT)]
+
+
+def _rounded(number: float) -> float:
     """Keep one decimal, and two digits of what is smaller: one pixel is an area too, and not 0."""
-    return round(area, 1) if area >= 1 else float(f"{area:.2g}")
+    return round(number, 1) if number >= 1 else float(f"{number:.2g}")
 
 
 def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:

@@ -49,7 +49,8 @@ def encode_sr(
 
     The root holds the image library, a measurement group for each region's outlines and segment (one about
     the whole image where there is no region), and under Qualitative Evaluations the sentence, the six zones,
-    the extents and the warning. No measurement without a known spacing; no certainty.
+    the extents and the warning. Where a lung was found, a group states the region's share of it. No area without a
+    known spacing; no certainty.
 
     Args:
         radiograph: the source image.
@@ -102,7 +103,11 @@ def referenced_form(finding: Finding, seg: Dataset | None) -> str:
 
 
 def _report(finding: Finding, context: Context) -> MeasurementReport:
-    groups = [group for region in finding.regions for group in region_groups(region, context)]
+    groups = [
+        group
+        for region in finding.regions
+        for group in region_groups(region, context, share_of_lung=finding.lung_shares.get(region.laterality))
+    ]
     report = MeasurementReport(
         observation_context=observation_context(context.algorithm),
         procedure_reported=codes.PROCEDURE_REPORTED,

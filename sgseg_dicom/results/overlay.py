@@ -108,8 +108,9 @@ def _caption(radiograph: Radiograph, finding: Finding, language: Language) -> li
             (language.region_extent(region, radiograph), 18, LUNG_COLOURS[region.laterality])
             for region in finding.regions
         ),
+        *((extent, 18, _TEXT) for extent in language.lung_extents(finding)),
         (language.limits, 17, _FAINT),
-        *((assumption, 17, _FAINT) for assumption in language.assumptions(radiograph)),
+        *((assumption, 17, _FAINT) for assumption in language.assumptions(finding, radiograph)),
         (language.draft, 22, _WARNING),
     ]
 

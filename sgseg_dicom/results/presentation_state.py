@@ -139,7 +139,7 @@ def _texts(
         language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,
-        *language.assumptions(radiograph),
+        *language.assumptions(finding, radiograph),
     ]
     texts = [
         TextObject(text, units="DISPLAY", bounding_box=box, text_justification="LEFT")

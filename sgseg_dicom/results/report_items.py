@@ -45,8 +45,9 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
     caution = language.caution(context.radiograph)
     comments = [
         *(language.region_extent(region, context.radiograph) for region in finding.regions),
+        *language.lung_extents(finding),
         *language.doubts(finding),
-        *language.assumptions(context.radiograph),
+        *language.assumptions(finding, context.radiograph),
         language.limits,
         language.warning(context.algorithm),
     ]

@@ -20,7 +20,6 @@ from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
 from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.source_header import source_of
-from sgseg_dicom.zones import Laterality
 
 LONGEST_SIDE = 1024
 """Pixels; the picture is for reading, the radiograph for diagnosis."""
@@ -82,15 +81,11 @@ def _picture(
 ) -> Image.Image:
     title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
     # Also what is not written under this image: no letter is drawn for the first time in a patient's result.
-    of_lungs = [
-        words for side in Laterality for words in (language.disagreement(side), language.excess(side))
-    ]
-    of_sides = language.possible_assumptions
+    possible = (*language.possible_remarks, *language.possible_assumptions)
     texts = (
         *title_lines,
         language.sentence(finding.zones),
-        *of_lungs,
-        *of_sides,
+        *possible,
         language.limits,
         language.draft,
     )

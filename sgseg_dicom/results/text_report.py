@@ -62,7 +62,7 @@ def encode_text(
                 codes.SECTION_PROCEDURE,
                 [
                     text(codes.PROCEDURE_DESCRIPTION, words)
-                    for words in (language.limits, *language.assumptions(radiograph))
+                    for words in (language.limits, *language.assumptions(finding, radiograph))
                 ],
             ),
             section(
@@ -82,4 +82,5 @@ def _findings(finding: Finding, radiograph: Radiograph, language: Language) -> l
         *language.doubts(finding),
         *(language.zone_statement(zone, finding.judgement_of(zone)) for zone in ZONES),
         *(language.region_extent(region, radiograph) for region in finding.regions),
+        *language.lung_extents(finding),
     ]

@@ -1,6 +1,7 @@
 """What a network could say, without one: predictions for the tests, and radiographs read from built files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.image_check import ImageCheck
+from sgseg_dicom.model_records import LEFT_LUNG, RIGHT_LUNG
 from sgseg_dicom.pipeline import Pipeline, Segmenter
 from sgseg_dicom.preprocess import INPUT_SIZE, shrink
 from sgseg_dicom.reading.read import read
@@ -72,6 +74,22 @@ def prediction(
 def both_lungs() -> Prediction:
     """Predict a spot in either lung."""
     return prediction(spot(*IMAGE_LEFT), spot(*IMAGE_RIGHT), zones=["right middle", "left upper"])
+
+
+def drawn_lungs(
+    right: tuple[int, int] = (112, 62), left: tuple[int, int] = (112, 162), size: tuple[int, int] = (80, 36)
+) -> NDArray[np.uint8]:
+    """Draw both lungs as ellipses: centres (row, column) in the standard display, half height and half width."""
+    y, x = np.mgrid[:INPUT_SIZE, :INPUT_SIZE]
+    lungs = np.zeros((INPUT_SIZE, INPUT_SIZE), np.uint8)
+    for value, (row, column) in ((RIGHT_LUNG, right), (LEFT_LUNG, left)):
+        lungs[((y - row) / size[0]) ** 2 + ((x - column) / size[1]) ** 2 <= 1] = value
+    return lungs
+
+
+def with_lungs(predicted: Prediction, lungs: NDArray[np.uint8] | None = None) -> Prediction:
+    """Give a prediction with lungs, those of `drawn_lungs` unless others are given."""
+    return replace(predicted, lungs=drawn_lungs() if lungs is None else lungs)
 
 
 def bright_parts(radiograph: Radiograph) -> Prediction:

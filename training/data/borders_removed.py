@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.findings.measure import mask_on_display
+from sgseg_dicom.model_records import LEFT_LUNG, RIGHT_LUNG
 from sgseg_dicom.preprocess import enlarge, normalise, shrink
 from sgseg_dicom.reading.undeclared_borders import shown_within_border
 from sgseg_dicom.records import ModelInput, Prediction
@@ -36,7 +37,17 @@ class BorderlessInput:
         probabilities[self.extent.place] = enlarge(prediction.mask_probability, self.extent.shape)
         mask = np.zeros(self.shape, dtype=np.bool_)
         mask[self.extent.place] = mask_on_display(prediction, self.extent.shape)
-        return replace(prediction, mask_probability=probabilities, mask=mask)
+        return replace(prediction, mask_probability=probabilities, mask=mask, lungs=self._lungs(prediction))
+
+    def _lungs(self, prediction: Prediction) -> NDArray[np.uint8] | None:
+        """Lay the lungs onto the whole image; in the border there is none."""
+        if prediction.lungs is None:
+            return None
+        lungs = np.zeros(self.shape, dtype=np.uint8)
+        for value in (RIGHT_LUNG, LEFT_LUNG):
+            one = (prediction.lungs == value).astype(np.float32)
+            lungs[self.extent.place][enlarge(one, self.extent.shape) > 0.5] = value
+        return lungs
 
 
 def without_border(

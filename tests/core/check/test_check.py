@@ -1,6 +1,7 @@
 """Our own check of the results passes good ones, whatever the source and the finding."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,13 @@ from tests.support.predictions import (
     IMAGE_LEFT,
     IMAGE_RIGHT,
     ORIENTATIONS,
+    both_lungs,
+    drawn_lungs,
     prediction,
     read_built,
     spot,
     stored_as,
+    with_lungs,
 )
 from tests.support.spoiling import MADE, SEG, SR, TEXT, find, results
 
@@ -59,6 +63,19 @@ FINDINGS = {
     "both": prediction(spot(*ACROSS, radius=40), spot(*IMAGE_RIGHT), zones=["right upper", "left middle"]),
     "zone-reached-but-not-named": prediction(spot(40, 60, radius=24), zones=["right middle"]),
     "zone-without-mask": prediction(zones=["left upper"]),
+    "lungs": with_lungs(both_lungs()),
+    "lungs-without-anything": with_lungs(prediction()),
+    "lungs-zones-differ": with_lungs(
+        replace(
+            prediction(spot(165, 60), zones=["right upper"]),
+            zone_probabilities=np.full(6, 0.5, np.float32),
+        )
+    ),
+    "lungs-dropped": with_lungs(prediction(spot(212, 112, radius=8), zones=["right middle"])),
+    "lungs-off-centre": with_lungs(
+        prediction(spot(130, 124, radius=10), zones=["right middle"]),
+        drawn_lungs(right=(112, 100), left=(112, 182)),
+    ),
 }
 
 
@@ -73,6 +90,27 @@ def test_every_finding_passes(predicted, kinds):
     objects, header = results(predicted, {"archive": Wanted(results=kinds)})
 
     assert violations(objects, header) == []
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_shares_of_lungs_pass_in_every_language(language):
+    """
+    With all forms of a result.
+    """
+    objects, header = results(with_lungs(both_lungs()), language=language)
+
+    assert violations(objects, header) == []
+
+
+def test_a_patient_off_the_centre_is_held_against_the_lungs():
+    """
+    The whole region lies beyond the middle: with the lungs' centres it passes, as the left lung's it does not.
+    """
+    objects, header = results(FINDINGS["lungs-off-centre"], {"archive": Wanted(results=(Kind.SEG,))})
+
+    assert violations(objects, header, lung_centres=(100 / 224, 182 / 224)) == []
+    assert [v.rule for v in violations(objects, header)] == [Rule.MASK_SIDE]
+    assert [v.rule for v in violations(objects, header, lung_centres=(0.2, 0.5))] == [Rule.MASK_SIDE]
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
@@ -178,7 +216,14 @@ def test_objects_that_lack_everything_are_refused_and_not_a_defect(name, made):
     assert violations({name: bare}, chest_radiograph())
 
 
-@pytest.mark.parametrize("first", ["No pulmonary infection.", "Both lungs are clear."])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "No pulmonary infection.",
+        "No signs of infection found; nothing else was judged.",
+        "Both lungs are clear.",
+    ],
+)
 def test_a_text_alone_must_say_what_the_segmentation_marks(first):
     """
     A destination without SR: its report in words is held against the mask, and a sentence that is none is refused.

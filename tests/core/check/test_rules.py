@@ -10,7 +10,7 @@ from sgseg_dicom.errors import InvalidResult, NotApplicable
 from sgseg_dicom.extent import extent_of
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.results.not_judged import encode_not_judged
-from tests.support.predictions import prediction, read_built
+from tests.support.predictions import both_lungs, prediction, read_built, with_lungs
 from tests.support.spoiling import (
     AREA,
     CAPTURE,
@@ -70,6 +70,12 @@ def made() -> Any:
 def clear() -> Any:
     """Those of an image without a finding."""
     return results(prediction())
+
+
+@pytest.fixture(scope="module")
+def measured() -> Any:
+    """Those of an image whose lungs were found, with a finding in both."""
+    return results(with_lungs(both_lungs()))
 
 
 MUTATIONS: list[tuple[str, Rule, Change]] = [
@@ -284,6 +290,69 @@ def test_a_broken_rule_is_refused(made, rule, change):
 
     assert rule.word in raised.value.rules
     assert rule.demand in str(raised.value)
+
+
+SHARE = ("121214", "share-of-lung")
+PERCENT = "MeasuredValueSequence.MeasurementUnitsCodeSequence.CodeValue"
+
+
+def say_again(words: str, instead: str) -> Change:
+    """Replace what the SR tells in the first comment with these words."""
+
+    def change(objects: Objects) -> None:
+        comments = find(objects[SR], "C0034375").children
+        item = next(item for item in comments if words in item.text)
+        item.ds.TextValue = instead
+
+    return change
+
+
+MEASURED: list[tuple[str, Rule, Change]] = [
+    (
+        "a share of nothing",
+        Rule.SHARE_OF_LUNG,
+        inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "0"),
+    ),
+    (
+        "more than the lung",
+        Rule.SHARE_OF_LUNG,
+        inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "101"),
+    ),
+    ("a share of another unit", Rule.SHARE_OF_LUNG, inside(sr_group(*SHARE), PERCENT, "mm2")),
+    ("another share", Rule.SHARE_TOLD, inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "77")),
+    ("no share measured", Rule.SHARE_TOLD, without(sr_group("121214"), "share-of-lung")),
+    ("no share told", Rule.SHARE_TOLD, say_again("right lung's area", "Nothing more.")),
+    (
+        "another score",
+        Rule.SEVERITY_TOLD,
+        say_again(
+            "Severity", "Severity score 3 of 8 (right lung 2, left lung 1), by the marked share of each lung"
+        ),
+    ),
+    (
+        "a wrong sum",
+        Rule.SEVERITY_TOLD,
+        say_again(
+            "Severity", "Severity score 3 of 8 (right lung 1, left lung 1), by the marked share of each lung"
+        ),
+    ),
+    ("a zone present that is not named", Rule.SENTENCE_AND_ZONES, zone(0, "52101004")),
+    ("a named zone called free", Rule.SENTENCE_AND_ZONES, zone(1, "272519000")),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"), [(rule, change) for _, rule, change in MEASURED], ids=[what for what, *_ in MEASURED]
+)
+def test_a_broken_rule_about_the_lungs_is_refused(measured, rule, change):
+    """
+    Of an image whose lungs were found.
+    """
+    objects, header = copy.deepcopy(measured)
+    change(objects)
+
+    with pytest.raises(InvalidResult, match=rule.word):
+        require_valid(objects, header)
 
 
 CLEAR: list[tuple[str, Rule, Change]] = [

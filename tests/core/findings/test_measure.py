@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.findings.components import components_of
-from sgseg_dicom.findings.measure import measure, split_at_midline
+from sgseg_dicom.findings.measure import measure
+from sgseg_dicom.findings.sides import split_at_midline
 from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import synthetic_chest
@@ -64,7 +65,7 @@ def test_without_an_infected_zone_there_is_no_region(shape):
     finding = measure(prediction(spot(*IMAGE_LEFT), zones=[]), radiograph_of_shape(shape))
 
     assert finding.regions == ()
-    assert finding.sentence == "No pulmonary infection."
+    assert finding.sentence == "No signs of infection found; nothing else was judged."
 
 
 def test_a_zone_without_a_mask_stays_in_the_sentence():
@@ -116,7 +117,7 @@ def test_a_component_that_only_reaches_over_the_midline_stays_whole():
     mask = np.zeros((10, 100), dtype=bool)
     mask[2:8, 15:53] = True  # 35 of 38 columns on the image's left
 
-    left, right = split_at_midline(mask)
+    left, right, _ = split_at_midline(mask)
 
     np.testing.assert_array_equal(left, mask)
     assert not right.any()
@@ -129,7 +130,7 @@ def test_a_component_in_both_halves_is_cut_at_the_midline():
     mask = np.zeros((10, 101), dtype=bool)
     mask[2:8, 20:80] = True
 
-    left, right = split_at_midline(mask)
+    left, right, _ = split_at_midline(mask)
 
     assert not left[:, 50:].any()
     assert not right[:, :50].any()
@@ -180,7 +181,7 @@ def test_each_component_is_judged_by_itself():
     mask[:, 5:45] = True
     mask[10:12, 70:75] = True
 
-    left, right = split_at_midline(mask)
+    left, right, _ = split_at_midline(mask)
 
     assert left.sum() == 1600
     assert right.sum() == 10

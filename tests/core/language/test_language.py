@@ -83,7 +83,7 @@ def test_english_is_the_canonical_sentence():
 @pytest.mark.parametrize(
     ("name", "zones", "expected"),
     [
-        ("es", (), "Sin infección pulmonar."),
+        ("es", (), "No se encontraron signos de infección; no se valoró nada más."),
         (
             "es",
             ("right upper", "right middle", "left lower"),
@@ -95,7 +95,7 @@ def test_english_is_the_canonical_sentence():
             ("left middle", "left lower"),
             "Infección pulmonar unilateral, dos áreas infectadas, campos pulmonares medio e inferior izquierdos.",
         ),
-        ("de", (), "Keine pulmonale Infektion."),
+        ("de", (), "Keine Zeichen einer Infektion gefunden; sonst wurde nichts beurteilt."),
         (
             "de",
             ("right upper", "right middle", "left lower"),
@@ -157,7 +157,7 @@ def test_german_umlauts_and_spanish_accents_are_spelt_as_people_do():
     german, spanish = (load_language(name, plain_ascii=True) for name in ("de", "es"))
 
     assert "fuenf infizierte Areale" in german.sentence([True] * 5 + [False])
-    assert spanish.sentence([False] * 6) == "Sin infeccion pulmonar."
+    assert spanish.sentence([False] * 6) == "No se encontraron signos de infeccion; no se valoro nada mas."
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,7 +199,9 @@ def test_a_site_adds_its_language_by_a_file(tmp_path):
     """
     A copy with other words is a language.
     """
-    file = changed(tmp_path, 'none = "No pulmonary infection."', 'none = "Nullus morbus."')
+    file = changed(
+        tmp_path, 'none = "No signs of infection found; nothing else was judged."', 'none = "Nullus morbus."'
+    )
 
     assert load_language(file).sentence([False] * 6) == "Nullus morbus."
 
@@ -230,7 +232,11 @@ def test_a_file_under_a_packaged_code_is_refused(tmp_path):
         ("[answer]", "[answers]", "the file has unknown sections ['answers']"),
         ("{count}, {lung}", "{count}, {lungs}", "one line of text without backslash, with {count}, {lung}"),
         ("{count}, {lung}", "{count}", "[sentence] one_lung is 'Unilateral pulmonary infection, {count}.'"),
-        ('none = "No', 'none = "{No', "[sentence] none is '{No pulmonary infection.'"),
+        (
+            'none = "No',
+            'none = "{No',
+            "[sentence] none is '{No signs of infection found; nothing else was judged.'",
+        ),
         ("not verified; not", "not\\\\verified; not", "[remark] warning is"),
         ('seg = "Infected', 'seg = "Most certainly infected', "at most 64 characters"),
         ('decimal_mark = "."', 'decimal_mark = "x"', 'the file decimal_mark is \'x\'; it must be "." or ","'),
@@ -259,12 +265,12 @@ def test_a_file_under_a_packaged_code_is_refused(tmp_path):
         ),
         (
             'failed = "The',
-            'failed = "No pulmonary infection. The',
+            'failed = "No signs of infection found. The',
             "which says [sentence] none; say that it was not judged",
         ),
         (
             'child = "the',
-            'child = "no pulmonary infection; the',
+            'child = "no signs of infection found; the',
             "which says [sentence] none; say that it was not judged",
         ),
         (

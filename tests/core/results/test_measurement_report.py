@@ -313,7 +313,7 @@ def test_nothing_found_is_said_in_codes():
     assert not groups(sr, OUTLINE) + groups(sr, SEGMENT)
     (whole,) = groups(sr, INFECTION)
     assert code(items(whole, INFECTION)[0]) == ABSENT
-    assert "No pulmonary infection." in texts(sr)
+    assert "No signs of infection found; nothing else was judged." in texts(sr)
     assert any("nothing else was judged, nor called normal" in text for text in texts(sr))
 
 

@@ -116,7 +116,7 @@ def test_nothing_found_is_said_and_what_was_looked_for():
 
     said = sections(report)
     assert seg is None
-    assert said["Findings"][0] == "No pulmonary infection."
+    assert said["Findings"][0] == "No signs of infection found; nothing else was judged."
     assert len(said["Findings"]) == 1 + len(ZONES)
     assert ENGLISH.limits in said["Current Procedure Descriptions"]
 

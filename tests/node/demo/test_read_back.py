@@ -1,5 +1,6 @@
 """What a receiver reads in our results is what was found."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -9,13 +10,14 @@ from pydicom import dcmread
 
 from node.demo.read_back import finding_of, save_received
 from node.work.warm_up import warm_up
-from sgseg_dicom.language.language import load_language
+from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Finding, LungRegion
 from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.text_report import encode_text
+from sgseg_dicom.zones import ZONES as ALL
 from sgseg_dicom.zones import Laterality, sentence_of
 from tests.support.builders import SHAPE, chest_radiograph, write
 
@@ -62,6 +64,29 @@ def test_a_finding_reads_back(arrived):
     assert [region.laterality for region in found.regions] == [Laterality.RIGHT, Laterality.LEFT]
     for theirs, ours in zip(found.regions, finding.regions, strict=True):
         np.testing.assert_array_equal(theirs.mask, ours.mask)
+
+
+def test_shares_and_doubts_read_back(arrived):
+    """
+    With lungs: the shares that the SR measures, and zones that are named and hardly marked.
+    """
+    seg, _, source, finding = arrived
+    measured = replace(
+        finding,
+        lung_centres=(0.25, 0.75),
+        lung_shares={Laterality.RIGHT: 0.125, Laterality.LEFT: 0.3},
+        share_of_both=0.2,
+        zone_shares=(0.0, 0.1, 0.2, 0.0, 0.0, 0.0),
+    )
+    sr = encode_sr(read(source), measured, dcmread(seg), algorithm=ALGORITHM, made_at=NOW)
+
+    found = finding_of(segread(seg), sr)
+
+    assert found.lung_shares == measured.lung_shares
+    assert found.severity == measured.severity == (1, 2)
+    assert [found.judgement_of(zone) for zone in ALL] == [measured.judgement_of(zone) for zone in ALL]
+    assert ENGLISH.doubts(found) == ENGLISH.doubts(measured)
+    assert found.lung_centres is not None
 
 
 def test_a_finding_reads_back_from_a_report_in_another_language(arrived):

@@ -1,8 +1,11 @@
 """Evaluation judges what the node judges: an undeclared border is cut off, and the mask laid onto the whole image."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from sgseg_dicom.records import Prediction
+from tests.support.predictions import drawn_lungs
 from tests.training.builders import draw, small_data_set
 from training.data import load_mask, read_split
 from training.data.borders_removed import borderless_input_of, without_border
@@ -103,3 +106,15 @@ def test_batches_are_without_borders(tmp_path):
     grey, _ = without_border(bordered(), load_mask(item))
 
     np.testing.assert_array_equal(np.asarray(LoadedItems([item]).images[0]).squeeze(), grey)
+
+
+def test_lungs_are_laid_back_with_the_mask():
+    """Within the border, at the same place as a mask of the same shape; without lungs there are none."""
+    lungs = drawn_lungs()
+    laid = borderless_input_of(bordered()).put_back(replace(prediction_of(lungs == 1), lungs=lungs))
+
+    assert laid.lungs is not None
+    assert ((laid.lungs == 1) ^ laid.mask).sum() < 0.01 * laid.mask.sum()
+    assert not laid.lungs[:, :44].any()
+    assert set(np.unique(laid.lungs)) == {0, 1, 2}
+    assert borderless_input_of(bordered()).put_back(prediction_of(lungs == 1)).lungs is None
