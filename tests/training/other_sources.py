@@ -37,7 +37,10 @@ def small_other_sources(folder: Path) -> Path:
     draw(folder / "lungs" / "jsrt__1.png", np.ones((96, 120)))
     rows = [dict(zip(COHEN_COLUMNS, (f"{row[1]}.png", *row[2:8], "", row[8]), strict=True)) for row in COHEN]
     _write(folder / "cohen.csv", rows)
-    scored = {"cohen__a": ((0, 1, 3, 0, 0, 2), (0, 1, 3, 0, 1, 2)), "cohen__b": ((0,) * 6, (1, 0, 0, 0, 0, 0))}
+    scored = {
+        "cohen__a": ((0, 1, 3, 0, 0, 2), (0, 1, 3, 0, 1, 2)),
+        "cohen__b": ((0,) * 6, (1, 0, 0, 0, 0, 0)),
+    }
     _write(folder / "brixia.csv", [_scores(name, *pair) for name, pair in scored.items()])
     return folder
 

@@ -2,8 +2,8 @@
 `brixia.csv`: Brixia scores of two radiologists for films of Cohen's collection, in PATIENT laterality.
 
 Each of the six zones has 0 to 3 (Borghesi and Maroldi, Radiol Med 2020; the scores: Signoroni et al., Med Image Anal
-2021, CC BY-NC-SA 4.0): 0 no abnormality, 1 interstitial, 2 interstitial and alveolar, 3 mostly alveolar. Brixia's zones
-are divided at the lower wall of the aortic arch and of the right inferior pulmonary vein.
+2021, CC BY-NC-SA 4.0): 0 no abnormality, 1 interstitial, 2 interstitial and alveolar, 3 mostly alveolar. Brixia's
+zones are divided at the lower wall of the aortic arch and of the right inferior pulmonary vein.
 """
 
 import csv

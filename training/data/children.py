@@ -2,8 +2,8 @@
 The children among the normal radiographs of the COVID-19 Radiography Database.
 
 Its class Normal joins films of adults (RSNA, NIH) with films of children of one to five (Kermany et al., Guangzhou).
-The number in the name tells them apart: up to 500 it is a child. Source: the README of this project's data, which found
-31 of these films again, pixel for pixel, in Kermany's collection.
+The number in the name tells them apart: up to 500 it is a child. Source: the README of this project's data. 31 of
+these films were found again, pixel for pixel, in Kermany's collection.
 """
 
 import re

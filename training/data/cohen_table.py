@@ -10,7 +10,9 @@ from training.data.film import Group
 from training.data.items import DataError
 
 COHEN_TABLE = "cohen.csv"
-_NEEDED = frozenset({"file", "sex", "age", "finding", "view", "location", "license", "same_film_in_qata_train"})
+_NEEDED = frozenset(
+    {"file", "sex", "age", "finding", "view", "location", "license", "same_film_in_qata_train"}
+)
 
 GROUP_OF_FINDING: Mapping[str, Group] = {
     "COVID-19": Group.COVID,

@@ -88,8 +88,8 @@ SHIPPED_SOURCES = frozenset({"qata", "radiography-database"})
 """What weights learned from whose manifest does not list its `sources`."""
 
 RESEARCH_ONLY = (
-    "Films whose licence forbids derivatives (ND) are measured on, never learned from. Films for non-commercial use (NC), "
-    "for research, or without a stated licence may be learned from: weights that did are for research."
+    "Films whose licence forbids derivatives (ND) are measured on, never learned from. Films for non-commercial use "
+    "(NC), for research, or without a stated licence may be learned from: weights that did are for research."
 )
 """The rule of `training.data.licences`, in words for readers."""
 

@@ -8,9 +8,9 @@ Which films may be learned from, by their licences.
 | nothing | yes | yes | for research |
 | ND (no derivatives) | yes | never | - |
 
-Weights that learned from a film may count as derived from it, so ND is kept out. Of films whose licence is not stated,
-the README of this project's data says: train and measure with them, never commit an image. That is done, and such
-weights are for research, as those that learned from NC films are.
+Weights that learned from a film may count as derived from it, so ND is kept out. Of films whose licence is not
+stated, the README of this project's data says: train and measure with them, never commit an image. That is done, and
+such weights are for research, as those that learned from NC films are.
 """
 
 import re

@@ -43,7 +43,7 @@ def read_other_sources(folder: Path) -> list[Film]:
     paths = [path for kind in GROUP_OF_FOLDER for path in sorted((folder / kind).glob("*__*.png"))]
     if not paths:
         raise DataError(
-            f"{folder} has no films SOURCE__NAME.png in {', '.join(GROUP_OF_FOLDER)}; name the folder that holds these"
+            f"{folder} has no films SOURCE__NAME.png in {', '.join(GROUP_OF_FOLDER)}; name the folder of these"
         )
     cohen = read_cohen_table(folder) if any(source_of(path.stem) == _COHEN for path in paths) else {}
     return [_film(path, cohen) for path in paths]

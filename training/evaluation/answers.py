@@ -107,7 +107,7 @@ def _answer_to(judged: Prediction | str, radiograph: Radiograph) -> Answer:
 def answer_of(finding: Finding) -> Answer:
     """Give what is reported of a film that was judged."""
     of_lungs: float | None = getattr(finding, "share_of_both", None)  # weights without a lung model have none
-    of_image = sum(region.area_share for region in finding.regions)
+    of_image = sum((region.area_share for region in finding.regions), 0.0)
     return Answer(
         finding=finding.is_positive,
         zones=finding.zones,

@@ -14,14 +14,14 @@ def brixia_agreement(answered: Sequence[Answered], scores: Mapping[str, BrixiaSc
 
     Returns:
         scored: films with scores;
-        of_lungs: whether the marked share is that of both lungs (else of the image). If it is, films in which not both
-        lungs were found do not count for its correlation; `shares` is the number of those that do;
+        of_lungs: whether the marked share is that of both lungs (else of the image). If it is, films in which not
+        both lungs were found do not count for its correlation; `shares` is the number of those that do;
         radiologists: the junior beside the senior, on all films with scores;
         all, unseen: the films that were judged, and of these those that QaTa-COV19's train split does not have;
         `model` and `junior` beside the senior.
 
-        Each has spearman (of the share marked, or of the junior's global score, with the senior's, 0 to 18), zone_bits
-        and all_six.
+        Each has spearman (of the share marked, or of the junior's global score, with the senior's, 0 to 18),
+        zone_bits and all_six.
     """
     known = [one for one in answered if one.film.item.name in scores]
     judged = [one for one in known if not one.answer.refused]

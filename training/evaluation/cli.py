@@ -32,7 +32,9 @@ def evaluate_command(
     ] = "generated",
     other: Annotated[
         Path | None,
-        typer.Option(help="Folder of films of other hospitals: how often the whole node is right, by source."),
+        typer.Option(
+            help="Folder of films of other hospitals: how often the whole node is right, by source."
+        ),
     ] = None,
     sources: Annotated[
         list[str] | None, typer.Option("--source", help="With --other: only this source; may be given again.")
@@ -52,8 +54,8 @@ def evaluate_command(
     """
     Measure weights on a split (--data), on films of other hospitals (--other), or on both.
 
-    On a split the model writes its own report, unless --guidance says otherwise. With --other and --data the image check
-    also looks at the images of the split.
+    On a split the model writes its own report, unless --guidance says otherwise. With --other and --data the image
+    check also looks at the images of the split.
     """
     from sgseg_dicom.inference.network import load_network
     from training.evaluation.cli_other_sources import Wanted, evaluate_other

@@ -45,8 +45,8 @@ def evaluate_other(
         network: the weights.
         wanted: which films, and how.
         infected: of QaTa-COV19: frontal films of adults that the gate alone looks at.
-        normals: folder of normal radiographs: their adults are asked of the gate alone, their children are to be
-            refused; None: there are none.
+        normals: folder of normal radiographs, which are films of a source that was learned from; the children among
+            them are to be refused; None: there are none.
         split: of *normals*.
 
     Raises:
@@ -59,7 +59,7 @@ def evaluate_other(
     from training.evaluation.other_sources import (
         answer_films,
         chosen_films,
-        films_of_children,
+        films_of_normals,
         judge_of,
         measure_other_sources,
         refusals_of,
@@ -71,8 +71,9 @@ def evaluate_other(
     frontal = [item for item in infected if not item.name.startswith(LATERAL)]
     good = refusals_of(way, "qata", frontal) if frontal else []
     if normals is not None:
-        films += films_of_children(read_children(normals, split, undivided=True))
-        good += refusals_of(way, "normals", read_normals(normals, split, undivided=True))
+        films += films_of_normals(
+            read_normals(normals, split, undivided=True), read_children(normals, split, undivided=True)
+        )
     answered = answer_films(way, films, KeptAnswers(wanted.kept, judge))
     return measure_other_sources(wanted.folder, answered, judge=judge, good_elsewhere=good)
 
@@ -81,7 +82,7 @@ def _names_in(path: Path | None) -> set[str]:
     """Read a file with a name in each line, with or without the ending; None: no names."""
     if path is None:
         return set()
-    names = {Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()}
+    names = {line.strip().removesuffix(".png") for line in path.read_text().splitlines() if line.strip()}
     if not names:
         raise ConfigError(f"{path} names no film")
     return names

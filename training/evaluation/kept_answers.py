@@ -48,7 +48,9 @@ class KeptAnswers:
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{path} holds no answers of `evaluate --other`; name a new file") from None
         if first != dict(judge):
-            raise ConfigError(f"{path} holds answers of other weights or another image check; name a new file")
+            raise ConfigError(
+                f"{path} holds answers of other weights or another image check; name a new file"
+            )
         path.write_text("".join(f"{line}\n" for line in whole))
 
 

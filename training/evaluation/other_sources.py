@@ -48,9 +48,14 @@ def chosen_films(folder: Path, *, sources: Collection[str], names: Collection[st
     return chosen
 
 
-def films_of_children(items: Iterable[Item]) -> list[Film]:
-    """Turn the children among the normal radiographs into films that are not to be judged."""
-    return [Film(item=item, source="normals", group=Group.CHILD, licence="") for item in items]
+def films_of_normals(adults: Iterable[Item], children: Iterable[Item]) -> list[Film]:
+    """Turn the normal radiographs of the source that was learned from, and the children among them, into films."""
+    groups = ((Group.NORMAL, adults), (Group.CHILD, children))
+    return [
+        Film(item=item, source="normals", group=group, licence="")
+        for group, items in groups
+        for item in items
+    ]
 
 
 def answer_films(way: WholeWay, films: Sequence[Film], kept: KeptAnswers) -> list[Answered]:

@@ -34,7 +34,7 @@ def figures_by_source(
     Returns:
         films: their number;
         findings: by group and source, films of adults with a finding, of all films, refused ones too. Films that
-        QaTa-COV19's train split has are counted apart (`unseen` is False);
+        QaTa-COV19's train split has too are counted apart (`in_qata_train`);
         to_refuse: by group and source, laterals and children that are refused;
         good_refused: of each source, and of all together, frontal films of adults that are refused; `reasons` counts
         why;
@@ -82,7 +82,7 @@ def _findings(answered: Sequence[Answered]) -> list[dict[str, Any]]:
             {
                 "group": _GROUPS[group].value,
                 "source": source,
-                "unseen": not seen,
+                "in_qata_train": seen,
                 "found": rate_of(sum(one.answer.finding for one in part), len(part)),
                 "refused": sum(bool(one.answer.refused) for one in part),
             }
@@ -98,9 +98,7 @@ def _to_refuse(answered: Sequence[Answered]) -> list[dict[str, Any]]:
             "refused": rate_of(sum(bool(one.answer.refused) for one in part), len(part)),
             "reasons": _reasons(one.answer.refused for one in part),
         }
-        for (group, source), part in _by(
-            answered, lambda film: (_order(film.group), film.source)
-        ).items()
+        for (group, source), part in _by(answered, lambda film: (_order(film.group), film.source)).items()
     ]
 
 

@@ -9,7 +9,7 @@ SOURCE_NAMES: Mapping[str, str] = {
     "cohen": "Cohen, many hospitals",
     "kermany": "Kermany, China",
     "viral": "Kermany, through the Radiography Database",
-    "normals": "Radiography Database, class Normal",
+    "normals": "Radiography Database (learned from)",
     "qata": "QaTa-COV19",
 }
 _SHOULD: Mapping[str, str] = {
@@ -40,10 +40,9 @@ def findings_table(rows: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        group = row["group"] + ("" if row["unseen"] else ", also in QaTa-COV19's train")
-        lines.append(
-            f"| {group} | {_source(row)} | {_SHOULD.get(row['group'], '-')} | {_cells(row['found'])} | {row['refused']} |"
-        )
+        group = row["group"] + (", also in QaTa-COV19's train" if row["in_qata_train"] else "")
+        should = _SHOULD.get(row["group"], "-")
+        lines.append(f"| {group} | {_source(row)} | {should} | {_cells(row['found'])} | {row['refused']} |")
     return "\n".join(lines) if rows else ""
 
 
@@ -51,7 +50,7 @@ def short_table(figures: Mapping[str, Any]) -> str:
     """Write what a hospital asks first: findings, and refusals of what should be refused and of what should not."""
     lines = ["| films | source | answer | share of n (95 %) |", "|---|---|---|---|"]
     for row in figures["findings"]:
-        if _SHOULD.get(row["group"], "-") != "-" and row["unseen"]:
+        if _SHOULD.get(row["group"], "-") != "-" and not row["in_qata_train"]:
             answer = f"a finding ({_SHOULD[row['group']]} would be right)"
             lines.append(f"| {row['group']} | {_source(row)} | {answer} | {_short(row['found'])} |")
     lines += [
@@ -79,9 +78,7 @@ def _part_table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
         f"| infected films of Cohen's, by {name} | with a finding | of | share | 95 % | refused |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row['value']} | {_cells(row['found'])} | {_short(row['refused'])} |" for row in rows
-    ]
+    lines += [f"| {row['value']} | {_cells(row['found'])} | {_short(row['refused'])} |" for row in rows]
     return "\n".join(lines) if rows else ""
 
 

@@ -92,7 +92,8 @@ def export_command(
 def card_command(
     weights: Annotated[Path, typer.Argument(help="Folder of exported weights.")],
     figures: Annotated[
-        Path | None, typer.Option(help="JSON file of `evaluate --other`: its figures go to the manifest first.")
+        Path | None,
+        typer.Option(help="JSON file of `evaluate --other`: its figures go to the manifest first."),
     ] = None,
     documents: Annotated[
         list[Path] | None,

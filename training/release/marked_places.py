@@ -6,7 +6,11 @@ from pathlib import Path
 
 from sgseg_dicom.errors import ConfigError
 
-_PLACE = re.compile(r"(<!-- table: (?P<name>[\w -]+?) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+_PLACE = re.compile(
+    r"(?P<begin><!-- table: (?P<name>[\w ,-]+?) -->\n)(?:(?!<!-- table: ).)*?(?P<end><!-- end of table -->)",
+    re.DOTALL,
+)
+"""A place whose end is missing is none: what follows it must not be lost."""
 
 
 def fill_places(document: Path, tables: Mapping[str, str]) -> list[str]:
@@ -29,4 +33,4 @@ def fill_places(document: Path, tables: Mapping[str, str]) -> list[str]:
 
 def _filled(place: re.Match[str], tables: Mapping[str, str]) -> str:
     table = tables.get(place["name"])
-    return place[0] if table is None else f"{place[1]}\n{table}\n{place[3]}"
+    return place[0] if table is None else f"{place['begin']}\n{table}\n\n{place['end']}"

@@ -13,6 +13,7 @@ from training.evaluation.source_tables import short_table, tables_of
 from training.release.marked_places import fill_places
 from training.release.model_card import CARD_FILE, OTHER_SOURCES, model_card
 
+
 def record_figures(weights: Path, figures: Path | None) -> Manifest:
     """
     Write the figures in a JSON file of `evaluate --other` to the manifest of *weights*, and the card anew.
@@ -46,7 +47,10 @@ def fill_documents(documents: Sequence[Path], manifest: Manifest) -> None:
         "credits": credits_table(manifest.training.get("sources", SHIPPED_SOURCES)),
     }
     if OTHER_SOURCES in metrics:
-        tables |= {"by source": tables_of(metrics[OTHER_SOURCES]), "by source, short": short_table(metrics[OTHER_SOURCES])}
+        tables |= {
+            "by source": tables_of(metrics[OTHER_SOURCES]),
+            "by source, short": short_table(metrics[OTHER_SOURCES]),
+        }
     for document in documents:
         fill_places(document, tables)
 

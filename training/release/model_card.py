@@ -95,9 +95,13 @@ def _limits(data: list[dict[str, Any]], figures: dict[str, Any], *, known: bool)
     """Say in plain words what the weights cannot do."""
     limits = list(_KNOWN_LIMITS if known else _UNKNOWN_LIMITS)
     if any(part["digest"][:16] in _WITH_CHILDREN for part in data):
-        limits.append("37 of the 700 normal images that they learned from show children of one to five.")
+        limits.append(
+            "37 of the 700 normal images that they learned from show children of one to five, and 12 of the 200 valid ones."
+        )
     if known and OTHER_SOURCES not in figures:
-        limits.append("Films of other hospitals: this card has no figures of them. Expect far more marked normals.")
+        limits.append(
+            "Films of other hospitals: this card has no figures of them. Expect far more marked normals."
+        )
     return "\n".join(f"- {limit}" for limit in limits)
 
 

@@ -49,7 +49,7 @@ def test_a_folder_of_children_alone_has_no_normals(tmp_path):
     """A site that numbered its own films from 1 is told so, and does not train without normals unnoticed."""
     draw(tmp_path / "train" / "normal_7.png", np.full((224, 224), 90))
 
-    with pytest.raises(DataError, match="names of children .* rename your own films"):
+    with pytest.raises(DataError, match=r"names of children .* rename your own films"):
         read_normals(tmp_path, "train")
 
 

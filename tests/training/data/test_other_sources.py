@@ -106,7 +106,7 @@ def test_a_film_without_its_row_is_refused(tmp_path):
 
 def test_a_folder_without_films_is_named(tmp_path):
     """With the folders that there should be."""
-    with pytest.raises(DataError, match="has no films .* normal, nodule, covid"):
+    with pytest.raises(DataError, match=r"has no films .* normal, nodule, covid"):
         read_other_sources(tmp_path)
 
 
