@@ -7,7 +7,7 @@ import typer
 
 from training.cli_options import Data, Normals, one_line_errors, require_writable, write_json
 from training.cli_start import app as start_app
-from training.data import Captions, read_captioned, read_normals
+from training.data import Captions, read_captioned, read_children, read_normals
 from training.evaluation.cli import app as evaluation_app
 from training.image_check.cli import app as image_check_app
 from training.paper.cli import app as paper_app
@@ -104,8 +104,10 @@ def fit_command(
         valid = read_captioned(data, "valid", captions=chosen.captions)
         if labels is not None:
             train = with_labels(train, labels)
+        children = 0
         if normals is not None:
             train += read_normals(normals, "train")
+            children = len(read_children(normals, "train"))
         predictions = None if opinions is None else read_teacher_predictions(opinions)
         left_out = None if leave_out is None else fold_at(leave_out)
         run = Run(
@@ -115,6 +117,7 @@ def fit_command(
             teacher_predictions=predictions,
             devices=devices,
             left_out=left_out,
+            children_left_out=children,
         )
         last = fit(chosen, train, valid, run)
     typer.echo(f"Last checkpoint: {last}")

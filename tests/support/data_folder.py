@@ -16,9 +16,10 @@ needs_data = pytest.mark.skipif(
 
 
 def normal_radiographs(count: int) -> list[NDArray[np.uint8]]:
-    """Give the first normal radiographs of the valid split, each uint8 (224, 224)."""
-    paths = sorted((DATA / "normals" / "valid").glob("*.png"))[:count]
+    """Give the first normal radiographs of adults of the valid split, each uint8 (224, 224)."""
+    paths = sorted((DATA / "normals" / "valid").glob("*.png"))
+    adults = [path for path in paths if int(path.stem.split("_")[1]) > 500]  # the others show children
     return [
         np.asarray(Image.open(path).convert("L").resize((224, 224), Image.Resampling.BILINEAR))
-        for path in paths
+        for path in adults[:count]
     ]

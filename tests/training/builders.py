@@ -10,6 +10,7 @@ from PIL import Image
 
 from sgseg_dicom.zones import ZONES, Laterality, mirrored, report_of, zones_at
 from training.augmentation.strength import Strength
+from training.data.children import LAST_CHILD
 
 STILL = Strength(degrees=0, log_scale=0, log_aspect=0, shift=0, log_gamma=0, flip=0, erase=0, blur=0, noise=0)
 """Augmentation that changes nothing."""
@@ -42,11 +43,11 @@ def small_data_set(folder: Path, *, train: int = 6, valid: int = 4, test: int = 
 
 
 def small_normals(folder: Path, *, train: int = 2, valid: int = 2) -> Path:
-    """Write generated normal radiographs."""
+    """Write generated normal radiographs; their names are those of adults."""
     generator = np.random.default_rng(4)
     for split, count in (("train", train), ("valid", valid)):
         for i in range(count):
-            draw(folder / split / f"normal_{i}.png", generator.integers(40, 80, (224, 224)))
+            draw(folder / split / f"normal_{LAST_CHILD + 1 + i}.png", generator.integers(40, 80, (224, 224)))
     return folder
 
 

@@ -12,10 +12,12 @@ from training.data import (
     digest_of,
     load_image,
     load_mask,
+    read_children,
     read_normals,
     splits_of,
     survey_split,
 )
+from training.data.children import WHY
 from training.data.items import bits_of
 from training.data.splits import Survey
 from training.progress import progress
@@ -32,6 +34,7 @@ def manifest_of(
     Returns:
         `images`: split, name, paths relative to their folder, patient, caption and zones in PATIENT laterality,
         sha256 of image and mask;
+        `children`: of each split, the normal radiographs that are left out since they show children;
         `dropped`, `other_caption`, `without_zones`: see `training.data.splits.Survey`;
         `train_digest`: of everything that a run learns from, as in run.json and on the model card if no pseudo-labels
         are used; None without a train split;
@@ -46,16 +49,20 @@ def manifest_of(
         for split, survey in surveys.items()
         for item in progress(survey.items, f"{split} of {data.name}")
     ]
+    children = {}
     if normals is not None:
+        places = _splits_of_normals(normals, known=surveys)
+        children = {split: _names_of_children(normals, split) for split in places}
         rows += [
             _row(item, split, normals, normal=True)
-            for split in _splits_of_normals(normals, known=surveys)
+            for split in places
             for item in progress(read_normals(normals, split, undivided=True), f"{split} of {normals.name}")
         ]
     return {
         "data": str(data),
         "train_digest": _train_digest(surveys, normals),
         "normals": None if normals is None else str(normals),
+        "children": children,
         "layout": next(iter(surveys.values())).layout,
         "captions": captions,
         "dropped": [
@@ -81,6 +88,11 @@ def summary_of(manifest: dict[str, Any]) -> str:
         f"{split}: {count} {'normal' if normal else 'infected'} images"
         for (split, normal), count in sorted(counts.items())
     ]
+    lines += [
+        f"{split}: left out {len(names)} normal images, each of {WHY}"
+        for split, names in manifest["children"].items()
+        if names
+    ]
     lines += [f"dropped from {row['split']}: {row['name']}: {row['why']}" for row in manifest["dropped"]]
     for key, words in (
         ("other_caption", "images of {} whose other caption was used"),
@@ -93,6 +105,10 @@ def summary_of(manifest: dict[str, Any]) -> str:
     ):
         lines += [f"{words}: {name}: {', '.join(places)}" for name, places in manifest[key].items()]
     return "\n".join(lines)
+
+
+def _names_of_children(normals: Path, split: str) -> list[str]:
+    return [item.name for item in read_children(normals, split, undivided=True)]
 
 
 def _splits_of_normals(normals: Path, *, known: Iterable[str]) -> list[str]:

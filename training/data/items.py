@@ -65,10 +65,17 @@ def load_image(item: Item) -> NDArray[np.uint8]:
     Raises:
         DataError: the file cannot be read.
     """
-    grey = _grey(item.image)
-    if grey.mode != "L":
-        grey = _stretched(grey)
-    return np.asarray(_resized(grey, Image.Resampling.BILINEAR))
+    return np.asarray(_resized(_eight_bits(item.image), Image.Resampling.BILINEAR))
+
+
+def load_film(item: Item) -> NDArray[np.uint8]:
+    """
+    Load the pixels in their own size, uint8 (rows, columns).
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    return np.asarray(_eight_bits(item.image))
 
 
 def load_mask(item: Item) -> NDArray[np.bool_]:
@@ -100,6 +107,11 @@ def digest_of(items: Sequence[Item]) -> str:
 def bits_of(zones: ZoneBits | None) -> str:
     """Write zones as "010011", in the order of `sgseg_dicom.zones.ZONES`; "": they are unknown."""
     return "" if zones is None else "".join("01"[zone] for zone in zones)
+
+
+def _eight_bits(path: Path) -> Image.Image:
+    grey = _grey(path)
+    return grey if grey.mode == "L" else _stretched(grey)
 
 
 def _grey(path: Path) -> Image.Image:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.captions import Captions, first_readable
+from training.data.children import LAST_CHILD, shows_child
 from training.data.items import DataError, Item
 from training.data.layouts import Source, recognise
 
@@ -147,7 +148,7 @@ def survey_split(folder: Path, split: str, *, captions: Captions = "original") -
 
 def read_normals(folder: Path, split: str, *, undivided: bool = False) -> list[Item]:
     """
-    Read a folder of normal radiographs: no mask, no zone.
+    Read a folder of normal radiographs of adults: no mask, no zone. Children are left out (`training.data.children`).
 
     Args:
         folder: with a folder of images for each split.
@@ -156,8 +157,32 @@ def read_normals(folder: Path, split: str, *, undivided: bool = False) -> list[I
             would be the same images.
 
     Raises:
+        DataError: no image there, or none of an adult.
+    """
+    items = _read_normals(folder, split, undivided=undivided)
+    adults = [item for item in items if not shows_child(item.name)]
+    if not adults:
+        raise DataError(
+            f"all {len(items)} normal radiographs of {split!r} in {folder} have names of children (normal_1 to "
+            f"normal_{LAST_CHILD}); name films of adults, or rename your own films"
+        )
+    if len(adults) < len(items):
+        log.warning("%s: left out %d normal radiographs of children", split, len(items) - len(adults))
+    return adults
+
+
+def read_children(folder: Path, split: str, *, undivided: bool = False) -> list[Item]:
+    """
+    Read the children that `read_normals` leaves out; there may be none. No mask, no zone; they are not to be judged.
+
+    Raises:
         DataError: no image there.
     """
+    items = _read_normals(folder, split, undivided=undivided)
+    return [item for item in items if shows_child(item.name)]
+
+
+def _read_normals(folder: Path, split: str, *, undivided: bool) -> list[Item]:
     places = [folder / split, folder / split / "images"]
     if undivided:
         places += [folder, folder / "images"]

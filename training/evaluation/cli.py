@@ -2,20 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.network import GuidedBy
 from training.cli_options import Data, Normals, one_line_errors, require_writable, write_json
 from training.data import Captions, read_normals, read_split, survey_split, warn_of
+from training.evaluation.people import brixia_table
+from training.evaluation.source_tables import tables_of
 
 app = typer.Typer()
 
 
 @app.command("evaluate")
 def evaluate_command(
-    data: Data,
+    data: Data | None = None,
     split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
     weights: Annotated[
         Path | None, typer.Option(help="Folder of weights, or its model.safetensors; none: those that ship.")
@@ -27,23 +30,66 @@ def evaluate_command(
     guidance: Annotated[
         GuidedBy, typer.Option(help="What guides the decoder; the node uses its own report.")
     ] = "generated",
+    other: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of films of other hospitals: how often the whole node is right, by source."
+        ),
+    ] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="With --other: only this source; may be given again.")
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option(help="With --other: file with the name of a film in each line; only these.")
+    ] = None,
+    image_check: Annotated[
+        Path | None, typer.Option(help="With --other: folder of the image check; none: the one that ships.")
+    ] = None,
+    kept: Annotated[
+        Path | None,
+        typer.Option(help="With --other: file that keeps the answers, to go on after a stop."),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure weights on a split; the model writes its own report, unless --guidance says otherwise."""
+    """
+    Measure weights on a split (--data), on films of other hospitals (--other), or on both.
+
+    On a split the model writes its own report, unless --guidance says otherwise. With --other and --data the image
+    check also looks at the images of the split.
+    """
     from sgseg_dicom.inference.network import load_network
+    from training.evaluation.cli_other_sources import Wanted, evaluate_other
     from training.evaluation.evaluate import evaluate
 
     with one_line_errors():
+        if data is None and other is None:
+            raise ConfigError("name what to measure on: --data, --other or both")
         require_writable(json_file)
-        survey = survey_split(data, split, captions=captions)
-        warn_of(survey, split, captions=captions)
-        healthy = [] if normals is None else read_normals(normals, split, undivided=True)
+        survey = None if data is None else survey_split(data, split, captions=captions)
         network = load_network(weights)
-        figures = evaluate(network, survey.items, healthy, guided_by=guidance)
-        figures = {"split": split, "captions": captions, "weights": network.manifest.sha256} | figures
-        figures |= {"left_out": len(survey.dropped), "other_caption": len(survey.other_caption)}
-        typer.echo(json.dumps(figures, indent=2))
+        figures: dict[str, Any] = {"weights": network.manifest.sha256}
+        if survey is not None:
+            warn_of(survey, split, captions=captions)
+            healthy = [] if normals is None else read_normals(normals, split, undivided=True)
+            figures = {"split": split, "captions": captions} | figures
+            figures |= evaluate(network, survey.items, healthy, guided_by=guidance)
+            figures |= {"left_out": len(survey.dropped), "other_caption": len(survey.other_caption)}
+            typer.echo(json.dumps(figures, indent=2))
+        if other is not None:
+            wanted = Wanted(
+                folder=other, sources=sources or (), names=names, image_check=image_check, kept=kept
+            )
+            infected = () if survey is None else survey.items
+            measured = evaluate_other(network, wanted, infected=infected, normals=normals, split=split)
+            figures["other_sources"] = measured
+            typer.echo(_shown(measured))
         write_json(json_file, figures)
+
+
+def _shown(measured: dict[str, Any]) -> str:
+    """Write the figures on films of other hospitals for the screen."""
+    text = f"{measured['films']} films of other sources; sides {measured['sides']}\n\n{tables_of(measured)}"
+    return text + (f"\n\n{brixia_table(measured['brixia'])}" if "brixia" in measured else "")
 
 
 @app.command("guidance-gain")

@@ -117,17 +117,17 @@ def _scores_of(films: Films, groups: NDArray[Any]) -> NDArray[np.float64]:
 def _thresholds(films: Films, scores: NDArray[np.float64]) -> tuple[float, float]:
     free = films.known & ~films.infected
     sources = np.unique(films.source[free])
-    best: tuple[float, float, float] | None = None
+    pairs = []
     for share in _SHARES:
         threshold = float(np.quantile(scores[films.reference], share))
         reached = scores[films.reference] >= threshold
         zones = _least(np.where(reached, films.zones[films.reference], -1.0))
         found = (scores >= threshold) & (films.zones >= zones)
         marked = float(np.mean([found[free & (films.source == source)].mean() for source in sources]))
-        if zones > 0 and (best is None or marked < best[0]):
-            best = marked, threshold, zones
-    assert best is not None  # the share 0 always has one
-    return round(best[1], 4), round(best[2], 6)
+        if zones > 0:  # else the head alone misses too many
+            pairs.append((marked, threshold, zones))
+    _, threshold, zones = min(pairs)
+    return round(threshold, 4), round(zones, 6)
 
 
 def _found(films: Films, found: NDArray[np.bool_]) -> dict[str, Any]:
@@ -136,5 +136,9 @@ def _found(films: Films, found: NDArray[np.bool_]) -> dict[str, Any]:
     for source, group in sorted(set(zip(films.source.tolist(), films.group.tolist(), strict=True))):
         chosen = (films.source == source) & (films.group == group)
         count, total = int(found[chosen].sum()), int(chosen.sum())
-        table[f"{source}, {group}"] = {"films": total, "found": count, "interval": wilson_interval(count, total)}
+        table[f"{source}, {group}"] = {
+            "films": total,
+            "found": count,
+            "interval": wilson_interval(count, total),
+        }
     return table

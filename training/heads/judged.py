@@ -52,7 +52,9 @@ class Judged:
     zone_logits: NDArray[np.float32]
 
 
-def judge_films(films: Sequence[JudgedFilm], members: Sequence[SGSeg], manifest: Manifest, cache: Path) -> Judged:
+def judge_films(
+    films: Sequence[JudgedFilm], members: Sequence[SGSeg], manifest: Manifest, cache: Path
+) -> Judged:
     """Judge *films* in float32 on the CPU, 64 a file; what lies in folder *cache* is taken from there."""
     cache.mkdir(parents=True, exist_ok=True)
     passes = passes_of(members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)

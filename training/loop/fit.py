@@ -56,6 +56,7 @@ class Run:
         devices: number of GPUs, or of processes on the CPU, that share every batch (DDP). For each but the first one
             lightning starts this program again.
         left_out: part of the train images that the run does not learn from; None: it learns from all.
+        children_left_out: number of normal radiographs that are not among the train images, since they show children.
     """
 
     out: Path
@@ -64,6 +65,7 @@ class Run:
     teacher_predictions: TeacherPredictions | None = None
     devices: int = 1
     left_out: Fold | None = None
+    children_left_out: int = 0
 
 
 def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) -> Path:
@@ -155,7 +157,7 @@ def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
     predictions = run.teacher_predictions
     return {
         "recipe": recipe.model_dump(mode="json"),
-        "train": facts_of(train),
+        "train": facts_of(train, children_left_out=run.children_left_out),
         "started_from": began,
         "opinions": None if predictions is None else predictions.facts,
         "devices": run.devices,

@@ -9,17 +9,26 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sgseg_dicom.errors import ConfigError
 from training.data import Item, digest_of
+from training.data.children import WHY
 from training.provenance import commit_of_checkout
 from training.recipe import Recipe
 
 
-def facts_of(items: Sequence[Item]) -> dict[str, Any]:
-    """Describe a set of images: their numbers, and the digest of all that they contain."""
-    return {
+def facts_of(items: Sequence[Item], *, children_left_out: int = 0) -> dict[str, Any]:
+    """
+    Describe a set of images: their numbers, and the digest of all that they contain.
+
+    Where *children_left_out* of the normal radiographs were no adults', `left_out` says how many and why. Without any
+    the key is missing, as in older runs.
+    """
+    facts: dict[str, Any] = {
         "infected": sum(item.mask is not None for item in items),
         "normal": sum(item.mask is None for item in items),
         "digest": digest_of(items),
     }
+    if children_left_out:
+        facts["left_out"] = {"children": children_left_out, "why": WHY}
+    return facts
 
 
 def record_facts(path: Path, facts: dict[str, Any], *, resumes: bool) -> None:

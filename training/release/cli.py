@@ -1,4 +1,4 @@
-"""`sgseg-train average` and `export`: from runs to weights that the node loads."""
+"""`sgseg-train average`, `export` and `card`: from runs to weights that the node loads, and what is said of them."""
 
 import json
 from pathlib import Path
@@ -86,3 +86,24 @@ def export_command(
         )
         manifest = export(sources, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
+
+
+@app.command("card")
+def card_command(
+    weights: Annotated[Path, typer.Argument(help="Folder of exported weights.")],
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of `evaluate --other`: its figures go to the manifest first."),
+    ] = None,
+    documents: Annotated[
+        list[Path] | None,
+        typer.Option("--into", help="Document whose marked places get the tables; may be given again."),
+    ] = None,
+) -> None:
+    """Write the model card anew, with figures on films of other hospitals; fill the tables of documents."""
+    from training.release.measured_elsewhere import fill_documents, record_figures
+
+    with one_line_errors():
+        manifest = record_figures(weights, figures)
+        fill_documents(documents or (), manifest)
+    typer.echo(f"Card of {manifest.name} {manifest.version}: {weights}")

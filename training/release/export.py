@@ -23,10 +23,9 @@ from training.data import Captions, Item
 from training.evaluation.evaluate import evaluate, predict
 from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, calibrate
 from training.release.checkpoints import load_trained
-from training.release.model_card import model_card
+from training.release.model_card import CARD_FILE, model_card
 
-_CARD = "MODEL_CARD.md"
-_RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, _CARD})
+_RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, CARD_FILE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +94,7 @@ def export(sources: Sequence[Path], splits: Splits, *, out: Path, release: Relea
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         unfinished = Path(folder) / out.name
         manifest = _export(sources, splits, unfinished, release)
-        (unfinished / _CARD).write_text(model_card(manifest))
+        (unfinished / CARD_FILE).write_text(model_card(manifest))
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     return manifest

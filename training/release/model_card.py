@@ -4,10 +4,20 @@ from typing import Any
 
 from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import Manifest
+from training.data.credits import RESEARCH_ONLY, SHIPPED_SOURCES, credits_table
+from training.evaluation.people import people_table
+from training.evaluation.source_tables import tables_of
 from training.provenance import learned_runs, root_of, runs_of
 
-_KNOWN_DATA = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
-"""Digests of QaTa-COV19 train with the normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
+CARD_FILE = "MODEL_CARD.md"
+OTHER_SOURCES = "other_sources"
+"""Key of a manifest's metrics: figures on films of other hospitals (`training.evaluation.other_sources`)."""
+
+_WITH_CHILDREN = frozenset({"9f427f0b16ab9805", "825dd055926f2231"})
+"""Digests of QaTa-COV19 train with 700 normals of the COVID-19 Radiography Database; the second with pseudo-labels."""
+
+_KNOWN_DATA = _WITH_CHILDREN | {"fa31143c450e246d", "840323497b930ab8"}
+"""These, and the same without the 37 children (`training.data.children`), with and without pseudo-labels."""
 
 
 def model_card(manifest: Manifest) -> str:
@@ -28,7 +38,10 @@ def model_card(manifest: Manifest) -> str:
     of_normals = "not measured: no normal radiographs were given"
     if normals:
         low, high = normals["any_finding_rate_ci"]
-        of_normals = f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); the same images helped to choose the score"
+        of_normals = (
+            f"{normals['any_finding_rate']:.3f} ({low:.3f} to {high:.3f}); of a source that was learned from, and the same "
+            "images helped to choose the score: expect many times more elsewhere"
+        )
     return f"""# {manifest.name} {manifest.version}
 
 Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
@@ -50,9 +63,57 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 
 Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The valid split also chose the thresholds: expect less elsewhere.
 
-Limits: {_KNOWN_LIMITS if known else _UNKNOWN_LIMITS}
-Measured on the network alone: before it the node looks at each image and refuses what is no upright frontal chest. The packaged image check
-{_image_check()} (training/LOG.md).
+## People and model
+
+{people_table(figures)}
+{_by_source(figures)}
+## Limits
+
+{_limits(data, figures, known=known)}
+
+Figures on valid are of the network alone: before it the node looks at each image and refuses what is no upright frontal chest.
+The packaged image check {_image_check()} (training/LOG.md).
+{_credits(manifest) if known else ""}"""
+
+
+def _by_source(figures: dict[str, Any]) -> str:
+    """Write the figures on films of other hospitals, where there are any."""
+    if OTHER_SOURCES not in figures:
+        return ""
+    measured = figures[OTHER_SOURCES]
+    return f"""
+## By source, sex, age and view
+
+The whole node on {measured["films"]} films of other hospitals: image check, model and rules of findings. A refused film has no
+finding. Intervals are Wilson's, 95 %; films of one patient count as independent. Sides are {measured["sides"]}.
+
+{tables_of(measured)}
+"""
+
+
+def _limits(data: list[dict[str, Any]], figures: dict[str, Any], *, known: bool) -> str:
+    """Say in plain words what the weights cannot do."""
+    limits = list(_KNOWN_LIMITS if known else _UNKNOWN_LIMITS)
+    if any(part["digest"][:16] in _WITH_CHILDREN for part in data):
+        limits.append(
+            "37 of the 700 normal images that they learned from show children of one to five, and 12 of the 200 valid ones."
+        )
+    if known and OTHER_SOURCES not in figures:
+        limits.append(
+            "Films of other hospitals: this card has no figures of them. Expect far more marked normals."
+        )
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _credits(manifest: Manifest) -> str:
+    """List the data, their owners and licences."""
+    learned = manifest.training.get("sources", SHIPPED_SOURCES)
+    return f"""
+## Data and licences
+
+{credits_table(learned)}
+
+{RESEARCH_ONLY}
 """
 
 
@@ -65,10 +126,18 @@ def _image_check() -> str:
     return f"refuses {refused:.1f} % of good images, and lets {passed:.1f} % of mirrored ones pass"
 
 
-_KNOWN_LIMITS = """every infected image is COVID-19 or suspected COVID-19; other opacities were never told apart. Normal and
-infected images came from different sources. No children; lateral views were not meant to be among them. Other hospitals' images were not tried."""
-_UNKNOWN_LIMITS = """this card does not know what these images show and where they come from: whoever trained on them must say. What
-the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on."""
+_KNOWN_LIMITS = (
+    "It finds opacity, not its cause: every infected image that it learned from is COVID-19 or suspected COVID-19.",
+    "It misses. No finding does not rule out an infection, and nothing else was looked for.",
+    "Normal and infected images came from different sources: a model can learn the source instead of the disease.",
+    "It is for adults. Children are not to be judged, and without an age in the header some are.",
+    "It is for frontal views. A lateral view whose header says nothing may be judged.",
+    "A mirrored image whose header states a side may be judged, and then on the wrong side.",
+)
+_UNKNOWN_LIMITS = (
+    "this card does not know what these images show and where they come from: whoever trained on them must say.",
+    "What the weights were not trained on (other diseases, views, ages, hospitals) they were not tried on.",
+)
 
 
 def _computed_in(figures: dict[str, Any]) -> str:
