@@ -9,6 +9,7 @@ from training.cli_options import Data, Normals, one_line_errors, require_writabl
 from training.cli_start import app as start_app
 from training.data import Captions, read_captioned, read_children, read_normals
 from training.evaluation.cli import app as evaluation_app
+from training.heads.cli import app as heads_app
 from training.image_check.cli import app as image_check_app
 from training.paper.cli import app as paper_app
 from training.recipe import load_recipe
@@ -22,6 +23,7 @@ app.add_typer(start_app)  # `pseudo-label`, `teach`, `sam2` and `begin`
 app.add_typer(evaluation_app)  # `evaluate`, `guidance-gain` and `robustness`
 app.add_typer(paper_app)  # `ablate` and `figures`
 app.add_typer(release_app)  # `average` and `export`
+app.add_typer(heads_app)  # `heads`
 app.add_typer(image_check_app)  # `view` and `view-check`
 
 

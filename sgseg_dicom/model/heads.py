@@ -22,11 +22,15 @@ class Heads(nn.Module):
     Args:
         channels: of the feature maps at strides 4, 8, 16 and 32.
         passes: their number.
+
+    Attributes:
+        passes: their number.
     """
 
     def __init__(self, channels: Sequence[int], *, passes: int) -> None:
         super().__init__()
         content, asymmetry = 2 * sum(channels[1:]), 3 * sum(channels[2:])
+        self.passes = passes
         self.lungs = LungDecoder(channels)
         self.lateral = nn.Linear(content, 1)
         self.child = nn.Linear(content, 1)

@@ -1,6 +1,6 @@
 """Train the heads of the look, and choose their limits on films that the trained folds have not seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,19 +134,18 @@ def _limit(good: NDArray[np.float64], allowed: float) -> float:
 
 def _figures(views: Views, look: str, scores: NDArray[np.float64], limit: float) -> dict[str, Any]:
     """Give by source how many good films are refused, and how many of those that shall be."""
-    wanted = views.positive(look) & views.plain & ((views.kind == "adult") | (look != "mirrored"))
+    scored = np.isfinite(scores)  # no other source has laterals, or children, to learn from
+    wanted = scored & views.positive(look) & views.plain & ((views.kind == "adult") | (look != "mirrored"))
     return {
-        "good films refused": _by_source(views, views.good, scores >= limit),
+        "good films refused": _by_source(views, scored & views.good, scores >= limit),
         f"{look} refused": _by_source(views, wanted, scores >= limit),
     }
 
 
 def _by_source(views: Views, rows: NDArray[np.bool_], refused: NDArray[np.bool_]) -> dict[str, Any]:
-    parts: dict[str, Callable[[], NDArray[np.bool_]]] = {"all": lambda: rows}
-    for source in sorted(set(views.source[rows])):
-        parts[source] = lambda source=source: rows & (views.source == source)  # type: ignore[misc]
     found = {}
-    for name, chosen in parts.items():
-        count, total = int(refused[chosen()].sum()), int(chosen().sum())
-        found[name] = {"films": total, "refused": count, "interval": wilson_interval(count, total)}
+    for source in ("all", *sorted(set(views.source[rows]))):
+        chosen = rows if source == "all" else rows & (views.source == source)
+        count, total = int((refused & chosen).sum()), int(chosen.sum())
+        found[source] = {"films": total, "refused": count, "interval": wilson_interval(count, total)}
     return found

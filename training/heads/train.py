@@ -1,0 +1,162 @@
+"""The heads from films to files: encode, train, choose limits, measure, and write them beside the weights."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sgseg_dicom.model.head_weights import save_heads
+from sgseg_dicom.model.heads import Heads
+from sgseg_dicom.model.lungs import LungDecoder
+from sgseg_dicom.model.weights import Thresholds, describe_weights, load_members, read_manifest
+from training.data import digest_of
+from training.heads.encoder import FrozenEncoder
+from training.heads.films import judged_films, look_views, lung_films
+from training.heads.fit_infection import InfectionFit, fit_infection
+from training.heads.fit_look import LookFit, fit_look, put_into
+from training.heads.fit_lungs import Schedule, View, dice_of_lungs, encode_views, fit_lungs
+from training.heads.judged import judge_films
+from training.heads.linear_probe import folds_of
+from training.heads.look_views import described
+from training.heads.lung_views import LungFilm
+from training.provenance import commit_of_checkout
+
+_SHORT = 20
+"""Epochs of the decoders that only measure what a source is worth that was left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folders:
+    """Where the data are: QaTa-COV19, normals, films of other hospitals; and where features are kept."""
+
+    data: Path
+    normals: Path
+    other: Path
+    cache: Path
+
+
+def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]:
+    """
+    Train the heads of *weights*; write them, and the infection threshold that was chosen with them, to *out*.
+
+    Returns:
+        the figures that the manifest has.
+
+    Raises:
+        DataError: a folder is not as it should be.
+        WeightsError: the weights cannot be loaded.
+    """
+    members, manifest = load_members(weights)
+    encoder = FrozenEncoder(members, manifest)
+    decoder, lung_figures = _lungs(lung_films(folders.other), encoder, folders.cache)
+    views = look_views(folders.data, folders.normals, folders.other)
+    look = fit_look(described(views, encoder, folders.cache / "look"))
+    films = judged_films(folders.data, folders.normals, folders.other)
+    infection = fit_infection(
+        judge_films(films, members, manifest, folders.cache / "judged"),
+        zone_temperature=manifest.calibration.zone_temperature,
+    )
+    heads = _assembled(decoder, look, infection, encoder.channels, len(infection.probe.weights))
+    figures = {"lungs": lung_figures, "look": look.figures, "infection": infection.figures}
+    _write(
+        heads,
+        look,
+        infection,
+        weights=weights,
+        out=out,
+        facts={
+            "member": encoder.member,
+            "size": encoder.size,
+            "training": {
+                "command": "sgseg-train heads",
+                "commit": commit_of_checkout(),
+                "lungs": digest_of([film.item for film in lung_films(folders.other)]),
+                "look": digest_of([view.item for view in views if not view.changed and not view.mirrored]),
+                "infection": digest_of([film.item for film in films]),
+            },
+            "metrics": figures,
+        },
+    )
+    return figures
+
+
+def _lungs(films: list[LungFilm], encoder: FrozenEncoder, cache: Path) -> tuple[LungDecoder, dict[str, Any]]:
+    """Train on all films; measure with a fifth of the films, and with each source, left out."""
+    schedule = Schedule()
+    views = encode_views(films, encoder, cache / "lungs", views=schedule.views)
+    source = np.array([film.source for film in films])
+    fold = folds_of([film.item.name for film in films], 5, seed=0)
+    every = np.arange(len(films))
+    kept = _decoder(cache / "lungs-fold.pt", views, every[fold != 0], schedule)
+    figures: dict[str, Any] = {"a fifth left out": _dice(kept, views[0], every[fold == 0], source)}
+    short = Schedule(epochs=_SHORT)
+    for name in np.unique(source):
+        others = _decoder(cache / f"lungs-without-{name}.pt", views, every[source != name], short)
+        figures[f"{name} left out, {_SHORT} epochs"] = _dice(others, views[0], every[source == name], source)
+    return _decoder(cache / "lungs-all.pt", views, every, schedule), figures
+
+
+def _decoder(path: Path, views: list[View], places: NDArray[np.int64], schedule: Schedule) -> LungDecoder:
+    """Train a decoder, or take it from *path*."""
+    if not path.is_file():
+        part = path.with_suffix(".part")
+        torch.save(fit_lungs(views, places, schedule).state_dict(), part)
+        part.rename(path)
+    decoder = LungDecoder([one.shape[1] for one in views[0].features])
+    decoder.load_state_dict(torch.load(path))
+    return decoder.eval()
+
+
+def _dice(
+    decoder: LungDecoder, view: View, places: NDArray[np.int64], source: NDArray[np.str_]
+) -> dict[str, Any]:
+    dice = dice_of_lungs(decoder, view, places)
+    return {
+        str(name): {
+            "films": int((source[places] == name).sum()),
+            "dice": float(dice[source[places] == name].mean()),
+        }
+        for name in np.unique(source[places])
+    }
+
+
+def _assembled(
+    decoder: LungDecoder, look: LookFit, infection: InfectionFit, channels: list[int], content: int
+) -> Heads:
+    heads = Heads(channels, passes=content // (2 * sum(channels[1:])))
+    heads.lungs.load_state_dict(decoder.state_dict())
+    put_into(heads, {**look.probes, "infection": infection.probe})
+    return heads.eval()
+
+
+def _write(
+    heads: Heads, look: LookFit, infection: InfectionFit, *, weights: Path, out: Path, facts: dict[str, Any]
+) -> None:
+    """Write the heads, and give the weights the infection threshold that was chosen with them."""
+    if out != weights:
+        shutil.copytree(weights, out, dirs_exist_ok=True)
+    manifest = read_manifest(out)
+    thresholds = Thresholds(
+        infection=infection.zones_threshold, zone=manifest.thresholds.zone, mask=manifest.thresholds.mask
+    )
+    known = manifest.model_dump(
+        exclude={"format", "guidance", "members", "zones", "input_size", "sha256", "identity"}
+    )
+    describe_weights(
+        out, guidance=manifest.guidance, members=manifest.members, facts=known | {"thresholds": thresholds}
+    )
+    save_heads(
+        heads,
+        out,
+        facts=facts
+        | {
+            "weights": manifest.sha256,
+            "passes": heads.passes,
+            "look": look.limits,
+            "infection": infection.threshold,
+        },
+    )
