@@ -48,6 +48,8 @@ class LookLimits(BaseModel):
         lateral, child, mirrored: where the header says nothing of view, age or sides.
         child_of_stated_adult: where the header says that the patient is an adult.
         sure_of_side: log odds AGAINST "mirrored" from which the image alone tells its sides.
+        check_weight: how much the image check's log odds of "mirrored" count beside those of the heads. Both limits
+            of the sides are those of the sum.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +59,7 @@ class LookLimits(BaseModel):
     child_of_stated_adult: float
     mirrored: float
     sure_of_side: float
+    check_weight: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -117,7 +117,7 @@ class Pipeline:
     ) -> None:
         """Ask the pixels. The heads, where the weights have them, tell the sides better than the image check."""
         stated, look = radiograph.display.sides_are_stated, prediction.look
-        require_upright_chest(
+        mirrored = require_upright_chest(
             model_input,
             image_check=image_check,
             sides_are_stated=stated or look is not None,
@@ -125,7 +125,10 @@ class Pipeline:
         )
         if look is not None:
             require_adult_frontal_look(
-                look, adult_is_stated=states_adult(radiograph.header), sides_are_stated=stated
+                look,
+                checked_mirrored=mirrored,
+                adult_is_stated=states_adult(radiograph.header),
+                sides_are_stated=stated,
             )
         require_whole_lungs(prediction, model_input.padding)
 

@@ -127,12 +127,15 @@ def require_upright_chest(
     image_check: ImageCheck,
     sides_are_stated: bool,
     lungs_are_seen: bool = False,
-) -> None:
+) -> float:
     """
     Refuse what does not look like an upright, whole, frontal chest radiograph in its standard display.
 
     Where the header says nothing of the sides (not *sides_are_stated*), the image must tell them surely. Where the
     segmenter sees both lungs (*lungs_are_seen*), the image is a chest unless "not a chest" is nearly sure.
+
+    Returns:
+        natural log odds of "mirrored", for those who know more of the sides.
 
     Raises:
         NotApplicable: the reason is "blank", "saturated", "not-a-chest-image", "inverted", "rotated-image",
@@ -151,6 +154,7 @@ def require_upright_chest(
             "state Patient Orientation at the modality and send again, or judge it by eye alone",
             reason=RefusalReason.SIDE_UNKNOWN,
         )
+    return signs["mirrored"]
 
 
 def signs_of(

@@ -9,7 +9,9 @@ from sgseg_dicom.model_records import Look
 from sgseg_dicom.refusal_reasons import RefusalReason
 
 
-def require_adult_frontal_look(look: Look, *, adult_is_stated: bool, sides_are_stated: bool) -> None:
+def require_adult_frontal_look(
+    look: Look, *, checked_mirrored: float, adult_is_stated: bool, sides_are_stated: bool
+) -> None:
     """
     Refuse what looks like a lateral view, a child or a mirrored image.
 
@@ -19,6 +21,7 @@ def require_adult_frontal_look(look: Look, *, adult_is_stated: bool, sides_are_s
 
     Args:
         look: of the image.
+        checked_mirrored: log odds of "mirrored" of the image check.
         adult_is_stated: whether the header says that the patient is an adult.
         sides_are_stated: whether it states an orientation, a view or a laterality.
 
@@ -26,6 +29,7 @@ def require_adult_frontal_look(look: Look, *, adult_is_stated: bool, sides_are_s
         NotApplicable: the reason is "lateral-view", "child", "mirrored" or "side-unknown".
     """
     scores, limits = look.scores, look.limits
+    mirrored = scores.mirrored + limits.check_weight * checked_mirrored
     if scores.lateral >= limits.lateral:
         raise NotApplicable(
             "the image looks like a lateral view; only frontal images are judged. State the view at the modality",
@@ -41,14 +45,14 @@ def require_adult_frontal_look(look: Look, *, adult_is_stated: bool, sides_are_s
             ),
             reason=RefusalReason.CHILD,
         )
-    if scores.mirrored >= limits.mirrored:
+    if mirrored >= limits.mirrored:
         raise NotApplicable(
             "shown as Patient Orientation says, or as it is stored where that is absent, the image looks mirrored "
             "(or the patient has situs inversus: judge it by eye alone); correct the image or its Patient "
             "Orientation at the modality and send again",
             reason=RefusalReason.MIRRORED,
         )
-    if not sides_are_stated and scores.mirrored > -limits.sure_of_side:
+    if not sides_are_stated and mirrored > -limits.sure_of_side:
         raise NotApplicable(
             "no orientation, view or laterality is stated, and the image does not tell surely which side is which; "
             "state Patient Orientation at the modality and send again, or judge it by eye alone",

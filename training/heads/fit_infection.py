@@ -60,7 +60,8 @@ def fit_infection(judged: Judged, *, zone_temperature: float) -> InfectionFit:
     Fit the probe on all sources, balanced by source and kind; choose the thresholds on folds.
 
     Of all pairs of thresholds with which `SENSITIVITY` of the reference films have a finding, the one is taken that
-    marks fewest films without infection, each source weighing the same.
+    marks fewest films without infection, each source weighing the same: by both, as at a source that was learned from,
+    and by the zones alone. Of another source the head says nearly always "infected": there the zones decide.
     """
     films = Films(judged, zone_temperature)
     scores = _scores_of(films, films.folds)
@@ -123,7 +124,10 @@ def _thresholds(films: Films, scores: NDArray[np.float64]) -> tuple[float, float
         reached = scores[films.reference] >= threshold
         zones = _least(np.where(reached, films.zones[films.reference], -1.0))
         found = (scores >= threshold) & (films.zones >= zones)
-        marked = float(np.mean([found[free & (films.source == source)].mean() for source in sources]))
+        marked = sum(
+            float(np.mean([says[free & (films.source == source)].mean() for source in sources]))
+            for says in (found, films.zones >= zones)
+        )
         if zones > 0:  # else the head alone misses too many
             pairs.append((marked, threshold, zones))
     _, threshold, zones = min(pairs)

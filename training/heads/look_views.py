@@ -55,6 +55,8 @@ class LookView:
     mirrored: bool = False
     changed: bool = False
     learned: bool = True
+    right_way: bool = True
+    """False where a person saw that the film itself lies the wrong way round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -113,5 +115,11 @@ def _image(view: LookView, generator: torch.Generator) -> Tensor:
         )
         image = standardised(changed)[0]
     else:
-        image = torch.from_numpy(model_input_of(view.item).pixels)[None]
+        return torch.from_numpy(np.ascontiguousarray(pixels_of(view)))[None]
     return image.flip(-1) if view.mirrored else image
+
+
+def pixels_of(view: LookView) -> NDArray[np.float32]:
+    """Give the network's input, float32 (224, 224), of a view that is not changed."""
+    pixels = model_input_of(view.item).pixels
+    return pixels[:, ::-1] if view.mirrored else pixels
