@@ -108,7 +108,7 @@ class Rule(Enum):
     )
     SEVERITY_TOLD = (
         "must be the sum of both lungs' scores, 0 to 4 each, by the shares that are told",
-        "Wong HYF et al., Radiology 2020;296:E72-E78",
+        "DECISIONS.md 2026-11-30 The lungs decide sides, zones and shares",
     )
     OUTLINE_SHAPE = ("must be a closed POLYLINE within the image", "PS3.3 C.18.6.1.2")
     OUTLINE_SOURCE = ("must be SELECTED FROM the source image", "PS3.3 C.18.6", "PS3.16 TID 1410")
