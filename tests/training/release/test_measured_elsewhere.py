@@ -91,20 +91,20 @@ def test_only_the_place_itself_is_written(tmp_path):
     """An empty place is one; a place without its end is none, whatever follows."""
     begin, end = "<!-- table: a -->\n", "<!-- end of table -->\n"
     text = f"{begin}{end}kept\n<!-- table: b -->\nopen\n{begin}x\n{end}"
-    (tmp_path / "x.md").write_text(text)
+    (tmp_path / "README.md").write_text(text)
 
-    assert fill_places(tmp_path / "x.md", {"a": "T", "b": "U"}) == ["a", "a"]
+    assert fill_places(tmp_path / "README.md", {"a": "T", "b": "U"}) == ["a", "a"]
 
     filled = f"{begin}\nT\n\n{end}"
-    assert (tmp_path / "x.md").read_text() == f"{filled}kept\n<!-- table: b -->\nopen\n{filled}"
+    assert (tmp_path / "README.md").read_text() == f"{filled}kept\n<!-- table: b -->\nopen\n{filled}"
 
 
 def test_a_document_without_a_place_is_named(tmp_path):
     """Nothing would be written, and nobody would notice."""
-    (tmp_path / "x.md").write_text("No place.\n")
+    (tmp_path / "README.md").write_text("No place.\n")
 
     with pytest.raises(ConfigError, match="has no line"):
-        fill_places(tmp_path / "x.md", {"people": "table"})
+        fill_places(tmp_path / "README.md", {"people": "table"})
 
 
 def test_a_card_without_figures_of_other_sources_says_so():
