@@ -9,18 +9,16 @@ from typing import Protocol
 
 from pydicom import Dataset
 
-from sgseg_dicom.applicability.header_rules import require_applicable, states_adult
-from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
-from sgseg_dicom.applicability.image_look import require_adult_frontal_look
-from sgseg_dicom.applicability.whole_lungs import require_whole_lungs
+from sgseg_dicom.applicability.header_rules import require_applicable
+from sgseg_dicom.applicability.image_check import ImageCheck
+from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Radiograph, Results
+from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
 from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_not_judged
@@ -92,7 +90,7 @@ class Pipeline:
             prediction = self.segmenter(model_input)
         if self.image_check is not None:
             with timed("view"):  # the outcomes that a node has stored name the stage so
-                self._require_sound(radiograph, model_input, prediction, self.image_check)
+                require_sound_image(radiograph, model_input, prediction, image_check=self.image_check)
         with timed("measure"):
             finding = measure(prediction, radiograph)
         with timed("encode"):
@@ -110,27 +108,6 @@ class Pipeline:
             finding=finding,
             caution=tuple(self.language.caution(radiograph)),
         )
-
-    @staticmethod
-    def _require_sound(
-        radiograph: Radiograph, model_input: ModelInput, prediction: Prediction, image_check: ImageCheck
-    ) -> None:
-        """Ask the pixels. The heads, where the weights have them, tell the sides better than the image check."""
-        stated, look = radiograph.display.sides_are_stated, prediction.look
-        mirrored = require_upright_chest(
-            model_input,
-            image_check=image_check,
-            sides_are_stated=stated or look is not None,
-            lungs_are_seen=prediction.lungs is not None and len(lung_fields_of(prediction.lungs)) == 2,
-        )
-        if look is not None:
-            require_adult_frontal_look(
-                look,
-                checked_mirrored=mirrored,
-                adult_is_stated=states_adult(radiograph.header),
-                sides_are_stated=stated,
-            )
-        require_whole_lungs(prediction, model_input.padding)
 
     def not_judged(self, path: Path, error: SgsegError) -> Dataset:
         """

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sgseg_dicom.applicability.image_check import ImageCheck, require_upright_chest
+from sgseg_dicom.applicability.image_check import ImageCheck
+from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference.network import Network
@@ -41,11 +42,11 @@ class Answer:
 @dataclass(frozen=True, slots=True, eq=False)
 class WholeWay:
     """
-    The stages of `sgseg_dicom.pipeline` from the image check to the finding, for films that are no DICOM.
+    The stages of `sgseg_dicom.pipeline` from the model to the finding, for films that are no DICOM.
 
     Attributes:
         network: the model.
-        image_check: the gate before it.
+        image_check: the gate behind it.
     """
 
     network: Network
@@ -62,55 +63,26 @@ class WholeWay:
         for start in range(0, len(items), _BATCH):
             yield self._batch([radiograph_of(item) for item in items[start : start + _BATCH]])
 
-    def refusal_of(self, item: Item) -> str:
-        """Give the reason for which the image check refuses a film; "": it passes."""
-        return self._look(preprocess(radiograph_of(item)))
-
     def _batch(self, radiographs: Sequence[Radiograph]) -> list[Answer]:
         inputs = [preprocess(radiograph) for radiograph in radiographs]
-        refused = [self._look(model_input) for model_input in inputs]
-        passed = [place for place, reason in enumerate(refused) if not reason]
-        judged = dict(zip(passed, self._judge([inputs[place] for place in passed]), strict=True))
-        return [
-            _answer_to(judged[place], radiographs[place]) if place in judged else Answer(refused=reason)
-            for place, reason in enumerate(refused)
-        ]
+        predictions = self.network.judge(inputs)
+        return [self._answer(*one) for one in zip(radiographs, inputs, predictions, strict=True)]
 
-    def _look(self, model_input: ModelInput) -> str:
+    def _answer(self, radiograph: Radiograph, model_input: ModelInput, prediction: Prediction) -> Answer:
         try:
-            require_upright_chest(model_input, image_check=self.image_check, sides_are_stated=True)
+            require_sound_image(radiograph, model_input, prediction, image_check=self.image_check)
         except NotApplicable as error:
-            return error.reason.value
-        return ""
-
-    def _judge(self, inputs: Sequence[ModelInput]) -> list[Prediction | str]:
-        """Judge a batch; a network that refuses one of it is asked for each alone."""
-        if not inputs:
-            return []
-        try:
-            return list(self.network.judge(inputs))
-        except NotApplicable as error:
-            if len(inputs) == 1:
-                return [error.reason.value]
-            return [one for alone in inputs for one in self._judge([alone])]
-
-
-def _answer_to(judged: Prediction | str, radiograph: Radiograph) -> Answer:
-    if isinstance(judged, str):
-        return Answer(refused=judged)
-    try:
-        return answer_of(measure(judged, radiograph))
-    except NotApplicable as error:
-        return Answer(refused=error.reason.value)
+            return Answer(refused=error.reason.value)
+        return answer_of(measure(prediction, radiograph))
 
 
 def answer_of(finding: Finding) -> Answer:
     """Give what is reported of a film that was judged."""
-    of_lungs: float | None = getattr(finding, "share_of_both", None)  # weights without a lung model have none
+    of_lungs = finding.share_of_both  # None where not both lungs were found
     of_image = sum((region.area_share for region in finding.regions), 0.0)
     return Answer(
         finding=finding.is_positive,
         zones=finding.zones,
-        share=of_image if of_lungs is None else float(of_lungs),
+        share=of_image if of_lungs is None else of_lungs,
         of_lungs=of_lungs is not None,
     )

@@ -23,7 +23,7 @@ SIDES = "taken as stated: these films cannot state them, and the gate asks more 
 def judge_of(way: WholeWay, image_check: Path | None) -> dict[str, str]:
     """Name what judges: the identities of the weights and of the image check (None: the one that ships)."""
     check = read_image_check_manifest(packaged_image_check() if image_check is None else image_check)
-    return {"weights": way.network.manifest.identity, "image_check": check.identity}
+    return {"weights": way.network.algorithm.weights_digest, "image_check": check.identity}
 
 
 def chosen_films(folder: Path, *, sources: Collection[str], names: Collection[str]) -> list[Film]:
@@ -76,12 +76,14 @@ def answer_films(way: WholeWay, films: Sequence[Film], kept: KeptAnswers) -> lis
 
 def refusals_of(way: WholeWay, source: str, items: Sequence[Item]) -> list[tuple[str, str]]:
     """
-    Ask the gate alone about frontal films of adults; give the source and the refusal ("": none) of each.
+    Ask about frontal films of adults; give the source and the refusal ("": none) of each.
 
     Raises:
         DataError: a file cannot be read.
     """
-    return [(source, way.refusal_of(item)) for item in progress(items, f"gate, {source}")]
+    batches = progress(range(0, len(items), _BATCH), f"gate, {source}")
+    answers = way.answers(items)
+    return [(source, answer.refused) for _ in batches for answer in next(answers)]
 
 
 def measure_other_sources(

@@ -60,8 +60,8 @@ def fit_infection(judged: Judged, *, zone_temperature: float) -> InfectionFit:
     Fit the probe on all sources, balanced by source and kind; choose the thresholds on folds.
 
     Of all pairs of thresholds with which `SENSITIVITY` of the reference films have a finding, the one is taken that
-    marks fewest films without infection, each source weighing the same: by both, as at a source that was learned from,
-    and by the zones alone. Of another source the head says nearly always "infected": there the zones decide.
+    marks fewest films without infection, each source weighing the same: by both, as at a source that was learned
+    from, and by the zones alone. Of another source the head says nearly always "infected": there the zones decide.
     """
     films = Films(judged, zone_temperature)
     scores = _scores_of(films, films.folds)
