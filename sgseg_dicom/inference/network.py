@@ -147,11 +147,10 @@ class Network:
             guided_by == "ground-truth"
         ):  # the report is given, and so are its zones, and that there is an infection
             zone_probabilities, answers = np.array(zones, dtype=np.float32), None
+        said: Sequence[HeadAnswer | None] = [None] * len(masks) if answers is None else answers
         return [
             decide(mask, probabilities, self.manifest.thresholds, answer)
-            for mask, probabilities, answer in zip(
-                masks, zone_probabilities, answers or [None] * len(masks), strict=True
-            )
+            for mask, probabilities, answer in zip(masks, zone_probabilities, said, strict=True)
         ]
 
     def _guide(self, guided_by: GuidedBy) -> Guide:

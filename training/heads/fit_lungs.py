@@ -81,7 +81,7 @@ def fit_lungs(views: Sequence[View], places: NDArray[np.int64], schedule: Schedu
     for _ in progress(range(schedule.epochs), "lungs"):
         order = rng.permutation(places)
         for start in range(0, len(order) - schedule.batch + 1, schedule.batch):
-            view = views[0] if rng.random() < schedule.plain else views[rng.integers(1, len(views))]
+            view = views[0] if rng.random() < schedule.plain else views[int(rng.integers(1, len(views)))]
             features, lungs = _batch(view, np.sort(order[start : start + schedule.batch]), rng)
             loss = _loss(decoder(features), lungs)
             optimiser.zero_grad()

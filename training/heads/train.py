@@ -25,7 +25,7 @@ from training.heads.look_views import described
 from training.heads.lung_views import LungFilm
 from training.provenance import commit_of_checkout
 
-_SHORT = 20
+_SHORT = 12
 """Epochs of the decoders that only measure what a source is worth that was left out."""
 
 
@@ -85,19 +85,23 @@ def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]
 
 
 def _lungs(films: list[LungFilm], encoder: FrozenEncoder, cache: Path) -> tuple[LungDecoder, dict[str, Any]]:
-    """Train on all films; measure with a fifth of the films, and with each source, left out."""
+    """
+    Train on four fifths of the films, and measure on the others: the figures are those of what ships.
+
+    What a source is worth that was left out is measured with shorter training.
+    """
     schedule = Schedule()
     views = encode_views(films, encoder, cache / "lungs", views=schedule.views)
     source = np.array([film.source for film in films])
     fold = folds_of([film.item.name for film in films], 5, seed=0)
     every = np.arange(len(films))
-    kept = _decoder(cache / "lungs-fold.pt", views, every[fold != 0], schedule)
-    figures: dict[str, Any] = {"a fifth left out": _dice(kept, views[0], every[fold == 0], source)}
+    decoder = _decoder(cache / "lungs-fold.pt", views, every[fold != 0], schedule)
+    figures: dict[str, Any] = {"a fifth left out": _dice(decoder, views[0], every[fold == 0], source)}
     short = Schedule(epochs=_SHORT)
     for name in np.unique(source):
         others = _decoder(cache / f"lungs-without-{name}.pt", views, every[source != name], short)
         figures[f"{name} left out, {_SHORT} epochs"] = _dice(others, views[0], every[source == name], source)
-    return _decoder(cache / "lungs-all.pt", views, every, schedule), figures
+    return decoder, figures
 
 
 def _decoder(path: Path, views: list[View], places: NDArray[np.int64], schedule: Schedule) -> LungDecoder:
