@@ -63,10 +63,7 @@ Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial 
 
 Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The valid split also chose the thresholds: expect less elsewhere.
 
-## People and model
-
-{people_table(figures)}
-{_by_source(figures)}
+{_people(figures) if known else ""}{_by_source(figures)}
 ## Limits
 
 {_limits(data, figures, known=known)}
@@ -74,6 +71,14 @@ Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The val
 Figures on valid are of the network alone: before it the node looks at each image and refuses what is no upright frontal chest.
 The packaged image check {_image_check()} (training/LOG.md).
 {_credits(manifest) if known else ""}"""
+
+
+def _people(figures: dict[str, Any]) -> str:
+    """Write how well people agree on the data of this project; of other data nobody knows it."""
+    return f"""## People and model
+
+{people_table(figures)}
+"""
 
 
 def _by_source(figures: dict[str, Any]) -> str:

@@ -38,6 +38,7 @@ def test_the_data_of_earlier_runs_are_named():
 
     assert "900 infected radiographs and 0 normal ones; data digest `ffffffffffffffff`" in card
     assert "this card does not know what these images show" in card
+    assert "QaTa" not in card.split("## Limits")[0].split("micro Dice, valid")[1]
 
 
 def test_the_card_names_the_precision():
