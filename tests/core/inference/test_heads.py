@@ -185,7 +185,7 @@ def test_a_head_that_is_no_number_is_an_error(network, part):
 
 
 def test_the_linear_heads_are_added_up_in_full_precision(tmp_path):
-    """Half precision has eight bits: of log odds of 100, that a threshold near to them asks for, it knows the half."""
+    """Half precision has eight bits, and rounds log odds of 100 to a half."""
     weights = write_tiny_weights(tmp_path)
     write_tiny_heads(tmp_path, weights)
     members, _ = load_members(tmp_path)

@@ -97,7 +97,7 @@ def test_a_mirrored_image_scores_the_negative_of_mirrored_alone():
 
     straight, mirror = heads.look(features), heads.look(flipped(features))
 
-    assert LOOKS == LookScores._fields
+    assert LookScores._fields == LOOKS
     torch.testing.assert_close(mirror[:, :2], straight[:, :2])
     torch.testing.assert_close(mirror[:, 2], -straight[:, 2])
     assert straight[:, 2].abs().min() > 1e-3

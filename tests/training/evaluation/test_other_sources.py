@@ -56,7 +56,7 @@ class Model:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Films as drawn; one of JSRT's and the lateral are for the image check to refuse; one of NIH's has a cut lung."""
+    """Films as drawn; the image check refuses one of JSRT's and the lateral, and one of NIH's has a cut lung."""
     folder = small_other_sources(tmp_path_factory.mktemp("other"))
     for name in ("normal/jsrt__1", "lateral/cohen__side"):
         draw(folder / f"{name}.png", spoiled(corner=(slice(0, 9), slice(0, 9)), value=255))

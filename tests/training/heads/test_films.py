@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.training.builders import draw, small_data_set, small_normals
+from tests.training.builders import draw, small_data_set
 from tests.training.other_sources import small_other_sources
 from training.heads import films as module
 from training.heads.films import CHILDREN, WEAK, judged_films, look_views, lung_films
@@ -17,9 +17,10 @@ def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     other = small_other_sources(folder / "other")
     draw(other / "lungs" / f"{ND}.png", np.ones((96, 120)))
-    normals = small_normals(folder / "normals", train=4)
-    for split in ("train", "valid"):
-        draw(normals / split / "normal_3.png", np.full((224, 224), 50))
+    normals = folder / "normals"
+    for split, numbers in (("train", (3, 501, 502, 503, 504)), ("valid", (4, 601, 602))):
+        for number in numbers:
+            draw(normals / split / f"normal_{number}.png", np.full((224, 224), 50))
     return small_data_set(folder / "qata"), normals, other
 
 
@@ -81,7 +82,9 @@ def test_qata_gives_its_valid_split_alone(judged):
     assert len(qata) == 4
     assert all(film.infected and film.item.name.endswith("_valid") for film in qata)
     assert {film.patient for film in qata} == {f"sub-s0000{number}" for number in range(4)}
-    assert len(normals) == 2 + 2  # valid, and every third of train
+    assert {film.item.name for film in normals} == {
+        *("normal_601", "normal_602", "normal_501", "normal_504")  # valid, and every third of train
+    }
     assert not any(film.infected for film in normals)
     assert not {"normal_3", "cohen__twelve", "cohen__side", "viral__1"} & set(judged)
 
@@ -127,6 +130,7 @@ def test_all_children_are_of_one_source(views):
 
     assert {view.source for view in children} == {CHILDREN}
     assert {view.item.name for view in children if not view.changed} == {
-        *("kermany-viral__person3_virus_1", "kermany-normal__IM-1", "viral__1", "cohen__twelve", "normal_3")
+        *("kermany-viral__person3_virus_1", "kermany-normal__IM-1", "viral__1", "cohen__twelve"),
+        *("normal_3", "normal_4"),
     }
     assert not any(view.mirrored for view in children)

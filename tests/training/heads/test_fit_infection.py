@@ -13,6 +13,7 @@ from training.heads.judged import Judged, JudgedFilm
 COUNTS = {
     "qata": (300, True, "infected"),
     "normals": (200, False, "normal"),
+    "nih": (60, False, "normal"),
     "jsrt": (100, False, "normal"),
     "cohen": (20, True, "covid"),
     "todo": (20, None, "not labelled"),

@@ -25,7 +25,7 @@ def view(name, kind, source, **facts):
 
 
 def planted():
-    """Adults of two sources and their mirror images, laterals, children; one of each under ND, one wrong way round."""
+    """Adults of two sources and their mirror images, laterals, children; one under ND, one wrong way round."""
     views = [view(f"a{number}", "adult", "one" if number % 3 else "two") for number in range(ADULTS)]
     views[0], views[1] = replace(views[0], learned=False), replace(views[1], right_way=False)
     views += [replace(one, mirrored=True) for one in views]

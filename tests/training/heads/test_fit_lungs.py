@@ -17,7 +17,7 @@ from training.heads.fit_lungs import Schedule, dice_of_lungs, encode_views, fit_
 from training.heads.lung_views import LungFilm, changed_views, load_batch
 
 FILMS, LEFT_OUT = 20, 4
-SCHEDULE = Schedule(epochs=14, batch=4, views=1)
+SCHEDULE = Schedule(epochs=20, batch=4, views=1, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_the_planted_direction_is_found(planted):
 def test_an_odd_probe_has_no_constant(planted):
     """The negative of a descriptor, that of the mirror image, has the negative score."""
     rng = np.random.default_rng(9)
-    descriptors, positive = rng.normal(size=(200, 3)) + [1.0, 0, 0], np.arange(200) % 2 == 0
+    descriptors, positive = rng.normal((1, 0, 0), size=(200, 3)), np.arange(200) % 2 == 0
     descriptors[positive] *= -1
 
     probe = fit_probe(descriptors, positive, strength=1.0, odd=True)
