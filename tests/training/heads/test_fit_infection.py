@@ -68,7 +68,7 @@ def test_a_source_without_infections_is_quieted_when_it_is_learned_from():
     name = f"{ALWAYS_INFECTED}, normal"
     assert share(figures["zones alone"], name) > 0.9
     assert share(figures["source left out"], name) > 0.8
-    assert share(figures["folds"], name) < 0.1
+    assert share(figures["folds"], name) < 0.2
     assert share(figures["folds"], "cohen, covid") > 0.8
 
 
