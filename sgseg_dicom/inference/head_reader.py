@@ -100,8 +100,11 @@ class HeadBatch:
             InferenceError: a score is not a number.
         """
         heads, manifest = self._reader.heads, self._reader.manifest
-        logits, looks = heads.lungs(self._features), heads.look(self._features)
-        infection = heads.infection(torch.cat(self._content, dim=1))[:, 0] - manifest.infection
+        logits = heads.lungs(self._features)
+        # In full precision, as they learned: a sum over a thousand descriptors decides.
+        with torch.autocast(logits.device.type, enabled=False):
+            looks = heads.look(self._features)
+            infection = heads.infection(torch.cat(self._content, dim=1))[:, 0] - manifest.infection
         if not all(scores.isfinite().all() for scores in (logits, looks, infection)):
             raise InferenceError('the heads\' answer is not a number; see the image, or set device = "cpu"')
         return [

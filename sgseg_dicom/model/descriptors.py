@@ -20,8 +20,8 @@ def content_of(features: Sequence[Tensor]) -> Tensor:
     Returns:
         float32 (B, 2 * sum of C without stride 4).
     """
-    parts = [part for one in features[1:] for part in (one.mean(dim=(2, 3)), one.amax(dim=(2, 3)))]
-    return torch.cat(parts, dim=1).float()
+    maps = [one.float() for one in features[1:]]  # a mean in half precision would be rounded
+    return torch.cat([part for one in maps for part in (one.mean(dim=(2, 3)), one.amax(dim=(2, 3)))], dim=1)
 
 
 def asymmetry_of(features: Sequence[Tensor]) -> Tensor:

@@ -93,12 +93,18 @@ def load_heads(folder: Path, members: Sequence[SGSeg], *, weights: str) -> tuple
     if not path.is_file() or digest_of_file(path) != manifest.sha256:
         raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
     if manifest.member >= len(members):
-        raise WeightsError(f"{manifest_path} reads member {manifest.member}; there are {len(members)}")
+        raise WeightsError(
+            f"{manifest_path} reads member {manifest.member}, counted from 0, and the weights have {len(members)}; "
+            "copy all files of one release"
+        )
     heads = Heads(members[manifest.member].vision.channels, passes=manifest.passes)
     try:
-        heads.load_state_dict(unpacked(load_file(path)), strict=True)
+        tensors = unpacked(load_file(path))
+        heads.load_state_dict(tensors, strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from None
+    if unsound := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise WeightsError(f"{path} has values that are no numbers in {unsound[:3]}; train the heads again")
     return heads.eval().requires_grad_(False), manifest
 
 
@@ -113,7 +119,9 @@ def read_heads_manifest(folder: Path) -> HeadsManifest:
     try:
         manifest = HeadsManifest.model_validate_json(path.read_text())
     except FileNotFoundError:
-        raise WeightsError(f"{path} is missing; heads without their manifest are not loaded") from None
+        raise WeightsError(
+            f"{path} is missing; heads without their manifest are not loaded: copy both of the same release"
+        ) from None
     except ValidationError as error:
         raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
     if manifest.identity != identity_of_heads(manifest):

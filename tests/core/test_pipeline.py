@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from sgseg_dicom.errors import InvalidResult, UndecodablePixels
+from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
+from sgseg_dicom.errors import InvalidResult, NotApplicable, UndecodablePixels
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.model.image_check import load_image_check
 from tests.support.builders import chest_radiograph, write
+from tests.support.heads import look
 from tests.support.matrix import Looking, cells, picture
 from tests.support.networks import segmenter_of, shipped_network
-from tests.support.predictions import pipeline_of
+from tests.support.predictions import ALGORITHM, both_lungs, pipeline_of
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +47,32 @@ def test_results_that_break_a_rule_do_not_leave_the_pipeline(tmp_path, monkeypat
     with pytest.raises(InvalidResult) as told:
         pipeline_of(Looking())(path)
     assert "mask-side" in told.value.rules
+
+
+class LooksLateral:
+    """A model whose heads call every image a lateral view."""
+
+    algorithm = ALGORITHM
+
+    def __call__(self, model_input):
+        return replace(both_lungs(), look=look(lateral=9.0))
+
+
+class Calm:
+    """An image check that finds nothing."""
+
+    limits = Limits(blank=2, saturated=2, **dict.fromkeys(ImageCheckScores._fields, 0.0))
+
+    def __call__(self, pixels):
+        return ImageCheckScores(*[-9.0] * len(ImageCheckScores._fields))
+
+
+def test_what_the_heads_say_of_the_image_is_asked_unless_the_gate_is_left_out(tmp_path):
+    """The image check that says nothing is not the last word; [model] image_check = false leaves both out."""
+    cell = next(cell for cell in cells() if len(cell.sides) == 2)
+    path = write(chest_radiograph(pixels=picture(cell)), tmp_path / "a.dcm")
+
+    with pytest.raises(NotApplicable) as told:
+        pipeline_of(LooksLateral(), image_check=Calm())(path)
+    assert told.value.reason == "lateral-view"
+    assert pipeline_of(LooksLateral())(path).finding.is_positive

@@ -131,7 +131,8 @@ def _thresholds(films: Films, scores: NDArray[np.float64]) -> tuple[float, float
         if zones > 0:  # else the head alone misses too many
             pairs.append((marked, threshold, zones))
     _, threshold, zones = min(pairs)
-    return round(threshold, 4), round(zones, 6)
+    # Rounded up, each would miss the film that it is the score of.
+    return float(np.floor(threshold * 1e4) / 1e4), float(np.floor(zones * 1e6) / 1e6)
 
 
 def _found(films: Films, found: NDArray[np.bool_]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
-from sgseg_dicom.errors import ConfigError, NotApplicable
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import packaged_weights, read_manifest
-from sgseg_dicom.refusal_reasons import RefusalReason
-from tests.support.predictions import IMAGE_LEFT, prediction, spot
+from tests.support.predictions import ALGORITHM, IMAGE_LEFT, drawn_lungs, prediction, spot, with_lungs
 from tests.training.builders import draw, small_normals
 from tests.training.other_sources import small_other_sources
 from training.cli import app
@@ -40,8 +39,9 @@ class Gate:
 
 
 class Model:
-    """Marks the patient's right lung in every image; refuses one whose last corner is its darkest place."""
+    """Marks the patient's right lung; finds it cut off in an image whose last corner is its darkest place."""
 
+    algorithm = ALGORITHM
     manifest = read_manifest(packaged_weights())
 
     def __init__(self):
@@ -49,14 +49,14 @@ class Model:
 
     def judge(self, inputs):
         self.batches.append(len(inputs))
-        if any(one.pixels[-1, -1] == one.pixels.min() for one in inputs):
-            raise NotApplicable("a lung is cut off", reason=RefusalReason.CUT_OFF)
-        return [prediction(spot(*IMAGE_LEFT), zones=["right middle"]) for _ in inputs]
+        found = prediction(spot(*IMAGE_LEFT), zones=["right middle"])
+        cut = with_lungs(found, drawn_lungs(right=(112, 0)))
+        return [cut if one.pixels[-1, -1] == one.pixels.min() else found for one in inputs]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Films as drawn; one of JSRT's and the lateral are for the gate to refuse, one of NIH's for the model."""
+    """Films as drawn; the image check refuses one of JSRT's and the lateral, and one of NIH's has a cut lung."""
     folder = small_other_sources(tmp_path_factory.mktemp("other"))
     for name in ("normal/jsrt__1", "lateral/cohen__side"):
         draw(folder / f"{name}.png", spoiled(corner=(slice(0, 9), slice(0, 9)), value=255))
@@ -86,8 +86,8 @@ def answer_to(answered, name):
     return next(one.answer for one in answered if one.film.item.name == name)
 
 
-def test_a_film_is_refused_by_the_gate_or_by_the_model_or_judged(answered):
-    """Each with its reason; one that the model refuses does not stop the others of its batch."""
+def test_a_film_is_refused_by_its_look_or_its_lungs_or_judged(answered):
+    """Each with its reason; one that is refused does not stop the others of its batch."""
     assert answer_to(answered, "jsrt__1") == Answer(refused="not-a-chest-image")
     assert answer_to(answered, "nih__00000009_003") == Answer(refused="cut-off")
     judged = answer_to(answered, "jsrt__2")
@@ -230,7 +230,7 @@ def test_the_command_prints_tables_and_writes_the_figures(folder, tmp_path, monk
     assert "| child, Radiography Database (learned from) | 1 | 1 |" in first.output
     figures = json.loads((tmp_path / "o.json").read_text())["other_sources"]
     assert figures["judge"] == {
-        "weights": Model.manifest.identity,
+        "weights": ALGORITHM.weights_digest,
         "image_check": read_image_check_manifest(packaged_image_check()).identity,
     }
     assert {row["source"] for row in figures["good_refused"]} == {ALL, "cohen", "jsrt", "nih", "normals"}
