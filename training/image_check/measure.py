@@ -23,7 +23,7 @@ _FLOORS: dict[Sign, float] = {"blank": 0.93, "saturated": 0.5, "inverted": 3.0}
 """
 Limits are never below these. Limits of scores are never below 0, where a sign is as likely as not.
 
-Good films of NIH with a white frame reach 2.8 of "inverted", and 1 % of inverted films of five sources stay below 3.4.
+Good films of NIH with a white frame reach 2.8 of "inverted"; 1 % of inverted films of five sources stay below 3.4.
 """
 _MARGINS: dict[Sign, float] = {"blank": 0.02, "saturated": 0.05}
 _MARGIN = 0.25  # log odds

@@ -101,9 +101,9 @@ def card_command(
     ] = None,
 ) -> None:
     """Write the model card anew, with figures on films of other hospitals; fill the tables of documents."""
-    from training.release.measured_elsewhere import fill_documents, record_figures
+    from training.release.measured_elsewhere import fill_documents, heads_of, record_figures
 
     with one_line_errors():
         manifest = record_figures(weights, figures)
-        fill_documents(documents or (), manifest)
+        fill_documents(documents or (), manifest, heads_of(weights))
     typer.echo(f"Card of {manifest.name} {manifest.version}: {weights}")

@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.model.head_weights import (
+    HEADS_MANIFEST_FILE,
+    HeadsManifest,
+    joint_identity,
+    read_heads_manifest,
+)
 from sgseg_dicom.model.weights import MANIFEST_FILE, Manifest, read_manifest
 from training.data.credits import SHIPPED_SOURCES, credits_table
 from training.evaluation.people import people_table
 from training.evaluation.source_tables import short_table, tables_of
+from training.heads.tables import findings_table, looks_table, lungs_table
+from training.heads.tables import short_table as heads_in_short
 from training.release.marked_places import fill_places
-from training.release.model_card import CARD_FILE, OTHER_SOURCES, model_card
+from training.release.model_card import CARD_FILE, OTHER_SOURCES, card_of
 
 
 def record_figures(weights: Path, figures: Path | None) -> Manifest:
@@ -26,17 +34,19 @@ def record_figures(weights: Path, figures: Path | None) -> Manifest:
     """
     manifest = read_manifest(weights)
     if figures is not None:
-        measured = {key: value for key, value in _read(figures, manifest).items() if key != "answers"}
+        heads = heads_of(weights)
+        judge = manifest.identity if heads is None else joint_identity(manifest, heads)
+        measured = {key: value for key, value in _read(figures, judge).items() if key != "answers"}
         manifest = manifest.model_copy(update={"metrics": manifest.metrics | {OTHER_SOURCES: measured}})
         text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
         (weights / MANIFEST_FILE).write_text(text)
-    (weights / CARD_FILE).write_text(model_card(manifest))
+    (weights / CARD_FILE).write_text(card_of(weights))
     return manifest
 
 
-def fill_documents(documents: Sequence[Path], manifest: Manifest) -> None:
+def fill_documents(documents: Sequence[Path], manifest: Manifest, heads: HeadsManifest | None = None) -> None:
     """
-    Write the tables of *manifest* to the places of *documents* that are marked for them.
+    Write the tables of *manifest*, and of *heads*, to the places of *documents* that are marked for them.
 
     Raises:
         ConfigError: a document has no place for any of them.
@@ -51,19 +61,28 @@ def fill_documents(documents: Sequence[Path], manifest: Manifest) -> None:
             "by source": tables_of(metrics[OTHER_SOURCES]),
             "by source, short": short_table(metrics[OTHER_SOURCES]),
         }
+    if heads is not None:
+        figures = heads.metrics
+        parts = (findings_table(figures), looks_table(figures), lungs_table(figures))
+        tables |= {"heads": "\n\n".join(parts), "heads, short": heads_in_short(figures)}
     for document in documents:
         fill_places(document, tables)
 
 
-def _read(path: Path, manifest: Manifest) -> dict[str, Any]:
+def heads_of(weights: Path) -> HeadsManifest | None:
+    """Give the manifest of the heads in a folder of weights; None where there are none."""
+    return read_heads_manifest(weights) if (weights / HEADS_MANIFEST_FILE).exists() else None
+
+
+def _read(path: Path, judge: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
         figures: dict[str, Any] = content[OTHER_SOURCES]
         identity = figures["judge"]["weights"]
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} has no figures of `sgseg-train evaluate --other ... --json`") from None
-    if identity != manifest.identity:
+    if identity != judge:
         raise ConfigError(
-            f"{path} has figures of the weights {identity[:16]}, not of {manifest.identity[:16]}; measure these"
+            f"{path} has figures of the weights {identity[:16]}, not of {judge[:16]}; measure these"
         )
     return figures

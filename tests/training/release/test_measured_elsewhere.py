@@ -21,7 +21,7 @@ from training.evaluation.other_sources import measure_other_sources
 from training.evaluation.people import people_table
 from training.evaluation.source_figures import Answered
 from training.release.marked_places import fill_places
-from training.release.model_card import model_card
+from training.release.model_card import card_of, model_card
 
 PLACES = (
     "Before.\n<!-- table: by source, short -->\nold\n<!-- end of table -->\n"
@@ -62,7 +62,7 @@ def test_the_figures_go_to_manifest_card_and_documents(weights, figures, tmp_pat
     assert manifest.metrics["other_sources"]["films"] == 17
     assert "answers" not in manifest.metrics["other_sources"]
     card = (weights / "MODEL_CARD.md").read_text()
-    assert card == model_card(manifest)
+    assert card == card_of(weights)
     for heading in ("## By source, sex, age and view", "| infected films of Cohen's, by sex |"):
         assert heading in card
     assert "this card has no figures of them" not in card
