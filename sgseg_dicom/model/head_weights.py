@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.heads import Heads
-from sgseg_dicom.model.quantization import packed, unpacked
+from sgseg_dicom.model.quantization import unpacked
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest, digest_of_file
 from sgseg_dicom.model_records import LookLimits
@@ -138,8 +138,10 @@ def save_heads(heads: Heads, folder: Path, *, facts: dict[str, Any]) -> HeadsMan
         folder: of the weights.
         facts: the manifest's other fields: weights, member, size, passes, look, infection, training, metrics.
     """
-    # Not `save_file`: nobody else may read its file, whatever the umask.
-    (folder / HEADS_FILE).write_bytes(save(packed(heads.state_dict(), bits=16)))
+    # In float32: the limits were chosen so. Not `save_file`: nobody else may read its file, whatever the umask.
+    (folder / HEADS_FILE).write_bytes(
+        save({name: tensor.contiguous() for name, tensor in heads.state_dict().items()})
+    )
     manifest = HeadsManifest(format=1, sha256=digest_of_file(folder / HEADS_FILE), **facts)
     manifest = manifest.model_copy(update={"identity": identity_of_heads(manifest)})
     text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Train the image-level judgement, and choose both thresholds of an infected image together."""
+"""Train the image-level judgement, and choose its threshold."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,9 @@ from training.heads.linear_probe import LinearProbe, fit_probe, folds_of
 
 FOLDS, SEED = 5, 0
 STRENGTH = 1e-3
-SENSITIVITY = 0.99
-"""Share of the infected films of QaTa-COV19's valid split that must have a finding."""
 REFERENCE = "qata"
-_SHARES = np.round(np.arange(0.0, 0.0095, 0.0005), 4)
-"""Shares of the reference films that the head alone may miss; the rest of 1 % is left for the zones."""
+TAKEN = 0.001
+"""Share of the infected films of QaTa-COV19's valid split that the zones find, and that the head may take away."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -28,13 +26,11 @@ class InfectionFit:
     Attributes:
         probe: learned from all films that may be learned from.
         threshold: least log odds of the probe.
-        zones_threshold: least `infection_score`, 0 to 1.
         figures: films with a finding by source, by folds and with each source left out.
     """
 
     probe: LinearProbe
     threshold: float
-    zones_threshold: float
     figures: dict[str, Any]
 
 
@@ -55,36 +51,40 @@ class Films:
         self.reference = (self.source == REFERENCE) & self.infected
 
 
-def fit_infection(judged: Judged, *, zone_temperature: float) -> InfectionFit:
+def fit_infection(judged: Judged, *, zone_temperature: float, zones_threshold: float) -> InfectionFit:
     """
-    Fit the probe on all sources, balanced by source and kind; choose the thresholds on folds.
+    Fit the probe on all sources, balanced by source and kind; choose its threshold on folds.
 
-    Of all pairs of thresholds with which `SENSITIVITY` of the reference films have a finding, the one is taken that
-    marks fewest films without infection, each source weighing the same: by both, as at a source that was learned
-    from, and by the zones alone. Of another source the head says nearly always "infected": there the zones decide.
+    The zones' threshold stays: of a source that was not learned from the head says nearly always "infected", and
+    there the zones decide as before. The head may take `TAKEN` of the reference films that they find.
+
+    Args:
+        judged: films, with what was read of them.
+        zone_temperature, zones_threshold: of the weights (`Calibration.zone_temperature`, `Thresholds.infection`).
     """
     films = Films(judged, zone_temperature)
+    by_zones = films.zones >= zones_threshold
     scores = _scores_of(films, films.folds)
-    threshold, zones_threshold = _thresholds(films, scores)
+    threshold = _threshold(scores[films.reference & by_zones])
     # The reference source has no normal films of its own: it is never left out.
     sources = np.where(films.source == REFERENCE, films.folds.astype(str), films.source)
     left_out = _scores_of(films, sources)
     return InfectionFit(
         probe=_fit(films, films.known),
         threshold=threshold,
-        zones_threshold=zones_threshold,
         figures={
-            "folds": _found(films, (scores >= threshold) & (films.zones >= zones_threshold)),
-            "source left out": _found(films, (left_out >= threshold) & (films.zones >= zones_threshold)),
-            "zones alone": _found(films, films.zones >= _least(films.zones[films.reference])),
+            "folds": _found(films, (scores >= threshold) & by_zones),
+            "source left out": _found(films, (left_out >= threshold) & by_zones),
+            "zones alone": _found(films, by_zones),
         },
     )
 
 
-def _least(scores: NDArray[np.float64]) -> float:
-    """Give the score that `SENSITIVITY` of the films reach."""
+def _threshold(scores: NDArray[np.float64]) -> float:
+    """Give the score that all but `TAKEN` of the films reach, rounded down."""
     ordered = np.sort(scores)
-    return float(ordered[int((1 - SENSITIVITY) * len(ordered))])
+    # Rounded up it would miss the film that it is the score of.
+    return float(np.floor(ordered[int(TAKEN * len(ordered))] * 1e4) / 1e4)
 
 
 def _fit(films: Films, rows: NDArray[np.bool_]) -> LinearProbe:
@@ -113,26 +113,6 @@ def _scores_of(films: Films, groups: NDArray[Any]) -> NDArray[np.float64]:
         probe = _fit(films, films.known & (groups != group))
         scores[groups == group] = probe(films.content[groups == group])
     return scores
-
-
-def _thresholds(films: Films, scores: NDArray[np.float64]) -> tuple[float, float]:
-    free = films.known & ~films.infected
-    sources = np.unique(films.source[free])
-    pairs = []
-    for share in _SHARES:
-        threshold = float(np.quantile(scores[films.reference], share))
-        reached = scores[films.reference] >= threshold
-        zones = _least(np.where(reached, films.zones[films.reference], -1.0))
-        found = (scores >= threshold) & (films.zones >= zones)
-        marked = sum(
-            float(np.mean([says[free & (films.source == source)].mean() for source in sources]))
-            for says in (found, films.zones >= zones)
-        )
-        if zones > 0:  # else the head alone misses too many
-            pairs.append((marked, threshold, zones))
-    _, threshold, zones = min(pairs)
-    # Rounded up, each would miss the film that it is the score of.
-    return float(np.floor(threshold * 1e4) / 1e4), float(np.floor(zones * 1e6) / 1e6)
 
 
 def _found(films: Films, found: NDArray[np.bool_]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sgseg_dicom.model.head_weights import save_heads
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.lungs import LungDecoder
-from sgseg_dicom.model.weights import Thresholds, describe_weights, load_members, read_manifest
+from sgseg_dicom.model.weights import load_members, read_manifest
 from training.data import digest_of
 from training.heads.encoder import FrozenEncoder
 from training.heads.films import judged_films, look_views, lung_films
@@ -41,7 +41,7 @@ class Folders:
 
 def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]:
     """
-    Train the heads of *weights*; write them, and the infection threshold that was chosen with them, to *out*.
+    Train the heads of *weights*, and write them to *out*.
 
     Returns:
         the figures that the manifest has.
@@ -59,6 +59,7 @@ def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]
     infection = fit_infection(
         judge_films(films, members, manifest, folders.cache / "judged"),
         zone_temperature=manifest.calibration.zone_temperature,
+        zones_threshold=manifest.thresholds.infection,
     )
     heads = _assembled(decoder, look, infection, encoder.channels, len(infection.probe.weights))
     figures = {"lungs": lung_figures, "look": look.figures, "infection": infection.figures}
@@ -140,25 +141,15 @@ def _assembled(
 def _write(
     heads: Heads, look: LookFit, infection: InfectionFit, *, weights: Path, out: Path, facts: dict[str, Any]
 ) -> None:
-    """Write the heads, and give the weights the infection threshold that was chosen with them."""
+    """Write the heads beside the weights; to another folder with a copy of these."""
     if out != weights:
         shutil.copytree(weights, out, dirs_exist_ok=True)
-    manifest = read_manifest(out)
-    thresholds = Thresholds(
-        infection=infection.zones_threshold, zone=manifest.thresholds.zone, mask=manifest.thresholds.mask
-    )
-    known = manifest.model_dump(
-        exclude={"format", "guidance", "members", "zones", "input_size", "sha256", "identity"}
-    )
-    describe_weights(
-        out, guidance=manifest.guidance, members=manifest.members, facts=known | {"thresholds": thresholds}
-    )
     save_heads(
         heads,
         out,
         facts=facts
         | {
-            "weights": manifest.sha256,
+            "weights": read_manifest(out).sha256,
             "passes": heads.passes,
             "look": look.limits,
             "infection": infection.threshold,
