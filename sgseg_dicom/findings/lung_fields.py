@@ -26,7 +26,7 @@ LEAST_AREA = 0.02
 LEAST_PART = 0.1
 """Size of a part of a lung, in sizes of its largest part, from which it is kept: a tube may cut a lung in two."""
 
-ZONE_CUTS = (1 / 3, 2 / 3)
+ZONE_CUTS = (0.3, 0.6)
 """Where the middle and the lower zone begin, in parts of the lung's height from its top row."""
 
 VALUES: Mapping[Laterality, int] = {Laterality.RIGHT: RIGHT_LUNG, Laterality.LEFT: LEFT_LUNG}
