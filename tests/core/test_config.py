@@ -165,7 +165,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             "[recieve]\nport = 1",
             "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
-            "'page', 'queue', 'receive', 'report', 'store']",
+            "'page', 'queue', 'receive', 'report', 'sender', 'store']",
         ),
     ],
 )
