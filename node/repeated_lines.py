@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 
 _WINDOW_SECONDS = 60.0
 
@@ -15,12 +14,11 @@ class RepeatedLines(logging.Filter):
 
     Args:
         loggers: names with which a logger's name begins whose lines are counted; others all pass.
-        clock: monotonic, in seconds.
     """
 
-    def __init__(self, loggers: tuple[str, ...], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loggers: tuple[str, ...]) -> None:
         super().__init__()
-        self._loggers, self._clock = loggers, clock
+        self._loggers = loggers
         self._passed: dict[Place, float] = {}
         self._held: dict[Place, int] = {}
 
@@ -30,7 +28,7 @@ class RepeatedLines(logging.Filter):
             return True
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         place = (record.pathname, record.lineno, error)
-        now = self._clock()
+        now = time.monotonic()
         if now - self._passed.get(place, -_WINDOW_SECONDS) < _WINDOW_SECONDS:
             self._held[place] = self._held.get(place, 0) + 1
             return False
