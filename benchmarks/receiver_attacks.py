@@ -26,12 +26,25 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, generate_uid
 
-from tests.node.raw_peer import DX, VERIFICATION, echo_message, p_data, play, read_pdu, request, store_message
+from tests.node.raw_peer import (
+    DX,
+    VERIFICATION,
+    echo_message,
+    p_data,
+    play,
+    read_pdu,
+    request,
+    store_command,
+    store_message,
+)
 from tests.support.builders import chest_radiograph, synthetic_chest
 from tests.support.ports import free_ports
 
 _LONGEST = 70.0
 """Seconds that a sender tries."""
+
+_BOMB_BYTES = 200 << 20
+"""Less than the largest image that is compared: what has more is not even inflated to its end."""
 
 STORESCP = "/usr/bin/storescp"
 DEFLATED_CONTEXTS = {1: (VERIFICATION, ["1.2.840.10008.1.2"]), 3: (DX, [str(DeflatedExplicitVRLittleEndian)])}
@@ -118,23 +131,27 @@ def unread_echoes(receiver: Receiver, stack: ExitStack) -> None:
 
 
 def deflated_bomb(receiver: Receiver, stack: ExitStack) -> None:
-    """1.5 MB deflated that are 1.5 GB, twice under one UID."""
+    """200 kB deflated that are 200 MB, twice under one UID."""
     uid = generate_uid()
-    bomb = _bomb(uid)
-    for data in (bomb, bomb[:-3] + b"\0\0\0"):
-        with suppress(OSError):
-            play(receiver.port, request(DEFLATED_CONTEXTS), store_message(uid, data), answers=1)
+    answers = [
+        play(receiver.port, request(DEFLATED_CONTEXTS), store_message(uid, _bomb(uid, last)), answers=1)[1]
+        for last in (b"a", b"b")
+    ]
+    print(f"answered {answers}; ", end="")
 
 
 def nested_bomb(receiver: Receiver, stack: ExitStack) -> None:
-    """Two data sets of 16 MB of empty items each, under one UID."""
-    uid = generate_uid()
-    for _ in range(2):
-        ds = _image(uid) + b"\x09\x00\x10\x00LO\x02\0" + generate_uid()[-2:].encode()
-        bomb = ds + b"\x09\x10\x01\x10SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * (2 << 20)
-        bomb += b"\xfe\xff\xdd\xe0\0\0\0\0"
-        with suppress(OSError):
-            play(receiver.port, request(), store_message(uid, bomb), answers=1)
+    """Two data sets of a million empty items each, under one UID."""
+    uid, answers = generate_uid(), []
+    for name in (b"AB", b"CD"):
+        bomb = _image(uid) + b"\xe1\x7f\x10\x00LO\x02\0" + name
+        bomb += b"\xe1\x7f\x01\x10SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * (1 << 20)
+        pieces = [bomb[at : at + (1 << 19)] for at in range(0, len(bomb), 1 << 19)]
+        sent = [p_data(3, store_command(uid, {}), is_command=True)]
+        sent += [p_data(3, piece, is_command=False, last=False) for piece in pieces]
+        sent += [p_data(3, b"\xfe\xff\xdd\xe0\0\0\0\0", is_command=False)]
+        answers.append(play(receiver.port, request(), sent, answers=1)[1])
+    print(f"answered {answers}; ", end="")
 
 
 ATTACKS: Sequence[Attack] = (
@@ -290,15 +307,13 @@ def _image(uid: str) -> bytes:
     return encoded.getvalue()
 
 
-def _bomb(uid: str) -> bytes:
-    """Deflate an image with 1.5 GB of zeros in an element."""
+def _bomb(uid: str, last: bytes) -> bytes:
+    """Deflate an image with 200 MB of zeros, and one other byte, behind it."""
     packer = zlib.compressobj(9, wbits=-15)
-    parts = [
-        packer.compress(_image(uid)),
-        packer.compress(b"\xfc\xff\xfc\xffOB\0\0" + (1500 << 20).to_bytes(4, "little")),
-    ]
-    parts += [packer.compress(bytes(1 << 20)) for _ in range(1500)]
-    return b"".join((*parts, packer.flush()))
+    head = b"\xe1\x7f\x10\x10OB\0\0" + (_BOMB_BYTES + 2).to_bytes(4, "little")
+    parts = [packer.compress(_image(uid)), packer.compress(head)]
+    parts += [packer.compress(bytes(1 << 20)) for _ in range(_BOMB_BYTES >> 20)]
+    return b"".join((*parts, packer.compress(last.ljust(2, b"\0")), packer.flush()))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def store_message(
 
 
 @contextmanager
-def connected(port: int, seconds: float = 20, *, source: str = "127.0.0.1") -> Iterator[socket.socket]:
+def connected(port: int, seconds: float = 60, *, source: str = "127.0.0.1") -> Iterator[socket.socket]:
     """Open a connection to this machine from an address of it: 127.0.0.2 is one, too."""
     with socket.create_connection(
         ("127.0.0.1", port), timeout=seconds, source_address=(source, 0)

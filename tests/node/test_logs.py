@@ -153,7 +153,9 @@ def test_a_connection_that_breaks_is_not_told_by_the_library_too(lines):
     """
     `association_aborted` says it, with the address.
     """
-    record = logging.LogRecord("pynetdicom.dul", logging.ERROR, "dul.py", 1, "closed", (), None, "_read_pdu_data")
+    record = logging.LogRecord(
+        "pynetdicom.dul", logging.ERROR, "dul.py", 1, "closed", (), None, "_read_pdu_data"
+    )
     logging.getLogger("pynetdicom.dul").handle(record)
 
     assert lines() == []
