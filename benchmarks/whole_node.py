@@ -176,7 +176,7 @@ def copies(folder: Path, count: int) -> dict[str, Path]:
 def connected(node: RunningNode) -> Iterator[Association]:
     """Open an association as a modality does."""
     context = build_context(ComputedRadiographyImageStorage, ExplicitVRLittleEndian)
-    association = AE("MODALITY").associate("127.0.0.1", node.port, [context])
+    association = AE("MODALITY").associate("127.0.0.1", node.port, [context], ae_title="SGSEG")
     if not association.is_established:
         raise RuntimeError("the node takes no association")
     yield association

@@ -28,6 +28,7 @@ from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.not_judged import CAUSES, encode_not_judged
+from sgseg_dicom.senders import Sender
 from tests.support.pixelmed_complaints import EXPLAINED
 from tests.support.predictions import read_built
 
@@ -107,6 +108,7 @@ def _settings() -> Iterator[Setting]:
     for section, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _keys(f"[{section}]", field.annotation)
+    yield from _keys("[[sender]]", Sender)
     yield from _keys("[[destination]] dimse", Destination)
     yield from _keys("[[destination]] dicomweb", WebDestination)
 

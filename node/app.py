@@ -42,6 +42,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         StorageUnavailable: the store cannot be used, or the port is not free.
     """
     from node.receive import scp
+    from node.receive.figures import SECONDS as FIGURES_EVERY
+    from node.receive.figures import Figures
     from node.receive.listener import listen
     from node.work import queue
 
@@ -52,7 +54,11 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         handlers = scp.handlers(store, jobs)
         try:
             listener = listen(
-                config.receive, contexts=scp.contexts(), handlers=handlers, spool=store.incoming
+                config.receive,
+                contexts=scp.contexts(),
+                handlers=handlers,
+                spool=store.incoming,
+                senders=config.sender,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"
@@ -61,6 +67,14 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
+        figures = Figures(store.folder)
+        figures.write(listener.counts)
+        threading.Thread(
+            target=repeat,
+            args=(stop, lambda: figures.write(listener.counts)),
+            kwargs={"every": FIGURES_EVERY},
+            daemon=True,
+        ).start()
         # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
         unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
         repeat(
@@ -148,7 +162,7 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
     store, jobs = open_store(config), open_jobs(config)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
     page = status_page.Page(
-        status_page.build(lambda: _health(config, supervisor, store, jobs)),
+        status_page.build(lambda: _health(config, supervisor, store, jobs), names=config.page.names),
         host=config.page.host,
         port=config.page.port,
     )
@@ -214,6 +228,7 @@ def language_of(config: Config) -> "Language":
 
 def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
     """Check everything that an image needs to be received, judged and delivered."""
+    from node.receive.figures import read_figures
     from node.service.status_page import Health
 
     ready = supervisor.ready
@@ -240,6 +255,7 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
         address=_address(config, port),
         destinations=tuple(destination.name for destination in config.destination),
         counts=counts,
+        associations=read_figures(store.folder) if "receive" in ready else {},
     )
 
 

@@ -42,7 +42,7 @@ _DEFAULT_LENGTH, _LEAST_LENGTH = 16_384, 128
 """Bytes of a PDU for a peer that does not say how many it takes, or so few that no message fits."""
 
 _UID = re.compile(rb"[0-9.]{1,64}")
-_UNDECODABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
+UNDECODABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error)
 """What pynetdicom raises for a PDU that it cannot read."""
 
 Item = tuple[int, bytes]
@@ -92,7 +92,7 @@ def read_tidied(
         try:
             decoded, event = decode(bytearray(tidied(bytes(pdu))))
             decoded.to_primitive()  # else pynetdicom finds out where nobody catches it, and the peer waits
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             on_unreadable(bytes(pdu), str(error) or type(error).__name__)
             raise
         if pdu[0] == A_ASSOCIATE_RQ and decoded.protocol_version != 1:

@@ -11,16 +11,23 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from node.repeated_lines import RepeatedLines
+
 _QUOTING = ("pydicom", "pynetdicom", "highdicom", "urllib3", "py.warnings")
 """Loggers whose messages may quote a data set or a response: only place and class of an error are written."""
 
 _REPORTED_ELSEWHERE = ("pynetdicom.transport", "pynetdicom.acse")
 """They log an error at every attempt to reach a peer that is down; our event `destination_down` logs it once."""
 
+_READING = "_read_pdu_data"
+"""The function of pynetdicom that logs two lines for every connection that breaks; our events have them in one."""
+
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:
     """Write every log line of this process, also those of libraries, to *stream* (None: standard error)."""
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(lambda record: not (record.name == "pynetdicom.dul" and record.funcName == _READING))
+    handler.addFilter(RepeatedLines(_QUOTING))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_library_event, *_STAMPS],
@@ -72,6 +79,8 @@ def _library_event(logger: WrappedLogger, method: str, event: EventDict) -> Even
     line["where"] = f"{Path(record.pathname).name}:{record.lineno}"
     if record.exc_info and record.exc_info[0]:
         line["error"] = record.exc_info[0].__name__
+    if repeated := getattr(record, "repeated", 0):
+        line["repeated"] = repeated
     if not record.name.startswith(_QUOTING):
         line["message"] = event["event"]
     return line

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -18,6 +18,7 @@ from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.senders import Sender
 from sgseg_dicom.toml_table import Place, Section, problems
 
 PACKAGED_WEIGHTS = "packaged"
@@ -68,10 +69,13 @@ class Receive(Section):
     calling_ae_titles: tuple[AETitle, ...] = Field(
         default=(), strict=False, description="be a list of AE titles, 1 to 16 ASCII characters each"
     )
+    check_called_ae_title: bool = Field(default=True, description="be true or false")
     max_associations: Count = 32
+    max_associations_per_address: Count = 24
     max_pdu_bytes: Annotated[int, _number(4096, 16777216)] = 1048576
     opening_seconds: Seconds = 5.0
     max_silent_connections: Count = 16
+    pdu_seconds: Seconds = 10.0
     idle_seconds: Seconds = 60.0
     undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
         default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
@@ -122,6 +126,9 @@ class Page(Section):
 
     host: Host = "127.0.0.1"
     port: Port = 11180
+    names: tuple[Host, ...] = Field(
+        default=(), strict=False, description="be a list of this machine's names, as browsers ask for it"
+    )
 
 
 class Deliver(Section):
@@ -142,11 +149,19 @@ class Log(Section):
     )
 
 
-def _names_differ(destinations: tuple[AnyDestination, ...]) -> tuple[AnyDestination, ...]:
-    names = [destination.name for destination in destinations]
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Entry = TypeVar("_Entry", bound=_Named)
+
+
+def _names_differ(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+    names = [entry.name for entry in entries]
     if len(set(names)) < len(names):
         raise ValueError
-    return destinations
+    return entries
 
 
 class Config(Section):
@@ -160,6 +175,9 @@ class Config(Section):
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
+    sender: Annotated[tuple[Sender, ...], AfterValidator(_names_differ)] = Field(
+        default=(), strict=False, description="be tables, each with a name of its own"
+    )
     destination: Annotated[tuple[AnyDestination, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )
@@ -236,6 +254,8 @@ def _fields(place: Place) -> Mapping[str, FieldInfo]:
         return sections
     if place[0] == "destination":
         return DESTINATIONS[str(place[2])].model_fields
+    if place[0] == "sender":
+        return Sender.model_fields
     table: Any = sections[str(place[0])].annotation
     fields: Mapping[str, FieldInfo] = table.model_fields
     return fields
@@ -243,6 +263,7 @@ def _fields(place: Place) -> Mapping[str, FieldInfo]:
 
 def _rule(place: Place) -> str:
     """Describe what would be right at *place*."""
-    table, keys = (place[:3], place[3:]) if place[0] == "destination" else (place[:1], place[1:])
+    depth = {"destination": 3, "sender": 2}.get(str(place[0]), 1)
+    table, keys = place[:depth], place[depth:]
     field = _fields(table)[str(keys[0])] if keys else Config.model_fields[str(place[0])]
     return field.description or "be a table"

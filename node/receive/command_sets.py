@@ -12,11 +12,16 @@ import struct
 from collections.abc import Callable, Collection
 from typing import Any
 
+from node.receive.places import Place
+
 NO_UID = "none"
 """Stands for the SOP Instance UID of a C-STORE command that names no image."""
 
 LARGEST_COMMAND = 1 << 16
 """Bytes; a C-STORE command has a few hundred."""
+
+MOST_UNANSWERED = 64
+"""Requests of one association whose answers it has not got; it may send one at a time (PS3.7 D.3.3.3)."""
 
 _SOP_CLASS, _FIELD, _MESSAGE, _PRIORITY, _DATA_SET_TYPE, _INSTANCE = (
     0x0002,
@@ -64,9 +69,16 @@ class TidyCommands:
     """Stands between a pynetdicom association's network and its DIMSE service: commands pass through `tidied`."""
 
     def __init__(
-        self, association: Any, *, known: Collection[str], on_refused: Callable[[str], None]
+        self,
+        association: Any,
+        place: Place,
+        *,
+        known: Collection[str],
+        on_refused: Callable[[str], None],
     ) -> None:
         self._association = association
+        self._place = place
+        self._awaits_data = False
         self._known = known
         self._on_refused = on_refused
         self._command = bytearray()
@@ -81,6 +93,8 @@ class TidyCommands:
                 continue
             if not data[0] & 1:  # of a data set (PS3.8 E.2)
                 passed.append([context_id, data])
+                if data[0] & 2 and self._awaits_data:
+                    self._note_request()
                 continue
             self._command += data[1:]
             context = self._association._accepted_cx.get(context_id)
@@ -95,7 +109,10 @@ class TidyCommands:
                 )
                 self._command.clear()
                 passed.append([context_id, b"\x03" + whole])
-        if passed:
+                self._note_command(whole)
+        if self._place.owed > MOST_UNANSWERED:
+            self._refuse("too many are sent without waiting for an answer (PS3.7 D.3.3.3)")
+        elif passed:
             primitive.presentation_data_value_list = passed
             self._receive(primitive)
 
@@ -103,10 +120,27 @@ class TidyCommands:
         """Send a response; without UIDs where the request named no image: they are optional (PS3.7 9.1.1.1)."""
         if getattr(primitive, "AffectedSOPInstanceUID", None) == NO_UID:
             primitive.AffectedSOPInstanceUID = primitive.AffectedSOPClassUID = None
+        self._place.owed = max(0, self._place.owed - 1)
+        self._place.note_whole()
         self._send(primitive, context_id)
+
+    def _note_command(self, command: bytes) -> None:
+        """Note what a command says will follow: a data set, or our answer."""
+        given = _elements(command)
+        self._place.has_spoken = True
+        if _number(given.get(_FIELD)) in (_C_STORE, _C_ECHO):
+            self._awaits_data = _number(given.get(_DATA_SET_TYPE)) != _NO_DATA_SET
+            if not self._awaits_data:
+                self._note_request()
+
+    def _note_request(self) -> None:
+        self._awaits_data = False
+        self._place.owed += 1
+        self._place.note_whole()
 
     def _refuse(self, why: str) -> None:
         self._command.clear()
+        self._place.over = True  # what else it sends is not even read
         self._on_refused(f"a command cannot be answered: {why}")
         self._association.dul.event_queue.put("Evt19")  # an invalid PDU: pynetdicom aborts (PS3.8 table 9-10)
 

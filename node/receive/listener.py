@@ -1,147 +1,189 @@
 """
-The listening socket. A connection becomes an association only when its peer has sent the first byte.
+The receiver: connections come through the doorway, and become associations of pynetdicom when they are let in.
 
-pynetdicom counts every accepted connection as an association (ten silent ones lock the senders out), and
-it would do a TLS handshake in the accept loop. Here each connection waits in a thread of its own, with a time
-limit, and each address may have only a few of them. A TLS handshake would belong in
-`Listener.process_request_thread`, before the first byte.
+pynetdicom 3.0 counts every connection as an association, from the first byte on, and waits a minute for the request
+of a peer that has gone. So it gets only requests that are whole and accepted: see `node.receive.doorway`.
 """
 
+import contextlib
 import socket
-import socketserver
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-from pynetdicom import AE, _config
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.association_requests import calling_title, read_tidied
+from node.receive.admission import Admission, Request, UnreadableRequest, read_request
 from node.receive.command_sets import TidyCommands
+from node.receive.counted_events import CountedEvents
+from node.receive.doorway import Doorway, Visitor
+from node.receive.offers import why_nothing_was_accepted
+from node.receive.pdu_reader import PduReader
+from node.receive.places import Place, Places
+from node.receive.refusals import FULL, INVALID, Rejection, abort_pdu
 from node.receive.scp import Handler
 from sgseg_dicom.accepted_objects import SOP_CLASSES
-from sgseg_dicom.config import Receive
+from sgseg_dicom.config import Receive, Sender
 
 log = structlog.get_logger(__name__)
 
-_READ_BYTES = 1 << 18
-_SLACK_BYTES = 1 << 16
-"""A PDU has headers beside its announced length, and the announced limit does not apply to association requests."""
+_MORE_THAN_THERE_ARE = 1_000_000
+"""Associations that pynetdicom lets in: `Places` counts them."""
+
+_UNREADABLE = "its association request cannot be read; correct the sender's settings or software"
 
 
 class Listener(ThreadedAssociationServer):
-    """An association server that silent connections cannot exhaust."""
+    """An association server whose associations begin with a request that was let in."""
 
     request_queue_size = 128
-    daemon_threads = True
 
-    def __init__(self, *args: Any, settings: Receive, **keywords: Any) -> None:
+    def __init__(self, *args: Any, settings: Receive, senders: Sequence[Sender], **keywords: Any) -> None:
         self.settings = settings
-        self._silent: Counter[str] = Counter()
-        self._counting = threading.Lock()
+        self.events = CountedEvents()
+        self._admission = Admission(settings, senders)
+        self._places = Places(settings)
+        self._counts: Counter[str] = Counter()
+        self.counts: Mapping[str, int] = {}
+        """For the status: associations open now, let in by each entry, and turned away for each reason."""
         super().__init__(*args, **keywords)
+        self._doorway = Doorway(
+            self.socket,
+            settings,
+            on_request=self._let_in,
+            on_no_place=lambda visitor: self._reject(visitor, read_request(bytes(visitor.received)), FULL),
+            on_refused=self._note_refused,
+            on_tick=self._look_after,
+        )
 
     @property
     def port(self) -> int:
         """The port on which connections are accepted."""
         return self.server_address[1]
 
-    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        """Accept a connection. From here on each read and write on it has a time limit."""
-        connection, address = super().get_request()
-        connection.settimeout(self.settings.opening_seconds)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection, address
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Accept the connection unless its address has too many silent ones already."""
-        with self._counting:
-            if self._silent[client_address[0]] >= self.settings.max_silent_connections:
-                return False
-            self._silent[client_address[0]] += 1
-        return True
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Wait for the first byte, then let pynetdicom open the association."""
-        try:
-            has_sent = bool(request.recv(1, socket.MSG_PEEK))
-        except OSError:  # silent for too long, or closed
-            has_sent = False
-        with self._counting:
-            self._silent[client_address[0]] -= 1
-        if has_sent:
-            request.settimeout(self.settings.idle_seconds)
-            super().process_request_thread(request, client_address)
-        else:
-            log.debug("silent_connection", address=client_address[0])
-            self.shutdown_request(request)
-
     def start(self) -> None:
         """Accept connections in a thread."""
-        threading.Thread(target=self.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+        self._doorway.start()
 
     def stop(self, *, patience_seconds: float) -> None:
         """Accept nothing more, wait for open associations, and abort those that do not end."""
-        socketserver.BaseServer.shutdown(self)
+        self._doorway.stop()
         self.server_close()
         deadline = time.monotonic() + patience_seconds
         while self.active_associations and time.monotonic() < deadline:
             time.sleep(0.05)
         for association in self.active_associations:
             association.abort()
+        self.events.flush(everything=True)
         tempfile.tempdir = None  # see `listen`
+
+    def _let_in(self, visitor: Visitor) -> bool:
+        """Answer a whole request. True: its association runs. False: there is no place, or it was turned away."""
+        try:
+            request = read_request(bytes(visitor.received))
+        except UnreadableRequest as error:
+            self._note_refused(visitor, _UNREADABLE, cause=str(error))
+            self._doorway.turn_away(visitor, abort_pdu(INVALID))
+            return False
+        sender = self._admission.sender(request, visitor.address)
+        if isinstance(sender, Rejection):
+            self._reject(visitor, request, sender)
+            return False
+        place = Place(
+            address=visitor.address, calling=request.calling, sender=sender, only_echo=request.only_echo
+        )
+        if not self._places.take(place):
+            return False
+        self._counts[f"let in: {sender.name}"] += 1
+        _Connection(visitor, place, self)
+        self.service_actions()
+        return True
+
+    def _reject(self, visitor: Visitor, request: Request, why: Rejection) -> None:
+        self._counts[f"rejected: {why.coded}"] += 1
+        self.events.tell(
+            "association_rejected",
+            address=visitor.address,
+            detail=f"{why.coded}: {why.cure}",
+            peer=request.calling,
+            called=request.called,
+        )
+        self._doorway.turn_away(visitor, why.pdu)
+
+    def _note_refused(self, visitor: Visitor, why: str, **facts: str) -> None:
+        if not visitor.received:
+            self._counts["closed without a request"] += 1
+            log.debug("silent_connection", address=visitor.address)
+            return
+        self._counts["not understood"] += 1
+        peer = calling_title(bytes(visitor.received))
+        self.events.tell("association_aborted", address=visitor.address, detail=why, peer=peer, **facts)
+
+    def _look_after(self) -> None:
+        self.events.flush()
+        self.counts = {"open now": len(self._places.taken), **self._counts}
 
 
 class _Connection(RequestHandler):
-    """Opens associations that read large pieces from the socket, and what their peers send tidied."""
+    """Opens an association that has its request already, reads large pieces, and has commands tidied."""
+
+    server: Listener
+
+    def __init__(self, visitor: Visitor, place: Place, server: Listener) -> None:
+        self._visitor, self._place = visitor, place
+        visitor.connection.settimeout(server.settings.idle_seconds)
+        super().__init__(visitor.connection, visitor.peer, server)
 
     def _create_association(self) -> Association:
         association = super()._create_association()
-        reader = association.dul.socket
-        limit = self.ae.maximum_pdu_size + _SLACK_BYTES
-        reader.recv = partial(_receive, reader.socket, limit)  # type: ignore
-        read_tidied(association, on_unreadable=self._log_unreadable)
-        TidyCommands(association, known=SOP_CLASSES, on_refused=self._log_refused)
+        place = self._place
+        reader = PduReader(self.request, self.server.settings, place, bytes(self._visitor.received))
+        association.dul.socket.recv = reader.receive  # type: ignore
+        read_tidied(association)
+        TidyCommands(association, place, known=SOP_CLASSES, on_refused=self._note_refused)
+        association.bind(evt.EVT_ABORTED, self._note_aborted)
+        place.end = partial(self._end, association)
+        place.lives = lambda: association.is_alive() or not association.ident
+        association.dul._read_pdu_data()  # the request
         return association
 
-    def _log_unreadable(self, request: bytes, why: str) -> None:
-        """Name who was turned away, before pynetdicom aborts: it tells nobody."""
-        log.warning(
-            "association_aborted",
-            peer=calling_title(request),
-            address=self.client_address[0],
-            detail=f"its association request cannot be read ({why}); correct the sender's settings or software",
-        )
+    def _end(self, association: Association, why: str) -> None:
+        """End an association in favour of another one, without waiting for its threads."""
+        self._tell(why)
+        association.abort(block=False)
+        with contextlib.suppress(OSError):
+            self.request.shutdown(socket.SHUT_RD)  # a read in the middle of a PDU ends
 
-    def _log_refused(self, why: str) -> None:
-        log.warning("not_understood", address=self.client_address[0], detail=why)
+    def _note_aborted(self, event: evt.Event) -> None:
+        if not self._place.over:  # else it is told already
+            broken = self._place.why or "the sender aborted it"
+            self._tell(why_nothing_was_accepted(event.assoc) or broken)
 
+    def _tell(self, why: str) -> None:
+        place = self._place
+        self.server.events.tell("association_aborted", address=place.address, detail=why, peer=place.calling)
 
-def _receive(connection: socket.socket, limit: int, count: int) -> bytearray:
-    """
-    Read *count* bytes, or fewer where the peer has closed the connection. pynetdicom itself reads 4 kB at a time.
-
-    Raises:
-        OSError: the peer announced more than *limit*, or was silent for too long. pynetdicom then closes.
-    """
-    if count > limit:
-        raise OSError(f"a PDU of {count} bytes, at most {limit} are accepted")
-    received = bytearray()
-    while (missing := count - len(received)) and (piece := connection.recv(min(missing, _READ_BYTES))):
-        received += piece
-    return received
+    def _note_refused(self, why: str) -> None:
+        place = self._place
+        self.server.events.tell("not_understood", address=place.address, detail=why, peer=place.calling)
 
 
 def listen(
-    settings: Receive, *, contexts: list[PresentationContext], handlers: Sequence[Handler], spool: Path
+    settings: Receive,
+    *,
+    contexts: list[PresentationContext],
+    handlers: Sequence[Handler],
+    spool: Path,
+    senders: Sequence[Sender] = (),
 ) -> Listener:
     """
     Bind the socket, and accept connections in the background.
@@ -152,6 +194,7 @@ def listen(
         handlers: event handlers of pynetdicom.
         spool: folder for data sets that are being received, on the file system where they will stay. A handler
             finds the path of the file in `event.dataset_path`.
+        senders: who may come in; empty: everybody that [receive] lets in.
 
     Raises:
         OSError: the address or the port is not free.
@@ -160,17 +203,16 @@ def listen(
     _config.LOG_HANDLER_LEVEL = "none"
     tempfile.tempdir = str(spool)
     ae = AE(settings.ae_title)
-    ae.maximum_associations = settings.max_associations
+    ae.maximum_associations = _MORE_THAN_THERE_ARE
     ae.maximum_pdu_size = settings.max_pdu_bytes
-    ae.require_calling_aet = list(settings.calling_ae_titles)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = settings.idle_seconds
     listener: Listener = ae.make_server(  # type: ignore[assignment]
         (settings.host, settings.port),
         contexts=contexts,
         evt_handlers=list(handlers),  # type: ignore[arg-type]
         server_class=Listener,
-        request_handler=_Connection,
         settings=settings,
+        senders=senders,
     )
     listener.start()
     return listener

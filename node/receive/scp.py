@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from pydicom import Dataset, uid
+from pydicom import Dataset
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
@@ -65,11 +65,7 @@ def contexts() -> list[PresentationContext]:
 
 def handlers(store: Store, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> list[Handler]:
     """Give the receiver's event handlers."""
-    return [
-        (evt.EVT_C_STORE, on_c_store, [store, jobs, clock]),
-        (evt.EVT_REJECTED, _on_rejected, []),
-        (evt.EVT_ABORTED, _on_aborted, []),
-    ]
+    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, clock])]
 
 
 def on_c_store(
@@ -163,34 +159,3 @@ def _with_comment(status: StoreStatus, comment: str) -> Dataset:
     response = Dataset()
     response.Status, response.ErrorComment = int(status), comment
     return response
-
-
-def _on_rejected(event: evt.Event) -> None:
-    log.warning(
-        "association_rejected",
-        peer=event.assoc.requestor.ae_title,
-        address=event.assoc.requestor.address,
-        detail="its AE title is not in [receive] calling_ae_titles, or [receive] max_associations are open already",
-    )
-
-
-def _name_of(sop_class: str) -> str:
-    """Give the name that DICOM has for a SOP class. Text that is no UID is not repeated: it may contain anything."""
-    named = uid.UID(sop_class)
-    return named.name if named.is_valid else "no UID"
-
-
-def _on_aborted(event: evt.Event) -> None:
-    offered, accepted = event.assoc.requestor.requested_contexts, event.assoc.accepted_contexts
-    why = {}
-    if offered and not accepted:
-        names = sorted({_name_of(str(context.abstract_syntax)) for context in offered})
-        why = {
-            "detail": f"none of its SOP classes and transfer syntaxes is accepted here: {', '.join(names)}"
-        }
-    log.warning(
-        "association_aborted",
-        peer=event.assoc.requestor.ae_title,
-        address=event.assoc.requestor.address,
-        **why,
-    )

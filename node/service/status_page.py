@@ -2,17 +2,20 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from node.service.hasty_http import HastyProtocol
+from node.service.known_hosts import KnownHosts
 from sgseg_dicom.errors import StorageUnavailable
 
 _TEMPLATES = Path(__file__).parent / "pages"
@@ -28,16 +31,18 @@ class Health:
         address: where to send images, for example "SGSEG at 127.0.0.1:11112".
         destinations: names of the destinations.
         counts: jobs by state.
+        associations: what the receiver counted since it started: who was let in, and why others were not.
     """
 
     problems: tuple[str, ...]
     address: str
     destinations: tuple[str, ...]
     counts: dict[str, int] = field(default_factory=dict)
+    associations: Mapping[str, int] = field(default_factory=dict)
 
 
-def build(health: Callable[[], Health]) -> Starlette:
-    """Build the page. *health* is called for every request."""
+def build(health: Callable[[], Health], *, names: Sequence[str] = ()) -> Starlette:
+    """Build the page. *health* is called for every request; *names* are more names of this machine."""
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
 
     def live(request: Request) -> Response:
@@ -52,7 +57,10 @@ def build(health: Callable[[], Health]) -> Starlette:
     def page(request: Request) -> Response:
         return HTMLResponse(pages.get_template("status.html").render(health=health()))
 
-    return Starlette(routes=[Route("/", page), Route("/live", live), Route("/ready", ready)])
+    return Starlette(
+        routes=[Route("/", page), Route("/live", live), Route("/ready", ready)],
+        middleware=[Middleware(KnownHosts, names=names)],
+    )
 
 
 class Page:
@@ -73,7 +81,15 @@ class Page:
                 f"cannot listen on [page] host {host}, port {port} ({error.strerror}); set another one"
             ) from error
         self.port = int(self._socket.getsockname()[1])
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        settings = uvicorn.Config(
+            app,
+            http=HastyProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
+        self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
     def start(self) -> None:

@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 from sgseg_dicom.errors import InvalidDataset
 
 _PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
+_LONGEST_META = 1 << 20
 _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 
 
@@ -17,14 +19,26 @@ def content_digest(path: Path) -> str:
         InvalidDataset: the preamble, the group length or the transfer syntax is missing.
     """
     with path.open("rb") as file:
-        head = file.read(_PREAMBLE + _GROUP_LENGTH)
-        if len(head) < _PREAMBLE + _GROUP_LENGTH or head[128:138] != b"DICM\x02\x00\x00\x00UL":
-            raise InvalidDataset("the file has no DICOM file meta information (PS3.10 7.1)")
-        meta = file.read(int.from_bytes(head[-4:], "little"))
-        digest = hashlib.sha256(_transfer_syntax(meta))
+        digest = hashlib.sha256(read_transfer_syntax(file))
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_transfer_syntax(file: BinaryIO) -> bytes:
+    """
+    Read the file meta information, up to where the data set begins; give the value of (0002,0010) with its padding.
+
+    Raises:
+        InvalidDataset: the preamble, the group length or the transfer syntax is missing.
+    """
+    head = file.read(_PREAMBLE + _GROUP_LENGTH)
+    if len(head) < _PREAMBLE + _GROUP_LENGTH or head[128:138] != b"DICM\x02\x00\x00\x00UL":
+        raise InvalidDataset("the file has no DICOM file meta information (PS3.10 7.1)")
+    length = int.from_bytes(head[-4:], "little")
+    if length > _LONGEST_META:
+        raise InvalidDataset(f"its file meta information has more than {_LONGEST_META} bytes")
+    return _transfer_syntax(file.read(length))
 
 
 def _transfer_syntax(meta: bytes) -> bytes:

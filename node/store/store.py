@@ -35,6 +35,7 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 QUEUE_FILE = "queue.sqlite"
+_OTHER = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,10 +204,14 @@ class Store:
             digest = content_digest(temporary)
             key = instance_key(sop_instance_uid)
             target = self.folder / "instances" / key[:2] / f"{key}.dcm"
+            known = _digest_of(
+                target, temporary, digest
+            )  # outside the lock: no sender waits for another's comparison
             with self._naming:
-                conflicting = target.exists() and content_digest(target) != digest
-                if conflicting and same_content(target, temporary):
-                    conflicting, digest = False, content_digest(target)
+                if known is None and target.exists():  # it came in the meantime
+                    known = _digest_of(target, temporary, digest)
+                conflicting = known == _OTHER
+                digest = digest if conflicting else known or digest
                 identifier = job_id(sop_instance_uid, digest, conflicting=conflicting)
                 if conflicting:
                     target = self.quarantine.image_path(identifier)
@@ -274,6 +279,18 @@ class Store:
         self.quarantine.remove_results(job_id)
         with storage(self.folder):
             (self.folder / file).unlink(missing_ok=True)
+
+
+def _digest_of(stored: Path, received: Path, digest: str) -> str | None:
+    """
+    Give the digest of what is stored where *received*, whose digest is given, is the same.
+
+    None where nothing is stored, _OTHER where it is something else.
+    """
+    if not stored.exists():
+        return None
+    known = content_digest(stored)
+    return known if known == digest or same_content(stored, received) else _OTHER
 
 
 def open_store(config: Config) -> Store:

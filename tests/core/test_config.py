@@ -163,9 +163,27 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             '[report] language is 3; it must be "en", "es", "de" or the name of a language file ending ".toml"',
         ),
         (
+            '[[sender]]\nname = "ward"\nnetworks = ["10.1.2.3/24"]',
+            "[[sender]] number 1 networks is '10.1.2.3/24'; it must be a list of networks or addresses, "
+            '"10.1.2.0/24" or "10.1.2.7" for example, without bits behind the prefix',
+        ),
+        (
+            '[[sender]]\nnetworks = ["::1"]',
+            "[[sender]] number 1 has no name; it must be 1 to 64 letters, digits, spaces, dots or dashes",
+        ),
+        (
+            '[[sender]]\nname = "ward"\n[[sender]]\nname = "ward"',
+            "[[sender]] must be tables, each with a name of its own",
+        ),
+        (
+            '[[sender]]\nname = "ward"\nnetwork = "10.0.0.0/8"',
+            "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
+            "'name', 'networks']",
+        ),
+        (
             "[recieve]\nport = 1",
             "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
-            "'page', 'queue', 'receive', 'report', 'store']",
+            "'page', 'queue', 'receive', 'report', 'sender', 'store']",
         ),
     ],
 )

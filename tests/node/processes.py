@@ -192,7 +192,7 @@ def send_to(port: int, folder: Path, **keywords: Any) -> str:
     ds = chest_radiograph(**keywords)
     file = write(ds, folder / "sent.dcm")
     context = build_context(ds.SOPClassUID, ExplicitVRLittleEndian)
-    association = AE("TESTER").associate("127.0.0.1", port, [context])
+    association = AE("TESTER").associate("127.0.0.1", port, [context], ae_title="SGSEG")
     assert association.send_c_store(file).Status == 0
     association.release()
     return str(ds.SOPInstanceUID)

@@ -119,9 +119,11 @@ def store_message(
 
 
 @contextmanager
-def connected(port: int, seconds: float = 20) -> Iterator[socket.socket]:
-    """Open a connection to this machine."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+def connected(port: int, seconds: float = 60, *, source: str = "127.0.0.1") -> Iterator[socket.socket]:
+    """Open a connection to this machine from an address of it: 127.0.0.2 is one, too."""
+    with socket.create_connection(
+        ("127.0.0.1", port), timeout=seconds, source_address=(source, 0)
+    ) as connection:
         yield connection
 
 
@@ -134,10 +136,17 @@ def read_pdu(connection: socket.socket) -> tuple[int, bytes]:
     return kind, _read(connection, length)
 
 
-def play(port: int, asked: bytes, messages: Iterable[bytes] = (), *, answers: int = 0) -> list[str]:
+def play(
+    port: int,
+    asked: bytes,
+    messages: Iterable[bytes] = (),
+    *,
+    answers: int = 0,
+    source: str = "127.0.0.1",
+) -> list[str]:
     """Ask for an association, send all *messages* at once, read so many *answers*; give what came back in words."""
     names = {0: "closed", 2: "accepted", 3: "rejected", 6: "released", 7: "aborted"}
-    with connected(port) as connection:
+    with connected(port, source=source) as connection:
         connection.sendall(asked)
         kind, _ = read_pdu(connection)
         words = [names[kind]]

@@ -132,3 +132,30 @@ def test_logging_goes_to_standard_error(capsys, monkeypatch):
     out, err = capsys.readouterr()
 
     assert (out, json.loads(err)["event"]) == ("", "hello")
+
+
+def test_what_a_library_repeats_is_counted(lines, monkeypatch):
+    """
+    The same place in its code, the same error: one line a minute, with the number of those that are missing.
+    """
+    now = [0.0]
+    monkeypatch.setattr("node.repeated_lines.time.monotonic", lambda: now[0])
+    logs.configure("debug", stream=(stream := io.StringIO()))
+    for second in (0, 1, 2, 61):
+        now[0] = second
+        logging.getLogger("pynetdicom.fsm").error("the same, %s", second)
+    found = [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    assert [line.get("repeated") for line in found] == [None, 2]
+
+
+def test_a_connection_that_breaks_is_not_told_by_the_library_too(lines):
+    """
+    `association_aborted` says it, with the address.
+    """
+    record = logging.LogRecord(
+        "pynetdicom.dul", logging.ERROR, "dul.py", 1, "closed", (), None, "_read_pdu_data"
+    )
+    logging.getLogger("pynetdicom.dul").handle(record)
+
+    assert lines() == []

@@ -71,7 +71,7 @@ def port(tmp_path: Path, notebook: Notebook) -> Iterator[int]:
 def _listening(folder: Path, notebook: Notebook, **settings: object) -> Listener:
     store = Store(folder / "store")
     store.prepare()
-    given = {"port": 0, "idle_seconds": 8.0, **settings}
+    given = {"port": 0, "idle_seconds": 8.0, "check_called_ae_title": False, **settings}
     return listen(
         Receive.model_validate(given, context={"free_ports": True}),
         contexts=scp.contexts(),

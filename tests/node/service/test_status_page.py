@@ -2,9 +2,11 @@
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -106,3 +108,75 @@ def test_the_page_has_an_ipv6_address():
     page.stop()
 
     assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:11180", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:11180", 200),
+        ("192.0.2.7:80", 200),
+        ("node.hospital.example", 200),
+        ("NODE.hospital.example:11180", 200),
+        ("evil.example", 421),
+        ("evil.example:11180", 421),
+        ("localhost.evil.example", 421),
+    ],
+)
+def test_only_its_own_names_are_answered(host, status):
+    """
+    A page that was led here by a foreign name (DNS rebinding) reads nothing.
+    """
+    page = Page(build(lambda: WELL, names=("node.hospital.example",)), host="127.0.0.1", port=0)
+    page.start()
+    asked = urllib.request.Request(f"http://127.0.0.1:{page.port}/ready", headers={"Host": host})
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            found = error.code
+    page.stop()
+
+    assert found == status
+
+
+def test_a_slow_request_is_closed(site, monkeypatch):
+    """
+    One byte now and then keeps no connection open.
+    """
+    monkeypatch.setattr("node.service.hasty_http.CONNECTION_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", site.page.port), timeout=30) as slow:
+        closed = False
+        for byte in b"GET / HTTP/1.1\r\nX: " + b"a" * 100:
+            try:
+                slow.send(bytes((byte,)))
+            except OSError:
+                closed = True
+                break
+            time.sleep(0.1)
+
+    assert closed
+
+
+def test_silent_connections_keep_no_browser_out(site):
+    """
+    The oldest of them give way.
+    """
+    with ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(("127.0.0.1", site.page.port), timeout=10))
+
+        assert site.get("/live")[0] == 200
+
+
+def test_the_page_shows_who_was_turned_away(site):
+    """
+    The receiver's numbers, by reason.
+    """
+    site.health = replace(WELL, associations={"let in: ward": 7, "rejected: no reason given": 3})
+
+    body = site.get("/")[1]
+    assert "let in: ward" in body
+    assert "rejected: no reason given" in body
