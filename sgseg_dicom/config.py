@@ -18,7 +18,7 @@ from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.senders import Sender
+from sgseg_dicom.senders import Sender as Sender
 from sgseg_dicom.toml_table import Place, Section, problems
 
 PACKAGED_WEIGHTS = "packaged"

@@ -2,11 +2,20 @@
 
 from enum import StrEnum
 
-ABSENT_BELOW = 0.05
-"""Share of a zone, marked, from which the zone is not called free."""
+ABSENT_BELOW = 0.02
+"""
+Share of a zone, marked, from which the zone is not called free.
 
-PRESENT_FROM = 0.02
-"""Share of a zone, marked, from which the mask agrees that the zone is infected."""
+On 715 films of QaTa-COV19's valid split, the captions name 10 % of the zones that the sentence leaves out where less is
+marked, and 31 % where 2 to 10 % is.
+"""
+
+PRESENT_FROM = 0.05
+"""
+Share of a zone, marked, from which the mask agrees that the zone is infected.
+
+Of 17 zones that the sentence names with less than that and a probability below 0.9, the captions name half.
+"""
 
 NEARLY_SURE = 0.9
 """Calibrated probability from which a named zone is reported without a mask that agrees."""

@@ -31,7 +31,7 @@ HALVES = (Laterality.RIGHT, Laterality.LEFT)
 
 
 class Level(Enum):
-    """A third of a lung by height (CID 6171 names it a lung zone)."""
+    """A part of a lung by height (CID 6171 names it a lung zone)."""
 
     UPPER = "upper"
     MIDDLE = "middle"

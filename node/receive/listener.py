@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pynetdicom import AE, _config, evt
@@ -57,7 +57,7 @@ class Listener(ThreadedAssociationServer):
         """For the status: associations open now, let in by each entry, and turned away for each reason."""
         super().__init__(*args, **keywords)
         self._doorway = Doorway(
-            self.socket,
+            cast(socket.socket, self.socket),  # bound above
             settings,
             on_request=self._let_in,
             on_no_place=lambda visitor: self._reject(visitor, read_request(bytes(visitor.received)), FULL),

@@ -14,9 +14,13 @@ from sgseg_dicom.model_records import Prediction
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.zones import Laterality
 
-MOST_CUT = 0.25
-"""Share of a lung's outline that may run along the edge. A costophrenic angle that touches it takes 0.02 to 0.05; a
-lung that is cut at half its height about 0.2, one that is cut lengthwise through its middle about 0.4."""
+MOST_CUT = 0.2
+"""
+Share of a lung's outline that may run along the edge.
+
+A costophrenic angle that touches it takes 0.02 to 0.05; a lung that is cut at half its height about 0.2, one that is
+cut lengthwise through its middle about 0.4. Of 2,464 films of six sources 5 have more than 0.2, none more than 0.25.
+"""
 
 
 def require_whole_lungs(prediction: Prediction, padding: NDArray[np.bool_] | None) -> None:

@@ -1,9 +1,9 @@
 """
 The lungs of a prediction: cleaned, found or not, and enlarged to the displayed grid.
 
-A lung's zones are thirds of its height, from its top row to its bottom row. The Brixia score bounds its zones at the
+A lung's zones are parts of its height, from its top row to its bottom row. The Brixia score bounds its zones at the
 lower wall of the aortic arch and at the lower wall of the right inferior pulmonary vein (Borghesi A, Maroldi R,
-Radiol Med 2020;125:509-513). Our thirds only approximate that: no landmark is looked for.
+Radiol Med 2020;125:509-513). Our parts only approximate that: no landmark is looked for.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,13 @@ LEAST_AREA = 0.02
 LEAST_PART = 0.1
 """Size of a part of a lung, in sizes of its largest part, from which it is kept: a tube may cut a lung in two."""
 
-ZONE_CUTS = (0.3, 0.6)
-"""Where the middle and the lower zone begin, in parts of the lung's height from its top row."""
+ZONE_CUTS = (0.25, 0.55)
+"""
+Where the middle and the lower zone begin, in parts of the lung's height from its top row.
+
+On 715 films of QaTa-COV19's valid split, captions and experts' masks agree in 0.906 of the zones with these cuts; in
+0.905 with 0.30 and 0.55, in 0.895 with 0.30 and 0.60, in 0.873 with thirds.
+"""
 
 VALUES: Mapping[Laterality, int] = {Laterality.RIGHT: RIGHT_LUNG, Laterality.LEFT: LEFT_LUNG}
 _LEVEL, _STEPS = 128, 16  # a signed distance in bytes: sixteenths of a pixel of the network, zero at _LEVEL

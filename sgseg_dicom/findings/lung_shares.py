@@ -1,4 +1,4 @@
-"""How much of each lung, and of each third of it, is marked."""
+"""How much of each lung, and of each of its zones, is marked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ def draw_lungs(network: Network, films: Sequence[Film], out: Path) -> None:
     """
     Judge *films* and draw what was found, four in a row, to the PNG file *out*.
 
-    Grey: the lungs, with the bounds of their thirds; orange and blue: what is marked in the patient's right and left
+    Grey: the lungs, with the bounds of their zones; orange and blue: what is marked in the patient's right and left
     lung. Below: source, and the share of each lung that is marked.
     """
     rows = -(-len(films) // _COLUMNS)
