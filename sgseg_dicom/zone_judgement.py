@@ -6,8 +6,8 @@ ABSENT_BELOW = 0.02
 """
 Share of a zone, marked, from which the zone is not called free.
 
-On 715 films of QaTa-COV19's valid split, the captions name 10 % of the zones that the sentence leaves out where less is
-marked, and 31 % where 2 to 10 % is.
+On 715 films of QaTa-COV19's valid split, the captions name 10 % of the zones that the sentence leaves out where less
+is marked, and 31 % where 2 to 10 % is.
 """
 
 PRESENT_FROM = 0.05
