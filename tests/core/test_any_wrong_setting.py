@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgseg_dicom.config import Config, Destination, WebDestination, load
+from sgseg_dicom.config import Config, Destination, Sender, WebDestination, load
 from sgseg_dicom.errors import ConfigError
 
 DIMSE = {"name": "A", "ae_title": "PACS", "host": "pacs.example", "port": 104}
+SENDER = {"name": "A"}
+LISTS = {"destination", "sender"}
 WEB = {"name": "A", "protocol": "dicomweb", "url": "https://pacs.example/dicom-web"}
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x7f"), max_size=20)
 VALUES = st.recursive(
@@ -33,10 +35,11 @@ VALUES = st.recursive(
 def keys_of_all_sections() -> Iterator[tuple[str, dict[str, Any], str]]:
     """Give every key as it can stand in a file: section, the other keys that a table must have, key."""
     for section, field in Config.model_fields.items():
-        if section != "destination":
+        if section not in LISTS:
             yield from ((section, {}, key) for key in field.annotation.model_fields)
     for others, kind in ((DIMSE, Destination), (WEB, WebDestination)):
         yield from (("destination", others, key) for key in kind.model_fields if key != "protocol")
+    yield from (("sender", SENDER, key) for key in Sender.model_fields)
 
 
 def toml(value: Any) -> str:
@@ -63,7 +66,7 @@ PLACES = list(keys_of_all_sections())
 NUMBERS = [
     (section, key, {type(bound).__name__.lower(): bound for bound in field.metadata})
     for section, part in Config.model_fields.items()
-    if section != "destination"
+    if section not in LISTS
     for key, field in part.annotation.model_fields.items()
     if field.annotation in (int, float)
 ]
@@ -90,7 +93,7 @@ def folder(tmp_path_factory):
 def test_any_value_is_taken_or_refused_by_the_name_of_its_key(folder, place, value):
     """Of any type and depth: no other error than ours, and no line that leaves the reader to guess."""
     section, others, key = place
-    heading = "[[destination]]" if section == "destination" else f"[{section}]"
+    heading = f"[[{section}]]" if section in LISTS else f"[{section}]"
     lines = [f"{name} = {toml(given)}" for name, given in (others | {key: value}).items()]
 
     message = complaint("\n".join([heading, *lines]), folder)

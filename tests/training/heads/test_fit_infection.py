@@ -1,4 +1,4 @@
-"""Both thresholds of an infected image, chosen on planted films."""
+"""The threshold of the image-level judgement, chosen on planted films."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from sgseg_dicom.inference.network import infection_score
 from training.data import Item
-from training.heads.fit_infection import REFERENCE, SENSITIVITY, fit_infection
+from training.heads.fit_infection import REFERENCE, TAKEN, fit_infection
 from training.heads.judged import Judged, JudgedFilm
 
 COUNTS = {
@@ -18,6 +18,9 @@ COUNTS = {
     "cohen": (20, True, "covid"),
     "todo": (20, None, "not labelled"),
 }
+ZONES = 0.9
+"""Least score of the zones; nearly all of what looks infected reaches it."""
+
 ALWAYS_INFECTED = "jsrt"
 """The source whose films look infected to the zones, and to a head that never saw one of it."""
 
@@ -52,29 +55,29 @@ def share(figures, name):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_reference_films_have_a_finding(seed):
-    """As many as are asked for, at the thresholds as they are written: rounding costs none."""
-    fit = fit_infection(planted(seed), zone_temperature=1.5)
+    """All that the zones find but one in a thousand, at the threshold as it is written: rounding costs none."""
+    fit = fit_infection(planted(seed), zone_temperature=1.5, zones_threshold=ZONES)
 
-    found = fit.figures["folds"][f"{REFERENCE}, infected"]
+    found, by_zones = (fit.figures[kind][f"{REFERENCE}, infected"] for kind in ("folds", "zones alone"))
     assert found["films"] == 300
-    assert found["found"] >= SENSITIVITY * 300
-    assert 0 < fit.zones_threshold < 1
+    assert by_zones["found"] > 200
+    assert found["found"] >= (1 - TAKEN) * by_zones["found"] - 1e-9
 
 
 def test_a_source_without_infections_is_quieted_when_it_is_learned_from():
     """The zones alone, and a head that does not know the source, mark nearly all of its films."""
-    figures = fit_infection(planted(), zone_temperature=1.5).figures
+    figures = fit_infection(planted(), zone_temperature=1.5, zones_threshold=ZONES).figures
 
     name = f"{ALWAYS_INFECTED}, normal"
     assert share(figures["zones alone"], name) > 0.9
     assert share(figures["source left out"], name) > 0.8
-    assert share(figures["folds"], name) < 0.2
+    assert share(figures["folds"], name) < 0.5 * share(figures["zones alone"], name)
     assert share(figures["folds"], "cohen, covid") > 0.8
 
 
 def test_what_may_not_be_learned_from_is_measured_alone():
     """Then the source stays as loud as it was; films of which nobody knows are counted."""
-    figures = fit_infection(planted(learned=False), zone_temperature=1.5).figures
+    figures = fit_infection(planted(learned=False), zone_temperature=1.5, zones_threshold=ZONES).figures
 
     assert share(figures["folds"], f"{ALWAYS_INFECTED}, normal") > 0.8
     assert figures["folds"]["todo, not labelled"]["films"] == 20
@@ -85,9 +88,8 @@ def test_the_zones_are_calibrated_before_they_are_scored():
     judged = planted()
     reference = [film.source == REFERENCE for film in judged.films]
 
-    fit = fit_infection(judged, zone_temperature=3.0)
+    fit = fit_infection(judged, zone_temperature=3.0, zones_threshold=ZONES)
 
     probabilities = 1 / (1 + np.exp(-judged.zone_logits[reference] / 3.0))
     scores = np.array([infection_score(one) for one in probabilities])
-    assert (scores >= fit.zones_threshold).mean() >= SENSITIVITY
-    assert (scores < fit.zones_threshold).mean() <= 0.011
+    assert fit.figures["zones alone"][f"{REFERENCE}, infected"]["found"] == (scores >= ZONES).sum()

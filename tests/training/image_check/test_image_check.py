@@ -53,7 +53,8 @@ def test_a_limit_is_never_where_the_network_still_calls_the_image_sound():
     """However low the good images are, below even odds nothing is refused."""
     limits = choose_limits([signs()] * 100)
 
-    assert limits.inverted == 0
+    assert limits.rotated == 0
+    assert limits.inverted == 3  # white frames of good films look a little inverted
     assert worst_sign(signs(inverted=-0.1), limits) is None
 
 
