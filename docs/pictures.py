@@ -2,13 +2,14 @@
 Make the pictures of the documents again: `python -m docs.pictures`. It needs what the tests of the viewers need.
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
-that ship, and delivers to Orthanc. The pictures are the node's own secondary captures, and what OHIF and dwv show of
-the delivered objects. It takes about five minutes.
+that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
+node's own secondary captures, and what OHIF and dwv show of the delivered objects. It takes about five minutes.
 
 `docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes.
 """
 
 import argparse
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from docs.drawn_chest import Opacity, drawn_chest
+from sgseg_dicom.model.head_weights import (
+    HEADS_MANIFEST_FILE,
+    identity_of_heads,
+    read_heads_manifest,
+)
+from sgseg_dicom.model.weights import packaged_weights
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.node.processes import wait_for
 from tests.support.builders import chest_radiograph, write
@@ -98,6 +105,19 @@ def _stage(folder: Path) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]
         yield judged, archive, stack.enter_context(open_page(network, folder / "browser"))
 
 
+def _weights_for_drawings(folder: Path) -> Path:
+    """
+    Copy the weights that ship to *folder*, with an image-level head that takes no finding away.
+
+    It tells films apart, and a drawing is none: with it every drawing would be without a finding.
+    """
+    shutil.copytree(packaged_weights(), folder)
+    heads = read_heads_manifest(folder).model_copy(update={"infection": -100.0})
+    heads = heads.model_copy(update={"identity": identity_of_heads(heads)})
+    (folder / HEADS_MANIFEST_FILE).write_text(heads.model_dump_json(), "utf-8")
+    return folder
+
+
 def _write_config(folder: Path, archive: Orthanc) -> Path:
     """Let the node deliver every kind of result to *archive*, and say of what it was not judged."""
     receive, page = free_ports(2)
@@ -109,6 +129,8 @@ port = {page}
 [store]
 folder = "store"
 min_free_megabytes = 0
+[model]
+weights = "{_weights_for_drawings(folder / "weights")}"
 [[destination]]
 name = "archive"
 ae_title = "{archive.title}"
