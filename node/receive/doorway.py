@@ -16,8 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
+from node.logs import places_of
 from node.receive.refusals import NOT_RECOGNIZED, UNEXPECTED, abort_pdu
 from sgseg_dicom.config import Receive
+
+log = structlog.get_logger(__name__)
 
 LARGEST_REQUEST = 1 << 18
 """Bytes of an A-ASSOCIATE-RQ; 128 presentation contexts with all transfer syntaxes that there are take 160 kB."""
@@ -141,12 +146,24 @@ class Doorway:
                 self._look_after(ticked)
                 self._on_tick()
 
+    def _hand_over(self, visitor: Visitor) -> bool:
+        """Call `on_request`; whatever fails there (no more threads, say) costs this connection alone."""
+        try:
+            return self._on_request(visitor)
+        except Exception as error:  # noqa: BLE001 - else nobody would be let in any more
+            log.error("defect", address=visitor.address, error=type(error).__name__, where=places_of(error))
+            self.turn_away(visitor, abort_pdu(0))
+            return False
+
     def _accept(self) -> None:
         try:
             connection, peer = self._listening.accept()
         except (
             OSError
         ):  # the peer has gone again, or there are too many open files: the next look closes some
+            self._stopping.wait(
+                _TICK_SECONDS
+            )  # without a pause the same connection would be tried at once, for ever
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -205,7 +222,7 @@ class Doorway:
             self._ask(visitor)
 
     def _ask(self, visitor: Visitor) -> None:
-        if self._on_request(visitor):
+        if self._hand_over(visitor):
             self._forget(visitor)
         elif not visitor.leaves and not visitor.waits:
             visitor.waits, visitor.until = True, time.monotonic() + _ROOM_SECONDS

@@ -103,8 +103,12 @@ class Listener(ThreadedAssociationServer):
         )
         if not self._places.take(place):
             return False
+        try:
+            _Connection(visitor, place, self)
+        except Exception:
+            place.over = True  # it never began
+            raise
         self._counts[f"let in: {sender.name}"] += 1
-        _Connection(visitor, place, self)
         self.service_actions()
         return True
 

@@ -18,11 +18,12 @@ from training.progress import progress
 
 FOLDS, SEED = 5, 0
 STRENGTHS: Mapping[str, float] = {"lateral": 3e-4, "child": 3e-3, "mirrored": 3e-2}
-"""C of each logistic regression; of 3e-4 to 0.1 the one that refused most at its limit, over folds."""
+"""C of each logistic regression; two to six values were tried, over folds."""
 ALLOWED: Mapping[str, float] = {"lateral": 0.002, "child": 0.003, "mirrored": 0.004}
 """Share of the good adults' frontal films that each may refuse. Together they are below one in a hundred."""
 CHECK_WEIGHT = 0.8
-"""Of the image check's own score of mirrored images (`LookLimits.check_weight`); of 0 to 1 the best with 0.6."""
+"""Of the image check's own score of mirrored images (`LookLimits.check_weight`); of five from 0 to 1 the last two
+(0.6 and 1) refused most."""
 _CHILD_MARGIN = 2.0
 _SURE = 0.01
 """Share of the mirrored films that may count as sure of their sides."""

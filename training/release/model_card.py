@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from sgseg_dicom.model.head_weights import HEADS_MANIFEST_FILE, HeadsManifest, read_heads_manifest
+from sgseg_dicom.model.head_weights import (
+    HEADS_MANIFEST_FILE,
+    HeadsManifest,
+    joint_identity,
+    read_heads_manifest,
+)
 from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
 from sgseg_dicom.model.weights import Manifest, read_manifest
 from training.data.credits import RESEARCH_ONLY, SHIPPED_SOURCES, credits_table
@@ -58,7 +63,7 @@ def model_card(manifest: Manifest, heads: HeadsManifest | None = None) -> str:
         )
     return f"""# {manifest.name} {manifest.version}
 
-Weights `{manifest.sha256}`, identity `{manifest.identity[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
+Weights `{manifest.sha256}`, identity `{_identity(manifest, heads)[:16]}` (Device Serial Number of every result), preset `{manifest.preset}`, {manifest.guidance} guidance by its own location report; {_way_of(manifest)}.
 
 **A research model. Drafts for a radiologist; not a medical device, not for diagnosis alone, not to rule out.**
 
@@ -85,6 +90,11 @@ Intervals are 95 %, by a bootstrap over patients{_computed_in(figures)}. The val
 Figures on valid are of the network alone: the node also looks at each image and refuses what is no upright frontal chest.
 The packaged image check {_image_check()} (training/LOG.md).
 {_credits(manifest) if known else ""}"""
+
+
+def _identity(manifest: Manifest, heads: HeadsManifest | None) -> str:
+    """Give the identity that results carry: with heads it is that of both."""
+    return manifest.identity if heads is None else joint_identity(manifest, heads)
 
 
 def _people(figures: dict[str, Any]) -> str:
@@ -122,7 +132,7 @@ fifth of the patients, or of a source that was left out whole. Intervals are Wil
 
 {findings_table(heads.metrics)}
 
-A finding where the zones say so and the image-level head too; 0.99 of QaTa-COV19's infected films keep theirs.
+The figures above are of zones and mask alone. A finding is where the zones say so and the image-level head too; 0.99 of QaTa-COV19's infected films keep theirs.
 
 {looks_table(heads.metrics)}
 

@@ -195,6 +195,23 @@ def test_one_address_leaves_places_to_others(open_receiver: Open) -> None:
         assert len(listener.active_associations) >= 2
 
 
+def test_an_association_that_cannot_be_begun_costs_itself_alone(
+    open_receiver: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more threads, say: the next one comes in, and no place stays taken."""
+    listener = open_receiver()
+    begun = "node.receive.listener._Connection"
+    with capture_logs() as lines, monkeypatch.context() as broken:
+        broken.setattr(begun, lambda *_: (_ for _ in ()).throw(RuntimeError("can't start new thread")))
+        with socket.create_connection((SAME, listener.port), timeout=20) as peer:
+            peer.sendall(request(ECHO_ONLY))
+            assert read_pdu(peer)[0] == 7  # A-ABORT
+
+    assert [line["error"] for line in lines if line["event"] == "defect"] == ["RuntimeError"]
+    assert not listener._places.taken
+    assert is_stored(listener)
+
+
 def test_an_echo_has_a_place_of_its_own(open_receiver: Open) -> None:
     """Monitoring is answered though all places are taken by senders at work."""
     listener = open_receiver(max_associations=1, **LONG)
