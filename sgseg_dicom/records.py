@@ -268,7 +268,7 @@ class Finding:
         reached: the zones that the regions reach, as far as heights show it (`sgseg_dicom.findings.zone_extent`).
             They are asked where there are no *zone_shares*.
         lung_centres: columns of the centres of the right and the left lung in the standard display, in parts of the
-            image's width; None where not both lungs were found: the image's middle told the sides then.
+            image's width; None where not both lungs were found: the image's middle decides the sides then.
         lung_shares: marked share of each lung, 0 to 1; a lung that was not found is missing.
         share_of_both: marked share of both lungs' area; None where not both were found.
         zone_shares: marked share of each zone's area, in the order of `sgseg_dicom.zones.ZONES`; None likewise.

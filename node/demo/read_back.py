@@ -143,7 +143,7 @@ def _lung_shares(sr: Dataset) -> dict[Laterality, float]:
 
 
 def _sides_by_the_middle(sr: Dataset) -> bool:
-    """Whether the SR says, in English, that the middle of the image told the sides."""
+    """Whether the SR says, in English, that the middle of the image decided the sides."""
     by_the_middle = ENGLISH.possible_assumptions[0]
     return any(item.ValueType == "TEXT" and item.TextValue == by_the_middle for item in _items(sr))
 

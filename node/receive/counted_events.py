@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 _WINDOW_SECONDS = 60.0
 _MOST_KINDS = 256
-"""Kinds of events that are told apart at one time; further ones are counted for all addresses together."""
+"""Kinds of events that are counted each for itself; further ones are counted for all addresses together."""
 
 _SEVERAL = "several"
 

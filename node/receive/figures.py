@@ -23,7 +23,7 @@ class Figures:
         self._written: Mapping[str, int] | None = None
 
     def write(self, numbers: Mapping[str, int]) -> None:
-        """Replace what was written. A disk that is full is not told here: nothing depends on the numbers."""
+        """Replace what was written. A full disk is no error here: nothing depends on the numbers."""
         if numbers == self._written:
             return
         unfinished = self._path.with_suffix(".new")

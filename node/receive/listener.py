@@ -168,7 +168,7 @@ class _Connection(RequestHandler):
             self.request.shutdown(socket.SHUT_RD)  # a read in the middle of a PDU ends
 
     def _note_aborted(self, event: evt.Event) -> None:
-        if not self._place.over:  # else it is told already
+        if not self._place.over:  # else it is logged already
             broken = self._place.why or "the sender aborted it"
             self._tell(why_nothing_was_accepted(event.assoc) or broken)
 

@@ -36,7 +36,7 @@ def require_valid(
         objects: every object that was made of the image, by name.
         header: of the source image, decoded (`Radiograph.header`).
         extent: where the image lies in its stored grid; None: all over it.
-        lung_centres: as `Finding.lung_centres`; None where the middle of the image told the sides.
+        lung_centres: as `Finding.lung_centres`; None where the middle of the image decided the sides.
 
     Raises:
         InvalidResult: with every rule that is broken, and the objects, which must not be sent.

@@ -76,7 +76,7 @@ def case_of(
     """
     Read the objects' content trees, once for all rules.
 
-    A report that measures the share of a lung says that the lungs told the sides. Where *lung_centres* are not at
+    A report that measures the share of a lung says that the lungs decided the sides. Where *lung_centres* are not at
     hand then, they are taken to lie as they usually do.
     """
     reports = {name: ds for name, ds in objects.items() if text(ds, "SOPClassUID") in (*REPORTS, BASIC_TEXT)}

@@ -79,7 +79,7 @@ def _evaluations(evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
 
 
 def _shares(root: Item, evaluations: Item, groups: list[Group]) -> Iterator[Broken]:
-    """Check that the share of a lung is measured once, and told as it is measured."""
+    """Check that the share of a lung is measured once, and that the text says the same."""
     sides = [about.side for about in groups for _ in about.shares]
     if len(set(sides)) != len(sides):
         yield Rule.SHARE_OF_LUNG, v.IMAGING_MEASUREMENTS[0]
