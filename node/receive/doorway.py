@@ -147,10 +147,10 @@ class Doorway:
                 self._on_tick()
 
     def _hand_over(self, visitor: Visitor) -> bool:
-        """Call `on_request`; whatever fails there (no more threads, say) costs this connection alone."""
+        """Call `on_request`; no more threads, or a socket that is gone, cost this connection alone."""
         try:
             return self._on_request(visitor)
-        except Exception as error:  # noqa: BLE001 - else nobody would be let in any more
+        except (RuntimeError, OSError, ValueError) as error:  # else nobody would be let in any more
             log.error("defect", address=visitor.address, error=type(error).__name__, where=places_of(error))
             self.turn_away(visitor, abort_pdu(0))
             return False

@@ -103,11 +103,12 @@ class Listener(ThreadedAssociationServer):
         )
         if not self._places.take(place):
             return False
+        has_begun = False
         try:
             _Connection(visitor, place, self)
-        except Exception:
-            place.over = True  # it never began
-            raise
+            has_begun = True
+        finally:
+            place.over = place.over or not has_begun  # else the place would stay taken for ever
         self._counts[f"let in: {sender.name}"] += 1
         self.service_actions()
         return True
