@@ -40,7 +40,7 @@ def draw_lungs(network: Network, films: Sequence[Film], out: Path) -> None:
 
 def _panel(prediction: Prediction, finding: Finding, film: Film) -> Image.Image:
     panel = np.full((INPUT_SIZE + _WORDS, INPUT_SIZE, 3), 255, dtype=np.uint8)
-    lungs = {} if prediction.lungs is None else lung_fields_of(prediction.lungs)
+    lungs = lung_fields_of(prediction.lungs)
     for field in lungs.values():
         panel[:INPUT_SIZE][field.mask] = _GREY
         panel[:INPUT_SIZE][_outline(field.mask)] = _EDGE
