@@ -22,7 +22,8 @@ from training.progress import progress
 _DIGITS = 12
 """Hexadecimal digits of a digest in a folder's name."""
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Any]  # not NDArray: `np.savez` has a flag among its keywords
+"""NumPy arrays by name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
