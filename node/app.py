@@ -46,12 +46,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.receive.figures import Figures
     from node.receive.listener import listen
     from node.work import queue
+    from node.work.bounded_jobs import BoundedJobs
 
     store = open_store(config)
     with store.claim("receive"):
         swept = store.sweep_incoming()
-        jobs = queue.Jobs(queue.prepare(store.folder))
-        handlers = scp.handlers(store, jobs)
+        jobs = BoundedJobs(queue.prepare(store.folder))
+        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds)
         try:
             listener = listen(
                 config.receive,

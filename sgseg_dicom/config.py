@@ -77,6 +77,7 @@ class Receive(Section):
     max_silent_connections: Count = 16
     pdu_seconds: Seconds = 10.0
     idle_seconds: Seconds = 60.0
+    answer_seconds: Seconds = 10.0
     undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
         default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
     )
