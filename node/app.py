@@ -60,6 +60,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,
+                require_space=store.require_space,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"

@@ -78,6 +78,7 @@ class Receive(Section):
     pdu_seconds: Seconds = 10.0
     idle_seconds: Seconds = 60.0
     answer_seconds: Seconds = 10.0
+    max_object_megabytes: Annotated[int, _number(1, 1e6)] = 1024
     undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
         default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
     )

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +25,7 @@ from node.association_requests import calling_title, read_tidied
 from node.receive.admission import Admission, Request, UnreadableRequest, read_request
 from node.receive.command_sets import TidyCommands
 from node.receive.counted_events import CountedEvents
+from node.receive.data_sets import ObjectLimits
 from node.receive.doorway import Doorway, Visitor
 from node.receive.offers import why_nothing_was_accepted
 from node.receive.pdu_reader import PduReader
@@ -47,8 +48,15 @@ class Listener(ThreadedAssociationServer):
 
     request_queue_size = 128
 
-    def __init__(self, *args: Any, settings: Receive, senders: Sequence[Sender], **keywords: Any) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        *args: Any,
+        settings: Receive,
+        senders: Sequence[Sender],
+        limits: ObjectLimits,
+        **keywords: Any,
+    ) -> None:
+        self.settings, self.limits = settings, limits
         self.events = CountedEvents()
         self._admission = Admission(settings, senders)
         self._places = Places(settings)
@@ -154,7 +162,13 @@ class _Connection(RequestHandler):
         reader = PduReader(self.request, self.server.settings, place, bytes(self._visitor.received))
         association.dul.socket.recv = reader.receive  # type: ignore
         read_tidied(association)
-        TidyCommands(association, place, known=SOP_CLASSES, on_refused=self._note_refused)
+        self._commands = TidyCommands(
+            association,
+            place,
+            known=SOP_CLASSES,
+            limits=self.server.limits,
+            on_refused=self._note_refused,
+        )
         association.bind(evt.EVT_ABORTED, self._note_aborted)
         place.end = partial(self._end, association)
         place.lives = lambda: association.is_alive() or not association.ident
@@ -169,7 +183,9 @@ class _Connection(RequestHandler):
             self.request.shutdown(socket.SHUT_RD)  # a read in the middle of a PDU ends
 
     def _note_aborted(self, event: evt.Event) -> None:
-        if not self._place.over:  # else it is logged already
+        is_logged = self._place.over
+        self._commands.drop()
+        if not is_logged:
             broken = self._place.why or "the sender aborted it"
             self._tell(why_nothing_was_accepted(event.assoc) or broken)
 
@@ -189,6 +205,7 @@ def listen(
     handlers: Sequence[Handler],
     spool: Path,
     senders: Sequence[Sender] = (),
+    require_space: Callable[[], None] = lambda: None,
 ) -> Listener:
     """
     Bind the socket, and accept connections in the background.
@@ -200,6 +217,7 @@ def listen(
         spool: folder for data sets that are being received, on the file system where they will stay. A handler
             finds the path of the file in `event.dataset_path`.
         senders: who may come in; empty: everybody that [receive] lets in.
+        require_space: raises StorageUnavailable where an object must not be begun, or go on.
 
     Raises:
         OSError: the address or the port is not free.
@@ -218,6 +236,9 @@ def listen(
         server_class=Listener,
         settings=settings,
         senders=senders,
+        limits=ObjectLimits(
+            most_bytes=settings.max_object_megabytes << 20, folder=spool, require_space=require_space
+        ),
     )
     listener.start()
     return listener

@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from node.jobs import Entry, Job
+from node.receive.data_sets import why_refused
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store, StoredImage
 from node.time_limit import time_limit
@@ -112,6 +113,8 @@ def _stored_and_queued(
     event: evt.Event, store: Store, jobs: Jobs, received_at: float
 ) -> tuple[StoredImage, Job]:
     """Store the image and queue its job; no job can be removed in between."""
+    if why := why_refused(event.assoc, event.request):
+        raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
     with store.adding():
         stored = store.put(event.dataset_path, instance)
