@@ -26,12 +26,14 @@ from node.receive.admission import Admission, Request, UnreadableRequest, read_r
 from node.receive.command_sets import TidyCommands
 from node.receive.counted_events import CountedEvents
 from node.receive.data_sets import ObjectLimits
-from node.receive.doorway import Doorway, Visitor
+from node.receive.doorway import Doorway, Visitor, shut_down
 from node.receive.offers import why_nothing_was_accepted
 from node.receive.pdu_reader import PduReader
 from node.receive.places import Place, Places
 from node.receive.refusals import FULL, INVALID, Rejection, abort_pdu
 from node.receive.scp import Handler
+from node.tls.certificates import Certificates
+from node.tls.profile import Files, server_context
 from sgseg_dicom.accepted_objects import SOP_CLASSES
 from sgseg_dicom.config import Receive, Sender
 
@@ -54,6 +56,7 @@ class Listener(ThreadedAssociationServer):
         settings: Receive,
         senders: Sequence[Sender],
         limits: ObjectLimits,
+        certificates: Certificates | None,
         **keywords: Any,
     ) -> None:
         self.settings, self.limits = settings, limits
@@ -67,6 +70,7 @@ class Listener(ThreadedAssociationServer):
         self._doorway = Doorway(
             cast(socket.socket, self.socket),  # bound above
             settings,
+            tls_context=certificates.context if certificates else None,
             on_request=self._let_in,
             on_no_place=lambda visitor: self._reject(visitor, read_request(bytes(visitor.received)), FULL),
             on_refused=self._note_refused,
@@ -129,16 +133,18 @@ class Listener(ThreadedAssociationServer):
             detail=f"{why.coded}: {why.cure}",
             peer=request.calling,
             called=request.called,
+            **_certificate(visitor),
         )
         self._doorway.turn_away(visitor, why.pdu)
 
     def _note_refused(self, visitor: Visitor, why: str, **facts: str) -> None:
-        if not visitor.received:
+        if not visitor.has_spoken:
             self._counts["closed without a request"] += 1
             log.debug("silent_connection", address=visitor.address)
             return
         self._counts["not understood"] += 1
         peer = calling_title(bytes(visitor.received))
+        facts = {**facts, **_certificate(visitor)}
         self.events.tell("association_aborted", address=visitor.address, detail=why, peer=peer, **facts)
 
     def _look_after(self) -> None:
@@ -180,7 +186,7 @@ class _Connection(RequestHandler):
         self._tell(why)
         association.abort(block=False)
         with contextlib.suppress(OSError):
-            self.request.shutdown(socket.SHUT_RD)  # a read in the middle of a PDU ends
+            shut_down(self.request, socket.SHUT_RD)  # a read in the middle of a PDU ends
 
     def _note_aborted(self, event: evt.Event) -> None:
         is_logged = self._place.over
@@ -196,6 +202,20 @@ class _Connection(RequestHandler):
     def _note_refused(self, why: str) -> None:
         place = self._place
         self.server.events.tell("not_understood", address=place.address, detail=why, peer=place.calling)
+
+
+def _certificate(visitor: Visitor) -> dict[str, str]:
+    """Give the fingerprint of the visitor's certificate for the log; its subject may name a person."""
+    return {"certificate": f"sha256:{visitor.fingerprint}"} if visitor.fingerprint else {}
+
+
+def _certificates(settings: Receive) -> Certificates | None:
+    if settings.certificate_file is None:
+        return None
+    files = Files(
+        certificate=settings.certificate_file, key=settings.key_file, authorities=settings.client_ca_file
+    )
+    return Certificates(files, server_context)
 
 
 def listen(
@@ -221,7 +241,9 @@ def listen(
 
     Raises:
         OSError: the address or the port is not free.
+        ConfigError: the files for TLS cannot be used.
     """
+    certificates = _certificates(settings)
     _config.STORE_RECV_CHUNKED_DATASET = True
     _config.LOG_HANDLER_LEVEL = "none"
     tempfile.tempdir = str(spool)
@@ -236,6 +258,7 @@ def listen(
         server_class=Listener,
         settings=settings,
         senders=senders,
+        certificates=certificates,
         limits=ObjectLimits(
             most_bytes=settings.max_object_megabytes << 20, folder=spool, require_space=require_space
         ),
