@@ -264,8 +264,9 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
 def _address(config: Config, port: int) -> str:
     """Give the address to send to: where all addresses are listened on, the name of this machine."""
     host = config.receive.host
-    return (
-        f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
+    here = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"{config.receive.ae_title} at {here}:{port}" + (
+        " (TLS)" if config.receive.certificate_file else ""
     )
 
 

@@ -1,5 +1,6 @@
 """Certificates for tests, made when they are needed by the program `openssl`."""
 
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,41 @@ class Certificate:
         file = self.certificate.with_suffix(".both.pem")
         file.write_bytes(self.key.read_bytes() + self.certificate.read_bytes())
         return file
+
+
+@dataclass(frozen=True)
+class Site:
+    """
+    The certificates of a site.
+
+    Attributes:
+        folder: of all files.
+        authority: that both sides know.
+        node: the receiver's certificate.
+        modality: a sender's.
+    """
+
+    folder: Path
+    authority: Certificate
+    node: Certificate
+    modality: Certificate
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Keys of [receive]: TLS, and no certificate asked for."""
+        return {"certificate_file": str(self.node.certificate), "key_file": str(self.node.key)}
+
+    @property
+    def strict(self) -> dict[str, str]:
+        """Keys of [receive]: who sends needs a certificate."""
+        return {**self.settings, "client_ca_file": str(self.authority.certificate)}
+
+    def client(self, shown: Certificate | None = None) -> ssl.SSLContext:
+        """Give the context of a peer that shows a certificate, or none."""
+        context = ssl.create_default_context(cafile=self.authority.certificate)
+        if shown:
+            context.load_cert_chain(shown.certificate, shown.key)
+        return context
 
 
 def _openssl(*arguments: str | Path) -> None:

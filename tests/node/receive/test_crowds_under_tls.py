@@ -6,7 +6,8 @@ import pytest
 
 from tests.node import raw_peer
 from tests.node.receive import test_crowds as crowds
-from tests.node.receive.conftest import Open, Site
+from tests.node.receive.conftest import Open
+from tests.support.certificates import Site
 
 test_connections_without_a_whole_request = crowds.test_connections_without_a_whole_request_keep_nobody_out
 test_who_has_gone_is_gone = crowds.test_who_has_gone_is_gone

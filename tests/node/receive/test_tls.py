@@ -15,16 +15,19 @@ from pynetdicom.sop_class import Verification
 from structlog.testing import capture_logs
 
 from node.receive.listener import Listener
+from node.service.supervisor import CANNOT_START
 from node.tls.certificates import Certificates
 from node.tls.profile import Files, client_context, server_context
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.senders import Sender
 from tests.node import raw_peer
+from tests.node.processes import RECEIVE, half
 from tests.node.raw_peer import connect, echo_message, play, read_pdu, request, store_message
-from tests.node.receive.conftest import Open, Site
+from tests.node.receive.conftest import Open
 from tests.node.receive.test_odd_peers import image
 from tests.support.builders import chest_radiograph, write
-from tests.support.certificates import Certificate, authority, certificate
+from tests.support.certificates import Certificate, Site, authority, certificate
 
 STORESCU, ECHOSCU = Path("/usr/bin/storescu"), Path("/usr/bin/echoscu")
 dcmtk = pytest.mark.skipif(not STORESCU.exists(), reason="needs DCMTK (Debian package dcmtk)")
@@ -443,3 +446,31 @@ def test_a_peer_of_tls_reads_why_it_was_turned_away(open_receiver: Open, site: S
         assert read_pdu(peer) == (7, bytes((0, 0, 2, 1)))
         assert peer.recv(1) == b""
         assert isinstance(peer, socket.socket)
+
+
+@dcmtk
+def test_the_receivers_process_speaks_tls(
+    configure: Callable[..., Config], site: Site, tmp_path: Path
+) -> None:
+    """As its supervisor starts it: its settings name the files."""
+    config = configure(receive={"port": 0, **site.strict})
+    file = write(chest_radiograph(), tmp_path / "a.dcm")
+    shown = ["+tls", str(site.modality.key), str(site.modality.certificate)]
+    with half(RECEIVE, config, tmp_path) as receiver:
+        peer = ["127.0.0.1", str(receiver.ready["port"])]
+        command = [STORESCU, *shown, "+cf", str(site.authority.certificate), "-aec", "SGSEG", *peer, file]
+        sent = subprocess.run(command, timeout=60, check=False)
+
+        assert sent.returncode == 0
+        assert len(receiver.events("received")) == 1
+
+
+def test_the_receiver_does_not_start_without_its_certificate(
+    configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    """It never takes plain connections instead."""
+    config = configure(receive={"port": 0, "certificate_file": str(tmp_path / "none.pem")})
+    with half(RECEIVE, config, tmp_path, wait=False) as receiver:
+        assert receiver.process.wait(60) == CANNOT_START
+
+    assert "none.pem cannot be read" in receiver.log.read_text()
