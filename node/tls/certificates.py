@@ -65,7 +65,7 @@ class Certificates:
     def _read_again(self) -> None:
         try:
             self._context = self._build(self._files)
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:  # OSError: a file disappeared meanwhile
             log.error("certificates_unusable", detail=f"{error}; the earlier ones stay in use")
             return
         self._until, self._warned_at = self._read_end(), 0.0
@@ -98,7 +98,7 @@ class Certificates:
 
     def _look_at_rights(self) -> None:
         key = self._files.key or self._files.certificate
-        if key is not None and key.stat().st_mode & _OTHERS:
+        if key is not None and key.exists() and key.stat().st_mode & _OTHERS:
             log.warning(
                 "key_unprotected", file=str(key), detail="everybody on this machine can read it; chmod o= it"
             )
