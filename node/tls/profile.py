@@ -44,14 +44,20 @@ def server_context(files: Files) -> ssl.SSLContext:
     """
     Give the context of the receiver; peers need a certificate where there are authorities.
 
+    Our own certificate is then good, too, whoever signed it: the node asks its own receiver.
+
     Raises:
         ConfigError: a file cannot be used.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, files)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0
-    if files.authorities:
+    if files.authorities and files.certificate:
         context.verify_mode = ssl.CERT_REQUIRED
+        # The first certificate alone: those behind it signed many others.
+        own = PEM_CERTIFICATE.search(files.certificate.read_bytes())
+        context.load_verify_locations(cadata=own.group().decode("ascii") if own else None)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

@@ -79,6 +79,7 @@ def certificate(
     days: int = 365,
     names: str = "IP:127.0.0.1,DNS:localhost",
     kind: str = "ec",
+    more: str = "",
 ) -> Certificate:
     """
     Make a certificate that *signer* signs.
@@ -90,10 +91,11 @@ def certificate(
         days: until it ends; a negative number is in the past.
         names: subject alternative names.
         kind: "ec" or "rsa".
+        more: extensions, as openssl.cnf has them.
     """
     made = _files(folder, name)
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    extensions.write_text(f"subjectAltName={names}\n")
+    extensions.write_text(f"subjectAltName={names}\n{more}\n")
     key = ("rsa:2048",) if kind == "rsa" else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
     _openssl(
         *("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}"),

@@ -17,8 +17,9 @@ from structlog.testing import capture_logs
 from node.receive.listener import Listener
 from node.service.supervisor import CANNOT_START
 from node.tls.certificates import Certificates
+from node.tls.own_receiver import own_context
 from node.tls.profile import Files, client_context, server_context
-from sgseg_dicom.config import Config
+from sgseg_dicom.config import Config, Receive
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.senders import Sender
 from tests.node import raw_peer
@@ -474,3 +475,28 @@ def test_the_receiver_does_not_start_without_its_certificate(
         assert receiver.process.wait(60) == CANNOT_START
 
     assert "none.pem cannot be read" in receiver.log.read_text()
+
+
+def test_the_node_reaches_its_own_receiver(
+    open_receiver: Open, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its certificate is of an authority that senders may not have; another one of that is turned away."""
+    public = authority(tmp_path, "public")
+    own, other = (certificate(tmp_path, public, name) for name in ("own", "other"))
+    own.certificate.write_bytes(own.certificate.read_bytes() + public.certificate.read_bytes())
+    files = {"certificate_file": str(own.certificate), "key_file": str(own.key)}
+    listener = open_receiver(**files, client_ca_file=str(site.authority.certificate))
+    contexts = [own_context(listener.settings), site.client(other)]
+    contexts[1].check_hostname, contexts[1].verify_mode = False, ssl.CERT_NONE  # type: ignore[union-attr]
+    answers = []
+    for context in contexts:
+        assert context is not None
+        monkeypatch.setattr(raw_peer, "secured", context.wrap_socket)
+        answers.append(answer(listener))
+
+    assert answers == ["accepted", "broken"]
+
+
+def test_a_receiver_without_tls_is_reached_without() -> None:
+    """There is no context then."""
+    assert own_context(Receive()) is None
