@@ -145,7 +145,7 @@ class TidyCommands:
     def _pass(self, context_id: int, data: bytes) -> None:
         """Pass one fragment on to pynetdicom, which looks no further in a primitive than to the end of a message."""
         primitive = P_DATA()
-        primitive.presentation_data_value_list = [[context_id, data]]
+        primitive.presentation_data_value_list = [[context_id, data]]  # type: ignore[list-item]
         self._receive(primitive)
 
     def drop(self) -> None:

@@ -264,9 +264,13 @@ class Doorway:
     def _shake_hands(self, visitor: Visitor) -> None:
         """Take the handshake as far as what has come allows."""
         try:
-            if not isinstance(visitor.connection, ssl.SSLSocket) and not self._begin_tls(visitor):
-                return
-            visitor.connection.do_handshake()
+            secured = visitor.connection
+            if not isinstance(secured, ssl.SSLSocket):
+                begun = self._begin_tls(visitor)
+                if begun is None:
+                    return
+                secured = begun
+            secured.do_handshake()
         except (BlockingIOError, ssl.SSLWantReadError):
             self._await(visitor, selectors.EVENT_READ)
         except ssl.SSLWantWriteError:
@@ -279,32 +283,31 @@ class Doorway:
         else:
             visitor.shakes = False
             self._await(visitor, selectors.EVENT_READ)
-            certificate = visitor.connection.getpeercert(binary_form=True)
+            certificate = secured.getpeercert(binary_form=True)
             visitor.fingerprint = hashlib.sha256(certificate).hexdigest() if certificate else ""
 
     def _await(self, visitor: Visitor, events: int) -> None:
         with contextlib.suppress(KeyError, ValueError):  # the connection was gone before its TLS began
             self._selector.modify(visitor.connection, events, visitor)
 
-    def _begin_tls(self, visitor: Visitor) -> bool:
-        """Wrap a connection whose first byte is there; False where that is none of TLS."""
+    def _begin_tls(self, visitor: Visitor) -> ssl.SSLSocket | None:
+        """Wrap a connection whose first byte is there; None where that is none of TLS."""
         plain = visitor.connection
         first = plain.recv(_TITLES_END, socket.MSG_PEEK)
         if not first:
             self._note_closed(visitor)
-            return False
+            return None
         if first[0] != _TLS_HANDSHAKE or self._tls_context is None:
             visitor.received += first
             visitor.shakes = False
             self._on_refused(visitor, _NO_TLS_THERE)
             self.turn_away(visitor, abort_pdu(0))
-            return False
+            return None
         self._selector.unregister(plain)
-        visitor.connection = self._tls_context().wrap_socket(
-            plain, server_side=True, do_handshake_on_connect=False
-        )
-        self._selector.register(visitor.connection, selectors.EVENT_READ, visitor)
-        return True
+        secured = self._tls_context().wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        visitor.connection = secured
+        self._selector.register(secured, selectors.EVENT_READ, visitor)
+        return secured
 
     def _look_at(self, visitor: Visitor) -> None:
         """Decide from what has come: it is wrong, it is not yet whole, or it is a request."""
