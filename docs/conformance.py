@@ -18,6 +18,7 @@ from node.delivery import dicomweb as web_delivery
 from node.delivery import dimse as deliver
 from node.delivery import stow_response as stow_report
 from node.receive import scp
+from node.tls.profile import CIPHERS
 from sgseg_dicom import accepted_objects, own_results
 from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
@@ -80,6 +81,7 @@ def document() -> str:
         complaints=EXPLAINED,
         manufacturer=own_results.MANUFACTURER,
         private_scheme=codes.PRIVATE_SCHEME,
+        tls_ciphers=CIPHERS,
         adult_years=ADULT_YEARS,
         least_side=LEAST_SIDE,
     )

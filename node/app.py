@@ -47,12 +47,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.receive.figures import Figures
     from node.receive.listener import listen
     from node.work import queue
+    from node.work.bounded_jobs import BoundedJobs
 
     store = open_store(config)
     with store.claim("receive"):
         swept = store.sweep_incoming()
-        jobs = queue.Jobs(queue.prepare(store.folder))
-        handlers = scp.handlers(store, jobs)
+        jobs = BoundedJobs(queue.prepare(store.folder))
+        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds)
         try:
             listener = listen(
                 config.receive,
@@ -60,6 +61,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,
+                require_space=store.require_space,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"
@@ -269,8 +271,9 @@ def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs"
 def _address(config: Config, port: int) -> str:
     """Give the address to send to: where all addresses are listened on, the name of this machine."""
     host = config.receive.host
-    return (
-        f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
+    here = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"{config.receive.ae_title} at {here}:{port}" + (
+        " (TLS)" if config.receive.certificate_file else ""
     )
 
 

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
     Host,
+    OptionalFile,
     Port,
+    conflict,
 )
 from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
@@ -77,9 +79,25 @@ class Receive(Section):
     max_silent_connections: Count = 16
     pdu_seconds: Seconds = 10.0
     idle_seconds: Seconds = 60.0
+    answer_seconds: Seconds = 10.0
+    certificate_file: OptionalFile = None
+    key_file: OptionalFile = None
+    client_ca_file: OptionalFile = None
+    max_object_megabytes: Annotated[int, _number(1, 1e6)] = 1024
     undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
         default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
     )
+
+    @model_validator(mode="after")
+    def _tls_has_a_certificate(self) -> "Receive":
+        if self.certificate_file is None and (self.key_file or self.client_ca_file):
+            raise conflict("key_file or client_ca_file without certificate_file; set it, or take them out")
+        return self
+
+    def anchored(self, folder: Path) -> "Receive":
+        """Make the names of files relative to *folder*."""
+        files = {key: getattr(self, key) for key in ("certificate_file", "key_file", "client_ca_file")}
+        return self.model_copy(update={key: folder / file for key, file in files.items() if file})
 
 
 class Store(Section):
@@ -238,7 +256,14 @@ def _anchored(config: Config, folder: Path) -> Config:
     if report.language.endswith(".toml"):
         report = report.model_copy(update={"language": str(folder / report.language)})
     peers = tuple(peer.anchored(folder) for peer in config.destination)
-    return config.model_copy(update={"store": store, "model": model, "report": report, "destination": peers})
+    changed = {
+        "receive": config.receive.anchored(folder),
+        "store": store,
+        "model": model,
+        "report": report,
+        "destination": peers,
+    }
+    return config.model_copy(update=changed)
 
 
 def _hint(place: Place, keys: list[str]) -> str:

@@ -16,8 +16,10 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from node.jobs import Entry, Job
+from node.receive.data_sets import why_refused
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store, StoredImage
+from node.time_limit import time_limit
 from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
@@ -63,19 +65,26 @@ def contexts() -> list[PresentationContext]:
     return [build_context(Verification), *storage]
 
 
-def handlers(store: Store, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> list[Handler]:
-    """Give the receiver's event handlers."""
-    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, clock])]
+def handlers(
+    store: Store,
+    jobs: Jobs,
+    *,
+    answer_seconds: float = 10.0,
+    clock: Callable[[], float] = time.time,
+) -> list[Handler]:
+    """Give the receiver's event handlers. *answer_seconds*: how long a C-STORE waits for locks of store and queue."""
+    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, clock])]
 
 
 def on_c_store(
-    event: evt.Event, store: Store, jobs: Jobs, clock: Callable[[], float]
+    event: evt.Event, store: Store, jobs: Jobs, answer_seconds: float, clock: Callable[[], float]
 ) -> StoreStatus | Dataset:
     """Store the instance and queue it. SUCCESS means that both are on disk (PS3.4 B.2.3)."""
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
-        stored, job = _stored_and_queued(event, store, jobs, received_at)
-        repeated = not stored.new and _repeated(job, store, jobs)
+        with time_limit(answer_seconds):
+            stored, job = _stored_and_queued(event, store, jobs, received_at)
+            repeated = not stored.new and _repeated(job, store, jobs)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
         return StoreStatus.CANNOT_UNDERSTAND
@@ -104,6 +113,8 @@ def _stored_and_queued(
     event: evt.Event, store: Store, jobs: Jobs, received_at: float
 ) -> tuple[StoredImage, Job]:
     """Store the image and queue its job; no job can be removed in between."""
+    if why := why_refused(event.assoc, event.request):
+        raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
     with store.adding():
         stored = store.put(event.dataset_path, instance)
@@ -121,6 +132,9 @@ def _stored_and_queued(
 
 def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
     """Queue an image again if it came again after its job failed: the sender still wants a result."""
+    known = jobs.get(job.id)
+    if known is None or not known.lost:  # most often; nobody has to wait for the lock
+        return False
     with store.changing():
         entry = jobs.get(job.id)
         if entry is None or not entry.lost:

@@ -27,6 +27,7 @@ from pydicom.filereader import read_file_meta_info
 from node.jobs import Job, instance_key, job_id
 from node.store.acknowledgements import Acknowledged
 from node.store.content_digest import content_digest
+from node.store.file_lock import lock as take
 from node.store.fsync import storage, sync
 from node.store.quarantine import Quarantine
 from node.store.result_folder import ResultFolder
@@ -111,7 +112,12 @@ class Store:
 
     @contextmanager
     def adding(self) -> Iterator[None]:
-        """Hold this while an image is stored and queued. Several may do so at once, but none during `changing`."""
+        """
+        Hold this while an image is stored and queued. Several may do so at once, but none during `changing`.
+
+        Raises:
+            StorageUnavailable: others are `changing` for longer than the caller's `node.time_limit`.
+        """
         with self._locked(fcntl.LOCK_SH):
             yield
 
@@ -122,6 +128,9 @@ class Store:
 
         Without it, an image that arrives again while its job is being removed could be acknowledged to the sender and
         then deleted, or could stay without a job.
+
+        Raises:
+            StorageUnavailable: others are `adding` or `changing` for longer than the caller's `node.time_limit`.
         """
         with self._locked(fcntl.LOCK_EX):
             yield
@@ -131,7 +140,7 @@ class Store:
         with storage(self.folder):
             lock = (self.folder / "jobs.lock").open("w", encoding="ascii")
         with lock:
-            fcntl.flock(lock, kind)
+            take(lock, kind)
             yield
 
     def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:

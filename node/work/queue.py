@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
@@ -61,11 +62,19 @@ def prepare(folder: Path) -> str:
 
 
 class Jobs:
-    """The jobs in the queue, for the receiver, the status and the commands. It runs no workflow."""
+    """
+    The jobs in the queue, for the receiver, the status and the commands. It runs no workflow.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: of the database.
+        engine: reaches it in another way than DBOS does by itself (`node.work.bounded_jobs`).
+    """
+
+    def __init__(self, url: str, *, engine: Engine | None = None) -> None:
+        self._engine = engine
         self._client = DBOSClient(
             system_database_url=url,
+            system_database_engine=engine,
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION,
             retry_connection_errors=False,
@@ -180,6 +189,8 @@ class Jobs:
     def close(self) -> None:
         """Close the database."""
         self._client.destroy()
+        if self._engine is not None:  # DBOS leaves it open
+            self._engine.dispose()
 
     def _unfinished(self, name: str) -> list[Any]:
         with _database():

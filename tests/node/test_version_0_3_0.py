@@ -190,6 +190,8 @@ def test_a_configuration_with_every_key_starts():
 
     new = {("receive", "check_called_ae_title"), ("receive", "max_associations_per_address")}
     new |= {("receive", "pdu_seconds"), ("page", "names")}
+    new |= {("receive", key) for key in ("answer_seconds", "max_object_megabytes", "certificate_file")}
+    new |= {("receive", "key_file"), ("receive", "client_ca_file")}
     for section, key in new:
         del settings[section][key]
     assert settings.pop("sender") == []
