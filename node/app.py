@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
-from node.store.store import Store, open_store
+from node.store.store import QUEUE_FILE, Store, open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
@@ -111,6 +111,7 @@ def work(
     """
     from node.delivery.protocols import senders
     from node.work import queue
+    from node.work.take_over import take_over
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
@@ -118,6 +119,7 @@ def work(
     with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_unfinished()
         url = queue.prepare(store.folder)
+        take_over(store.folder / QUEUE_FILE)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         process = (load or load_pipeline)(config, stack)
         lost = threading.Event()
@@ -126,8 +128,16 @@ def work(
             lost.set()
             stop.set()
 
-        worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
-        workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        worker = Worker(
+            store=store,
+            process=process,
+            senders=receivers,
+            on_device_lost=on_device_lost,
+            patience=config.deliver,
+        )
+        workflows = Workflows(
+            url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
+        )
         jobs = queue.Jobs(url)
         queue_orphans(store, jobs)
         workflows.launch()

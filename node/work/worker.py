@@ -1,5 +1,5 @@
 """
-What the worker does with one job: judge its image, keep the results, send them.
+What the worker does with one job: judge its image and keep the results. `node.work.deliveries` sends them.
 
 No exception leaves it (`node.work.edge`). What is raised becomes an outcome.
 """
@@ -16,7 +16,7 @@ import structlog
 from pydicom import Dataset
 
 from node.delivery.protocols import Sender
-from node.jobs import Delivery, Ending, Job, Outcome
+from node.jobs import Ending, Job, Outcome
 from node.store.store import Store
 from node.work.deliveries import Deliveries
 from node.work.edge import Edge
@@ -29,6 +29,7 @@ from node.work.outcomes import (
     summary_of,
     without_report,
 )
+from sgseg_dicom.config import Deliver
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -60,7 +61,7 @@ class Process(Protocol):
 
 class Worker:
     """
-    Judges images and delivers results; safe to call from many threads.
+    Judges images; safe to call from many threads. Its `deliveries` send the results.
 
     Args:
         store: where the images are, and where the results go.
@@ -68,6 +69,7 @@ class Worker:
         senders: by the name of the destination.
         on_device_lost: called when this process cannot use its device any more.
         clock: gives POSIX time in seconds.
+        patience: how long a delivery pauses between its attempts.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Worker:
         senders: Mapping[str, Sender],
         on_device_lost: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        patience: Deliver = Deliver(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._process = process
@@ -87,7 +90,9 @@ class Worker:
         self._device_failures = 0
         self._counting = Lock()
         self._edge = Edge()
-        self._deliveries = Deliveries(store=store, senders=senders, edge=self._edge, clock=clock)
+        self.deliveries = Deliveries(
+            store=store, senders=senders, edge=self._edge, patience=patience, clock=clock
+        )
 
     @property
     def busy(self) -> bool:
@@ -124,10 +129,6 @@ class Worker:
         )
         log_outcome(job, outcome)
         return outcome
-
-    def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
-        """Send the stored results of a job to one destination; see `Deliveries.deliver`."""
-        return self._deliveries.deliver(job_id, destination, first=first)
 
     def _watch_device(self, result: Outcome | SgsegError) -> None:
         """Count the failures of the device in a row."""

@@ -7,7 +7,8 @@ applicable, "unanswerable" neither, and its header is too poor to say so, "defec
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
 there, "deadly" ends the process, "deadly header" also when it is to be answered, "clear" has no finding.
 <STAND_IN_FOLDER>/begun has a line for each image begun. STAND_IN_RESUME_SECONDS is the pause between looks for jobs
-that nobody runs.
+that nobody runs. STAND_IN_CLOCK_BACK is how many seconds its clock is slow. STAND_IN_DIES_AFTER ("answer", "send")
+ends the process the first time that this is done, before it is recorded.
 """
 
 import os
@@ -15,7 +16,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydicom import Dataset, dcmread
@@ -31,6 +32,8 @@ from pydicom.uid import (
 
 from node import app, cli
 from node.work import workflows
+from node.work.deliveries import Deliveries
+from node.work.worker import Worker
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results
@@ -141,7 +144,31 @@ def load(config: Config, stack: ExitStack) -> StandIn:
     return StandIn(Path(os.environ["STAND_IN_FOLDER"]))
 
 
+def _die_after(owner: type, method: str, folder: Path) -> None:
+    """End the process after the first call of a method, as a power cut would; a later process goes on."""
+    whole, mark = getattr(owner, method), folder / "died"
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        result = whole(*arguments, **keywords)
+        if not mark.exists():
+            mark.touch()
+            os._exit(9)
+        return result
+
+    setattr(owner, method, call)
+
+
+STEPS: Mapping[str, tuple[type, str]] = {
+    "answer": (Worker, "answer"),
+    "send": (Deliveries, "_send"),
+}
+
 if __name__ == "__main__":
+    if step := os.environ.get("STAND_IN_DIES_AFTER"):
+        _die_after(*STEPS[step], Path(os.environ["STAND_IN_FOLDER"]))
+    if back := os.environ.get("STAND_IN_CLOCK_BACK"):
+        real_time = time.time
+        time.time = lambda: real_time() - float(back)
     if seconds := os.environ.get("STAND_IN_RESUME_SECONDS"):
         workflows.Workflows.resume_seconds = float(seconds)
     cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=load))
