@@ -41,21 +41,25 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Raises:
         StorageUnavailable: the store cannot be used, or the port is not free.
     """
-    from node.receive import scp
+    from node.receive import commitment_reports, scp
     from node.receive.figures import SECONDS as FIGURES_EVERY
     from node.receive.figures import Figures
     from node.receive.listener import listen
+    from node.store.commitments import Commitments
     from node.work import queue
 
     store = open_store(config)
     with store.claim("receive"):
         swept = store.sweep_incoming()
         jobs = queue.Jobs(queue.prepare(store.folder))
-        handlers = scp.handlers(store, jobs)
+        contexts, handlers = scp.contexts(), scp.handlers(store, jobs)
+        if commitment_reports.is_asked_for(config):
+            contexts.append(commitment_reports.context())
+            handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
         try:
             listener = listen(
                 config.receive,
-                contexts=scp.contexts(),
+                contexts=contexts,
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,

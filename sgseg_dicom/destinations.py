@@ -104,6 +104,10 @@ class Destination(_Recipient):
     ae_title: AETitle
     host: Host
     port: Port
+    storage_commitment: bool = Field(default=False, description="be true or false")
+    commitment_seconds: float = Field(
+        default=3600.0, ge=1, le=604800, description="be a number between 1 and 604800"
+    )
 
     @property
     def address(self) -> str:

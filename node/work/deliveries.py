@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from node.delivery.availability import Availability
+from node.delivery.commitment import CommittedDelivery
+from node.delivery.dimse import DimseSender
 from node.delivery.protocols import Sender
 from node.jobs import Delivery, Sent
+from node.store.commitments import Commitments
 from node.store.store import Store
 from node.work.edge import Edge
 from node.work.outcomes import log_delivery, state_of
 from sgseg_dicom.config import Deliver
-from sgseg_dicom.errors import DeliveryRefused
+from sgseg_dicom.errors import DeliveryRefused, NotYetCommitted
 
 ATTEMPTS_AT_ONCE = 8
 """Attempts at one destination that are made at the same time; each is at most one association."""
@@ -54,6 +57,12 @@ class Deliveries:
         self._no_lane = ThreadPoolExecutor(1, "to nobody")  # for names that are no longer configured
         self._early: dict[tuple[str, str], Future[Delivery]] = {}
         self._taken_before: dict[tuple[str, str], int] = {}
+        self._committed = {
+            name: CommittedDelivery(sender, Commitments(store.folder / "commitments"))
+            for name, sender in senders.items()
+            if isinstance(sender, DimseSender) and sender.destination.storage_commitment
+        }
+        self._uncommitted: set[tuple[str, str]] = set()
 
     def why_down(self, destination: str) -> str:
         """Give the reason why a destination is down; "" where it is not known to be down."""
@@ -80,6 +89,13 @@ class Deliveries:
             self._taken_before.pop((job_id, destination), None)
         return sent
 
+    def give_up(self, job_id: str, destination: str) -> None:
+        """Forget a delivery that is not tried any more."""
+        self._taken_before.pop((job_id, destination), None)
+        self._uncommitted.discard((job_id, destination))
+        if committed := self._committed.get(destination):
+            self._edge.attempt(job_id, lambda: committed.forget(job_id))
+
     def _submit(self, job_id: str, destination: str, *, first: bool) -> "Future[Delivery]":
         lane = self._lanes.get(destination) or self._no_lane
         return lane.submit(self._tried, job_id, destination, first=first)
@@ -91,7 +107,7 @@ class Deliveries:
         The second attempt follows within a second. After that the pause doubles, up to the limit. Chance takes up to
         half of it away, because deliveries that failed together must not come back together. It ends early where the
         destination takes something, because then it is up again. A delivery that failed while the destination took
-        others waits to the end.
+        others waits to the end. Where the destination has all and its commitment is awaited, a report ends the pause.
 
         Args:
             job_id: the job.
@@ -99,6 +115,9 @@ class Deliveries:
             failures: attempts that failed while the destination took others.
             tries: all attempts so far.
         """
+        committed = self._committed.get(destination)
+        if committed and (job_id, destination) in self._uncommitted and committed.wait(job_id):
+            return
         longest = self._patience.backoff_limit_seconds if tries > 1 else _SPREAD_SECONDS
         seconds = min(self._patience.backoff_seconds * 2.0 ** min(max(0, tries - 2), 30), longest)
         seconds *= random.uniform(0.5, 1.0)
@@ -117,7 +136,10 @@ class Deliveries:
         before = taken if first else self._taken_before.get((job_id, destination), 0)
         self._taken_before[job_id, destination] = taken
         error = self._edge.attempt(job_id, lambda: self._send(job_id, destination))
-        self._availability.note(destination, error, successes=taken, ended_at=self._clock())
+        waits_for_report = isinstance(error, NotYetCommitted)
+        (self._uncommitted.add if waits_for_report else self._uncommitted.discard)((job_id, destination))
+        failure = None if waits_for_report else error  # else it took everything
+        self._availability.note(destination, failure, successes=taken, ended_at=self._clock())
         return Delivery(
             destination=destination,
             state=state_of(error),
@@ -137,4 +159,7 @@ class Deliveries:
         files = self._store.results.files_for(job_id, destination)
         if files is None:
             raise DeliveryRefused(f"the results of {job_id} are deleted; see [store] keep_days")
-        sender.send(files)
+        if committed := self._committed.get(destination):
+            committed.deliver(job_id, files)
+        else:
+            sender.send(files)

@@ -76,6 +76,10 @@ class Delivering(Protocol):
         """Wait before the next attempt."""
         ...
 
+    def give_up(self, job_id: str, destination: str) -> None:
+        """Forget a delivery that is not tried any more."""
+        ...
+
 
 class Workflows:
     """Takes jobs from the queue and runs their steps, several at a time. A process has one of it."""
@@ -251,7 +255,9 @@ def _define_deliver(
     @DBOS.workflow(name=DELIVER)
     def deliver(job_id: str, destination: str) -> dict[str, Any]:
         with running.this():
-            return _delivered(job_id, destination, step, attempts)
+            sent = _delivered(job_id, destination, step, attempts)
+            delivering.give_up(job_id, destination)
+            return sent
 
     def begin(job_id: str, destination: str) -> Delivery:
         why = delivering.why_down(destination)
