@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydicom import Dataset
 from pynetdicom import AE, evt
@@ -56,29 +56,33 @@ class CommittingArchive(Archive):
         return self.status, None
 
     def _report(self, association: object, request: Dataset) -> None:
-        failures = self.failures.pop(0) if self.failures else {}
-        report = Dataset()
-        report.TransactionUID = request.TransactionUID
-        report.ReferencedSOPSequence, report.FailedSOPSequence = [], []
-        for number, item in enumerate(request.ReferencedSOPSequence):
-            if number in failures:
-                item.FailureReason = failures[number]
-                report.FailedSOPSequence.append(item)
-            else:
-                report.ReferencedSOPSequence.append(item)
-        if not report.FailedSOPSequence:
-            del report.FailedSOPSequence
         if self.way == "here":
-            self._send(association, report, 2 if failures else 1)
-            return
+            self._send(association, request)
+        else:
+            self.report_elsewhere(request)
+
+    def report_elsewhere(self, request: Dataset) -> None:
+        """Report on an association of our own, as the SCP that we are."""
         ae = AE("ARCHIVE")
         ae.add_requested_context(StorageCommitmentPushModel)
         role = build_role(StorageCommitmentPushModel, scp_role=True)
-        other = ae.associate("127.0.0.1", self.reports_to, ext_neg=[role], ae_title="SGSEG")
-        self._send(other, report, 2 if failures else 1)
-        other.release()
+        association = ae.associate("127.0.0.1", self.reports_to, ext_neg=[role], ae_title="SGSEG")
+        self._send(association, request)
+        association.release()
 
-    def _send(self, association: object, report: Dataset, event_type: int) -> None:
+    def _send(self, association: Any, request: Dataset) -> None:
+        failures = self.failures.pop(0) if self.failures else {}
+        report = Dataset()
+        report.TransactionUID = request.TransactionUID
+        committed, failed = [], []
+        for number, item in enumerate(request.ReferencedSOPSequence):
+            if number in failures:
+                item.FailureReason = failures[number]
+            (failed if number in failures else committed).append(item)
+        report.ReferencedSOPSequence = committed
+        if failed:
+            report.FailedSOPSequence = failed
+        event_type = 2 if failed else 1  # PS3.4 J.3.3.1
         status, _ = association.send_n_event_report(
             report, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
         )

@@ -7,8 +7,8 @@ applicable, "unanswerable" neither, and its header is too poor to say so, "defec
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
 there, "deadly" ends the process, "deadly header" also when it is to be answered, "clear" has no finding.
 <STAND_IN_FOLDER>/begun has a line for each image begun. STAND_IN_RESUME_SECONDS is the pause between looks for jobs
-that nobody runs. STAND_IN_CLOCK_BACK is how many seconds its clock is slow. STAND_IN_DIES_AFTER ("answer", "send")
-ends the process the first time that this is done, before it is recorded.
+that nobody runs. STAND_IN_CLOCK_BACK is how many seconds its clock is slow. STAND_IN_DIES_AFTER ("answer", "send",
+"request") ends the process the first time that this is done, before it is recorded.
 """
 
 import os
@@ -31,6 +31,7 @@ from pydicom.uid import (
 )
 
 from node import app, cli
+from node.delivery.dimse import DimseSender
 from node.work import workflows
 from node.work.deliveries import Deliveries
 from node.work.worker import Worker
@@ -161,6 +162,7 @@ def _die_after(owner: type, method: str, folder: Path) -> None:
 STEPS: Mapping[str, tuple[type, str]] = {
     "answer": (Worker, "answer"),
     "send": (Deliveries, "_send"),
+    "request": (DimseSender, "request_commitment"),
 }
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_a_report_that_nobody_waits_for_is_answered_and_not_kept(peer, commitmen
     archive = peer("elsewhere")
     archive.reports_to = receiver
     commitments.note(JOB, "another", State(sent=1))
-    archive._report(None, _request_of_nobody())
+    archive.report_elsewhere(_request_of_nobody())
 
     assert archive.answers_to_reports == [0x0000]
     assert len(left(commitments)) == 1
