@@ -89,8 +89,8 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
-            "known: ['ae_title', 'host', 'name', 'not_judged', 'port', 'protocol', 'results', "
-            "'segmentation', 'sr_class']",
+            "known: ['ae_title', 'commitment_seconds', 'host', 'name', 'not_judged', 'port', 'protocol', 'results', "
+            "'segmentation', 'sr_class', 'storage_commitment']",
         ),
         (
             PEER.format(name="A") + 'results = ["seg", "report"]',
