@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import structlog
 
+from node.failures import Defect
 from node.logs import places_of
-from node.work.outcomes import Defect
 from sgseg_dicom.errors import SgsegError
 
 log = structlog.get_logger(__name__)

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
 
+from node.failures import PROCESS_ENDS
 from node.jobs import Delivery, Job, Outcome, Sent
 from node.work.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
 from sgseg_dicom.config import Queue
@@ -33,7 +34,11 @@ from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.2
+_ALWAYS = 1_000_000
+"""
+Deaths of the worker after which DBOS gives up a workflow. An image cannot kill the worker (`node.judge`), so a death
+says nothing about the images that were in work.
+"""
 _BEGUN_AT_ONCE = 32
 """Deliveries to one destination that run: below this number a further one begins at once, without the queue."""
 _REPEATED_AT_ONCE = 256
@@ -48,12 +53,8 @@ Each is a thread. Those behind them cost a row of the database and nothing else,
 class Work(Protocol):
     """What the worker does with an image. It raises no expected error."""
 
-    def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
-        """
-        Process one image and store its results.
-
-        *last*: no further attempt follows. *deadly*: the image must not be processed any more.
-        """
+    def answer(self, job: Job, *, last: bool) -> Outcome:
+        """Process one image and store its results. *last*: no further attempt follows."""
         ...
 
 
@@ -91,9 +92,7 @@ class Workflows:
         self._jobs = Jobs(url)
         self._stopped = threading.Event()
         self._running = Running()
-        self._widening = threading.Thread(target=self._widen, daemon=True)
         self._resuming = threading.Thread(target=self._resume, daemon=True)
-        self._begun: list[str] = []
         DBOS(
             config={
                 "name": APPLICATION,
@@ -104,17 +103,13 @@ class Workflows:
             }
         )
         begin = _define_deliver(delivering, self._jobs, attempts=attempts, running=self._running)
-        _define_answer(work, delivering, begin, deaths=self._jobs.deaths, queue=queue, running=self._running)
+        _define_answer(work, delivering, begin, queue=queue, running=self._running)
 
     def launch(self) -> None:
-        """
-        Continue the jobs that an earlier worker left, one at a time; then take all others.
-
-        One of those jobs may have killed that worker. DBOS counts how often each job was begun. If they were begun
-        together, the next death would count for all of them, and harmless images would be given up too.
-        """
-        self._begun = self._jobs.begun()
-        self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
+        """Continue the jobs that an earlier worker left, and take others."""
+        self._jobs.register(
+            ANSWER, at_once=self._queue.jobs_at_once, polling_seconds=self._queue.polling_seconds
+        )
         DBOS.launch()
         # A destination that is down must not delay another one, and objects on which it fails must not delay others.
         DBOS.register_queue(
@@ -123,25 +118,14 @@ class Workflows:
             polling_interval_sec=1.0,
             on_conflict="always_update",
         )
-        self._widening.start()
         self._resuming.start()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
-        self._widening.join()
         self._resuming.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
         self._jobs.close()
-
-    def _widen(self) -> None:
-        """Let several jobs be in work after those of an earlier worker have settled."""
-        while self._begun and not self._stopped.wait(_POLL_SECONDS):
-            with suppress(StorageUnavailable):  # the next poll may succeed
-                unsettled = self._jobs.unfinished(self._begun)
-                if not unsettled:
-                    self._register(at_once=self._queue.jobs_at_once)
-                self._begun = unsettled
 
     def _resume(self) -> None:
         """
@@ -157,9 +141,6 @@ class Workflows:
                 for workflow_id in still:
                     self._jobs.resume(workflow_id, pending[workflow_id])
                     log.warning("resumed", workflow=workflow_id)
-
-    def _register(self, *, at_once: int) -> None:
-        self._jobs.register(ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
 
 
 class Running:
@@ -189,27 +170,20 @@ def _define_answer(
     delivering: Delivering,
     begin: Callable[[str, str], Delivery],
     *,
-    deaths: Callable[[str], int],
     queue: Queue,
     running: Running,
 ) -> None:
-    """
-    Register the workflow of an image with DBOS.
-
-    A job that DBOS gives up runs no more steps, so no report of it could be sent. Therefore the step itself gives it
-    up one death earlier, and only reports that the image was not judged. DBOS gives up where even that was deadly.
-    """
+    """Register the workflow of an image with DBOS."""
 
     def step(job: dict[str, Any], last: bool, pause: float) -> dict[str, Any]:
         time.sleep(pause)  # not longer where the clock is set back
-        deadly = deaths(job["id"]) > queue.max_restarts
-        outcome = work.answer(Job(**job), last=last, deadly=deadly)
+        outcome = work.answer(Job(**job), last=last)
         if last or not outcome.again:
             for name in _receivers(outcome):
                 delivering.begin(job["id"], name)
         return asdict(outcome)
 
-    @DBOS.workflow(name=ANSWER, max_recovery_attempts=queue.max_restarts + 1)
+    @DBOS.workflow(name=ANSWER, max_recovery_attempts=_ALWAYS)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
         with running.this():
             outcome = _answered(job, step, queue)
@@ -223,12 +197,14 @@ def _receivers(outcome: Outcome) -> tuple[str, ...]:
 
 def _answered(job: dict[str, Any], step: Callable[..., dict[str, Any]], queue: Queue) -> Outcome:
     """Process one job until it has settled."""
+    ends = 0  # of the process that judges
     pauses = (0.0, *_pauses(queue.attempts - 1, queue.retry_seconds, limit=60.0))
     for attempt, pause in enumerate(pauses, start=1):
-        last = attempt == queue.attempts
+        last = attempt == queue.attempts or ends + 1 >= queue.max_restarts
         outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, step, job, last, pause))
         if not outcome.again:
             break
+        ends += outcome.reason in PROCESS_ENDS
     return outcome
 
 
@@ -252,7 +228,7 @@ def _define_deliver(
                 break
         return asdict(sent)
 
-    @DBOS.workflow(name=DELIVER)
+    @DBOS.workflow(name=DELIVER, max_recovery_attempts=_ALWAYS)
     def deliver(job_id: str, destination: str) -> dict[str, Any]:
         with running.this():
             sent = _delivered(job_id, destination, step, attempts)
