@@ -2,8 +2,8 @@
 `python -m tests.node.stand_in_worker --supervised` is `sgseg-node work --supervised` with the stand-in's pipeline.
 
 STAND_IN_RESUME_SECONDS is the pause between looks for jobs that nobody runs. STAND_IN_CLOCK_BACK is how many seconds
-its clock is slow. STAND_IN_DIES_AFTER ("answer", "send", "request") ends the process the first time that this is done,
-before it is recorded.
+its clock is slow. STAND_IN_DIES_AFTER ("answer", "send", "request") ends the process the first time that this is
+done, before it is recorded.
 """
 
 import os
