@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
-from node.store.store import Store, open_store
+from node.store.store import QUEUE_FILE, Store, open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -42,10 +42,11 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Raises:
         StorageUnavailable: the store cannot be used, or the port is not free.
     """
-    from node.receive import scp
+    from node.receive import commitment_reports, scp
     from node.receive.figures import SECONDS as FIGURES_EVERY
     from node.receive.figures import Figures
     from node.receive.listener import listen
+    from node.store.commitments import Commitments
     from node.work import queue
     from node.work.bounded_jobs import BoundedJobs
 
@@ -53,11 +54,15 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     with store.claim("receive"):
         swept = store.sweep_incoming()
         jobs = BoundedJobs(queue.prepare(store.folder))
+        contexts = scp.contexts()
         handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds)
+        if commitment_reports.is_asked_for(config):
+            contexts.append(commitment_reports.context())
+            handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
         try:
             listener = listen(
                 config.receive,
-                contexts=scp.contexts(),
+                contexts=contexts,
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,
@@ -115,6 +120,7 @@ def work(
     from node.delivery.protocols import senders
     from node.judge.pool import Pool
     from node.work import queue
+    from node.work.take_over import take_over
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
@@ -122,14 +128,17 @@ def work(
     with store.claim("work"):
         swept = store.sweep_unfinished()
         url = queue.prepare(store.folder)
+        take_over(store.folder / QUEUE_FILE)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         pool = Pool(
             config,
             load or load_pipeline,
             imports=(load.__module__ if load else "node.judge.imports",),
         )
-        worker = Worker(store=store, judge=pool, senders=receivers)
-        workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        worker = Worker(store=store, judge=pool, senders=receivers, patience=config.deliver)
+        workflows = Workflows(
+            url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
+        )
         jobs = queue.Jobs(url)
         queue_orphans(store, jobs)
         workflows.launch()

@@ -109,11 +109,13 @@ class Delivery:
         destination: its name in the configuration.
         state: in one word.
         detail: cause and remedy in a sentence; "" where all went well.
-        at: POSIX time of the last attempt, in seconds. While the delivery waits, *at* and *detail* are those of the
-            first attempt.
+        at: POSIX time of the last attempt, in seconds; 0 where there was none. While the delivery waits, *at* and
+            *detail* are those of the attempt that first gave this reason.
         seconds: time that the last attempt took.
         taken_at: POSIX time when the destination last took everything of an attempt, before the end of this one;
             0 where that is not known.
+        took_others: True where the destination took other results since the attempt before. Such a failure counts
+            ([deliver] attempts).
     """
 
     destination: str
@@ -122,6 +124,7 @@ class Delivery:
     at: float = 0.0
     seconds: float = 0.0
     taken_at: float = 0.0
+    took_others: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Delivery":

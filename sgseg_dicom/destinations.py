@@ -111,6 +111,10 @@ class Destination(_Recipient):
     tls_host_name: str | None = Field(
         default=None, description='be the name in its certificate, or "" for no check of the name'
     )
+    storage_commitment: bool = Field(default=False, description="be true or false")
+    commitment_seconds: float = Field(
+        default=3600.0, ge=1, le=604800, description="be a number between 1 and 604800"
+    )
 
     @property
     def address(self) -> str:

@@ -1,7 +1,8 @@
 """Sends stored files to one destination by C-STORE, and reads what became of each object."""
 
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,11 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
 
 from node.association_requests import read_tidied
 from node.tls.client import ClientTls
@@ -29,7 +34,8 @@ _SLOWEST_BYTES_PER_SECOND = 125_000
 """A network of 1 Mbit/s: the time limit of pynetdicom for a response begins before the object is sent."""
 _TLS_ALERT = b"\x15\x03"
 """How a TLS service answers to what is no TLS (RFC 8446 5.1)."""
-
+_REQUEST = 1  # Action Type ID (PS3.4 J.3.2.1)
+_TRY_ACTION_AGAIN = (0x0110, 0x0213)  # processing failure, resource limitation (PS3.7 C)
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
 # A-ABORT source and reason (PS3.8 table 9-26).
 _PROVIDER = 2
@@ -172,6 +178,50 @@ class DimseSender:
                 f"{self._name} refused {'; '.join(refusals)}; see its log, then `sgseg-node requeue`"
             )
 
+    def request_commitment(
+        self,
+        request: Dataset,
+        *,
+        on_report: Callable[[Dataset], None],
+        is_over: Callable[[], bool],
+        seconds: float,
+    ) -> None:
+        """
+        Ask with N-ACTION that the destination commits itself (PS3.4 J.3.2), and listen a moment for its report.
+
+        Args:
+            request: the Action Information.
+            on_report: called with the Event Information of each report on this association.
+            is_over: whether the report has arrived, here or elsewhere.
+            seconds: the longest time to listen.
+
+        Raises:
+            PeerUnavailable: another attempt may succeed.
+            DeliveryRefused: the destination does not do this.
+        """
+
+        def take(event: evt.Event) -> tuple[int, None]:
+            on_report(event.event_information)
+            return 0, None
+
+        context = build_context(StorageCommitmentPushModel)
+        with self._association([context], handlers=[(evt.EVT_N_EVENT_REPORT, take)]) as association:
+            status, _ = association.send_n_action(
+                request, _REQUEST, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+            )
+            if "Status" not in status:
+                raise PeerUnavailable(f"{self._name} did not answer a request for Storage Commitment in time")
+            if status.Status in _TRY_ACTION_AGAIN:
+                raise PeerUnavailable(f"{self._name} cannot commit itself now (status 0x{status.Status:04X})")
+            if status.Status != 0:
+                raise DeliveryRefused(
+                    f"{self._name} answered a request for Storage Commitment with status 0x{status.Status:04X}; "
+                    "mend it there, or take out storage_commitment"
+                )
+            deadline = time.monotonic() + seconds
+            while association.is_established and not is_over() and time.monotonic() < deadline:
+                time.sleep(0.02)
+
     def _store(
         self, association: Association, file: Path, context: PresentationContext, number: int
     ) -> str | None:
@@ -200,7 +250,13 @@ class DimseSender:
         return f"{self.destination.name} ({self.destination.address})"
 
     @contextmanager
-    def _association(self, contexts: list[PresentationContext], *, largest: int = 0) -> Iterator[Association]:
+    def _association(
+        self,
+        contexts: list[PresentationContext],
+        *,
+        largest: int = 0,
+        handlers: Sequence[tuple[evt.EventType, Callable[..., Any]]] = (),
+    ) -> Iterator[Association]:
         """Open an association with time limits, and release or abort it. *largest*: bytes of the largest object."""
         ae = AE(self._calling_ae_title)
         ae.connection_timeout = self._connect_seconds
@@ -218,6 +274,7 @@ class DimseSender:
                     (evt.EVT_CONN_OPEN, self._tune, [heard]),
                     (evt.EVT_PDU_RECV, heard.note_pdu),
                     (evt.EVT_DATA_SENT, _acknowledge_quickly),
+                    *handlers,
                 ],
             )
         except OSError as error:  # pynetdicom could not resolve the name of the host

@@ -23,6 +23,9 @@ NO_UID = "none"
 LARGEST_COMMAND = 1 << 16
 """Bytes; a C-STORE command has a few hundred."""
 
+LARGEST_REPORT = 1 << 20
+"""Bytes; a report of Storage Commitment has about 150 for each object."""
+
 MOST_UNANSWERED = 64
 """Requests of one association whose answers it has not got; it may send one at a time (PS3.7 D.3.3.3)."""
 
@@ -35,7 +38,7 @@ _SOP_CLASS, _FIELD, _MESSAGE, _PRIORITY, _DATA_SET_TYPE, _INSTANCE, _ORIGINATOR_
     0x1000,
     0x1031,
 )
-_C_STORE, _C_ECHO = 0x0001, 0x0030
+_C_STORE, _C_ECHO, _N_EVENT_REPORT = 0x0001, 0x0030, 0x0100
 _DATA_SET, _NO_DATA_SET = 0x0001, 0x0101
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -101,6 +104,7 @@ class TidyCommands:
         self._association = association
         self._place = place
         self._awaits_data = False
+        self._report_bytes = 0
         self._known = known
         self._on_refused = on_refused
         self._command = bytearray()
@@ -118,11 +122,24 @@ class TidyCommands:
             self._refuse("too many are sent without waiting for an answer (PS3.7 D.3.3.3)")
 
     def _take_data(self, context_id: int, data: bytes) -> None:
-        if not self._awaits_data:  # pynetdicom would gather it in memory
+        if self._report_bytes:
+            self._take_report(context_id, data)
+        elif not self._awaits_data:  # pynetdicom would gather it in memory
             self._refuse("a data set comes without one that may have it")
         elif not self._data_sets.add(context_id, data):
             self._refuse("its data set is far longer than [receive] max_object_megabytes")
         elif data[0] & 2:
+            self._note_request()
+
+    def _take_report(self, context_id: int, data: bytes) -> None:
+        """Pass on the data set of an N-EVENT-REPORT, which pynetdicom gathers in memory."""
+        self._report_bytes += len(data)
+        if self._report_bytes > LARGEST_REPORT:
+            self._refuse("its report is too long")
+            return
+        self._pass(context_id, data)
+        if data[0] & 2:
+            self._report_bytes = 0
             self._note_request()
 
     def _take_command(self, context_id: int, data: bytes) -> None:
@@ -166,7 +183,9 @@ class TidyCommands:
         given = _elements(command)
         self._place.has_spoken = True
         field = _number(given.get(_FIELD))
-        self._awaits_data = field == _C_STORE and _number(given.get(_DATA_SET_TYPE)) != _NO_DATA_SET
+        has_data = _number(given.get(_DATA_SET_TYPE)) != _NO_DATA_SET
+        self._awaits_data = field == _C_STORE and has_data
+        self._report_bytes = int(field == _N_EVENT_REPORT and has_data)
         if field in (_C_STORE, _C_ECHO) and not self._awaits_data:
             self._note_request()
 

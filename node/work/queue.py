@@ -23,14 +23,21 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
 APPLICATION = "sgseg-node"
-SHAPE = "1"
+SHAPE = "2"
 """
 Version of the workflows' steps, not of the software. DBOS runs only jobs that have the same version. Jobs that wait
 during an upgrade are done after it as long as this stays; it must change with the order or the meaning of the steps.
+`node.work.take_over` begins those of an earlier shape anew: in shape 1 the job itself made the first attempt at each
+destination.
 """
 ANSWER, DELIVER = "answer", "deliver"
 """Names of the workflows, and of the queue of each. They are stored in the database: never change them."""
-_UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
+UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
+"""States of DBOS."""
+_WAITING = "waiting"
+"""Name of the attribute of a delivery's workflow that says how its last attempt ended. It is stored."""
+_AT_ONCE = 5000
+"""SQLite takes at most 32766 values in one statement."""
 
 
 def prepare(folder: Path) -> str:
@@ -155,19 +162,32 @@ class Jobs:
             rows = self._client.list_workflows(name=ANSWER, load_output=False)
         return {row.input["args"][0]["file"] for row in rows if row.input}
 
-    def pending(self) -> dict[str, str]:
-        """Give the jobs and deliveries that the database lists as in work: id -> name of the queue."""
+    def pending(self) -> dict[str, str | None]:
+        """
+        Give the jobs and deliveries that the database lists as in work: id -> name of the queue.
+
+        A delivery that began at once never was in a queue: None.
+        """
         return {
-            row.workflow_id: name
+            row.workflow_id: row.queue_name
             for name in (ANSWER, DELIVER)
-            for row in self._unfinished(name)
-            if row.status == "PENDING"
+            for row in self._unfinished(name, states=("PENDING",))
         }
 
-    def resume(self, workflow_id: str, queue_name: str) -> None:
+    def resume(self, workflow_id: str, queue_name: str | None) -> None:
         """Put a job or delivery back into its queue: the database lists it as in work, but nothing runs it."""
         with _database():
             self._client.resume_workflow(workflow_id, queue_name=queue_name)
+
+    def note_waiting(self, workflow_id: str, sent: Delivery) -> None:
+        """
+        Write down why a delivery waits, for the status.
+
+        Raises:
+            StorageUnavailable: disk full, database locked.
+        """
+        with _database():
+            self._client.update_workflow_attributes(workflow_id, {_WAITING: asdict(sent)})
 
     def forget(self, entry: Entry) -> None:
         """
@@ -192,10 +212,10 @@ class Jobs:
         if self._engine is not None:  # DBOS leaves it open
             self._engine.dispose()
 
-    def _unfinished(self, name: str) -> list[Any]:
+    def _unfinished(self, name: str, *, states: tuple[str, ...] = UNFINISHED) -> list[Any]:
         with _database():
             return self._client.list_workflows(
-                name=name, status=list(_UNFINISHED), load_input=False, load_output=False
+                name=name, status=list(states), load_input=False, load_output=False
             )
 
     def _entries(self, **query: Any) -> list[Entry]:
@@ -205,23 +225,19 @@ class Jobs:
         return [_entry(row, later) for row in rows]
 
     def _later(self, rows: Iterator[Any]) -> dict[str, Delivery]:
-        """Give the deliveries that ended after more than one attempt, by the id of their workflow."""
-        waiting = [
+        """Give how the deliveries stand that the job itself has begun and not ended, by the id of their workflow."""
+        begun = [
             delivery_id(row.workflow_id, delivery["destination"])
             for row in rows
             for delivery in row.output["deliveries"]
             if delivery["state"] == Sent.WAITING
         ]
-        found = self._client.list_workflows(workflow_ids=waiting) if waiting else []
-        return {
-            row.workflow_id: Delivery.from_dict(row.output)
-            if row.output
-            else Delivery(
-                destination=row.workflow_id.split("/", 1)[1], state=Sent.FAILED, detail=_death(row.status)
+        found: list[Any] = []
+        for start in range(0, len(begun), _AT_ONCE):
+            found += self._client.list_workflows(
+                workflow_ids=begun[start : start + _AT_ONCE], load_input=False
             )
-            for row in found
-            if row.status not in _UNFINISHED
-        }
+        return {row.workflow_id: sent for row in found if (sent := _delivery(row))}
 
 
 def open_jobs(config: Config) -> Jobs:
@@ -258,10 +274,21 @@ def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
         sent = (Delivery.from_dict(delivery) for delivery in row.output["deliveries"])
         deliveries = tuple(later.get(delivery_id(job.id, d.destination), d) for d in sent)
         return Entry(job=job, state=outcome.ending, outcome=outcome, deliveries=deliveries)
-    if row.status in _UNFINISHED:
+    if row.status in UNFINISHED:
         return Entry(job=job, state="working" if row.status == "PENDING" else "waiting")
     outcome = Outcome(ending=Ending.FAILED, reason="abandoned", detail=_death(row.status))
     return Entry(job=job, state=outcome.ending, outcome=outcome)
+
+
+def _delivery(row: Any) -> Delivery | None:
+    """Turn a row of DBOS into how the delivery stands; None where it was not tried yet."""
+    if row.output:
+        return Delivery.from_dict(row.output)
+    if row.status in UNFINISHED:
+        waiting = (row.attributes or {}).get(_WAITING)
+        return Delivery.from_dict(waiting) if waiting else None
+    destination = row.workflow_id.split("/", 1)[1]
+    return Delivery(destination=destination, state=Sent.FAILED, detail=_death(row.status))
 
 
 def _death(status: str) -> str:

@@ -90,8 +90,9 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
-            "known: ['ae_title', 'ca_file', 'certificate_file', 'host', 'key_file', 'name', 'not_judged', 'port', "
-            "'protocol', 'results', 'segmentation', 'sr_class', 'tls', 'tls_host_name']",
+            "known: ['ae_title', 'ca_file', 'certificate_file', 'commitment_seconds', 'host', 'key_file', 'name', "
+            "'not_judged', 'port', 'protocol', 'results', 'segmentation', 'sr_class', 'storage_commitment', 'tls', "
+            "'tls_host_name']",
         ),
         (
             PEER.format(name="A") + 'ca_file = "ca.pem"',
