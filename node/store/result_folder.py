@@ -21,6 +21,7 @@ from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Outcome
 from node.store.fsync import delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.own_files import make_own
 from sgseg_dicom.result_kinds import NOT_JUDGED
 
 _OUTCOME = "outcome.json"
@@ -134,7 +135,7 @@ class ResultFolder:
         """
         with storage(self.path):
             if (folder := self.folder_of(job_id)) is not None:
-                (folder / _ANEW).touch()
+                make_own(folder / _ANEW)
                 sync(folder)
 
     def withdraw_new_judgement(self, job_id: str) -> None:

@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -25,9 +25,11 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Job, instance_key, job_id
+from node.private_files import require_own, require_private_folder
 from node.store.acknowledgements import Acknowledged
 from node.store.content_digest import content_digest
 from node.store.fsync import storage, sync
+from node.store.own_files import locked
 from node.store.quarantine import Quarantine
 from node.store.result_folder import ResultFolder
 from node.store.same_content import same_content
@@ -77,15 +79,17 @@ class Store:
         """
         Make the folders; only the node's own user can read them.
 
-        The store's own folder keeps its mode where it exists: it may hold files of others.
+        The store's own folder may hold files of others, and may stay readable. Nobody else may write into it.
 
         Raises:
-            StorageUnavailable: the folder cannot be made or written.
+            StorageUnavailable: the folder cannot be made or written, or others can write there.
         """
         with storage(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_private_folder(self.folder)
             for part in ("acknowledged", "incoming", "instances", "quarantine", "results"):
                 (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+                require_own(self.folder / part)
                 (self.folder / part).chmod(0o700)
             for shard in range(256):
                 (self.folder / "instances" / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
@@ -100,10 +104,13 @@ class Store:
         Raises:
             StorageUnavailable: another process has the role.
         """
-        with open(self.folder / f"{role}.lock", "w", encoding="ascii") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                with storage(self.folder / f"{role}.lock"):
+                    stack.enter_context(locked(self.folder / f"{role}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except StorageUnavailable as error:
+                if not isinstance(error.__cause__, BlockingIOError):
+                    raise
                 raise StorageUnavailable(
                     f"another process already does '{role}' on {self.folder}; stop it, or set [store] folder"
                 ) from error
@@ -128,10 +135,9 @@ class Store:
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        with storage(self.folder):
-            lock = (self.folder / "jobs.lock").open("w", encoding="ascii")
-        with lock:
-            fcntl.flock(lock, kind)
+        with ExitStack() as stack:
+            with storage(self.folder / "jobs.lock"):
+                stack.enter_context(locked(self.folder / "jobs.lock", kind))
             yield
 
     def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:

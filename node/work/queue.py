@@ -17,6 +17,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
+from node.store.own_files import locked, make_own
 from node.store.store import QUEUE_FILE, open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
@@ -42,13 +43,9 @@ def prepare(folder: Path) -> str:
     file = folder / QUEUE_FILE
     url = f"sqlite:///{file.absolute()}"
     try:
-        file.touch(mode=0o600)
-        file.chmod(0o600)  # also a file that an earlier version made
         # Receiver and worker start together, and SQLite does not wait for a lock to change the journal mode.
-        guard = folder / "queue.lock"
-        guard.touch(mode=0o600)
-        with open(guard, "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(folder / "queue.lock", fcntl.LOCK_EX):
+            make_own(file)
             with sqlite3.connect(file, timeout=30) as database:
                 # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
                 # SQLite's default synchronous=FULL a commit is still on disk when it returns.
