@@ -67,7 +67,7 @@ def test_a_store_in_a_folder_of_everybody_is_refused(tmp_path):
     folder.mkdir()
     folder.chmod(0o1777)
 
-    with pytest.raises(StorageUnavailable, match="everybody can write into .*set \\[store\\] folder"):
+    with pytest.raises(StorageUnavailable, match=r"everybody can write into .*set \[store\] folder"):
         Store(folder).prepare()
     assert mode_of(folder) == 0o1777
 
@@ -159,7 +159,7 @@ def test_a_pipe_is_no_lock_file(tmp_path):
     """
     os.mkfifo(tmp_path / "x.lock")
 
-    with pytest.raises(OSError, match="x.lock is no regular file"):
+    with pytest.raises(OSError, match=r"x\.lock is no regular file"):
         open_own(tmp_path / "x.lock")
 
 
