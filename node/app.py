@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 ReportReady = Callable[..., None]
 _PATIENCE_SECONDS = 10
 _HANGING_SECONDS = 900.0
+_QUEUE_SECONDS = 5.0
 
 
 def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
@@ -45,12 +46,12 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.receive.figures import SECONDS as FIGURES_EVERY
     from node.receive.figures import Figures
     from node.receive.listener import listen
-    from node.work import queue
+    from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
     with store.claim("receive"):
         swept = store.sweep_incoming()
-        jobs = queue.Jobs(queue.prepare(store.folder))
+        jobs = LastingJobs(store.folder)
         handlers = scp.handlers(store, jobs)
         try:
             listener = listen(
@@ -69,12 +70,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
         figures = Figures(store.folder)
         figures.write(listener.counts)
-        threading.Thread(
-            target=repeat,
-            args=(stop, lambda: figures.write(listener.counts)),
-            kwargs={"every": FIGURES_EVERY},
-            daemon=True,
-        ).start()
+        _in_background(stop, lambda: figures.write(listener.counts), every=FIGURES_EVERY)
+        _in_background(stop, jobs.look_after, every=_QUEUE_SECONDS)
         # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
         unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
         repeat(
@@ -111,13 +108,14 @@ def work(
     """
     from node.delivery.protocols import senders
     from node.work import queue
+    from node.work.queue_watch import QueueLost, QueueWatch
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_unfinished()
-        url = queue.prepare(store.folder)
+        url = queue.prepare(store.folder, thorough=True)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         process = (load or load_pipeline)(config, stack)
         lost = threading.Event()
@@ -129,16 +127,21 @@ def work(
         worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
         workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         jobs = queue.Jobs(url)
-        queue_orphans(store, jobs)
+        watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
 
         def do_housekeeping() -> None:
             delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
-            queue_orphans(store, jobs)
+            queue_orphans(store, jobs, stop=stop)
 
+        # After the launch: where the queue was lost, to read all images takes minutes, and new ones do not wait.
+        queue_orphans(store, jobs, stop=stop)
         repeat(stop, do_housekeeping)
+        watch.stop()
+        if watch.why:  # steps that run now record nothing any more
+            raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
@@ -157,9 +160,10 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
     """
     from node.service import status_page
     from node.service.supervisor import Supervisor
-    from node.work.queue import open_jobs
+    from node.work.lasting_jobs import LastingJobs
 
-    store, jobs = open_store(config), open_jobs(config)
+    store = open_store(config)
+    jobs = LastingJobs(store.folder)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
     page = status_page.Page(
         status_page.build(lambda: _health(config, supervisor, store, jobs), names=config.page.names),
@@ -176,6 +180,11 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
     finally:
         page.stop()
         jobs.close()
+
+
+def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> None:
+    """Call *action* every so many seconds, in a thread, until *stop* is set."""
+    threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True).start()
 
 
 def greeting(config: Config, *, port: int, page_port: int) -> str:

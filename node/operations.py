@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from node.store.acknowledgements import Acknowledged
-from node.store.store import QUEUE_FILE, open_store
+from node.store.queue_file import QUEUE_FILE
+from node.store.store import open_store
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable

@@ -32,16 +32,17 @@ def repeat(
             log.error("not_tidied", detail=str(error))
 
 
-def queue_orphans(store: Store, jobs: "Jobs") -> int:
+def queue_orphans(store: Store, jobs: "Jobs", *, stop: threading.Event | None = None) -> int:
     """
     Queue the stored images that have no job, and count them.
 
     A receiver that is killed between storing and queueing leaves one. So does a `requeue`, which deletes a job and
-    adds it again.
+    adds it again. After the queue's file was lost, none has a job; *stop* then ends this early.
     """
     queued = 0
     known = jobs.files()
-    for image in store.images():  # listed after the jobs: an image that came in between is checked below
+    # Listed after the jobs: an image that came in between is checked below.
+    for image in sorted(store.images() | store.quarantined_images()):
         if image in known:
             continue
         with store.changing():
@@ -49,6 +50,8 @@ def queue_orphans(store: Store, jobs: "Jobs") -> int:
             if job is not None and jobs.get(job.id) is None:
                 jobs.enqueue(job)
                 queued += 1
+        if stop is not None and stop.is_set():
+            break
     if queued:
         log.warning("adopted", jobs=queued)
     return queued

@@ -28,6 +28,12 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     sync(folder)
 
 
+def delete_folder(folder: Path) -> None:
+    """Delete *folder* with all that is in it, and wait until its name is gone from the disk."""
+    shutil.rmtree(folder)
+    sync(folder.parent)
+
+
 def delete_unfinished(parent: Path) -> int:
     """Delete the folders in *parent* that a crash left incomplete, and count them."""
     incomplete = [path for path in parent.iterdir() if path.name.startswith(UNFINISHED)]

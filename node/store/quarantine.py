@@ -14,7 +14,15 @@ from pathlib import Path
 from pydicom import Dataset
 
 from node.store.acknowledgements import Acknowledged
-from node.store.fsync import UNFINISHED, delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.fsync import (
+    UNFINISHED,
+    delete_folder,
+    delete_unfinished,
+    storage,
+    sync,
+    unfinished,
+    write_folder,
+)
 from node.store.result_folder import file_bytes
 
 _WHY = "why.json"
@@ -67,7 +75,7 @@ class Quarantine:
 
     def remove_results(self, job_id: str) -> None:
         """
-        Delete the quarantined results of a job, if there are any.
+        Delete the quarantined results of a job, if there are any; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
@@ -75,7 +83,7 @@ class Quarantine:
         folder = self.path / job_id
         with storage(self.path):
             if folder.is_dir():
-                shutil.rmtree(folder)
+                delete_folder(folder)
 
     def count_results(self) -> int:
         """

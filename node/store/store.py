@@ -36,7 +36,6 @@ from node.store.same_content import same_content
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
-QUEUE_FILE = "queue.sqlite"
 _OTHER = ""
 
 
@@ -245,11 +244,21 @@ class Store:
         with storage(self.folder):
             return {str(path.relative_to(self.folder)) for path in self.folder.glob("instances/*/*.dcm")}
 
+    def quarantined_images(self) -> set[str]:
+        """
+        Give the files of all images that have the UID of another one, relative to the store's folder.
+
+        Raises:
+            StorageUnavailable: unreadable.
+        """
+        with storage(self.folder):
+            return {str(path.relative_to(self.folder)) for path in self.quarantine.path.glob("*.dcm")}
+
     def job_of(self, image: str) -> Job | None:
         """
         Make the job for a stored image that has none, from the image's own header.
 
-        None where the file is gone, is no DICOM file, or belongs under another name.
+        None where the file is gone, is no DICOM file, or belongs under another name. Who sent it is not known.
 
         Raises:
             StorageUnavailable: unreadable.
@@ -263,20 +272,22 @@ class Store:
                 uid = str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
             except (InvalidDataset, InvalidDicomError):
                 return None
-            if instance_key(uid) != path.stem:
+            conflicting = path.parent == self.quarantine.path
+            job = job_id(uid, digest, conflicting=conflicting)
+            if path.stem != (job if conflicting else instance_key(uid)):
                 return None
             return Job(
-                id=job_id(uid, digest),
+                id=job,
                 sop_instance_uid=uid,
                 file=image,
-                conflicting=False,
+                conflicting=conflicting,
                 peer="",
                 received_at=path.stat().st_mtime,
             )
 
     def remove(self, job_id: str, file: str) -> None:
         """
-        Delete an image and its results for good.
+        Delete an image and its results for good; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
@@ -284,7 +295,9 @@ class Store:
         self.results.remove(job_id)
         self.quarantine.remove_results(job_id)
         with storage(self.folder):
-            (self.folder / file).unlink(missing_ok=True)
+            image = self.folder / file
+            image.unlink(missing_ok=True)
+            sync(image.parent)
 
 
 def _digest_of(stored: Path, received: Path, digest: str) -> str | None:

@@ -10,17 +10,22 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
 from node.store.own_files import locked, make_own
-from node.store.store import QUEUE_FILE, open_store
+from node.store.queue_file import QUEUE_FILE, set_aside, why_damaged
+from node.store.store import open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 APPLICATION = "sgseg-node"
 SHAPE = "1"
@@ -33,9 +38,15 @@ ANSWER, DELIVER = "answer", "deliver"
 _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 
 
-def prepare(folder: Path) -> str:
+def prepare(folder: Path, *, thorough: bool = False) -> str:
     """
     Make the database in the store's *folder*, or bring it up to date; give its URL.
+
+    A damaged one is set aside, and a new one is made. The worker then adopts every image that has no job in it.
+
+    Args:
+        folder: the store's.
+        thorough: read the whole file to find damage.
 
     Raises:
         StorageUnavailable: the database cannot be made or opened.
@@ -45,6 +56,7 @@ def prepare(folder: Path) -> str:
     try:
         # Receiver and worker start together, and SQLite does not wait for a lock to change the journal mode.
         with locked(folder / "queue.lock", fcntl.LOCK_EX):
+            _replace_damaged(folder, thorough=thorough)
             make_own(file)
             with sqlite3.connect(file, timeout=30) as database:
                 # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
@@ -55,6 +67,18 @@ def prepare(folder: Path) -> str:
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
     return url
+
+
+def _replace_damaged(folder: Path, *, thorough: bool) -> None:
+    """Set a damaged database aside, and say so; say also where there is none though there are images."""
+    cure = "it is rebuilt from the store: every image has its answer, and results go out again as they are"
+    has_images = any(folder.glob("instances/*/*.dcm"))
+    if not (folder / QUEUE_FILE).exists():
+        if has_images:
+            log.error("queue_missing", detail=f"{QUEUE_FILE} was deleted; {cure}")
+    elif why := why_damaged(folder, thorough=thorough, in_use=has_images):
+        moved = set_aside(folder, now=datetime.now(UTC))
+        log.error("queue_damaged", detail=f"{QUEUE_FILE} was damaged ({why}); {cure}", kept_as=moved.name)
 
 
 class Jobs:
