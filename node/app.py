@@ -1,10 +1,8 @@
 """Builds all objects from the settings and connects them; the only module that knows them all."""
 
 import os
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.service.heartbeat import SECONDS as BEAT_EVERY
+from node.service.heartbeat import Heartbeat
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
+from node.service.room import SECONDS as ROOM_EVERY
+from node.service.room import Room
+from node.store.fsync import storage
 from node.store.store import Store, open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.service.status_page import Health
-    from node.service.supervisor import Ready, Supervisor
+    from node.service.supervisor import Ready
     from node.work.queue import Jobs
     from node.work.worker import Process
     from sgseg_dicom.language.language import Language
@@ -31,7 +33,6 @@ log = structlog.get_logger(__name__)
 
 ReportReady = Callable[..., None]
 _PATIENCE_SECONDS = 10
-_HANGING_SECONDS = 900.0
 _QUEUE_SECONDS = 5.0
 
 
@@ -51,6 +52,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     store = open_store(config)
     with store.claim("receive"):
         swept = store.sweep_incoming()
+        _say_if_full(store)
         jobs = LastingJobs(store.folder)
         handlers = scp.handlers(store, jobs)
         try:
@@ -129,16 +131,10 @@ def work(
         jobs = queue.Jobs(url)
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
+        _show_life(store, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
-
-        def do_housekeeping() -> None:
-            delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
-            queue_orphans(store, jobs, stop=stop)
-
-        # After the launch: where the queue was lost, to read all images takes minutes, and new ones do not wait.
-        queue_orphans(store, jobs, stop=stop)
-        repeat(stop, do_housekeeping)
+        _keep_house(config, store, jobs, stop)
         watch.stop()
         if watch.why:  # steps that run now record nothing any more
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
@@ -147,6 +143,26 @@ def work(
     log.info("worker_stopped")
     if lost.is_set():
         raise InferenceError("the device failed several times in a row; it may work for a new process")
+
+
+def _show_life(store: Store, stop: threading.Event) -> None:
+    """Give a sign of life now and every second."""
+    with storage(store.folder):
+        heartbeat = Heartbeat(store.folder)
+    heartbeat.beat()
+    _in_background(stop, heartbeat.beat, every=BEAT_EVERY)
+
+
+def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event) -> None:
+    """Adopt what has no job, delete what is old, and make room, until *stop* is set."""
+
+    def tidy() -> None:
+        delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+        queue_orphans(store, jobs, stop=stop)
+
+    _in_background(stop, Room(store, jobs, below_bytes=config.store.room_bytes).make, every=ROOM_EVERY)
+    queue_orphans(store, jobs, stop=stop)
+    repeat(stop, tidy)
 
 
 def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
@@ -158,15 +174,19 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
     Raises:
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
+    from node.receive.self_echo import why_no_echo
     from node.service import status_page
+    from node.service.readiness import Readiness
     from node.service.supervisor import Supervisor
     from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
     jobs = LastingJobs(store.folder)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
+    # Where [receive] speaks TLS, `why_no_echo` needs tls=.
+    health = Readiness(config, supervisor, store, jobs, echo=lambda port: why_no_echo(config.receive, port))
     page = status_page.Page(
-        status_page.build(lambda: _health(config, supervisor, store, jobs), names=config.page.names),
+        status_page.build(health, names=config.page.names),
         host=config.page.host,
         port=config.page.port,
     )
@@ -182,6 +202,14 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
         jobs.close()
 
 
+def _say_if_full(store: Store) -> None:
+    """Say at the start that no image can be taken yet. The node runs, and takes them when there is room."""
+    try:
+        store.require_space()
+    except StorageUnavailable as error:
+        log.warning("store_full", detail=f"{error}. Until then senders get A700")
+
+
 def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> None:
     """Call *action* every so many seconds, in a thread, until *stop* is set."""
     threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True).start()
@@ -189,8 +217,10 @@ def _in_background(stop: threading.Event, action: Callable[[], object], *, every
 
 def greeting(config: Config, *, port: int, page_port: int) -> str:
     """Tell where to send images, where results go, and which destinations get no report of images not judged."""
+    from node.service.readiness import address_of
+
     text = (
-        f"Send chest radiographs to {_address(config, port)}; results go to {_receivers(config)}; "
+        f"Send chest radiographs to {address_of(config, port)}; results go to {_receivers(config)}; "
         f"status on http://{config.page.host}:{page_port}"
     )
     if silent := [destination.name for destination in config.destination if not destination.not_judged]:
@@ -233,47 +263,6 @@ def language_of(config: Config) -> "Language":
     from sgseg_dicom.language.language import load_language
 
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
-
-
-def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
-    """Check everything that an image needs to be received, judged and delivered."""
-    from node.receive.figures import read_figures
-    from node.service.status_page import Health
-
-    ready = supervisor.ready
-    problems = [f"'{name}' is starting, or has died" for name in supervisor.children if name not in ready]
-    counts: dict[str, int] = {}
-    try:
-        store.require_space()
-        store.require_writable()
-        counts = jobs.counts()
-        if results := store.quarantine.count_results():
-            counts["results in quarantine"] = results
-        if images := store.quarantine.count_images():
-            counts["images in quarantine"] = images
-        if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
-            problems.append(
-                f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "
-                "the worker or its device hangs; see the log, and restart the node"
-            )
-    except StorageUnavailable as error:
-        problems.append(str(error))
-    port = ready["receive"]["port"] if "receive" in ready else config.receive.port
-    return Health(
-        problems=tuple(problems),
-        address=_address(config, port),
-        destinations=tuple(destination.name for destination in config.destination),
-        counts=counts,
-        associations=read_figures(store.folder) if "receive" in ready else {},
-    )
-
-
-def _address(config: Config, port: int) -> str:
-    """Give the address to send to: where all addresses are listened on, the name of this machine."""
-    host = config.receive.host
-    return (
-        f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
-    )
 
 
 def _receivers(config: Config) -> str:

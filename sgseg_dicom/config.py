@@ -90,6 +90,13 @@ class Store(Section):
     )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
+    make_room_below_megabytes: Annotated[int, _number(0, 1e9)] = 0
+
+    @property
+    def room_bytes(self) -> int:
+        """Below so much free space, delivered jobs are deleted; 0: never. Else images would be refused before."""
+        wanted = self.make_room_below_megabytes
+        return max(wanted, self.min_free_megabytes) << 20 if wanted else 0
 
 
 class Queue(Section):

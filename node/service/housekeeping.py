@@ -12,6 +12,7 @@ from node.store.store import Store
 from sgseg_dicom.errors import SgsegError
 
 if TYPE_CHECKING:
+    from node.jobs import Entry
     from node.work.queue import Jobs
 
 log = structlog.get_logger(__name__)
@@ -64,16 +65,18 @@ def delete_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> 
     limit = (now - timedelta(days=keep_days)).isoformat()
     deleted = 0
     for entry in jobs.ended_before(limit):
-        with store.changing():
-            if (
-                entry.settled and jobs.get(entry.job.id) == entry
-            ):  # it may have been queued again in the meantime
-                Acknowledged(store.folder).discard(
-                    entry.job.id
-                )  # first: if the image comes again, it is a new one
-                store.remove(entry.job.id, entry.job.file)
-                jobs.forget(entry)
-                deleted += 1
+        deleted += remove(store, jobs, entry)
     if deleted:
         log.info("forgotten", jobs=deleted)
     return deleted
+
+
+def remove(store: Store, jobs: "Jobs", entry: "Entry") -> bool:
+    """Delete all of a settled job; False where it has been queued again in the meantime, or has not settled."""
+    with store.changing():
+        if not entry.settled or jobs.get(entry.job.id) != entry:
+            return False
+        Acknowledged(store.folder).discard(entry.job.id)  # first: if the image comes again, it is a new one
+        store.remove(entry.job.id, entry.job.file)
+        jobs.forget(entry)
+    return True

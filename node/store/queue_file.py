@@ -56,6 +56,24 @@ def why_damaged(folder: Path, *, thorough: bool = False, in_use: bool = False) -
     return ""
 
 
+def why_not_writable(folder: Path, *, seconds: float) -> str:
+    """
+    Say in a sentence why no image can be queued now; "" where one can. A transaction is begun, and nothing written.
+
+    Args:
+        folder: the store's.
+        seconds: how long to wait for a lock.
+    """
+    address = f"file:{(folder / QUEUE_FILE).absolute()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return f"the queue cannot be written ({error}): senders get A700; see who holds {QUEUE_FILE}, and its rights"
+    return ""
+
+
 def set_aside(folder: Path, *, now: datetime) -> Path:
     """
     Give the queue's files another name, queue.damaged-<time>, and give the new path of the first.

@@ -37,6 +37,9 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
 _OTHER = ""
+_PROBE_BYTES = 1 << 16
+_LARGE_IMAGE_BYTES = 32 << 20
+"""A radiograph of 4,000 x 4,000 pixels of 16 bits, as it comes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,11 +189,17 @@ class Store:
         Try to write where images and results go. Nothing stays there.
 
         Raises:
-            StorageUnavailable: read-only, or the folder of another user.
+            StorageUnavailable: full or read-only, or the folder of another user.
         """
         for folder in (self.folder, self.incoming, self.results.path):
-            with storage(folder), TemporaryFile(dir=folder):
-                pass
+            with storage(folder), TemporaryFile(dir=folder) as file:
+                file.write(bytes(_PROBE_BYTES))
+        with storage(self.folder):
+            free = self.free_bytes()
+        if free < _LARGE_IMAGE_BYTES:
+            raise StorageUnavailable(
+                f"{free / 1e6:.2f} MB are free in {self.folder}: no large image fits; make room"
+            )
 
     def put(self, temporary: Path, sop_instance_uid: str) -> StoredImage:
         """

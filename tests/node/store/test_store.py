@@ -357,3 +357,14 @@ def test_a_withdrawn_judgement_stays_withdrawn_after_a_power_cut(store, monkeypa
     store.results.withdraw_new_judgement("job")
 
     assert synced == ["job"]
+
+
+def test_a_disk_on_which_no_image_fits_is_not_writable(store, monkeypatch):
+    """
+    Even where no watermark is set: an empty file can be made on a disk that is full.
+    """
+    store.require_writable()
+    monkeypatch.setattr(Store, "free_bytes", lambda self: 10_000)
+
+    with pytest.raises(StorageUnavailable, match=r"0\.01 MB are free in .*: no large image fits"):
+        store.require_writable()
