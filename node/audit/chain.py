@@ -26,7 +26,7 @@ FORGOTTEN = "forgotten"
 _OURS = ("number", "at", "event", "before")
 
 Event = Mapping[str, Any]
-"""What happened: "event" is its name, "at" its time (POSIX, seconds); the rest are ids, AE titles, addresses, codes."""
+"""What happened: "event" is its name, "at" its POSIX time in seconds; the rest are ids, AE titles, codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Head:
             "before": self.hash,
         }
         return json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"
+
+    def is_followed_by(self, line: bytes) -> bool:
+        """Report whether *line* is the next one."""
+        found = parsed(line)
+        return found is not None and (found["number"], found["before"]) == (self.number + 1, self.hash)
 
     def after(self, line: bytes) -> "Head":
         """Give the end of the chain after *line*."""

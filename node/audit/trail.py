@@ -57,7 +57,7 @@ class Trail:
 
     def forget(self, keep_days: int, *, now: datetime) -> int:
         """
-        Delete the files that ended more than *keep_days* ago, and count them. The trail says which, and how they ended.
+        Delete the files that ended more than *keep_days* ago, and count them. An event says which.
 
         Raises:
             StorageUnavailable: disk full or read-only.
@@ -81,12 +81,15 @@ class Trail:
         new = not file.exists()
         lines = bytearray()
         if torn:
+            self._write(self.files()[-1], b"\n")
             log.warning(
                 "audit_mended", bytes=len(torn), detail="a crash cut off the last line of the audit trail"
             )
-            mended = {"at": events[0]["at"], "event": MENDED, "bytes": len(torn), "torn": digest(torn)}
-            events = [mended, *events]
-            self._write(self.files()[-1], b"\n")
+            if head.is_followed_by(torn):  # but for its end it is whole
+                head = head.after(torn)
+            else:
+                mended = {"at": events[0]["at"], "event": MENDED, "bytes": len(torn), "torn": digest(torn)}
+                events = [mended, *events]
         for event in events:
             line = head.line(event)
             lines += line

@@ -149,6 +149,7 @@ def test_a_line_that_a_crash_cut_off_is_mended_and_said(trail, left):
     assert (before.events, before.broken, before.torn) == (1, "", torn)
     assert [(line["event"], line["bytes"]) for line in lines] == [("audit_mended", torn)]
     assert (after.events, after.broken, after.torn) == (3, "", 0)
+    assert (b'"mended"' in file.read_bytes()) is (left > 0)
 
 
 def test_a_file_that_a_crash_left_empty_changes_nothing(trail):
