@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.follower import SECONDS as FOLLOW_EVERY
+from node.audit.follower import Follower
+from node.audit.recorder import Note, recording
+from node.audit.trail import Trail
 from node.service.heartbeat import SECONDS as BEAT_EVERY
 from node.service.heartbeat import Heartbeat
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
@@ -50,11 +54,11 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
-    with store.claim("receive"):
+    with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
         _say_if_full(store)
         jobs = LastingJobs(store.folder)
-        handlers = scp.handlers(store, jobs)
+        handlers = scp.handlers(store, jobs, note=note)
         try:
             listener = listen(
                 config.receive,
@@ -62,6 +66,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,
+                note=note,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"
@@ -134,7 +139,8 @@ def work(
         _show_life(store, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
-        _keep_house(config, store, jobs, stop)
+        note = stack.enter_context(recording(config.audit, store.folder, role="work"))
+        _keep_house(config, store, jobs, stop, note)
         watch.stop()
         if watch.why:  # steps that run now record nothing any more
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
@@ -153,14 +159,20 @@ def _show_life(store: Store, stop: threading.Event) -> None:
     _in_background(stop, heartbeat.beat, every=BEAT_EVERY)
 
 
-def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event) -> None:
-    """Adopt what has no job, delete what is old, and make room, until *stop* is set."""
+def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
+    """Adopt what has no job, delete what is old, make room, and write the audit trail, until *stop* is set."""
+    trail = Trail(store.folder)
+    room = Room(store, jobs, below_bytes=config.store.room_bytes, note=note)
 
     def tidy() -> None:
-        delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        delete_old(store, jobs, config.store.keep_days, now=now, note=note)
         queue_orphans(store, jobs, stop=stop)
+        trail.forget(config.audit.keep_days, now=now)
 
-    _in_background(stop, Room(store, jobs, below_bytes=config.store.room_bytes).make, every=ROOM_EVERY)
+    _in_background(stop, room.make, every=ROOM_EVERY)
+    if config.audit.enabled:
+        _in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY)
     queue_orphans(store, jobs, stop=stop)
     repeat(stop, tidy)
 

@@ -1,4 +1,4 @@
-"""`sgseg-node`: start, receive, work, status, acknowledge, requeue, echo, demo."""
+"""`sgseg-node`: start, receive, work, status, quarantine, acknowledge, requeue, delete, audit, echo, demo."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from node import cli_audit, cli_quarantine
 from node.command_line import ConfigOption, load_settings, plain_errors
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import SgsegError
@@ -140,8 +141,9 @@ def requeue(
             for entry in operations.requeue(load_settings(config), uids or (), failed=failed, anew=anew)
         ]
     why = (
-        "not known here, quarantined because of another image with this UID, or not ended: it is still in work, or "
-        "its results wait for a destination (repair that, or remove it from the configuration and restart the node)"
+        "not known here; quarantined because another image has this UID (its results would stand in the archive "
+        "beside the wrong image); or not ended: it is still in work, or its results wait for a destination (repair "
+        "that, or remove it from the configuration and restart the node)"
     )
     _print_done(queued, uids or (), done="queued again", why=why)
 
@@ -198,6 +200,11 @@ def _print_done(uids: Sequence[str], named: Sequence[str], *, done: str, why: st
     for uid in missing:
         typer.echo(f"{uid}: {why}; see `sgseg-node status`", err=True)
     raise typer.Exit(1 if missing else 0)
+
+
+app.command()(cli_quarantine.quarantine)
+app.command()(cli_quarantine.delete)
+app.add_typer(cli_audit.app, name="audit")
 
 
 @app.command()

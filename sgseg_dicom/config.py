@@ -156,6 +156,13 @@ class Log(Section):
     )
 
 
+class Audit(Section):
+    """[audit]: the trail of who sent what, and what became of it."""
+
+    enabled: bool = Field(default=True, description="be true or false")
+    keep_days: Annotated[int, _number(183, 36500)] = 190
+
+
 class _Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -182,6 +189,7 @@ class Config(Section):
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
+    audit: Audit = Audit()
     sender: Annotated[tuple[Sender, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )

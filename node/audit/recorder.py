@@ -1,20 +1,23 @@
 """
 Writes events behind the work: who notes one does not wait for the disk.
 
-What a crash takes with it is at most the last quarter of a second. The queue knows it, and `node.audit.catch_up`
-writes it at the next start of the worker.
+What a crash takes with it is at most the last quarter of a second. The queue knows it, and `node.audit.follower`
+writes it later.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
 from node.audit.chain import Event
 from node.audit.trail import Trail
+from sgseg_dicom.config import Audit
 from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -45,11 +48,10 @@ class Recorder:
 
     Args:
         trail: where to.
-        complete: adds what is slow to find out, in that thread.
     """
 
-    def __init__(self, trail: Trail, *, complete: Callable[[Event], Event] = lambda event: event) -> None:
-        self._trail, self._complete = trail, complete
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
         self._waiting: deque[Event] = deque()
         self._missed = 0
         self._changed = threading.Condition()
@@ -77,7 +79,7 @@ class Recorder:
         while self._wait():
             events, missed = self._taken()
             try:
-                self._trail.append([self._complete(event) for event in events] + missed)
+                self._trail.append(events + missed)
                 self._failing = False
             except StorageUnavailable as error:
                 self._put_back(events, missed)
@@ -109,3 +111,18 @@ class Recorder:
         with self._changed:
             self._waiting.extendleft(reversed(events))
             self._missed += sum(event["events"] for event in missed)
+
+
+@contextmanager
+def recording(settings: Audit, store: Path, *, role: str) -> Iterator[Note]:
+    """Give what takes events of a half of the node ("receive" or "work"), and note its start and its end."""
+    if not settings.enabled:
+        yield note_nothing
+        return
+    recorder = Recorder(Trail(store))
+    recorder.note("started", role=role)
+    try:
+        yield recorder.note
+    finally:
+        recorder.note("stopped", role=role)
+        recorder.close()

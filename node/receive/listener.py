@@ -22,9 +22,10 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.association_requests import calling_title, read_tidied
+from node.audit.recorder import Note, note_nothing
 from node.receive.admission import Admission, Request, UnreadableRequest, read_request
 from node.receive.command_sets import TidyCommands
-from node.receive.counted_events import CountedEvents
+from node.receive.counted_events import REJECTED, CountedEvents
 from node.receive.doorway import Doorway, Visitor
 from node.receive.offers import why_nothing_was_accepted
 from node.receive.pdu_reader import PduReader
@@ -47,9 +48,11 @@ class Listener(ThreadedAssociationServer):
 
     request_queue_size = 128
 
-    def __init__(self, *args: Any, settings: Receive, senders: Sequence[Sender], **keywords: Any) -> None:
+    def __init__(
+        self, *args: Any, settings: Receive, senders: Sequence[Sender], note: Note, **keywords: Any
+    ) -> None:
         self.settings = settings
-        self.events = CountedEvents()
+        self.events = CountedEvents(note=note)
         self._admission = Admission(settings, senders)
         self._places = Places(settings)
         self._counts: Counter[str] = Counter()
@@ -116,7 +119,7 @@ class Listener(ThreadedAssociationServer):
     def _reject(self, visitor: Visitor, request: Request, why: Rejection) -> None:
         self._counts[f"rejected: {why.coded}"] += 1
         self.events.tell(
-            "association_rejected",
+            REJECTED,
             address=visitor.address,
             detail=f"{why.coded}: {why.cure}",
             peer=request.calling,
@@ -189,6 +192,7 @@ def listen(
     handlers: Sequence[Handler],
     spool: Path,
     senders: Sequence[Sender] = (),
+    note: Note = note_nothing,
 ) -> Listener:
     """
     Bind the socket, and accept connections in the background.
@@ -200,6 +204,7 @@ def listen(
         spool: folder for data sets that are being received, on the file system where they will stay. A handler
             finds the path of the file in `event.dataset_path`.
         senders: who may come in; empty: everybody that [receive] lets in.
+        note: takes rejections for the audit trail.
 
     Raises:
         OSError: the address or the port is not free.
@@ -218,6 +223,7 @@ def listen(
         server_class=Listener,
         settings=settings,
         senders=senders,
+        note=note,
     )
     listener.start()
     return listener

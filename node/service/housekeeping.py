@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.recorder import Note, note_nothing
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store
 from sgseg_dicom.errors import SgsegError
@@ -58,14 +59,22 @@ def queue_orphans(store: Store, jobs: "Jobs", *, stop: threading.Event | None = 
     return queued
 
 
-def delete_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
-    """Delete all of each job that ended more than *keep_days* ago (0: delete nothing), and count the jobs."""
+def delete_old(
+    store: Store, jobs: "Jobs", keep_days: int, *, now: datetime, note: Note = note_nothing
+) -> int:
+    """
+    Delete all of each job that ended more than *keep_days* ago (0: delete nothing), and count the jobs.
+
+    *note* takes each for the audit trail.
+    """
     if keep_days == 0:
         return 0
     limit = (now - timedelta(days=keep_days)).isoformat()
     deleted = 0
     for entry in jobs.ended_before(limit):
-        deleted += remove(store, jobs, entry)
+        if remove(store, jobs, entry):
+            note("deleted", job=entry.job.id, image=entry.job.sop_instance_uid, why="keep_days")
+            deleted += 1
     if deleted:
         log.info("forgotten", jobs=deleted)
     return deleted

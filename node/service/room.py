@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.recorder import Note, note_nothing
 from node.jobs import Entry, Sent
 from node.service.housekeeping import remove
 from node.store.store import Store
@@ -26,10 +27,11 @@ class Room:
         store: whose file system is looked at.
         jobs: the queue.
         below_bytes: below so much free space, delivered jobs are deleted; 0: never.
+        note: takes each for the audit trail.
     """
 
-    def __init__(self, store: Store, jobs: "Jobs", *, below_bytes: int) -> None:
-        self._store, self._jobs, self._below = store, jobs, below_bytes
+    def __init__(self, store: Store, jobs: "Jobs", *, below_bytes: int, note: Note = note_nothing) -> None:
+        self._store, self._jobs, self._below, self._note = store, jobs, below_bytes, note
         self._said = False
 
     def make(self) -> int:
@@ -46,7 +48,9 @@ class Room:
         for entry in self._jobs.ended_before(datetime.now(UTC).isoformat()):
             if self._is_enough():
                 break
-            deleted += is_delivered(entry) and remove(self._store, self._jobs, entry)
+            if is_delivered(entry) and remove(self._store, self._jobs, entry):
+                self._note("deleted", job=entry.job.id, image=entry.job.sop_instance_uid, why="room")
+                deleted += 1
         free = self._store.free_bytes() >> 20
         if deleted:
             log.warning("room_made", jobs=deleted, free_megabytes=free)

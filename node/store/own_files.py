@@ -7,7 +7,7 @@ Somebody who could write into the store once may have left a link there, to a fi
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,9 +30,11 @@ def open_own(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
 
 
 @contextmanager
-def locked(path: Path, kind: int) -> Iterator[None]:
+def locked(path: Path, kind: int, *, take: Callable[[int, int], object] = fcntl.flock) -> Iterator[None]:
     """
     Hold the lock file *path* (fcntl.LOCK_SH, LOCK_EX, with or without LOCK_NB). It ends with the process.
+
+    *take* locks a descriptor.
 
     Raises:
         BlockingIOError: another process holds it, and *kind* has LOCK_NB.
@@ -40,7 +42,7 @@ def locked(path: Path, kind: int) -> Iterator[None]:
     """
     descriptor = open_own(path)
     try:
-        fcntl.flock(descriptor, kind)
+        take(descriptor, kind)
         yield
     finally:
         os.close(descriptor)

@@ -85,6 +85,17 @@ class Quarantine:
             if folder.is_dir():
                 delete_folder(folder)
 
+    def results(self) -> dict[str, tuple[str, ...]]:
+        """
+        Give the jobs with quarantined results, each with the names of the broken rules.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.path):
+            folders = [path for path in self.path.iterdir() if path.is_dir()]
+        return {path.name: _rules(path) for path in folders if not path.name.startswith(UNFINISHED)}
+
     def count_results(self) -> int:
         """
         Count the jobs with quarantined results that nobody has acknowledged.
@@ -115,3 +126,11 @@ class Quarantine:
         """
         with storage(self.path):
             return delete_unfinished(self.path)
+
+
+def _rules(folder: Path) -> tuple[str, ...]:
+    """Give the names of the broken rules; none where the reason is not readable."""
+    try:
+        return tuple(json.loads((folder / _WHY).read_bytes())["rules"])
+    except (OSError, ValueError, KeyError):
+        return ()

@@ -1,6 +1,7 @@
 """The jobs in the queue, also after the queue's file was deleted, replaced or damaged while this process runs."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,13 +19,14 @@ class LastingJobs:
 
     Args:
         folder: the store's.
+        opened: opens the queue, given its URL.
 
     Raises:
         StorageUnavailable: the database cannot be made or opened.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, opened: Callable[[str], Jobs] = Jobs) -> None:
+        self._folder, self._opened = folder, opened
         self._opening = threading.Lock()
         self._jobs, self._identity = self._open()
         self._former: list[Jobs] = []
@@ -86,4 +88,4 @@ class LastingJobs:
     def _open(self) -> tuple[Jobs, Identity | None]:
         url = prepare(self._folder)
         identity = identity_of(self._folder)
-        return Jobs(url), identity
+        return self._opened(url), identity

@@ -146,6 +146,21 @@ class Jobs:
         """Give jobs that ended before *moment* (ISO 8601 with offset)."""
         return self._entries(completed_before=moment, limit=limit)
 
+    def ended_since(self, moment: str) -> list[Entry]:
+        """Give the jobs that ended after *moment* (ISO 8601 with offset), or one of whose deliveries did."""
+        ids: dict[str, None] = {}
+        for name in (ANSWER, DELIVER):
+            with _database():
+                rows = self._client.list_workflows(
+                    name=name, completed_after=moment, load_input=False, load_output=False
+                )
+            ids |= dict.fromkeys(row.workflow_id.split("/", 1)[0] for row in rows)
+        return self._entries(workflow_ids=list(ids)) if ids else []
+
+    def received_since(self, moment: str) -> list[Entry]:
+        """Give the jobs that were queued after *moment* (ISO 8601 with offset)."""
+        return self._entries(start_time=moment)
+
     def counts(self) -> dict[str, int]:
         """Count the jobs that wait and those in work, and the deliveries that wait for their destination."""
         rows, deliveries = self._unfinished(ANSWER), self._unfinished(DELIVER)
