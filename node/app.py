@@ -170,11 +170,13 @@ def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Even
         queue_orphans(store, jobs, stop=stop)
         trail.forget(config.audit.keep_days, now=now)
 
-    _in_background(stop, room.make, every=ROOM_EVERY)
+    beside = [_in_background(stop, room.make, every=ROOM_EVERY)]
     if config.audit.enabled:
-        _in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY)
+        beside.append(_in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY))
     queue_orphans(store, jobs, stop=stop)
     repeat(stop, tidy)
+    for thread in beside:  # they use the queue, which closes next
+        thread.join(_PATIENCE_SECONDS)
 
 
 def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
@@ -222,9 +224,13 @@ def _say_if_full(store: Store) -> None:
         log.warning("store_full", detail=f"{error}. Until then senders get A700")
 
 
-def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> None:
+def _in_background(
+    stop: threading.Event, action: Callable[[], object], *, every: float
+) -> threading.Thread:
     """Call *action* every so many seconds, in a thread, until *stop* is set."""
-    threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True).start()
+    thread = threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True)
+    thread.start()
+    return thread
 
 
 def greeting(config: Config, *, port: int, page_port: int) -> str:

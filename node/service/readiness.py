@@ -46,7 +46,8 @@ class Readiness:
         self._config, self._supervisor, self._store, self._jobs = config, supervisor, store, jobs
         self._echo = echo
         self._asking = threading.Lock()
-        self._found, self._found_at = None, 0.0  # type: Health | None, float
+        self._found: Health | None = None
+        self._found_at = 0.0
 
     def __call__(self) -> Health:
         """Give what was found, a second ago at most."""
