@@ -22,12 +22,13 @@ from node.service.room import Room
 from node.store.fsync import storage
 from node.store.store import Store, open_store
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, StorageUnavailable
+from sgseg_dicom.errors import StorageUnavailable
 
 if TYPE_CHECKING:
+    from node.judge.child import Load
+    from node.judge.shares import Shares
     from node.service.supervisor import Ready
     from node.work.queue import Jobs
-    from node.work.worker import Process
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
 
@@ -96,7 +97,7 @@ def work(
     stop: threading.Event,
     ready: ReportReady,
     *,
-    load: "Callable[[Config, ExitStack], Process] | None" = None,
+    load: "Load | None" = None,
 ) -> None:
     """
     Work until *stop* is set: the worker's process.
@@ -105,15 +106,17 @@ def work(
         config: the settings.
         stop: set from outside.
         ready: called when the model is warm and jobs are taken.
-        load: gives the pipeline with its model, and puts on the stack what must be closed at the end.
+        load: gives the pipeline with its model, in each judging process; a function of a module.
 
     Raises:
         StorageUnavailable: the store cannot be used.
         ConfigError: a destination's secret, or the language of [report], cannot be used.
         WeightsError: weights and manifest do not belong together.
-        InferenceError: this process cannot use the device any more. The next process continues its jobs.
+        ProcessDied: a judging process ended while it started.
+        QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
+    from node.judge.pool import Pool
     from node.work import queue
     from node.work.queue_watch import QueueLost, QueueWatch
     from node.work.worker import Worker
@@ -124,14 +127,13 @@ def work(
         swept = store.sweep_unfinished()
         url = queue.prepare(store.folder, thorough=True)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
-        process = (load or load_pipeline)(config, stack)
-        lost = threading.Event()
-
-        def on_device_lost() -> None:
-            lost.set()
-            stop.set()
-
-        worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
+        pool = Pool(
+            config,
+            load or load_pipeline,
+            imports=(load.__module__ if load else "node.judge.imports",),
+        )
+        stack.callback(pool.close)
+        worker = Worker(store=store, judge=pool, senders=receivers)
         workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
         jobs = queue.Jobs(url)
         watch = QueueWatch(store.folder, on_lost=stop.set)
@@ -147,8 +149,6 @@ def work(
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
-    if lost.is_set():
-        raise InferenceError("the device failed several times in a row; it may work for a new process")
 
 
 def _show_life(store: Store, stop: threading.Event) -> None:
@@ -224,9 +224,7 @@ def _say_if_full(store: Store) -> None:
         log.warning("store_full", detail=f"{error}. Until then senders get A700")
 
 
-def _in_background(
-    stop: threading.Event, action: Callable[[], object], *, every: float
-) -> threading.Thread:
+def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> threading.Thread:
     """Call *action* every so many seconds, in a thread, until *stop* is set."""
     thread = threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True)
     thread.start()
@@ -249,22 +247,30 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
     return text
 
 
-def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
-    """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
+def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":
+    """
+    Load the real model, and warm up the whole pipeline: no patient waits for an import.
+
+    *shares*: what this process shares with others; None: nothing.
+    """
+    from node.judge.shares import Unshared
+    from node.judge.taking_turns import TakingTurns
     from node.work.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
     from sgseg_dicom.model.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
+    shares = shares or Unshared()
     language = language_of(config)
     segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
     pipeline = Pipeline(
-        segmenter=segmenter,
+        segmenter=TakingTurns(segmenter, shares),
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language,
         undeclared_character_set=config.receive.undeclared_character_set,
+        require_room=shares.require_room,
     )
     segmenter.warm_up()
     warm_up(pipeline)

@@ -59,7 +59,7 @@ class Outcome:
         destinations: names of the destinations that get some of them. They are fixed here, so that a change of the
             configuration does not change a job that has begun.
         sends: for each destination the names of the files that it gets, in the order of delivery.
-        answer: summary of the results, and the weights that judged (`node.work.outcomes.summary_of`); "" where the
+        answer: summary of the results, and the weights that judged (`node.judge.judged.summary_of`); "" where the
             image was not judged, or where a version before 0.2.0 wrote the record.
         again: True where disk, device or network were at fault, so that another attempt may succeed.
         started_at, finished_at: POSIX time, in seconds.

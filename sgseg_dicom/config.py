@@ -106,7 +106,11 @@ class Queue(Section):
     polling_seconds: Annotated[float, _number(0.005, 60)] = 0.05
     attempts: Count = 4
     retry_seconds: Seconds = 2.0
-    max_restarts: Count = 5
+    max_restarts: Count = 3
+    processes: Annotated[int, _number(1, 64)] = 2
+    image_seconds: Seconds = 60.0
+    memory_megabytes: Annotated[int, _number(64, 1e6)] = 1024
+    max_megapixels: Annotated[int, _number(1, 100)] = 64
 
 
 class Model(Section):

@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydicom import Dataset
-
 from node.store.acknowledgements import Acknowledged
 from node.store.fsync import (
     UNFINISHED,
@@ -23,7 +21,6 @@ from node.store.fsync import (
     unfinished,
     write_folder,
 )
-from node.store.result_folder import file_bytes
 
 _WHY = "why.json"
 
@@ -46,7 +43,7 @@ class Quarantine:
         return self.path / f"{job_id}.dcm"
 
     def keep_results(
-        self, job_id: str, objects: Mapping[str, Dataset], *, rules: Sequence[str], violations: Sequence[str]
+        self, job_id: str, objects: Mapping[str, bytes], *, rules: Sequence[str], violations: Sequence[str]
     ) -> Path:
         """
         Store results that must not be sent, with the reason, and give their folder; durable when this returns.
@@ -55,7 +52,7 @@ class Quarantine:
 
         Args:
             job_id: the job of the image.
-            objects: by file name.
+            objects: the files' bytes, by file name.
             rules: names of the rules that are broken.
             violations: a sentence for each place where a rule is broken.
 
@@ -63,10 +60,9 @@ class Quarantine:
             StorageUnavailable: disk full or read-only.
         """
         why = {"rules": rules, "violations": violations}
-        files = {name: file_bytes(ds) for name, ds in objects.items()}
         folder = self.path / job_id
         with storage(self.path):
-            write_folder(unfinished(folder), {**files, _WHY: json.dumps(why, indent=2).encode()})
+            write_folder(unfinished(folder), {**objects, _WHY: json.dumps(why, indent=2).encode()})
             if folder.is_dir():
                 shutil.rmtree(folder)
             unfinished(folder).rename(folder)

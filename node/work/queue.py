@@ -8,7 +8,7 @@ The durable queue: a database of DBOS on SQLite. This module adds jobs and reads
 import fcntl
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,25 +205,6 @@ class Jobs:
         """
         with _database():
             self._client.delete_workflow(entry.job.id, delete_children=True)
-
-    def begun(self) -> list[str]:
-        """Give the ids of unfinished jobs that a worker has begun; at the start of a worker: an earlier one."""
-        return [row.workflow_id for row in self._unfinished(ANSWER) if row.recovery_attempts]
-
-    def deaths(self, job_id: str) -> int:
-        """Count how often a worker died during a job that is in work; 0 where the database cannot be read."""
-        rows: list[Any] = []
-        with suppress(SQLAlchemyError):
-            rows = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
-        return sum((row.recovery_attempts or 1) - 1 for row in rows)
-
-    def unfinished(self, job_ids: list[str]) -> list[str]:
-        """Give those of the jobs that have not ended."""
-        with _database():
-            rows = self._client.list_workflows(
-                workflow_ids=job_ids, status=list(_UNFINISHED), load_input=False, load_output=False
-            )
-        return [row.workflow_id for row in rows]
 
     def register(self, name: str, *, at_once: int, polling_seconds: float) -> None:
         """Set how many jobs of a queue may be in work; a running worker notices it at its next poll."""

@@ -10,57 +10,35 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
-from pydicom import Dataset
 
 from node.delivery.availability import Availability
 from node.delivery.protocols import Sender
+from node.failures import Defect
 from node.jobs import Delivery, Ending, Job, Outcome, Sent
+from node.judge.judged import Judge
+from node.judge.stopwatch import stopwatch
 from node.logs import places_of
+from node.store.encoded_object import encoded
 from node.store.store import Store
 from node.work.outcomes import (
-    Defect,
     beside_results,
+    is_answerable,
     log_delivery,
     log_outcome,
     outcome_of,
-    require_processable,
     require_same_summary,
+    require_unique,
     state_of,
-    summary_of,
     without_report,
 )
-from sgseg_dicom.errors import (
-    DeliveryRefused,
-    InferenceError,
-    InvalidResult,
-    SgsegError,
-)
-from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
-
-if TYPE_CHECKING:
-    from sgseg_dicom.pipeline import Timed
-    from sgseg_dicom.records import Results
+from sgseg_dicom.errors import DeliveryRefused, InvalidResult, SgsegError
+from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-
-DEVICE_FAILURES = 3
-"""After so many failures in a row this process cannot use the device any more: a CUDA context does not recover."""
-
-
-class Process(Protocol):
-    """What `sgseg_dicom.pipeline.Pipeline` offers."""
-
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed") -> "Results":
-        """Turn one stored radiograph into the results that are wanted, by the name of each destination."""
-        ...
-
-    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
-        """Write for one stored image that it was not judged."""
-        ...
 
 
 class Worker:
@@ -69,9 +47,8 @@ class Worker:
 
     Args:
         store: where the images are, and where the results go.
-        process: makes results of an image.
+        judge: makes results of an image.
         senders: by the name of the destination.
-        on_device_lost: called when this process cannot use its device any more.
         clock: gives POSIX time in seconds.
     """
 
@@ -79,17 +56,14 @@ class Worker:
         self,
         *,
         store: Store,
-        process: Process,
+        judge: Judge,
         senders: Mapping[str, Sender],
-        on_device_lost: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._process = process
+        self._judge = judge
         self._senders = senders
-        self._on_device_lost = on_device_lost
         self._clock = clock
-        self._device_failures = 0
         self._availability = Availability()
         self._running = 0
         self._counting = Lock()
@@ -99,14 +73,12 @@ class Worker:
         """True while a step runs."""
         return self._running > 0
 
-    def answer(self, job: Job, *, last: bool = True, deadly: bool = False) -> Outcome:
+    def answer(self, job: Job, *, last: bool = True) -> Outcome:
         """
         Judge the image of *job* and keep the results. Results that are stored already are not made again.
 
         An image that was not judged, and will not be judged at a further attempt (*last*), gets a report that says
         so. It goes to the destinations that want it; without any destination it stays in the results folder.
-        An image during which the worker died again and again (*deadly*) is not processed. Only its header is read,
-        for that report.
         """
         started_at, seconds = self._clock(), dict[str, float]()
 
@@ -115,12 +87,11 @@ class Worker:
                 # See AnotherAnswer: the stored results are sent now, and not the quarantined ones.
                 self._store.quarantine.remove_results(job.id)
                 return before
-            require_processable(job, deadly=deadly)
+            require_unique(job)
             return self._made(job, started_at, seconds)
 
         result = self._attempt(job.id, answered)
         outcome = result if isinstance(result, Outcome) else self._not_judged(job, result, last=last)
-        self._watch_device(result)
         outcome = replace(
             outcome,
             started_at=outcome.started_at or started_at,
@@ -155,15 +126,6 @@ class Worker:
         log_delivery(job_id, sent)
         return sent
 
-    def _watch_device(self, result: Outcome | SgsegError) -> None:
-        """Count the failures of the device in a row."""
-        with self._counting:
-            failures = self._device_failures + 1 if isinstance(result, InferenceError) else 0
-            self._device_failures = failures
-        if failures >= DEVICE_FAILURES:
-            log.error("device_lost", failures=failures)
-            self._on_device_lost()
-
     def _attempt(self, job_id: str, action: Callable[[], T]) -> T | SgsegError:
         """Run a step. This is the one place where any exception becomes a value."""
         with self._step():
@@ -179,34 +141,33 @@ class Worker:
         """Run the pipeline and store the results with their outcome, before anything is sent."""
         wanted = {name: sender.destination.wanted for name, sender in self._senders.items()}
         path = self._store.folder / job.file
-        results = self._process(path, wanted=wanted or FOR_RESULTS_FOLDER, timed=_stopwatch(seconds))
-        require_same_summary(self._store.results.summary_of(job.id), results)
-        with _stopwatch(seconds)("keep"):
-            sends = {name: results.names[name] for name in self._senders}
+        judged = self._judge(path, wanted=wanted or FOR_RESULTS_FOLDER, seconds=seconds)
+        require_same_summary(self._store.results.summary_of(job.id), judged)
+        with stopwatch(seconds)("keep"):
+            sends = {name: judged.names[name] for name in self._senders}
             outcome = Outcome(
-                ending=Ending.FINDING if results.finding.is_positive else Ending.NO_FINDING,
-                files=tuple(results.files),
+                ending=Ending.FINDING if judged.is_positive else Ending.NO_FINDING,
+                files=tuple(judged.objects),
                 destinations=tuple(name for name in sends if sends[name]),
                 sends=sends,
-                answer=summary_of(results),
+                answer=judged.summary,
                 started_at=started_at,
                 finished_at=self._clock(),
                 seconds=dict(seconds),
             )
-            self._store.results.keep(job.id, outcome, results.files)
+            self._store.results.keep(job.id, outcome, judged.objects)
             self._store.quarantine.remove_results(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
 
     def _not_judged(self, job: Job, error: SgsegError, *, last: bool) -> Outcome:
         """Turn an error into an outcome, and report "not judged" where no further attempt follows."""
-        outcome = outcome_of(error)
+        outcome = outcome_of(error, last=last)
         if isinstance(error, InvalidResult) and error.objects:
             outcome = self._quarantined(job, error, outcome)
         elif not outcome.again:
             # Quarantined results of an earlier attempt are no longer how this image ended.
             self._attempt(job.id, lambda: self._store.quarantine.remove_results(job.id))
-        # A quarantined image has the UID of another image. A report would seem to speak of that one.
-        if (outcome.again and not last) or outcome.ending is Ending.QUARANTINED:
+        if (outcome.again and not last) or not is_answerable(error):
             return outcome
         if self._store.results.has_judgement(job.id):
             self._attempt(job.id, lambda: self._store.results.withdraw_new_judgement(job.id))
@@ -219,17 +180,18 @@ class Worker:
 
     def _reported(self, job: Job, error: SgsegError, outcome: Outcome, receivers: list[str]) -> Outcome:
         """Make and store the report that an image was not judged."""
-        report = self._process.not_judged(self._store.folder / job.file, error)
+        report = self._judge.not_judged(self._store.folder / job.file, error)
         outcome = replace(outcome, destinations=tuple(receivers), finished_at=self._clock())
         return self._store.results.keep_not_judged(job.id, outcome, report)
 
     def _quarantined(self, job: Job, error: InvalidResult, outcome: Outcome) -> Outcome:
         """Quarantine the results of which one failed its check, and name the broken rules."""
         log.error("set_aside", job=job.id, rules=list(error.rules))
+        objects = {name: encoded(ds).content for name, ds in error.objects.items()}
         folder = self._attempt(
             job.id,
             lambda: self._store.quarantine.keep_results(
-                job.id, error.objects, rules=error.rules, violations=str(error).splitlines()
+                job.id, objects, rules=error.rules, violations=str(error).splitlines()
             ),
         )
         stored = isinstance(folder, Path)
@@ -256,17 +218,3 @@ class Worker:
         finally:
             with self._counting:
                 self._running -= 1
-
-
-def _stopwatch(seconds: dict[str, float]) -> "Timed":
-    """Write the time of each stage into *seconds*."""
-
-    @contextmanager
-    def timed(stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            seconds[stage] = round(time.perf_counter() - start, 6)
-
-    return timed

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer
 
+from node.failures import PROCESS_ENDS
 from node.jobs import Delivery, Job, Outcome, Sent
 from node.work.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
 from sgseg_dicom.config import Deliver, Queue
@@ -28,7 +29,11 @@ from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.2
+_ALWAYS = 1_000_000
+"""
+Deaths of the worker after which DBOS gives up a workflow. An image cannot kill the worker (`node.judge`), so a death
+says nothing about the images that were in work.
+"""
 _ATTEMPTS_AT_ONCE = 8
 """Repeated deliveries to one destination that are tried at the same time."""
 _REPEATED_AT_ONCE = 256
@@ -42,12 +47,8 @@ Objects on which a destination fails sleep most of the time, and the deliveries 
 class Work(Protocol):
     """What the worker does in the steps. Neither method raises an expected error."""
 
-    def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
-        """
-        Process one image and store its results.
-
-        *last*: no further attempt follows. *deadly*: the image must not be processed any more.
-        """
+    def answer(self, job: Job, *, last: bool) -> Outcome:
+        """Process one image and store its results. *last*: no further attempt follows."""
         ...
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
@@ -65,9 +66,7 @@ class Workflows:
         self._jobs = Jobs(url)
         self._stopped = threading.Event()
         self._running = Running()
-        self._widening = threading.Thread(target=self._widen, daemon=True)
         self._resuming = threading.Thread(target=self._resume, daemon=True)
-        self._begun: list[str] = []
         DBOS(
             config={
                 "name": APPLICATION,
@@ -77,17 +76,13 @@ class Workflows:
                 "log_level": logging.getLevelName(logging.WARNING),
             }
         )
-        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver, running=self._running)
+        _define(work, queue=queue, deliver=deliver, running=self._running)
 
     def launch(self) -> None:
-        """
-        Continue the jobs that an earlier worker left, one at a time; then take all others.
-
-        One of those jobs may have killed that worker. DBOS counts how often each job was begun. If they were begun
-        together, the next death would count for all of them, and harmless images would be given up too.
-        """
-        self._begun = self._jobs.begun()
-        self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
+        """Continue the jobs that an earlier worker left, and take others."""
+        self._jobs.register(
+            ANSWER, at_once=self._queue.jobs_at_once, polling_seconds=self._queue.polling_seconds
+        )
         DBOS.launch()
         # A destination that is down must not delay another one, and objects on which it fails must not delay others.
         DBOS.register_queue(
@@ -96,25 +91,14 @@ class Workflows:
             polling_interval_sec=1.0,
             on_conflict="always_update",
         )
-        self._widening.start()
         self._resuming.start()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
-        self._widening.join()
         self._resuming.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
         self._jobs.close()
-
-    def _widen(self) -> None:
-        """Let several jobs be in work after those of an earlier worker have settled."""
-        while self._begun and not self._stopped.wait(_POLL_SECONDS):
-            with suppress(StorageUnavailable):  # the next poll may succeed
-                unsettled = self._jobs.unfinished(self._begun)
-                if not unsettled:
-                    self._register(at_once=self._queue.jobs_at_once)
-                self._begun = unsettled
 
     def _resume(self) -> None:
         """
@@ -130,9 +114,6 @@ class Workflows:
                 for workflow_id in still:
                     self._jobs.resume(workflow_id, pending[workflow_id])
                     log.warning("resumed", workflow=workflow_id)
-
-    def _register(self, *, at_once: int) -> None:
-        self._jobs.register(ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
 
 
 class Running:
@@ -152,19 +133,11 @@ class Running:
             self.ids.discard(workflow_id)
 
 
-def _define(
-    work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver, running: Running
-) -> None:
-    """
-    Register the two workflows with DBOS.
-
-    A job that DBOS gives up runs no more steps, so no report of it could be sent. Therefore the step itself gives it
-    up one death earlier, and only reports that the image was not judged. DBOS gives up where even that was deadly.
-    """
+def _define(work: Work, *, queue: Queue, deliver: Deliver, running: Running) -> None:
+    """Register the two workflows with DBOS."""
 
     def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
-        deadly = deaths(job["id"]) > queue.max_restarts
-        return asdict(work.answer(Job(**job), last=last, deadly=deadly))
+        return asdict(work.answer(Job(**job), last=last))
 
     turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(_ATTEMPTS_AT_ONCE))
 
@@ -174,12 +147,12 @@ def _define(
         with turns[destination]:
             return asdict(work.deliver(job_id, destination, first=False))
 
-    @DBOS.workflow(name=ANSWER, max_recovery_attempts=queue.max_restarts + 1)
+    @DBOS.workflow(name=ANSWER, max_recovery_attempts=_ALWAYS)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
         with running.this():
             return _answered(job, answer_step, deliver_step, queue)
 
-    @DBOS.workflow(name=DELIVER)
+    @DBOS.workflow(name=DELIVER, max_recovery_attempts=_ALWAYS)
     def deliver_again(job_id: str, destination: str) -> dict[str, Any]:
         with running.this():
             return _delivered(job_id, destination, deliver_step, deliver)
@@ -192,11 +165,13 @@ def _answered(
     queue: Queue,
 ) -> dict[str, Any]:
     """Process one job, and try once to deliver to each destination."""
+    ends = 0  # of the process that judges
     for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
-        last = attempt == queue.attempts
+        last = attempt == queue.attempts or ends + 1 >= queue.max_restarts
         outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, answer_step, job, last))
         if not outcome.again:
             break
+        ends += outcome.reason in PROCESS_ENDS
         DBOS.sleep(pause)
     deliveries = []
     for name in outcome.destinations if outcome.files else ():

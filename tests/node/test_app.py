@@ -15,7 +15,7 @@ from node.jobs import Delivery, Ending, Outcome, Sent
 from node.service.housekeeping import delete_old, queue_orphans, repeat
 from node.store.store import open_store
 from node.work.queue import open_jobs
-from sgseg_dicom.config import Destination
+from sgseg_dicom.config import Config, Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
 from tests.node.stand_in import StandIn
@@ -126,11 +126,15 @@ def test_the_node_judges_as_its_settings_say(configure):
     assert made.undeclared_character_set == "gb18030"
 
 
-def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch):
+def load_in_store(config: Config, *_: object) -> StandIn:
+    """Stand in for the pipeline, in a process of its own."""
+    return StandIn(config.store.folder)
+
+
+def test_a_worker_begins_with_what_a_crash_left(configure):
     """
     An image that is kept and not queued, and results that were being replaced.
     """
-    monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
     config = configure()
     uid = receive_here(config)
     with closing(open_jobs(config)) as jobs:
@@ -140,7 +144,7 @@ def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch
     (store.results.path / ".former-x" / "sr.dcm").write_bytes(b"1")
     stop = threading.Event()
 
-    app.work(config, stop, lambda **_: stop.set(), load=lambda *_: StandIn(tmp_path))
+    app.work(config, stop, lambda **_: stop.set(), load=load_in_store)
 
     assert entry_of(config, uid)
     assert store.results.folder_of("x") is not None

@@ -11,10 +11,13 @@ import pytest
 from pydicom import dcmread
 
 from node.delivery.dimse import DimseSender
+from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
 from node.jobs import Ending, Job, Outcome, Sent
+from node.judge.in_process import InProcess
+from node.judge.judged import judged
 from node.store.store import Store
 from node.work.outcomes import require_same_summary
-from node.work.worker import DEVICE_FAILURES, Worker
+from node.work.worker import Worker
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -51,7 +54,7 @@ def job_for(store: Store, **keywords: Any) -> Job:
 
 
 def worker(store: Store, process: Callable[..., Any], *senders: DimseSender) -> Worker:
-    return Worker(store=store, process=process, senders={c.destination.name: c for c in senders})
+    return Worker(store=store, judge=InProcess(process), senders={c.destination.name: c for c in senders})
 
 
 class Failing(StandIn):
@@ -75,7 +78,7 @@ def test_a_finding_is_kept_as_a_seg_and_an_sr(store, tmp_path):
     folder = store.results.folder_of(job.id)
     assert (outcome.ending, outcome.files) == (Ending.FINDING, ("seg.dcm", "sr.dcm"))
     assert [dcmread(folder / name).Modality for name in outcome.files] == ["SEG", "SR"]
-    assert set(outcome.seconds) == {"read", "infer", "keep"}
+    assert set(outcome.seconds) == {"read", "infer", "encode", "keep"}
 
 
 def test_no_finding_is_an_answer_too(store, tmp_path):
@@ -267,31 +270,11 @@ def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, othe
         region = replace(results.finding.regions[0], mask=np.eye(2, dtype=bool))
         results = replace(results, finding=replace(results.finding, regions=(region,)))
 
-    require_same_summary(_outcome(store, job).answer, results)
+    require_same_summary(_outcome(store, job).answer, judged(results))
 
 
 def _outcome(store, job):
     return Outcome.from_dict(json.loads((store.results.folder_of(job.id) / "outcome.json").read_text()))
-
-
-def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
-    """
-    A broken CUDA context breaks every image: the process gives up before it fails them all.
-    """
-    lost = []
-    job = job_for(store)
-    work = Worker(
-        store=store,
-        process=Failing(tmp_path, InferenceError("the device failed")),
-        senders={},
-        on_device_lost=lambda: lost.append(True),
-    )
-    counts = []
-    for _ in range(DEVICE_FAILURES):
-        work.answer(job)
-        counts.append(len(lost))
-
-    assert counts == [0] * (DEVICE_FAILURES - 1) + [1]
 
 
 def test_an_outcome_survives_the_way_through_json():
@@ -478,35 +461,19 @@ def test_an_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
     assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
 
 
-def test_a_deadly_image_is_answered_without_being_processed(store, tmp_path):
+@pytest.mark.parametrize("error", [ImageTooSlow("60 s"), OutOfMemory("4 GB"), ProcessDied("SIGSEGV")])
+def test_an_image_that_ends_its_process_again_and_again_is_quarantined_and_answered(store, tmp_path, error):
     """
-    The pipeline is not asked: the real one would decode the pixels once more.
-    """
-    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store), deadly=True)
-
-    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "WorkerDied")
-    assert (outcome.files, outcome.again) == (("answer.dcm",), False)
-    assert StandIn(tmp_path).begun() == []
-
-
-def test_a_deadly_image_whose_results_are_kept_is_judged(store, tmp_path):
-    """
-    The worker died behind the keeping, in the delivery: what it found stands.
+    Before the last attempt it is tried again. Then a report says that it was not judged, and `requeue` tries it.
     """
     job = job_for(store)
-    worker(store, StandIn(tmp_path)).answer(job)
+    work = worker(store, Failing(tmp_path, error))
+    before, end = work.answer(job, last=False), work.answer(job, last=True)
 
-    assert worker(store, StandIn(tmp_path)).answer(job, deadly=True).ending is Ending.FINDING
-
-
-def test_a_deadly_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
-    """
-    It stays in quarantine: an answer would speak of the other image.
-    """
-    job_for(store)
-    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, PatientID="OTHER"), deadly=True)
-
-    assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
+    assert (before.ending, before.again, before.files) == (Ending.FAILED, True, ())
+    assert (end.ending, end.again, end.files) == (Ending.QUARANTINED, False, ("answer.dcm",))
+    assert end.reason == type(error).__name__
+    assert "sgseg-node requeue" in end.detail
 
 
 def wrong_side(store: Store, job: Job) -> InvalidResult:
