@@ -205,12 +205,10 @@ def _ours(root: Element, site: Site, *, role: str, requestor: bool, also: str = 
 def _peer(root: Element, name: str, address: str, *, role: str, requestor: bool) -> None:
     """Name the other side: its AE title or URL, and its address where that is known."""
     one = SubElement(
-        root,
-        "ActiveParticipant",
-        UserID=name or address or _UNKNOWN,
-        UserIsRequestor=_written(requestor),
-        **({"AlternativeUserID": f"AETITLES={name}"} if name and "://" not in name else {}),
+        root, "ActiveParticipant", UserID=name or address or _UNKNOWN, UserIsRequestor=_written(requestor)
     )
+    if name and "://" not in name:
+        one.set("AlternativeUserID", f"AETITLES={name}")
     if address:
         is_number = address.replace(".", "").isdigit() or ":" in address
         one.set("NetworkAccessPointID", address)
