@@ -255,7 +255,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     """
     from node.judge.shares import Unshared
     from node.judge.taking_turns import TakingTurns
-    from node.work.warm_up import warm_up
+    from node.judge.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
     from sgseg_dicom.model.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline

@@ -1,7 +1,7 @@
 """Imports all that judging needs. The server of `node.judge.pool` imports this once, and each process has it then."""
 
 import node.judge.child
-import node.work.warm_up
+import node.judge.warm_up
 import sgseg_dicom.inference.segmenter
 import sgseg_dicom.model.image_check
 import sgseg_dicom.model.sgseg
