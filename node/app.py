@@ -227,7 +227,7 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
 
 
 def _why_no_echo(config: Config, port: int) -> str:
-    """Ask the receiver on *port* as a sender would, and say in a sentence why it does not answer; "" where it does."""
+    """Ask the receiver on *port* as a sender would; say in a sentence why it does not answer, "" where it does."""
     from node.receive.self_echo import why_no_echo
     from node.tls.own_receiver import own_context
 
