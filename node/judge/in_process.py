@@ -53,3 +53,6 @@ class InProcess:
         """Write that an image was not judged."""
         self._entered("report")
         return encoded(self._process.not_judged(path, error))
+
+    def close(self) -> None:
+        """Nothing is open."""

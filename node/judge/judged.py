@@ -43,6 +43,10 @@ class Judge(Protocol):
         """Write for one stored image that it was not judged, and why (*error*)."""
         ...
 
+    def close(self) -> None:
+        """Judge nothing more."""
+        ...
+
 
 def judged(results: "Results") -> Judged:
     """Encode all objects of *results*."""
