@@ -145,7 +145,7 @@ def work(
         jobs = queue.Jobs(url)
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
-        _show_life(store, stop)
+        _show_life(store, judging, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
@@ -158,12 +158,17 @@ def work(
     log.info("worker_stopped")
 
 
-def _show_life(store: Store, stop: threading.Event) -> None:
-    """Give a sign of life now and every second."""
+def _show_life(store: Store, judging: "Judge", stop: threading.Event) -> None:
+    """Give a sign of life now and every second, while images can be judged."""
     with storage(store.folder):
         heartbeat = Heartbeat(store.folder)
-    heartbeat.beat()
-    _in_background(stop, heartbeat.beat, every=BEAT_EVERY)
+
+    def beat() -> None:
+        if judging.is_able:
+            heartbeat.beat()
+
+    beat()
+    _in_background(stop, beat, every=BEAT_EVERY)
 
 
 def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:

@@ -54,5 +54,10 @@ class InProcess:
         self._entered("report")
         return encoded(self._process.not_judged(path, error))
 
+    @property
+    def is_able(self) -> bool:
+        """It is there."""
+        return True
+
     def close(self) -> None:
         """Nothing is open."""

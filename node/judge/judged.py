@@ -43,6 +43,11 @@ class Judge(Protocol):
         """Write for one stored image that it was not judged, and why (*error*)."""
         ...
 
+    @property
+    def is_able(self) -> bool:
+        """False while nothing can be judged."""
+        ...
+
     def close(self) -> None:
         """Judge nothing more."""
         ...
