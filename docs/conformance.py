@@ -14,10 +14,12 @@ from pydantic import BaseModel
 from pydicom.uid import UID
 
 from docs.attributes import NOTHING, PLAIN, attribute_table, content_tree
+from node.delivery import commitment
 from node.delivery import dicomweb as web_delivery
 from node.delivery import dimse as deliver
 from node.delivery import stow_response as stow_report
 from node.receive import scp
+from node.tls.profile import CIPHERS
 from sgseg_dicom import accepted_objects, own_results
 from sgseg_dicom.applicability.header_rules import ADULT_YEARS, LEAST_SIDE
 from sgseg_dicom.check.rules import Rule
@@ -66,6 +68,9 @@ def document() -> str:
         results=_result_classes(),
         stored=_statuses(0, deliver._DUPLICATE, *deliver._WARNINGS),
         busy=_statuses(*deliver._OUT_OF_RESOURCES),
+        commitment=commitment,
+        commitment_later=_statuses(*deliver._TRY_ACTION_AGAIN),
+        commitment_never=_statuses(*commitment._FOR_GOOD),
         web=web_delivery,
         web_busy=_statuses(*stow_report.OUT_OF_RESOURCES),
         web_stored=_statuses(*stow_report.DUPLICATES),
@@ -80,6 +85,7 @@ def document() -> str:
         complaints=EXPLAINED,
         manufacturer=own_results.MANUFACTURER,
         private_scheme=codes.PRIVATE_SCHEME,
+        tls_ciphers=CIPHERS,
         adult_years=ADULT_YEARS,
         least_side=LEAST_SIDE,
     )

@@ -1,10 +1,8 @@
 """Builds all objects from the settings and connects them; the only module that knows them all."""
 
 import os
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,16 +10,26 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.follower import SECONDS as FOLLOW_EVERY
+from node.audit.follower import Follower
+from node.audit.recorder import Note, recording
+from node.audit.trail import Trail
+from node.service.heartbeat import SECONDS as BEAT_EVERY
+from node.service.heartbeat import Heartbeat
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
+from node.service.room import SECONDS as ROOM_EVERY
+from node.service.room import Room
+from node.store.fsync import storage
+from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store, open_store
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, StorageUnavailable
+from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.service.status_page import Health
-    from node.service.supervisor import Ready, Supervisor
+    from node.judge.judged import Judge
+    from node.judge.shares import Shares
+    from node.service.supervisor import Ready
     from node.work.queue import Jobs
-    from node.work.worker import Process
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
 
@@ -31,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 ReportReady = Callable[..., None]
 _PATIENCE_SECONDS = 10
-_HANGING_SECONDS = 900.0
+_QUEUE_SECONDS = 5.0
 
 
 def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
@@ -41,24 +49,33 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     Raises:
         StorageUnavailable: the store cannot be used, or the port is not free.
     """
-    from node.receive import scp
+    from node.receive import commitment_reports, scp
     from node.receive.figures import SECONDS as FIGURES_EVERY
     from node.receive.figures import Figures
     from node.receive.listener import listen
-    from node.work import queue
+    from node.store.commitments import Commitments
+    from node.work.bounded_jobs import BoundedJobs
+    from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
-    with store.claim("receive"):
+    with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
-        jobs = queue.Jobs(queue.prepare(store.folder))
-        handlers = scp.handlers(store, jobs)
+        _say_if_full(store)
+        jobs = LastingJobs(store.folder, opened=BoundedJobs)
+        contexts = scp.contexts()
+        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
+        if commitment_reports.is_asked_for(config):
+            contexts.append(commitment_reports.context())
+            handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
         try:
             listener = listen(
                 config.receive,
-                contexts=scp.contexts(),
+                contexts=contexts,
                 handlers=handlers,
                 spool=store.incoming,
                 senders=config.sender,
+                require_space=store.require_space,
+                note=note,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"
@@ -69,12 +86,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
         figures = Figures(store.folder)
         figures.write(listener.counts)
-        threading.Thread(
-            target=repeat,
-            args=(stop, lambda: figures.write(listener.counts)),
-            kwargs={"every": FIGURES_EVERY},
-            daemon=True,
-        ).start()
+        _in_background(stop, lambda: figures.write(listener.counts), every=FIGURES_EVERY)
+        _in_background(stop, jobs.look_after, every=_QUEUE_SECONDS)
         # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
         unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
         repeat(
@@ -92,7 +105,7 @@ def work(
     stop: threading.Event,
     ready: ReportReady,
     *,
-    load: "Callable[[Config, ExitStack], Process] | None" = None,
+    judge: "Callable[[Config], Judge] | None" = None,
 ) -> None:
     """
     Work until *stop* is set: the worker's process.
@@ -101,49 +114,81 @@ def work(
         config: the settings.
         stop: set from outside.
         ready: called when the model is warm and jobs are taken.
-        load: gives the pipeline with its model, and puts on the stack what must be closed at the end.
+        judge: makes what judges images; None: processes with the model (`node.judge.pool`).
 
     Raises:
         StorageUnavailable: the store cannot be used.
         ConfigError: a destination's secret, or the language of [report], cannot be used.
         WeightsError: weights and manifest do not belong together.
-        InferenceError: this process cannot use the device any more. The next process continues its jobs.
+        ProcessDied: a judging process ended while it started.
+        QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
     from node.work import queue
+    from node.work.queue_watch import QueueLost, QueueWatch
+    from node.work.take_over import take_over
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_unfinished()
-        url = queue.prepare(store.folder)
+        url = queue.prepare(store.folder, thorough=True)
+        take_over(store.folder / QUEUE_FILE)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
-        process = (load or load_pipeline)(config, stack)
-        lost = threading.Event()
-
-        def on_device_lost() -> None:
-            lost.set()
-            stop.set()
-
-        worker = Worker(store=store, process=process, senders=receivers, on_device_lost=on_device_lost)
-        workflows = Workflows(url, worker, queue=config.queue, deliver=config.deliver)
+        judging = (judge or _judging_processes)(config)
+        stack.callback(judging.close)
+        worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
+        workflows = Workflows(
+            url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
+        )
         jobs = queue.Jobs(url)
-        queue_orphans(store, jobs)
+        watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
+        _show_life(store, judging, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
-
-        def do_housekeeping() -> None:
-            delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
-            queue_orphans(store, jobs)
-
-        repeat(stop, do_housekeeping)
+        note = stack.enter_context(recording(config.audit, store.folder, role="work"))
+        _keep_house(config, store, jobs, stop, note)
+        watch.stop()
+        if watch.why:  # steps that run now record nothing any more
+            raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
     log.info("worker_stopped")
-    if lost.is_set():
-        raise InferenceError("the device failed several times in a row; it may work for a new process")
+
+
+def _show_life(store: Store, judging: "Judge", stop: threading.Event) -> None:
+    """Give a sign of life now and every second, while images can be judged."""
+    with storage(store.folder):
+        heartbeat = Heartbeat(store.folder)
+
+    def beat() -> None:
+        if judging.is_able:
+            heartbeat.beat()
+
+    beat()
+    _in_background(stop, beat, every=BEAT_EVERY)
+
+
+def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
+    """Adopt what has no job, delete what is old, make room, and write the audit trail, until *stop* is set."""
+    trail = Trail(store.folder)
+    room = Room(store, jobs, below_bytes=config.store.room_bytes, note=note)
+
+    def tidy() -> None:
+        now = datetime.now(UTC)
+        delete_old(store, jobs, config.store.keep_days, now=now, note=note)
+        queue_orphans(store, jobs, stop=stop)
+        trail.forget(config.audit.keep_days, now=now)
+
+    beside = [_in_background(stop, room.make, every=ROOM_EVERY)]
+    if config.audit.enabled:
+        beside.append(_in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY))
+    queue_orphans(store, jobs, stop=stop)
+    repeat(stop, tidy)
+    for thread in beside:  # they use the queue, which closes next
+        thread.join(_PATIENCE_SECONDS)
 
 
 def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
@@ -156,13 +201,16 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
     from node.service import status_page
+    from node.service.readiness import Readiness
     from node.service.supervisor import Supervisor
-    from node.work.queue import open_jobs
+    from node.work.lasting_jobs import LastingJobs
 
-    store, jobs = open_store(config), open_jobs(config)
+    store = open_store(config)
+    jobs = LastingJobs(store.folder)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
+    health = Readiness(config, supervisor, store, jobs, echo=lambda port: _why_no_echo(config, port))
     page = status_page.Page(
-        status_page.build(lambda: _health(config, supervisor, store, jobs), names=config.page.names),
+        status_page.build(health, names=config.page.names),
         host=config.page.host,
         port=config.page.port,
     )
@@ -178,10 +226,38 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
         jobs.close()
 
 
+def _why_no_echo(config: Config, port: int) -> str:
+    """Ask the receiver on *port* as a sender would; say in a sentence why it does not answer, "" where it does."""
+    from node.receive.self_echo import why_no_echo
+    from node.tls.own_receiver import own_context
+
+    try:
+        return why_no_echo(config.receive, port, tls=own_context(config.receive))
+    except ConfigError as error:  # a certificate file was changed while the node runs
+        return str(error)
+
+
+def _say_if_full(store: Store) -> None:
+    """Say at the start that no image can be taken yet. The node runs, and takes them when there is room."""
+    try:
+        store.require_space()
+    except StorageUnavailable as error:
+        log.warning("store_full", detail=f"{error}. Until then senders get A700")
+
+
+def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> threading.Thread:
+    """Call *action* every so many seconds, in a thread, until *stop* is set."""
+    thread = threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True)
+    thread.start()
+    return thread
+
+
 def greeting(config: Config, *, port: int, page_port: int) -> str:
     """Tell where to send images, where results go, and which destinations get no report of images not judged."""
+    from node.service.readiness import address_of
+
     text = (
-        f"Send chest radiographs to {_address(config, port)}; results go to {_receivers(config)}; "
+        f"Send chest radiographs to {address_of(config, port)}; results go to {_receivers(config)}; "
         f"status on http://{config.page.host}:{page_port}"
     )
     if silent := [destination.name for destination in config.destination if not destination.not_judged]:
@@ -192,22 +268,37 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
     return text
 
 
-def load_pipeline(config: Config, stack: ExitStack) -> "Pipeline":
-    """Load the real model, and warm up the whole pipeline: no patient waits for an import."""
-    from node.work.warm_up import warm_up
+def _judging_processes(config: Config) -> "Judge":
+    """Start the processes in which images are judged."""
+    from node.judge.pool import Pool
+
+    return Pool(config, load_pipeline, imports=("node.judge.imports",))
+
+
+def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":
+    """
+    Load the real model, and warm up the whole pipeline: no patient waits for an import.
+
+    *shares*: what this process shares with others; None: nothing.
+    """
+    from node.judge.shares import Unshared
+    from node.judge.taking_turns import TakingTurns
+    from node.judge.warm_up import warm_up
     from sgseg_dicom.inference.segmenter import load_segmenter
     from sgseg_dicom.model.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
+    shares = shares or Unshared()
     language = language_of(config)
     segmenter = load_segmenter(config.weights_folder, device=config.model.device)
     stack.callback(segmenter.close)
     pipeline = Pipeline(
-        segmenter=segmenter,
+        segmenter=TakingTurns(segmenter, shares),
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language,
         undeclared_character_set=config.receive.undeclared_character_set,
+        require_room=shares.require_room,
     )
     segmenter.warm_up()
     warm_up(pipeline)
@@ -224,47 +315,6 @@ def language_of(config: Config) -> "Language":
     from sgseg_dicom.language.language import load_language
 
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
-
-
-def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
-    """Check everything that an image needs to be received, judged and delivered."""
-    from node.receive.figures import read_figures
-    from node.service.status_page import Health
-
-    ready = supervisor.ready
-    problems = [f"'{name}' is starting, or has died" for name in supervisor.children if name not in ready]
-    counts: dict[str, int] = {}
-    try:
-        store.require_space()
-        store.require_writable()
-        counts = jobs.counts()
-        if results := store.quarantine.count_results():
-            counts["results in quarantine"] = results
-        if images := store.quarantine.count_images():
-            counts["images in quarantine"] = images
-        if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
-            problems.append(
-                f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "
-                "the worker or its device hangs; see the log, and restart the node"
-            )
-    except StorageUnavailable as error:
-        problems.append(str(error))
-    port = ready["receive"]["port"] if "receive" in ready else config.receive.port
-    return Health(
-        problems=tuple(problems),
-        address=_address(config, port),
-        destinations=tuple(destination.name for destination in config.destination),
-        counts=counts,
-        associations=read_figures(store.folder) if "receive" in ready else {},
-    )
-
-
-def _address(config: Config, port: int) -> str:
-    """Give the address to send to: where all addresses are listened on, the name of this machine."""
-    host = config.receive.host
-    return (
-        f"{config.receive.ae_title} at {socket.gethostname() if host in ('0.0.0.0', '::') else host}:{port}"
-    )
 
 
 def _receivers(config: Config) -> str:

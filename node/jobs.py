@@ -59,7 +59,7 @@ class Outcome:
         destinations: names of the destinations that get some of them. They are fixed here, so that a change of the
             configuration does not change a job that has begun.
         sends: for each destination the names of the files that it gets, in the order of delivery.
-        answer: summary of the results, and the weights that judged (`node.work.outcomes.summary_of`); "" where the
+        answer: summary of the results, and the weights that judged (`node.judge.judged.summary_of`); "" where the
             image was not judged, or where a version before 0.2.0 wrote the record.
         again: True where disk, device or network were at fault, so that another attempt may succeed.
         started_at, finished_at: POSIX time, in seconds.
@@ -109,11 +109,13 @@ class Delivery:
         destination: its name in the configuration.
         state: in one word.
         detail: cause and remedy in a sentence; "" where all went well.
-        at: POSIX time of the last attempt, in seconds. While the delivery waits, *at* and *detail* are those of the
-            first attempt.
+        at: POSIX time of the last attempt, in seconds; 0 where there was none. While the delivery waits, *at* and
+            *detail* are those of the attempt that first gave this reason.
         seconds: time that the last attempt took.
         taken_at: POSIX time when the destination last took everything of an attempt, before the end of this one;
             0 where that is not known.
+        took_others: True where the destination took other results since the attempt before. Such a failure counts
+            ([deliver] attempts).
     """
 
     destination: str
@@ -122,6 +124,7 @@ class Delivery:
     at: float = 0.0
     seconds: float = 0.0
     taken_at: float = 0.0
+    took_others: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Delivery":

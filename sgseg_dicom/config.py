@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from sgseg_dicom.destinations import (
     DESTINATIONS,
     AETitle,
     Host,
+    OptionalFile,
     Port,
+    conflict,
 )
 from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
@@ -77,9 +79,25 @@ class Receive(Section):
     max_silent_connections: Count = 16
     pdu_seconds: Seconds = 10.0
     idle_seconds: Seconds = 60.0
+    answer_seconds: Seconds = 10.0
+    certificate_file: OptionalFile = None
+    key_file: OptionalFile = None
+    client_ca_file: OptionalFile = None
+    max_object_megabytes: Annotated[int, _number(1, 1e6)] = 1024
     undeclared_character_set: Annotated[str, AfterValidator(require_text_encoding)] = Field(
         default="", description='be "" or one of Python\'s text encodings, "gb18030" or "cp1251" for example'
     )
+
+    @model_validator(mode="after")
+    def _tls_has_a_certificate(self) -> "Receive":
+        if self.certificate_file is None and (self.key_file or self.client_ca_file):
+            raise conflict("key_file or client_ca_file without certificate_file; set it, or take them out")
+        return self
+
+    def anchored(self, folder: Path) -> "Receive":
+        """Make the names of files relative to *folder*."""
+        files = {key: getattr(self, key) for key in ("certificate_file", "key_file", "client_ca_file")}
+        return self.model_copy(update={key: folder / file for key, file in files.items() if file})
 
 
 class Store(Section):
@@ -90,6 +108,13 @@ class Store(Section):
     )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
+    make_room_below_megabytes: Annotated[int, _number(0, 1e9)] = 0
+
+    @property
+    def room_bytes(self) -> int:
+        """Below so much free space, delivered jobs are deleted; 0: never. Else images would be refused before."""
+        wanted = self.make_room_below_megabytes
+        return max(wanted, self.min_free_megabytes) << 20 if wanted else 0
 
 
 class Queue(Section):
@@ -99,7 +124,11 @@ class Queue(Section):
     polling_seconds: Annotated[float, _number(0.005, 60)] = 0.05
     attempts: Count = 4
     retry_seconds: Seconds = 2.0
-    max_restarts: Count = 5
+    max_restarts: Count = 3
+    processes: Annotated[int, _number(1, 64)] = 2
+    image_seconds: Seconds = 60.0
+    memory_megabytes: Annotated[int, _number(64, 1e6)] = 1024
+    max_megapixels: Annotated[int, _number(1, 100)] = 64
 
 
 class Model(Section):
@@ -149,6 +178,13 @@ class Log(Section):
     )
 
 
+class Audit(Section):
+    """[audit]: the trail of who sent what, and what became of it."""
+
+    enabled: bool = Field(default=True, description="be true or false")
+    keep_days: Annotated[int, _number(183, 36500)] = 190
+
+
 class _Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -175,6 +211,7 @@ class Config(Section):
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
+    audit: Audit = Audit()
     sender: Annotated[tuple[Sender, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )
@@ -234,7 +271,14 @@ def _anchored(config: Config, folder: Path) -> Config:
     if report.language.endswith(".toml"):
         report = report.model_copy(update={"language": str(folder / report.language)})
     peers = tuple(peer.anchored(folder) for peer in config.destination)
-    return config.model_copy(update={"store": store, "model": model, "report": report, "destination": peers})
+    changed = {
+        "receive": config.receive.anchored(folder),
+        "store": store,
+        "model": model,
+        "report": report,
+        "destination": peers,
+    }
+    return config.model_copy(update=changed)
 
 
 def _hint(place: Place, keys: list[str]) -> str:

@@ -61,7 +61,7 @@ BaseUrl = Annotated[
     Field(description="be an http or https address of a DICOMweb service, without user, password, ? and #"),
 ]
 _PROTOCOL = Field(description='be "dimse" or "dicomweb"')  # the keys of DESTINATIONS
-_FILE = Field(default=None, strict=False, description="be a file's name")
+OptionalFile = Annotated[Path | None, Field(strict=False, description="be a file's name")]
 
 
 _Kind = Annotated[Kind, Field(strict=False)]
@@ -104,15 +104,39 @@ class Destination(_Recipient):
     ae_title: AETitle
     host: Host
     port: Port
+    tls: bool = Field(default=False, description="be true or false")
+    ca_file: OptionalFile = None
+    certificate_file: OptionalFile = None
+    key_file: OptionalFile = None
+    tls_host_name: str | None = Field(
+        default=None, description='be the name in its certificate, or "" for no check of the name'
+    )
+    storage_commitment: bool = Field(default=False, description="be true or false")
+    commitment_seconds: float = Field(
+        default=3600.0, ge=1, le=604800, description="be a number between 1 and 604800"
+    )
 
     @property
     def address(self) -> str:
         """Where it is, for messages."""
         return f"{self.ae_title} at {self.host}:{self.port}"
 
-    def anchored(self, folder: Path) -> "Destination":
-        """Make the names of files relative to *folder*; it has none."""
+    @model_validator(mode="after")
+    def _files_belong_to_tls(self) -> "Destination":
+        given = [key for key in (*_TLS_FILES, "tls_host_name") if getattr(self, key) is not None]
+        if given and not self.tls:
+            raise conflict(f"{', '.join(given)} and no TLS; set tls = true, or take them out")
+        if self.key_file and not self.certificate_file:
+            raise conflict("a key_file and no certificate_file; set both, or neither")
         return self
+
+    def anchored(self, folder: Path) -> "Destination":
+        """Make the names of files relative to *folder*."""
+        files = {key: getattr(self, key) for key in _TLS_FILES}
+        return self.model_copy(update={key: folder / file for key, file in files.items() if file})
+
+
+_TLS_FILES = ("ca_file", "certificate_file", "key_file")
 
 
 class WebDestination(_Recipient):
@@ -123,9 +147,9 @@ class WebDestination(_Recipient):
     username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]+$")] | None = Field(
         default=None, description="be a user's name without colon (RFC 7617)"
     )
-    password_file: Path | None = _FILE
-    token_file: Path | None = _FILE
-    ca_file: Path | None = _FILE
+    password_file: OptionalFile = None
+    token_file: OptionalFile = None
+    ca_file: OptionalFile = None
 
     @property
     def address(self) -> str:
@@ -140,17 +164,15 @@ class WebDestination(_Recipient):
     @model_validator(mode="after")
     def _one_secret_under_tls(self) -> "WebDestination":
         if (self.username is None) != (self.password_file is None):
-            raise _conflict("one of username and password_file; set both, or neither")
+            raise conflict("one of username and password_file; set both, or neither")
         if self.username and self.token_file:
-            raise _conflict("both username and token_file; take out one of them")
+            raise conflict("both username and token_file; take out one of them")
         if self.url.startswith("https:"):
             return self
         if self.ca_file:
-            raise _conflict("a ca_file, and a url without TLS; make it https, or take out ca_file")
+            raise conflict("a ca_file, and a url without TLS; make it https, or take out ca_file")
         if (self.username or self.token_file) and urlsplit(self.url).hostname not in _THIS_MACHINE:
-            raise _conflict(
-                "a secret, and a url without TLS that would show it to the network; make it https"
-            )
+            raise conflict("a secret, and a url without TLS that would show it to the network; make it https")
         return self
 
 
@@ -161,7 +183,7 @@ DESTINATIONS: dict[str, type[Destination | WebDestination]] = {
 }
 
 
-def _conflict(what: str) -> PydanticCustomError:
+def conflict(what: str) -> PydanticCustomError:
     """Keys that are each right and do not go together; the message ends "[[destination]] number 1 has ..."."""
     return PydanticCustomError("conflict", "{what}", {"what": what})
 

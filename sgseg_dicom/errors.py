@@ -137,5 +137,11 @@ class PeerUnavailable(SgsegError):
     disposition = Disposition.RETRY
 
 
+class NotYetCommitted(SgsegError):
+    """A destination has the objects, and has not said yet that it keeps them (Storage Commitment, PS3.4 J)."""
+
+    disposition = Disposition.RETRY
+
+
 class DeliveryRefused(SgsegError):
     """A destination refused the object for good; the message has its status."""

@@ -53,6 +53,8 @@ class Pipeline:
         language: of what readers see.
         undeclared_character_set: the encoding of texts where an image declares none
             (`sgseg_dicom.reading.character_sets`); "": Latin-1.
+        require_room: called with an image's number of pixels before they are decoded (`sgseg_dicom.reading.read`).
+            None decodes every size.
     """
 
     segmenter: Segmenter
@@ -60,6 +62,7 @@ class Pipeline:
     clock: Callable[[], datetime]
     language: Language = ENGLISH
     undeclared_character_set: str = ""
+    require_room: Callable[[int], None] | None = None
 
     def __call__(
         self,
@@ -83,7 +86,11 @@ class Pipeline:
         """
         made_at, algorithm = self.clock(), self.segmenter.algorithm
         with timed("read"):
-            radiograph = read(path, undeclared=self.undeclared_character_set)
+            radiograph = read(
+                path,
+                undeclared=self.undeclared_character_set,
+                require_room=self.require_room,
+            )
             require_applicable(radiograph)
         with timed("preprocess"):
             model_input = preprocess(radiograph)

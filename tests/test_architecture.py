@@ -43,7 +43,10 @@ LIBRARIES: Mapping[str, set[str]] = {
     "node/receive": TORCH,
     "node/store": TORCH,
     "node/logs.py": TORCH,
-    "node/work/queue.py": TORCH,
+    "node/work": TORCH,
+    "node/delivery": TORCH,
+    "node/judge/pool.py": TORCH,
+    "node/judge/child.py": TORCH,
     "training": {"pynetdicom", "dbos"},
 }
 """Libraries that a folder never loads."""

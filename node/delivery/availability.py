@@ -1,6 +1,6 @@
-"""What is known of each destination: whether it is down and why, and when it last took results."""
+"""What is known of each destination: whether it is down and why, how often it took results, and who waits for it."""
 
-from threading import Lock
+from threading import Condition
 
 import structlog
 
@@ -16,22 +16,31 @@ class Availability:
         self._down: dict[str, str] = {}  # destination -> why
         self._successes: dict[str, int] = {}
         self._taken_at: dict[str, float] = {}
-        self._lock = Lock()
+        self._changed = Condition()
 
     def why_down(self, name: str) -> str:
         """Give the reason why the destination is down; "" where it is not known to be down."""
-        with self._lock:
+        with self._changed:
             return self._down.get(name, "")
 
     def successes(self, name: str) -> int:
         """Count the attempts at which the destination took everything; `note` needs the count before an attempt."""
-        with self._lock:
+        with self._changed:
             return self._successes.get(name, 0)
 
     def taken_at(self, name: str) -> float:
         """Give the POSIX time in seconds when the destination last took everything; 0 where it never did."""
-        with self._lock:
+        with self._changed:
             return self._taken_at.get(name, 0.0)
+
+    def wait(self, name: str, seconds: float, *, successes: int) -> None:
+        """
+        Wait until the destination has taken more than *successes* times, and no longer than *seconds*.
+
+        A clock that is set back does not make the wait longer.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._successes.get(name, 0) > successes, timeout=seconds)
 
     def note(self, name: str, error: SgsegError | None, *, successes: int, ended_at: float) -> None:
         """
@@ -46,12 +55,13 @@ class Availability:
             successes: the destination's count when the attempt began. A count, because a clock may be set back.
             ended_at: POSIX time in seconds.
         """
-        with self._lock:  # also during the logging: the lines of the log stand in the order of the changes
+        with self._changed:  # also during the logging: the lines of the log stand in the order of the changes
             if error is None:
                 self._successes[name] = self._successes.get(name, 0) + 1
                 self._taken_at[name] = ended_at
                 if self._down.pop(name, None) is not None:
                     log.info("destination_up", destination=name)
+                self._changed.notify_all()
             elif isinstance(error, PeerUnavailable) and successes == self._successes.get(name, 0):
                 self._note_down(name, str(error))
 

@@ -1,10 +1,12 @@
 """Sends stored files to one destination by C-STORE, and reads what became of each object."""
 
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
@@ -13,9 +15,14 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.presentation import PresentationContext, build_context
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
 
 from node.association_requests import read_tidied
+from node.tls.client import ClientTls
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import DeliveryRefused, PeerUnavailable, SgsegError
 from sgseg_dicom.result_kinds import NOT_JUDGED
@@ -25,6 +32,10 @@ _WARNINGS = (0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000))  # PS3.7 C.4, PS3.4
 _DUPLICATE = 0x0111  # our UIDs are derived from the image's, so the peer already has this object
 _SLOWEST_BYTES_PER_SECOND = 125_000
 """A network of 1 Mbit/s: the time limit of pynetdicom for a response begins before the object is sent."""
+_TLS_ALERT = b"\x15\x03"
+"""How a TLS service answers to what is no TLS (RFC 8446 5.1)."""
+_REQUEST = 1  # Action Type ID (PS3.4 J.3.2.1)
+_TRY_ACTION_AGAIN = (0x0110, 0x0213)  # processing failure, resource limitation (PS3.7 C)
 _PERMANENT = 1  # A-ASSOCIATE-RJ result (PS3.8 table 9-21)
 # A-ABORT source and reason (PS3.8 table 9-26).
 _PROVIDER = 2
@@ -48,11 +59,31 @@ class _Heard:
         connected: it took the connection.
         unreadable: why its response could not be read; "" where it could, or there was none.
         aborted: by whom, and why, it says that it aborted; "" where it did not.
+        tls: why its TLS failed; "" where it did not.
+        begins: the first bytes that came from it.
     """
 
     connected: bool = False
     unreadable: str = ""
     aborted: str = ""
+    tls: str = ""
+    begins: bytes = b""
+
+    def note_tls(self, why: str) -> None:
+        """Keep why its TLS failed."""
+        self.tls = why
+
+    def note_begin(self, association: Association) -> None:
+        """Keep the first bytes that come."""
+        connection: Any = association.dul.socket
+        receive = connection.recv
+
+        def noting(count: int) -> bytearray:
+            data: bytearray = receive(count)
+            self.begins = self.begins or bytes(data[:2])
+            return data
+
+        connection.recv = noting
 
     def note_unreadable(self, _answer: bytes, why: str) -> None:
         """Keep why an answer could not be read."""
@@ -75,6 +106,9 @@ class DimseSender:
         calling_ae_title: our own AE title.
         connect_seconds: the longest wait for a connection.
         answer_seconds: the longest wait for a response.
+
+    Raises:
+        ConfigError: a file for TLS cannot be used.
     """
 
     def __init__(
@@ -89,6 +123,7 @@ class DimseSender:
         self._calling_ae_title = calling_ae_title
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
+        self._tls = ClientTls(destination) if destination.tls else None
 
     def echo(self) -> None:
         """
@@ -143,6 +178,50 @@ class DimseSender:
                 f"{self._name} refused {'; '.join(refusals)}; see its log, then `sgseg-node requeue`"
             )
 
+    def request_commitment(
+        self,
+        request: Dataset,
+        *,
+        on_report: Callable[[Dataset], None],
+        is_over: Callable[[], bool],
+        seconds: float,
+    ) -> None:
+        """
+        Ask with N-ACTION that the destination commits itself (PS3.4 J.3.2), and listen a moment for its report.
+
+        Args:
+            request: the Action Information.
+            on_report: called with the Event Information of each report on this association.
+            is_over: whether the report has arrived, here or elsewhere.
+            seconds: the longest time to listen.
+
+        Raises:
+            PeerUnavailable: another attempt may succeed.
+            DeliveryRefused: the destination does not do this.
+        """
+
+        def take(event: evt.Event) -> tuple[int, None]:
+            on_report(event.event_information)
+            return 0, None
+
+        context = build_context(StorageCommitmentPushModel)
+        with self._association([context], handlers=[(evt.EVT_N_EVENT_REPORT, take)]) as association:
+            status, _ = association.send_n_action(
+                request, _REQUEST, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+            )
+            if "Status" not in status:
+                raise PeerUnavailable(f"{self._name} did not answer a request for Storage Commitment in time")
+            if status.Status in _TRY_ACTION_AGAIN:
+                raise PeerUnavailable(f"{self._name} cannot commit itself now (status 0x{status.Status:04X})")
+            if status.Status != 0:
+                raise DeliveryRefused(
+                    f"{self._name} answered a request for Storage Commitment with status 0x{status.Status:04X}; "
+                    "mend it there, or take out storage_commitment"
+                )
+            deadline = time.monotonic() + seconds
+            while association.is_established and not is_over() and time.monotonic() < deadline:
+                time.sleep(0.02)
+
     def _store(
         self, association: Association, file: Path, context: PresentationContext, number: int
     ) -> str | None:
@@ -171,7 +250,13 @@ class DimseSender:
         return f"{self.destination.name} ({self.destination.address})"
 
     @contextmanager
-    def _association(self, contexts: list[PresentationContext], *, largest: int = 0) -> Iterator[Association]:
+    def _association(
+        self,
+        contexts: list[PresentationContext],
+        *,
+        largest: int = 0,
+        handlers: Sequence[tuple[evt.EventType, Callable[..., Any]]] = (),
+    ) -> Iterator[Association]:
         """Open an association with time limits, and release or abort it. *largest*: bytes of the largest object."""
         ae = AE(self._calling_ae_title)
         ae.connection_timeout = self._connect_seconds
@@ -184,10 +269,12 @@ class DimseSender:
                 peer.port,
                 contexts,
                 ae_title=peer.ae_title,
+                tls_args=self._tls.arguments(heard.note_tls) if self._tls else None,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._tune, [heard]),
                     (evt.EVT_PDU_RECV, heard.note_pdu),
                     (evt.EVT_DATA_SENT, _acknowledge_quickly),
+                    *handlers,
                 ],
             )
         except OSError as error:  # pynetdicom could not resolve the name of the host
@@ -221,20 +308,27 @@ class DimseSender:
 
     def _no_response(self, heard: _Heard) -> str:
         """Say what came instead of a response to the association request, and what to look at."""
+        if heard.tls:
+            return f"does not come to terms with us over TLS: {heard.tls}"
+        if heard.begins == _TLS_ALERT:
+            return "speaks TLS at this port; set tls = true"
         if not heard.connected:
             return "does not respond; check that it runs, its address and its port"
         if heard.unreadable:
             return f"responds to the association request with what is not DICOM ({heard.unreadable}); ask its maker"
         if heard.aborted:
             return f"aborts the association ({heard.aborted}); see its log, and check AE titles on both sides"
+        service = "with TLS" if self._tls else "without TLS"
         return (
             "took the connection, but closed it or was silent instead of responding to the association request; see "
-            "its log, and check that a DICOM service without TLS listens at this port"
+            f"its log, and check that a DICOM service {service} listens at this port"
+            + ("" if self._tls else "; if it has TLS, set tls = true")
         )
 
     def _tune(self, event: evt.Event, heard: _Heard) -> None:
         """Set a time limit for every send and receive, send small messages at once, and read responses tidied."""
         heard.connected = True
+        heard.note_begin(event.assoc)
         read_tidied(event.assoc, on_unreadable=heard.note_unreadable)
         connection = _connection(event)
         connection.settimeout(self._answer_seconds)

@@ -3,12 +3,15 @@ Accepts connections and reads the first PDU of each one whole, in one thread, be
 
 A connection is an association only when its association request is whole. Until then it costs a socket and the bytes
 that it sent. It must be whole in time, however it trickles; the connections of one address that are not yet whole are
-few, and the oldest gives way: who speaks at once gets in. A TLS handshake would belong before the first byte.
+few, and the oldest gives way: who speaks at once gets in. A TLS handshake comes before the first byte and under the
+same limits, step by step as its messages come: nobody waits for another's.
 """
 
 import contextlib
+import hashlib
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -20,6 +23,7 @@ import structlog
 
 from node.logs import places_of
 from node.receive.refusals import NOT_RECOGNIZED, UNEXPECTED, abort_pdu
+from node.tls.causes import describe
 from sgseg_dicom.config import Receive
 
 log = structlog.get_logger(__name__)
@@ -31,6 +35,12 @@ _HEAD = 6
 """Bytes of a PDU's type and length (PS3.8 9.3.1)."""
 
 _A_ASSOCIATE_RQ = 1
+_TITLES_END = 42
+"""Bytes of an A-ASSOCIATE-RQ up to the end of its AE titles (PS3.8 9.3.2)."""
+
+_TLS_HANDSHAKE = 0x16
+"""The first byte of a TLS connection (RFC 8446 5.1), and of no PDU."""
+
 _MOST_AT_ALL = 256
 """Connections of all addresses whose request is not whole."""
 
@@ -38,6 +48,9 @@ _TICK_SECONDS = 0.1
 _LEAVING_SECONDS = 1.0
 """For a peer to read why it was refused, and to close."""
 
+_NO_REQUEST = "what it sent first is no association request: no DICOM, or out of order"
+_NO_TLS_THERE = "it speaks without TLS, and this port takes TLS alone; turn TLS on there"
+_NO_TLS_HERE = "it speaks TLS, and this port does not; turn TLS off there, or set [receive] certificate_file"
 _ROOM_SECONDS = 2.0
 """For a peer to wait until there is a place for its association."""
 
@@ -48,10 +61,12 @@ class Visitor:
     A connection that is no association yet.
 
     Attributes:
-        connection: its socket, not blocking.
+        connection: its socket, not blocking; under TLS an SSLSocket from the first byte on.
         peer: its address and port, as the socket gives them.
         until: when it is closed, whatever it has sent; monotonic, seconds.
         received: what came of its first PDU.
+        shakes: its TLS handshake is not done.
+        fingerprint: SHA-256 of its certificate; "" where it showed none.
         waits: its request is whole, and there is no place for it.
         leaves: it was refused.
     """
@@ -60,6 +75,8 @@ class Visitor:
     peer: tuple[Any, ...]
     until: float
     received: bytearray = field(default_factory=bytearray)
+    shakes: bool = False
+    fingerprint: str = ""
     waits: bool = False
     leaves: bool = False
 
@@ -67,6 +84,11 @@ class Visitor:
     def address(self) -> str:
         """The peer's IP address."""
         return str(self.peer[0])
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything came from it."""
+        return bool(self.received) or isinstance(self.connection, ssl.SSLSocket)
 
     @property
     def missing(self) -> int:
@@ -83,6 +105,7 @@ class Doorway:
     Args:
         listening: the bound socket.
         settings: section [receive].
+        tls_context: gives the context for a new connection; None: no TLS.
         on_request: called with a visitor whose request is whole. True: it took the connection over. False: there is
             no place. It may call `turn_away`.
         on_no_place: called for one that waited in vain for a place.
@@ -95,6 +118,7 @@ class Doorway:
         listening: socket.socket,
         settings: Receive,
         *,
+        tls_context: Callable[[], ssl.SSLContext] | None,
         on_request: Callable[[Visitor], bool],
         on_no_place: Callable[[Visitor], None],
         on_refused: Callable[[Visitor, str], None],
@@ -102,6 +126,7 @@ class Doorway:
     ) -> None:
         self._listening = listening
         self._settings = settings
+        self._tls_context = tls_context
         self._on_request, self._on_no_place = on_request, on_no_place
         self._on_refused, self._on_tick = on_refused, on_tick
         self._visitors: list[Visitor] = []  # the oldest first
@@ -128,8 +153,10 @@ class Doorway:
         visitor.leaves, visitor.waits = True, False
         visitor.until = time.monotonic() + _LEAVING_SECONDS
         try:
-            visitor.connection.send(answer)
-            visitor.connection.shutdown(socket.SHUT_WR)
+            if not visitor.shakes:
+                visitor.connection.send(answer)
+                _end_tls(visitor.connection)
+            shut_down(visitor.connection, socket.SHUT_WR)
         except OSError:
             self._close(visitor)
 
@@ -167,7 +194,8 @@ class Doorway:
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        visitor = Visitor(connection, peer, time.monotonic() + self._settings.opening_seconds)
+        until = time.monotonic() + self._settings.opening_seconds
+        visitor = Visitor(connection, peer, until, shakes=self._tls_context is not None)
         self._visitors.append(visitor)
         self._selector.register(connection, selectors.EVENT_READ, visitor)
         for oldest in self._too_many(visitor.address):
@@ -188,32 +216,105 @@ class Doorway:
         yield min(older, key=lambda visitor: visitor.waits, default=self._visitors[-1])  # min takes the first
 
     def _read(self, visitor: Visitor) -> None:
-        wanted = visitor.missing if not (visitor.waits or visitor.leaves) else 1 << 16
+        """Do what is due when something has come from a visitor."""
+        if visitor.waits or visitor.leaves:
+            self._notice(visitor)
+            return
+        if visitor.shakes:
+            self._shake_hands(visitor)
+        # TLS may have more in its buffer than the selector knows of.
+        while not (visitor.shakes or visitor.waits or visitor.leaves) and visitor in self._visitors:
+            if not self._read_piece(visitor):
+                return
+
+    def _read_piece(self, visitor: Visitor) -> bool:
+        """Read some of the request; False where nothing more is there."""
+        try:
+            piece = visitor.connection.recv(visitor.missing)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:
+            piece = b""
+        if piece:
+            visitor.received += piece
+            self._look_at(visitor)
+        else:
+            self._note_closed(visitor)
+        return bool(piece)
+
+    def _notice(self, visitor: Visitor) -> None:
+        """See whether somebody has gone from whom nothing is due."""
         flags = socket.MSG_PEEK if visitor.waits else 0
         try:
-            piece = visitor.connection.recv(wanted, flags)
+            piece = socket.socket.recv(visitor.connection, 1 << 16, flags)  # below TLS
         except BlockingIOError:
             return
         except OSError:
             piece = b""
         if not piece:
-            if not visitor.leaves:
-                self._on_refused(visitor, "it closed the connection before its association was opened")
-            self._close(visitor)
-        elif visitor.waits:  # nothing is due from it; who gets a place reads it
+            self._note_closed(visitor)
+        elif visitor.waits:  # who gets a place reads it
             self._selector.unregister(visitor.connection)
-        elif not visitor.leaves:
-            visitor.received += piece
-            self._look_at(visitor)
+
+    def _note_closed(self, visitor: Visitor) -> None:
+        if not visitor.leaves:
+            self._on_refused(visitor, "it closed the connection before its association was opened")
+        self._close(visitor)
+
+    def _shake_hands(self, visitor: Visitor) -> None:
+        """Take the handshake as far as what has come allows."""
+        try:
+            secured = visitor.connection
+            if not isinstance(secured, ssl.SSLSocket):
+                begun = self._begin_tls(visitor)
+                if begun is None:
+                    return
+                secured = begun
+            secured.do_handshake()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._await(visitor, selectors.EVENT_READ)
+        except ssl.SSLWantWriteError:
+            self._await(visitor, selectors.EVENT_WRITE)
+        except OSError as error:
+            self._await(visitor, selectors.EVENT_READ)
+            cause = describe(error, trust="[receive] client_ca_file")
+            self._on_refused(visitor, f"the TLS handshake failed: {cause}")
+            self.turn_away(visitor, b"")  # OpenSSL has sent its alert
+        else:
+            visitor.shakes = False
+            self._await(visitor, selectors.EVENT_READ)
+            certificate = secured.getpeercert(binary_form=True)
+            visitor.fingerprint = hashlib.sha256(certificate).hexdigest() if certificate else ""
+
+    def _await(self, visitor: Visitor, events: int) -> None:
+        with contextlib.suppress(KeyError, ValueError):  # the connection was gone before its TLS began
+            self._selector.modify(visitor.connection, events, visitor)
+
+    def _begin_tls(self, visitor: Visitor) -> ssl.SSLSocket | None:
+        """Wrap a connection whose first byte is there; None where that is none of TLS."""
+        plain = visitor.connection
+        first = plain.recv(_TITLES_END, socket.MSG_PEEK)
+        if not first:
+            self._note_closed(visitor)
+            return None
+        if first[0] != _TLS_HANDSHAKE or self._tls_context is None:
+            visitor.received += first
+            visitor.shakes = False
+            self._on_refused(visitor, _NO_TLS_THERE)
+            self.turn_away(visitor, abort_pdu(0))
+            return None
+        self._selector.unregister(plain)
+        secured = self._tls_context().wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        visitor.connection = secured
+        self._selector.register(secured, selectors.EVENT_READ, visitor)
+        return secured
 
     def _look_at(self, visitor: Visitor) -> None:
         """Decide from what has come: it is wrong, it is not yet whole, or it is a request."""
         kind = visitor.received[0]
         if kind != _A_ASSOCIATE_RQ:
             reason = UNEXPECTED if 1 <= kind <= 7 else NOT_RECOGNIZED
-            self._on_refused(
-                visitor, "what it sent first is no association request: no DICOM, or out of order"
-            )
+            self._on_refused(visitor, _NO_TLS_HERE if kind == _TLS_HANDSHAKE else _NO_REQUEST)
             self.turn_away(visitor, abort_pdu(reason))
         elif len(visitor.received) + visitor.missing > _HEAD + LARGEST_REQUEST:
             self._on_refused(visitor, f"its association request has more than {LARGEST_REQUEST} bytes")
@@ -247,5 +348,24 @@ class Doorway:
     def _close(self, visitor: Visitor) -> None:
         self._forget(visitor)
         with contextlib.suppress(OSError):
-            visitor.connection.shutdown(socket.SHUT_RDWR)
+            shut_down(visitor.connection, socket.SHUT_RDWR)
         visitor.connection.close()
+
+
+def shut_down(connection: socket.socket, how: int) -> None:
+    """
+    Shut down a connection below its TLS.
+
+    That of an SSLSocket drops its TLS: another thread that is sending would go on without.
+
+    Raises:
+        OSError: it is closed already.
+    """
+    socket.socket.shutdown(connection, how)
+
+
+def _end_tls(connection: socket.socket) -> None:
+    """Send the alert close_notify where there is TLS (RFC 8446 6.1), and do not wait for that of the peer."""
+    if isinstance(connection, ssl.SSLSocket):
+        with contextlib.suppress(OSError, ValueError):
+            connection.unwrap()

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,15 +22,19 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.association_requests import calling_title, read_tidied
+from node.audit.recorder import Note, note_nothing
 from node.receive.admission import Admission, Request, UnreadableRequest, read_request
 from node.receive.command_sets import TidyCommands
-from node.receive.counted_events import CountedEvents
-from node.receive.doorway import Doorway, Visitor
+from node.receive.counted_events import REJECTED, CountedEvents
+from node.receive.data_sets import ObjectLimits
+from node.receive.doorway import Doorway, Visitor, shut_down
 from node.receive.offers import why_nothing_was_accepted
 from node.receive.pdu_reader import PduReader
 from node.receive.places import Place, Places
 from node.receive.refusals import FULL, INVALID, Rejection, abort_pdu
 from node.receive.scp import Handler
+from node.tls.certificates import Certificates
+from node.tls.profile import Files, server_context
 from sgseg_dicom.accepted_objects import SOP_CLASSES
 from sgseg_dicom.config import Receive, Sender
 
@@ -47,9 +51,18 @@ class Listener(ThreadedAssociationServer):
 
     request_queue_size = 128
 
-    def __init__(self, *args: Any, settings: Receive, senders: Sequence[Sender], **keywords: Any) -> None:
-        self.settings = settings
-        self.events = CountedEvents()
+    def __init__(
+        self,
+        *args: Any,
+        settings: Receive,
+        senders: Sequence[Sender],
+        limits: ObjectLimits,
+        certificates: Certificates | None,
+        note: Note,
+        **keywords: Any,
+    ) -> None:
+        self.settings, self.limits = settings, limits
+        self.events = CountedEvents(note=note)
         self._admission = Admission(settings, senders)
         self._places = Places(settings)
         self._counts: Counter[str] = Counter()
@@ -59,6 +72,7 @@ class Listener(ThreadedAssociationServer):
         self._doorway = Doorway(
             cast(socket.socket, self.socket),  # bound above
             settings,
+            tls_context=certificates.context if certificates else None,
             on_request=self._let_in,
             on_no_place=lambda visitor: self._reject(visitor, read_request(bytes(visitor.received)), FULL),
             on_refused=self._note_refused,
@@ -116,21 +130,23 @@ class Listener(ThreadedAssociationServer):
     def _reject(self, visitor: Visitor, request: Request, why: Rejection) -> None:
         self._counts[f"rejected: {why.coded}"] += 1
         self.events.tell(
-            "association_rejected",
+            REJECTED,
             address=visitor.address,
             detail=f"{why.coded}: {why.cure}",
             peer=request.calling,
             called=request.called,
+            **_certificate(visitor),
         )
         self._doorway.turn_away(visitor, why.pdu)
 
     def _note_refused(self, visitor: Visitor, why: str, **facts: str) -> None:
-        if not visitor.received:
+        if not visitor.has_spoken:
             self._counts["closed without a request"] += 1
             log.debug("silent_connection", address=visitor.address)
             return
         self._counts["not understood"] += 1
         peer = calling_title(bytes(visitor.received))
+        facts = {**facts, **_certificate(visitor)}
         self.events.tell("association_aborted", address=visitor.address, detail=why, peer=peer, **facts)
 
     def _look_after(self) -> None:
@@ -154,7 +170,13 @@ class _Connection(RequestHandler):
         reader = PduReader(self.request, self.server.settings, place, bytes(self._visitor.received))
         association.dul.socket.recv = reader.receive  # type: ignore
         read_tidied(association)
-        TidyCommands(association, place, known=SOP_CLASSES, on_refused=self._note_refused)
+        self._commands = TidyCommands(
+            association,
+            place,
+            known=SOP_CLASSES,
+            limits=self.server.limits,
+            on_refused=self._note_refused,
+        )
         association.bind(evt.EVT_ABORTED, self._note_aborted)
         place.end = partial(self._end, association)
         place.lives = lambda: association.is_alive() or not association.ident
@@ -166,10 +188,12 @@ class _Connection(RequestHandler):
         self._tell(why)
         association.abort(block=False)
         with contextlib.suppress(OSError):
-            self.request.shutdown(socket.SHUT_RD)  # a read in the middle of a PDU ends
+            shut_down(self.request, socket.SHUT_RD)  # a read in the middle of a PDU ends
 
     def _note_aborted(self, event: evt.Event) -> None:
-        if not self._place.over:  # else it is logged already
+        is_logged = self._place.over
+        self._commands.drop()
+        if not is_logged:
             broken = self._place.why or "the sender aborted it"
             self._tell(why_nothing_was_accepted(event.assoc) or broken)
 
@@ -182,6 +206,20 @@ class _Connection(RequestHandler):
         self.server.events.tell("not_understood", address=place.address, detail=why, peer=place.calling)
 
 
+def _certificate(visitor: Visitor) -> dict[str, str]:
+    """Give the fingerprint of the visitor's certificate for the log; its subject may name a person."""
+    return {"certificate": f"sha256:{visitor.fingerprint}"} if visitor.fingerprint else {}
+
+
+def _certificates(settings: Receive) -> Certificates | None:
+    if settings.certificate_file is None:
+        return None
+    files = Files(
+        certificate=settings.certificate_file, key=settings.key_file, authorities=settings.client_ca_file
+    )
+    return Certificates(files, server_context)
+
+
 def listen(
     settings: Receive,
     *,
@@ -189,6 +227,8 @@ def listen(
     handlers: Sequence[Handler],
     spool: Path,
     senders: Sequence[Sender] = (),
+    require_space: Callable[[], None] = lambda: None,
+    note: Note = note_nothing,
 ) -> Listener:
     """
     Bind the socket, and accept connections in the background.
@@ -200,10 +240,14 @@ def listen(
         spool: folder for data sets that are being received, on the file system where they will stay. A handler
             finds the path of the file in `event.dataset_path`.
         senders: who may come in; empty: everybody that [receive] lets in.
+        require_space: raises StorageUnavailable where an object must not be begun, or go on.
+        note: takes rejections for the audit trail.
 
     Raises:
         OSError: the address or the port is not free.
+        ConfigError: the files for TLS cannot be used.
     """
+    certificates = _certificates(settings)
     _config.STORE_RECV_CHUNKED_DATASET = True
     _config.LOG_HANDLER_LEVEL = "none"
     tempfile.tempdir = str(spool)
@@ -218,6 +262,11 @@ def listen(
         server_class=Listener,
         settings=settings,
         senders=senders,
+        certificates=certificates,
+        limits=ObjectLimits(
+            most_bytes=settings.max_object_megabytes << 20, folder=spool, require_space=require_space
+        ),
+        note=note,
     )
     listener.start()
     return listener

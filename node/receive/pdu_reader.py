@@ -1,12 +1,16 @@
 """Reads PDUs for pynetdicom: large pieces at once, no more than was announced, and each PDU whole in time."""
 
 import socket
+import ssl
 import time
 
 from node.receive.places import Place
 from sgseg_dicom.config import Receive
 
 _READ_BYTES = 1 << 18
+_TLS_READ_BYTES = 1 << 14
+"""A TLS record has no more (RFC 8446 5.1), and one read gives no more than a record."""
+
 _SLACK_BYTES = 1 << 16
 """A PDU has headers beside its announced length."""
 
@@ -31,6 +35,7 @@ class PduReader:
         self._place = place
         self._request = bytearray(request)
         self._limit = settings.max_pdu_bytes + _SLACK_BYTES
+        self._at_once = _TLS_READ_BYTES if isinstance(connection, ssl.SSLSocket) else _READ_BYTES
 
     def receive(self, count: int) -> bytearray:
         """
@@ -61,9 +66,12 @@ class PduReader:
             left = until - time.monotonic()
             self._connection.settimeout(max(left, 0.001))
             try:
-                piece = self._connection.recv(min(missing, _READ_BYTES))
+                piece = self._connection.recv(min(missing, self._at_once))
             except TimeoutError as error:
                 raise TimeoutError(self._failed("a PDU did not come whole in time")) from error
+            except ssl.SSLError as error:
+                self._failed(f"its TLS connection broke ({error.reason})")
+                raise
             if not piece:
                 self._failed("its connection was closed without a release")
                 break

@@ -15,9 +15,12 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from node.audit.recorder import Note, note_nothing
 from node.jobs import Entry, Job
+from node.receive.data_sets import why_refused
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store, StoredImage
+from node.time_limit import time_limit
 from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
@@ -63,25 +66,51 @@ def contexts() -> list[PresentationContext]:
     return [build_context(Verification), *storage]
 
 
-def handlers(store: Store, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> list[Handler]:
-    """Give the receiver's event handlers."""
-    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, clock])]
+def handlers(
+    store: Store,
+    jobs: Jobs,
+    *,
+    answer_seconds: float = 10.0,
+    clock: Callable[[], float] = time.time,
+    note: Note = note_nothing,
+) -> list[Handler]:
+    """
+    Give the receiver's event handlers.
+
+    *answer_seconds*: how long a C-STORE waits for locks of store and queue. *note* takes events for the audit trail.
+    """
+    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, clock, note])]
 
 
 def on_c_store(
-    event: evt.Event, store: Store, jobs: Jobs, clock: Callable[[], float]
+    event: evt.Event,
+    store: Store,
+    jobs: Jobs,
+    answer_seconds: float,
+    clock: Callable[[], float],
+    note: Note = note_nothing,
 ) -> StoreStatus | Dataset:
     """Store the instance and queue it. SUCCESS means that both are on disk (PS3.4 B.2.3)."""
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
-        stored, job = _stored_and_queued(event, store, jobs, received_at)
-        repeated = not stored.new and _repeated(job, store, jobs)
+        with time_limit(answer_seconds):
+            stored, job = _stored_and_queued(event, store, jobs, received_at)
+            repeated = not stored.new and _repeated(job, store, jobs)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
+        note("not_taken", **_sender(event), status=f"{StoreStatus.CANNOT_UNDERSTAND:04X}")
         return StoreStatus.CANNOT_UNDERSTAND
     except StorageUnavailable as error:
         log.error("store_failed", peer=peer, detail=str(error))
+        note("not_taken", **_sender(event), status=f"{StoreStatus.OUT_OF_RESOURCES:04X}")
         return StoreStatus.OUT_OF_RESOURCES
+    note(
+        "received",
+        **_sender(event),
+        at=received_at,
+        job=job.id,
+        how="conflicting" if stored.conflicting else "new" if stored.new else "known",
+    )
     seconds = round(clock() - received_at, 4)
     log.info(
         "received",
@@ -104,6 +133,8 @@ def _stored_and_queued(
     event: evt.Event, store: Store, jobs: Jobs, received_at: float
 ) -> tuple[StoredImage, Job]:
     """Store the image and queue its job; no job can be removed in between."""
+    if why := why_refused(event.assoc, event.request):
+        raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
     with store.adding():
         stored = store.put(event.dataset_path, instance)
@@ -119,8 +150,22 @@ def _stored_and_queued(
     return stored, job
 
 
+def _sender(event: evt.Event) -> dict[str, str]:
+    """Give the facts of a C-STORE request for the audit trail; a peer that writes no UID gets none written."""
+    image = str(getattr(event.request, "AffectedSOPInstanceUID", None) or "")
+    requestor = event.assoc.requestor
+    return {
+        "image": image if _UID.fullmatch(image) else "",
+        "sender": requestor.ae_title,
+        "address": str(requestor.address or ""),
+    }
+
+
 def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
     """Queue an image again if it came again after its job failed: the sender still wants a result."""
+    known = jobs.get(job.id)
+    if known is None or not known.lost:  # most often; nobody has to wait for the lock
+        return False
     with store.changing():
         entry = jobs.get(job.id)
         if entry is None or not entry.lost:

@@ -11,11 +11,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydicom import Dataset
-
 from node.store.acknowledgements import Acknowledged
-from node.store.fsync import UNFINISHED, delete_unfinished, storage, sync, unfinished, write_folder
-from node.store.result_folder import file_bytes
+from node.store.fsync import (
+    UNFINISHED,
+    delete_folder,
+    delete_unfinished,
+    storage,
+    sync,
+    unfinished,
+    write_folder,
+)
 
 _WHY = "why.json"
 
@@ -38,7 +43,7 @@ class Quarantine:
         return self.path / f"{job_id}.dcm"
 
     def keep_results(
-        self, job_id: str, objects: Mapping[str, Dataset], *, rules: Sequence[str], violations: Sequence[str]
+        self, job_id: str, objects: Mapping[str, bytes], *, rules: Sequence[str], violations: Sequence[str]
     ) -> Path:
         """
         Store results that must not be sent, with the reason, and give their folder; durable when this returns.
@@ -47,7 +52,7 @@ class Quarantine:
 
         Args:
             job_id: the job of the image.
-            objects: by file name.
+            objects: the files' bytes, by file name.
             rules: names of the rules that are broken.
             violations: a sentence for each place where a rule is broken.
 
@@ -55,10 +60,9 @@ class Quarantine:
             StorageUnavailable: disk full or read-only.
         """
         why = {"rules": rules, "violations": violations}
-        files = {name: file_bytes(ds) for name, ds in objects.items()}
         folder = self.path / job_id
         with storage(self.path):
-            write_folder(unfinished(folder), {**files, _WHY: json.dumps(why, indent=2).encode()})
+            write_folder(unfinished(folder), {**objects, _WHY: json.dumps(why, indent=2).encode()})
             if folder.is_dir():
                 shutil.rmtree(folder)
             unfinished(folder).rename(folder)
@@ -67,7 +71,7 @@ class Quarantine:
 
     def remove_results(self, job_id: str) -> None:
         """
-        Delete the quarantined results of a job, if there are any.
+        Delete the quarantined results of a job, if there are any; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
@@ -75,7 +79,18 @@ class Quarantine:
         folder = self.path / job_id
         with storage(self.path):
             if folder.is_dir():
-                shutil.rmtree(folder)
+                delete_folder(folder)
+
+    def results(self) -> dict[str, tuple[str, ...]]:
+        """
+        Give the jobs with quarantined results, each with the names of the broken rules.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.path):
+            folders = [path for path in self.path.iterdir() if path.is_dir()]
+        return {path.name: _rules(path) for path in folders if not path.name.startswith(UNFINISHED)}
 
     def count_results(self) -> int:
         """
@@ -107,3 +122,11 @@ class Quarantine:
         """
         with storage(self.path):
             return delete_unfinished(self.path)
+
+
+def _rules(folder: Path) -> tuple[str, ...]:
+    """Give the names of the broken rules; none where the reason is not readable."""
+    try:
+        return tuple(json.loads((folder / _WHY).read_bytes())["rules"])
+    except (OSError, ValueError, KeyError):
+        return ()

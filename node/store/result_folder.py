@@ -13,14 +13,14 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from io import BytesIO
 from pathlib import Path
 
-from pydicom import Dataset
 from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Outcome
-from node.store.fsync import delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.encoded_object import EncodedObject
+from node.store.fsync import delete_folder, delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.own_files import make_own
 from sgseg_dicom.result_kinds import NOT_JUDGED
 
 _OUTCOME = "outcome.json"
@@ -75,7 +75,7 @@ class ResultFolder:
             return None
         return [folder / name for name in outcome.sends[destination]]
 
-    def keep(self, job_id: str, outcome: Outcome, objects: Mapping[str, Dataset]) -> None:
+    def keep(self, job_id: str, outcome: Outcome, objects: Mapping[str, EncodedObject]) -> None:
         """
         Store the objects of a job, by file name, together with its outcome; durable when this returns.
 
@@ -85,10 +85,10 @@ class ResultFolder:
         Raises:
             StorageUnavailable: disk full or read-only.
         """
-        files = {name: self._content(job_id, name, ds) for name, ds in objects.items()}
+        files = {name: self._content(job_id, name, one) for name, one in objects.items()}
         self.write(job_id, {**files, _OUTCOME: json.dumps(asdict(outcome)).encode()})
 
-    def keep_not_judged(self, job_id: str, outcome: Outcome, report: Dataset) -> Outcome:
+    def keep_not_judged(self, job_id: str, outcome: Outcome, report: EncodedObject) -> Outcome:
         """
         Store the report that an image was not judged; durable when this returns.
 
@@ -134,29 +134,32 @@ class ResultFolder:
         """
         with storage(self.path):
             if (folder := self.folder_of(job_id)) is not None:
-                (folder / _ANEW).touch()
+                make_own(folder / _ANEW)
                 sync(folder)
 
     def withdraw_new_judgement(self, job_id: str) -> None:
         """
-        Take `request_new_judgement` back, if it was called.
+        Take `request_new_judgement` back, if it was called; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self.path):
-            (self.path / job_id / _ANEW).unlink(missing_ok=True)
+            mark = self.path / job_id / _ANEW
+            if mark.exists():
+                mark.unlink(missing_ok=True)
+                sync(mark.parent)
 
     def remove(self, job_id: str) -> None:
         """
-        Delete the results of a job for good.
+        Delete the results of a job for good; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self.path):
             if (folder := self.folder_of(job_id)) is not None:
-                shutil.rmtree(folder)
+                delete_folder(folder)
 
     def sweep(self) -> int:
         """
@@ -171,16 +174,9 @@ class ResultFolder:
                     former.rename(folder)
             return delete_unfinished(self.path)
 
-    def _content(self, job_id: str, name: str, ds: Dataset) -> bytes:
-        """Give the stored bytes of an object where it is stored already, else encode it."""
+    def _content(self, job_id: str, name: str, one: EncodedObject) -> bytes:
+        """Give the stored bytes of an object where it is stored already, else the new ones."""
         path = self.path / job_id / name
-        if path.is_file() and read_file_meta_info(path).MediaStorageSOPInstanceUID == ds.SOPInstanceUID:
+        if path.is_file() and read_file_meta_info(path).MediaStorageSOPInstanceUID == one.sop_instance_uid:
             return path.read_bytes()
-        return file_bytes(ds)
-
-
-def file_bytes(ds: Dataset) -> bytes:
-    """Encode a data set as a DICOM file (PS3.10)."""
-    buffer = BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+        return one.content

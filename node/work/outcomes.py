@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.jobs import TRY_AGAIN, Delivery, Ending, Job, Outcome, Sent
+from node.failures import AnotherAnswer, Defect, ProcessEnded
+from node.jobs import Delivery, Ending, Job, Outcome, Sent
 from sgseg_dicom.errors import (
     ConflictingInstance,
     DeliveryRefused,
@@ -15,80 +16,71 @@ from sgseg_dicom.errors import (
     NotApplicable,
     SgsegError,
 )
-from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
-    from sgseg_dicom.records import Results
+    from node.judge.judged import Judged
 
 log = structlog.get_logger(__name__)
 
-
-class Defect(SgsegError):
-    """Something was raised that is no SgsegError; the message is the name of its class."""
-
-
-class AnotherAnswer(InvalidResult):
-    """The same weights judged the image again, and came to another result than the one that is stored."""
+_QUARANTINED = (
+    "The image is quarantined: it is not processed again unless you ask for it with `sgseg-node requeue`"
+)
 
 
-class WorkerDied(SgsegError):
-    """The worker died several times while it processed the image."""
-
-
-def summary_of(results: "Results") -> str:
-    """
-    Write in a few letters which weights judged the image, and what the results state: "df16e54c... PAAUAA R".
-
-    Each zone is P, A or U (present, absent, undetermined), each region has the letter of its lung. A few pixels more
-    or less do not change the summary.
-    """
-    finding = results.finding
-    zones = "".join(finding.judgement_of(zone).value[0].upper() for zone in ZONES)
-    lungs = "".join(region.laterality.value for region in finding.regions) or "-"
-    weights = next((ds.get("DeviceSerialNumber") for ds in results.files.values()), None) or "-"
-    return f"{weights} {zones} {lungs}"
-
-
-def require_same_summary(before: str, results: "Results") -> None:
+def require_same_summary(before: str, judged: "Judged") -> None:
     """
     Refuse results that contradict those of the same weights, which were sent *before*.
 
     Raises:
         AnotherAnswer: with the objects, so that a person can compare them.
     """
-    now = summary_of(results)
+    now = judged.summary
     if before and before.split()[0] == now.split()[0] and before != now:
         raise AnotherAnswer(
             "the same weights judged the image again and came to another result than before (another device, or a "
             "change of the software); nothing new is sent: look at the image. `sgseg-node requeue` sends the stored "
             "results",
-            objects=results.files,
+            objects={name: one.decoded() for name, one in judged.objects.items()},
         )
 
 
-def require_processable(job: Job, *, deadly: bool) -> None:
+def require_unique(job: Job) -> None:
     """
     Refuse an image that must not be processed at all.
 
     Raises:
         ConflictingInstance: another image has its SOP Instance UID.
-        WorkerDied: the worker died too often while it processed this image.
     """
     if job.conflicting:
         raise ConflictingInstance(
             "an image with the same SOP Instance UID and other content is already stored; both files are kept, see "
             f"{job.file}. The sender must give a changed image a new UID"
         )
-    if deadly:
-        raise WorkerDied(f"the worker died several times while it processed this image; {TRY_AGAIN}")
 
 
-def outcome_of(error: SgsegError) -> Outcome:
-    """Turn an error into the outcome of an image."""
-    if isinstance(error, ConflictingInstance) or (
-        isinstance(error, InvalidDataset) and not error.names_image
-    ):
-        ending = Ending.QUARANTINED  # no report could say which image it is about
+def is_answerable(error: SgsegError) -> bool:
+    """
+    Report whether a report can say which image was not judged.
+
+    One image has the UID of another one: a report would seem to speak of that one. Another image has no UIDs.
+    """
+    if isinstance(error, InvalidDataset):
+        return error.names_image
+    return not isinstance(error, ConflictingInstance)
+
+
+def outcome_of(error: SgsegError, *, last: bool = False) -> Outcome:
+    """
+    Turn an error into the outcome of an image.
+
+    *last*: no further attempt follows. An image that ended its process until then is quarantined.
+    """
+    if not is_answerable(error):
+        ending = Ending.QUARANTINED
+    elif last and isinstance(error, ProcessEnded):
+        return Outcome(
+            ending=Ending.QUARANTINED, reason=type(error).__name__, detail=f"{error}. {_QUARANTINED}"
+        )
     elif error.disposition is Disposition.REJECT:
         ending = Ending.REJECTED
     else:

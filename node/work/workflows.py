@@ -1,57 +1,84 @@
 """
 What the worker runs: workflows of DBOS. Each step is recorded in the queue's database (`node.work.queue`).
 
-    answer     step "answer" until the image has settled -> step "deliver", once for each destination
-    deliver    the same delivery again, later; a few at a time for each destination
+    answer     step "answer" until the image has settled -> begins a "deliver" for each destination, and ends
+    deliver    step "deliver" until the destination has taken or refused the results
+
+Each delivery is a workflow of its own, so a destination never waits for another one. It begins at once where its
+destination has room. Else it waits as a row of the queue, where each destination has a partition of its own.
 
 A step does not raise an expected error: it returns how it ended, and that is recorded. A process that dies leaves its
 workflows pending. The next worker continues them after the last recorded step.
+
+A step pauses by itself before it tries again. `DBOS.sleep` would store the moment of its end, and a clock that is set
+back would hold it for as long.
 """
 
 import itertools
 import logging
-import math
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import structlog
-from dbos import DBOS, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
 
+from node.failures import PROCESS_ENDS
 from node.jobs import Delivery, Job, Outcome, Sent
 from node.work.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
-from sgseg_dicom.config import Deliver, Queue
+from sgseg_dicom.config import Queue
 from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.2
-_ATTEMPTS_AT_ONCE = 8
-"""Repeated deliveries to one destination that are tried at the same time."""
+_ALWAYS = 1_000_000
+"""
+Deaths of the worker after which DBOS gives up a workflow. An image cannot kill the worker (`node.judge`), so a death
+says nothing about the images that were in work.
+"""
+_BEGUN_AT_ONCE = 32
+"""Deliveries to one destination that run: below this number a further one begins at once, without the queue."""
 _REPEATED_AT_ONCE = 256
 """
-Deliveries to one destination that are being repeated, including those that sleep until their next attempt.
+Deliveries to one destination that are taken from the queue, including those that pause until their next attempt.
 
-Objects on which a destination fails sleep most of the time, and the deliveries behind them must not wait for that.
+Objects on which a destination fails pause most of the time, and the deliveries behind them must not wait for that.
+Each is a thread. Those behind them cost a row of the database and nothing else, however many they are.
 """
 
 
 class Work(Protocol):
-    """What the worker does in the steps. Neither method raises an expected error."""
+    """What the worker does with an image. It raises no expected error."""
 
-    def answer(self, job: Job, *, last: bool, deadly: bool) -> Outcome:
-        """
-        Process one image and store its results.
+    def answer(self, job: Job, *, last: bool) -> Outcome:
+        """Process one image and store its results. *last*: no further attempt follows."""
+        ...
 
-        *last*: no further attempt follows. *deadly*: the image must not be processed any more.
-        """
+
+class Delivering(Protocol):
+    """What the worker does with a delivery. It raises no expected error."""
+
+    def why_down(self, destination: str) -> str:
+        """Give the reason why a destination is down; "" where it is not known to be down."""
+        ...
+
+    def begin(self, job_id: str, destination: str) -> None:
+        """Make the first attempt now; `deliver` gives how it ended."""
         ...
 
     def deliver(self, job_id: str, destination: str, *, first: bool) -> Delivery:
-        """Try once to send the stored results. *first*: if it fails, the delivery queue will try again."""
+        """Try once to send the stored results."""
+        ...
+
+    def pause(self, job_id: str, destination: str, *, failures: int, tries: int) -> None:
+        """Wait before the next attempt."""
+        ...
+
+    def give_up(self, job_id: str, destination: str) -> None:
+        """Forget a delivery that is not tried any more."""
         ...
 
 
@@ -60,14 +87,12 @@ class Workflows:
 
     resume_seconds = 30.0
 
-    def __init__(self, url: str, work: Work, *, queue: Queue, deliver: Deliver) -> None:
+    def __init__(self, url: str, work: Work, delivering: Delivering, *, queue: Queue, attempts: int) -> None:
         self._queue = queue
         self._jobs = Jobs(url)
         self._stopped = threading.Event()
         self._running = Running()
-        self._widening = threading.Thread(target=self._widen, daemon=True)
         self._resuming = threading.Thread(target=self._resume, daemon=True)
-        self._begun: list[str] = []
         DBOS(
             config={
                 "name": APPLICATION,
@@ -77,17 +102,14 @@ class Workflows:
                 "log_level": logging.getLevelName(logging.WARNING),
             }
         )
-        _define(work, deaths=self._jobs.deaths, queue=queue, deliver=deliver, running=self._running)
+        begin = _define_deliver(delivering, self._jobs, attempts=attempts, running=self._running)
+        _define_answer(work, delivering, begin, queue=queue, running=self._running)
 
     def launch(self) -> None:
-        """
-        Continue the jobs that an earlier worker left, one at a time; then take all others.
-
-        One of those jobs may have killed that worker. DBOS counts how often each job was begun. If they were begun
-        together, the next death would count for all of them, and harmless images would be given up too.
-        """
-        self._begun = self._jobs.begun()
-        self._register(at_once=1 if self._begun else self._queue.jobs_at_once)
+        """Continue the jobs that an earlier worker left, and take others."""
+        self._jobs.register(
+            ANSWER, at_once=self._queue.jobs_at_once, polling_seconds=self._queue.polling_seconds
+        )
         DBOS.launch()
         # A destination that is down must not delay another one, and objects on which it fails must not delay others.
         DBOS.register_queue(
@@ -96,25 +118,14 @@ class Workflows:
             polling_interval_sec=1.0,
             on_conflict="always_update",
         )
-        self._widening.start()
         self._resuming.start()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
-        self._widening.join()
         self._resuming.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
         self._jobs.close()
-
-    def _widen(self) -> None:
-        """Let several jobs be in work after those of an earlier worker have settled."""
-        while self._begun and not self._stopped.wait(_POLL_SECONDS):
-            with suppress(StorageUnavailable):  # the next poll may succeed
-                unsettled = self._jobs.unfinished(self._begun)
-                if not unsettled:
-                    self._register(at_once=self._queue.jobs_at_once)
-                self._begun = unsettled
 
     def _resume(self) -> None:
         """
@@ -130,9 +141,6 @@ class Workflows:
                 for workflow_id in still:
                     self._jobs.resume(workflow_id, pending[workflow_id])
                     log.warning("resumed", workflow=workflow_id)
-
-    def _register(self, *, at_once: int) -> None:
-        self._jobs.register(ANSWER, at_once=at_once, polling_seconds=self._queue.polling_seconds)
 
 
 class Running:
@@ -151,87 +159,118 @@ class Running:
         finally:
             self.ids.discard(workflow_id)
 
+    def deliveries_to(self, destination: str) -> int:
+        """Count the deliveries to one destination, including those that pause."""
+        ending = delivery_id("", destination)
+        return sum(workflow_id.endswith(ending) for workflow_id in tuple(self.ids))
 
-def _define(
-    work: Work, *, deaths: Callable[[str], int], queue: Queue, deliver: Deliver, running: Running
+
+def _define_answer(
+    work: Work,
+    delivering: Delivering,
+    begin: Callable[[str, str], Delivery],
+    *,
+    queue: Queue,
+    running: Running,
 ) -> None:
-    """
-    Register the two workflows with DBOS.
+    """Register the workflow of an image with DBOS."""
 
-    A job that DBOS gives up runs no more steps, so no report of it could be sent. Therefore the step itself gives it
-    up one death earlier, and only reports that the image was not judged. DBOS gives up where even that was deadly.
-    """
+    def step(job: dict[str, Any], last: bool, pause: float) -> dict[str, Any]:
+        time.sleep(pause)  # not longer where the clock is set back
+        outcome = work.answer(Job(**job), last=last)
+        if last or not outcome.again:
+            for name in _receivers(outcome):
+                delivering.begin(job["id"], name)
+        return asdict(outcome)
 
-    def answer_step(job: dict[str, Any], last: bool) -> dict[str, Any]:
-        deadly = deaths(job["id"]) > queue.max_restarts
-        return asdict(work.answer(Job(**job), last=last, deadly=deadly))
-
-    turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(_ATTEMPTS_AT_ONCE))
-
-    def deliver_step(job_id: str, destination: str, first: bool) -> dict[str, Any]:
-        if first:  # as many as there are jobs in work
-            return asdict(work.deliver(job_id, destination, first=True))
-        with turns[destination]:
-            return asdict(work.deliver(job_id, destination, first=False))
-
-    @DBOS.workflow(name=ANSWER, max_recovery_attempts=queue.max_restarts + 1)
+    @DBOS.workflow(name=ANSWER, max_recovery_attempts=_ALWAYS)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
         with running.this():
-            return _answered(job, answer_step, deliver_step, queue)
-
-    @DBOS.workflow(name=DELIVER)
-    def deliver_again(job_id: str, destination: str) -> dict[str, Any]:
-        with running.this():
-            return _delivered(job_id, destination, deliver_step, deliver)
+            outcome = _answered(job, step, queue)
+            deliveries = [asdict(begin(job["id"], name)) for name in _receivers(outcome)]
+            return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
 
 
-def _answered(
-    job: dict[str, Any],
-    answer_step: Callable[..., dict[str, Any]],
-    deliver_step: Callable[..., dict[str, Any]],
-    queue: Queue,
-) -> dict[str, Any]:
-    """Process one job, and try once to deliver to each destination."""
-    for attempt, pause in enumerate(_pauses(queue.attempts, queue.retry_seconds, limit=60.0), start=1):
-        last = attempt == queue.attempts
-        outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, answer_step, job, last))
+def _receivers(outcome: Outcome) -> tuple[str, ...]:
+    return outcome.destinations if outcome.files else ()
+
+
+def _answered(job: dict[str, Any], step: Callable[..., dict[str, Any]], queue: Queue) -> Outcome:
+    """Process one job until it has settled."""
+    ends = 0  # of the process that judges
+    pauses = (0.0, *_pauses(queue.attempts - 1, queue.retry_seconds, limit=60.0))
+    for attempt, pause in enumerate(pauses, start=1):
+        last = attempt == queue.attempts or ends + 1 >= queue.max_restarts
+        outcome = Outcome.from_dict(DBOS.run_step({"name": ANSWER}, step, job, last, pause))
         if not outcome.again:
             break
-        DBOS.sleep(pause)
-    deliveries = []
-    for name in outcome.destinations if outcome.files else ():
-        sent = DBOS.run_step({"name": DELIVER}, deliver_step, job["id"], name, True)
-        if sent["state"] == Sent.WAITING:
-            _deliver_later(job["id"], name)
-        deliveries.append(sent)
-    return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+        ends += outcome.reason in PROCESS_ENDS
+    return outcome
+
+
+def _define_deliver(
+    delivering: Delivering, jobs: Jobs, *, attempts: int, running: Running
+) -> Callable[[str, str], Delivery]:
+    """Register the workflow of a delivery with DBOS, and give what begins one in the workflow of its image."""
+
+    def step(job_id: str, destination: str, failures: int, number: int) -> dict[str, Any]:
+        """Try until there is something to record: the end, the first failure, or one that counts."""
+        workflow_id, said = DBOS.workflow_id or "", ""
+        for tries in itertools.count(number):
+            if tries:
+                delivering.pause(job_id, destination, failures=failures, tries=tries)
+            sent = delivering.deliver(job_id, destination, first=tries == 0)
+            if sent.state is Sent.WAITING and sent.detail != said:
+                said = sent.detail
+                with suppress(StorageUnavailable):  # the status lacks a reason, and nothing else
+                    jobs.note_waiting(workflow_id, sent)
+            if sent.state is not Sent.WAITING or sent.took_others or not tries:
+                break
+        return asdict(sent)
+
+    @DBOS.workflow(name=DELIVER, max_recovery_attempts=_ALWAYS)
+    def deliver(job_id: str, destination: str) -> dict[str, Any]:
+        with running.this():
+            sent = _delivered(job_id, destination, step, attempts)
+            delivering.give_up(job_id, destination)
+            return sent
+
+    def begin(job_id: str, destination: str) -> Delivery:
+        why = delivering.why_down(destination)
+        if why or running.deliveries_to(destination) >= _BEGUN_AT_ONCE:
+            _enqueue(job_id, destination)
+        else:  # the queue is looked at only once in a second
+            with SetWorkflowID(delivery_id(job_id, destination)):
+                DBOS.start_workflow(deliver, job_id, destination)
+        detail = f"tried again later; last time: {why}" if why else ""
+        return Delivery(destination=destination, state=Sent.WAITING, detail=detail)
+
+    return begin
 
 
 def _delivered(
-    job_id: str, destination: str, deliver_step: Callable[..., dict[str, Any]], deliver: Deliver
+    job_id: str, destination: str, step: Callable[..., dict[str, Any]], attempts: int
 ) -> dict[str, Any]:
     """
     Deliver until the destination has taken or refused the results, or too many attempts have failed.
 
     An attempt counts only where the destination took other results since the attempt before. Else the destination is
-    down, which is no fault of these results, and they wait for it without a limit.
+    down, which is no fault of these results, and they wait for it without a limit. Such attempts leave no record.
     """
-    failures, before = 0, math.inf
-    for attempt in itertools.count():
-        sent = DBOS.run_step({"name": DELIVER}, deliver_step, job_id, destination, False)
+    failures = 0
+    for number in itertools.count():
+        sent = DBOS.run_step({"name": DELIVER}, step, job_id, destination, failures, number)
         if sent["state"] != Sent.WAITING:
             return sent
-        failures += sent.get("taken_at", 0.0) > before  # a step that version 0.1.0 recorded has none
-        if failures >= deliver.attempts:
+        failures += sent["took_others"]
+        if failures >= attempts:
             break
-        before = sent["at"]
-        DBOS.sleep(min(deliver.backoff_seconds * 2.0 ** min(attempt, 30), deliver.backoff_limit_seconds))
     detail = f"given up after {failures} attempts, while the destination took other results; {sent['detail']}"
     log.warning(Sent.FAILED.value, job=job_id, destination=destination, detail=detail)
     return {**sent, "state": Sent.FAILED, "detail": detail}
 
 
-def _deliver_later(job_id: str, destination: str) -> None:
+def _enqueue(job_id: str, destination: str) -> None:
     DBOS.enqueue_workflow_with_options(
         {
             "workflow_name": DELIVER,
@@ -246,6 +285,6 @@ def _deliver_later(job_id: str, destination: str) -> None:
 
 
 def _pauses(attempts: int, first: float, *, limit: float) -> Iterator[float]:
-    """Give the pause, in seconds, after each attempt: doubled up to *limit*; none after the last."""
+    """Give the pause, in seconds, after each of so many attempts: doubled up to *limit*."""
     for attempt in range(attempts):
-        yield 0.0 if attempt == attempts - 1 else min(first * 2.0**attempt, limit)
+        yield min(first * 2.0**attempt, limit)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,17 @@ _MOST_OBLONG = 5.0
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
-def read(path: Path, *, undeclared: str = "") -> Radiograph:
+def read(
+    path: Path, *, undeclared: str = "", require_room: Callable[[int], None] | None = None
+) -> Radiograph:
     """
     Read one stored chest radiograph as a viewer would show it.
 
-    *undeclared* names the encoding of texts where the image declares none (`sgseg_dicom.reading.character_sets`).
+    Args:
+        path: the stored image.
+        undeclared: the encoding of texts where the image declares none (`sgseg_dicom.reading.character_sets`).
+        require_room: called with the number of pixels before they are decoded. It may wait, or raise an SgsegError.
+            None decodes every size that `PixelFormat` allows.
 
     Raises:
         InvalidDataset: not DICOM, cut off, an attribute that every image must have is missing, or the file
@@ -74,6 +81,8 @@ def read(path: Path, *, undeclared: str = "") -> Radiograph:
         _require_foreign(header)
         _require_radiograph(header)
         pixel_format = PixelFormat.of(header)
+        if require_room is not None:
+            require_room(pixel_format.rows * pixel_format.columns)
         state_loss(header, ds)
         codes = decode(ds, pixel_format)
         stated = display_settings_of(header, pixel_format)

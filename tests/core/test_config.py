@@ -73,7 +73,8 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             "[queue]\nmax_retry = 1",
             "[queue] has unknown keys ['max_retry']; known: "
-            "['attempts', 'jobs_at_once', 'max_restarts', 'polling_seconds', 'retry_seconds']",
+            "['attempts', 'image_seconds', 'jobs_at_once', 'max_megapixels', 'max_restarts', 'memory_megabytes', "
+            "'polling_seconds', 'processes', 'retry_seconds']",
         ),
         ("receive = 3", "[receive] must be a table"),
         (
@@ -89,8 +90,21 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
-            "known: ['ae_title', 'host', 'name', 'not_judged', 'port', 'protocol', 'results', "
-            "'segmentation', 'sr_class']",
+            "known: ['ae_title', 'ca_file', 'certificate_file', 'commitment_seconds', 'host', 'key_file', 'name', "
+            "'not_judged', 'port', 'protocol', 'results', 'segmentation', 'sr_class', 'storage_commitment', 'tls', "
+            "'tls_host_name']",
+        ),
+        (
+            PEER.format(name="A") + 'ca_file = "ca.pem"',
+            "[[destination]] number 1 has ca_file and no TLS; set tls = true, or take them out",
+        ),
+        (
+            PEER.format(name="A") + 'tls = true\nkey_file = "node.key"',
+            "[[destination]] number 1 has a key_file and no certificate_file; set both, or neither",
+        ),
+        (
+            '[receive]\nclient_ca_file = "ca.pem"',
+            "[receive] has key_file or client_ca_file without certificate_file; set it, or take them out",
         ),
         (
             PEER.format(name="A") + 'results = ["seg", "report"]',
@@ -180,9 +194,10 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
             "'name', 'networks']",
         ),
+        ("[audit]\nkeep_days = 90", "[audit] keep_days is 90; it must lie between 183 and 36500"),
         (
             "[recieve]\nport = 1",
-            "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
+            "the file has unknown sections ['recieve']; known: ['audit', 'deliver', 'destination', 'log', 'model', "
             "'page', 'queue', 'receive', 'report', 'sender', 'store']",
         ),
     ],
@@ -264,6 +279,19 @@ def test_the_files_of_a_web_destination_are_relative_to_the_settings(tmp_path):
     assert isinstance(peer, WebDestination)
     assert (peer.password_file, peer.token_file) == (tmp_path / "secret", None)
     assert (peer.ca_file, peer.url) == (Path("/etc/ca.pem"), "https://pacs.example/dicom-web")
+
+
+def test_the_files_for_tls_are_relative_to_the_settings(tmp_path):
+    """
+    Those of the receiver, and those of a DICOM destination.
+    """
+    text = '[receive]\ncertificate_file = "node.pem"\nclient_ca_file = "/etc/ca.pem"\n'
+    config = read(tmp_path, text + PEER.format(name="A") + 'tls = true\nca_file = "ca.pem"')
+
+    (peer,) = config.destination
+    assert config.receive.certificate_file == tmp_path / "node.pem"
+    assert config.receive.client_ca_file == Path("/etc/ca.pem")
+    assert (peer.ca_file, peer.key_file) == (tmp_path / "ca.pem", None)
 
 
 def test_all_problems_are_told_at_once(tmp_path):

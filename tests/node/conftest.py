@@ -12,6 +12,16 @@ from pydicom.uid import generate_uid
 from node.jobs import Entry
 from sgseg_dicom.config import Config
 from tests.node.processes import RECEIVE, STAND_IN, Archive, Half, half, send, settled
+from tests.support.certificates import Site, authority, certificate
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Give certificates that are in order."""
+    folder = tmp_path_factory.mktemp("site")
+    signer = authority(folder)
+    node, modality = (certificate(folder, signer, name) for name in ("node", "modality"))
+    return Site(folder, signer, node, modality)
 
 
 @pytest.fixture

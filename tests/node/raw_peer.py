@@ -118,12 +118,24 @@ def store_message(
     ]
 
 
+def plain(connection: socket.socket) -> socket.socket:
+    """Leave a connection without TLS."""
+    return connection
+
+
+secured = plain
+"""What becomes of each new connection; tests of TLS put a handshake here."""
+
+
+def connect(port: int, seconds: float = 60, *, source: str = "127.0.0.1") -> socket.socket:
+    """Open a connection to this machine from an address of it: 127.0.0.2 is one, too."""
+    return secured(socket.create_connection(("127.0.0.1", port), timeout=seconds, source_address=(source, 0)))
+
+
 @contextmanager
 def connected(port: int, seconds: float = 60, *, source: str = "127.0.0.1") -> Iterator[socket.socket]:
-    """Open a connection to this machine from an address of it: 127.0.0.2 is one, too."""
-    with socket.create_connection(
-        ("127.0.0.1", port), timeout=seconds, source_address=(source, 0)
-    ) as connection:
+    """Open a connection, and close it."""
+    with connect(port, seconds, source=source) as connection:
         yield connection
 
 

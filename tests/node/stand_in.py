@@ -1,16 +1,17 @@
 """
 The worker with a pipeline that needs no model. What it does with an image, the image says itself.
 
-`python -m tests.node.stand_in --supervised` is `sgseg-node work --supervised` but for the pipeline.
+`tests.node.stand_in_worker` is a worker with it.
 ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go is there, "lateral" is not
 applicable, "unanswerable" neither, and its header is too poor to say so, "defect" raises something unexpected
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
-there, "deadly" ends the process, "deadly header" also when it is to be answered, "clear" has no finding.
-<STAND_IN_FOLDER>/begun has a line for each image begun. STAND_IN_RESUME_SECONDS is the pause between looks for jobs
-that nobody runs.
+there, "deadly" ends the process, "deadly header" also when it is to be answered, "hanging" never comes back and holds
+Python's lock, "hungry" takes all memory, "clear" has no finding.
+<STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -29,8 +30,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from node import app, cli
-from node.work import workflows
+from node.judge.shares import Shares
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results
@@ -92,6 +92,12 @@ class StandIn:
             raise InferenceError("the device failed")
         if wish in ("deadly", "deadly header"):
             os._exit(9)
+        if wish == "hanging":
+            re.match(r"(a+)+$", "a" * 64 + "b")  # for thousands of years, in C
+        if wish == "hungry":
+            taken = []
+            while True:
+                taken.append(bytearray(b"1") * (64 << 20))
 
 
 SEG_AND_SR: Mapping[str, Wanted] = {"archive": Wanted(results=(Kind.SEG, Kind.SR))}
@@ -136,12 +142,6 @@ def _object(source: Dataset, sop_class: UID, modality: str) -> Dataset:
     return ds
 
 
-def load(config: Config, stack: ExitStack) -> StandIn:
+def load(config: Config, stack: ExitStack, shares: Shares) -> StandIn:
     """Stand in for `node.app.load_pipeline`."""
     return StandIn(Path(os.environ["STAND_IN_FOLDER"]))
-
-
-if __name__ == "__main__":
-    if seconds := os.environ.get("STAND_IN_RESUME_SECONDS"):
-        workflows.Workflows.resume_seconds = float(seconds)
-    cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=load))

@@ -12,8 +12,11 @@ import pytest
 from node import app
 from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
+from node.judge.in_process import InProcess
 from node.service.housekeeping import delete_old, queue_orphans, repeat
+from node.service.readiness import Readiness
 from node.store.store import open_store
+from node.work.lasting_jobs import LastingJobs
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
@@ -126,11 +129,10 @@ def test_the_node_judges_as_its_settings_say(configure):
     assert made.undeclared_character_set == "gb18030"
 
 
-def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch):
+def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path):
     """
     An image that is kept and not queued, and results that were being replaced.
     """
-    monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
     config = configure()
     uid = receive_here(config)
     with closing(open_jobs(config)) as jobs:
@@ -140,7 +142,7 @@ def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path, monkeypatch
     (store.results.path / ".former-x" / "sr.dcm").write_bytes(b"1")
     stop = threading.Event()
 
-    app.work(config, stop, lambda **_: stop.set(), load=lambda *_: StandIn(tmp_path))
+    app.work(config, stop, lambda **_: stop.set(), judge=lambda config: InProcess(StandIn(tmp_path)))
 
     assert entry_of(config, uid)
     assert store.results.folder_of("x") is not None
@@ -152,7 +154,7 @@ def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):
     """
     config = configure(store={"min_free_megabytes": 10**9})
     store = open_store(config)
-    with closing(open_jobs(config)) as jobs:
-        told = app._health(config, SimpleNamespace(ready={}, children={}), store, jobs)
+    with closing(LastingJobs(store.folder)) as jobs:
+        told = Readiness(config, SimpleNamespace(ready={}, children={}), store, jobs, echo=lambda port: "")()
 
     assert any("1000000000 MB must stay free" in problem for problem in told.problems)

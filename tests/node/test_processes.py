@@ -24,6 +24,7 @@ from tests.node.processes import (
     RECEIVE,
     ROOT,
     STAND_IN,
+    STAND_IN_PROCESSES,
     begun,
     entry_of,
     half,
@@ -86,11 +87,11 @@ def test_a_worker_killed_in_mid_inference_is_made_good_once(configure, archive, 
     """
     config = configure(archive)
     uid = receive_here(config, ImageComments="slow")
-    with half(STAND_IN, config, tmp_path) as worker:
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
         wait_for(lambda: (tmp_path / "inside").exists(), what="inference")
         worker.kill()
     (tmp_path / "go").touch()
-    with half(STAND_IN, config, tmp_path):
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         (entry,) = settled(config, uid)
 
     assert begun(tmp_path) == [uid, uid]
@@ -119,76 +120,69 @@ def test_a_worker_killed_in_a_delivery_sends_the_kept_bytes_again(configure, arc
     assert len(set(archive.got)) == len(set(archive.uids())) == 2
 
 
-def test_an_image_that_kills_the_worker_is_given_up(configure, tmp_path):
+@pytest.mark.parametrize("poison", ["deadly", "hanging"])
+def test_an_image_that_ends_its_process_is_quarantined_and_holds_up_nobody(
+    configure, archive, tmp_path, poison
+):
     """
-    It ends as failed after [queue] max_restarts, and the images after it are answered.
-    """
-    config = configure(queue={"max_restarts": 1})
-    deadly = receive_here(config, ImageComments="deadly")
-    for _ in range(2):
-        with half(STAND_IN, config, tmp_path, wait=False) as worker:
-            assert worker.process.wait(60) == 9
-    good = receive_here(config, seed=1)
-    with half(STAND_IN, config, tmp_path):
-        entries = settled(config, deadly, good)
-
-    assert [entry.state for entry in entries] == ["failed", "finding"]
-    assert "the worker died" in entries[0].outcome.detail
-
-
-def test_a_destination_that_wants_it_hears_of_an_image_that_kills_the_worker(configure, archive, tmp_path):
-    """
-    It is given up without being processed once more, and its answer is delivered once; a requeue tries it again.
+    After [queue] max_restarts ends it is left alone, and answered. The images beside it are judged meanwhile.
     """
     told = archive.destination.model_copy(update={"not_judged": True})
-    config = configure(destination=[told.model_dump()], queue={"max_restarts": 1})
-    deadly = receive_here(config, ImageComments="deadly")
-    for _ in range(2):
-        with half(STAND_IN, config, tmp_path, wait=False) as worker:
-            assert worker.process.wait(60) == 9
-    with half(STAND_IN, config, tmp_path) as worker:
-        (entry,) = settled(config, deadly)
-        assert list(requeue(config, [deadly], failed=False))
-        assert worker.process.wait(60) == 9
+    queue = {"max_restarts": 2, "image_seconds": 2.0, "retry_seconds": 0.1}
+    config = configure(destination=[told.model_dump()], queue=queue)
+    bad = receive_here(config, ImageComments=poison)
+    good = [receive_here(config, seed=seed) for seed in range(1, 5)]
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
+        entries = settled(config, bad, *good)
 
-    assert (entry.state, entry.outcome.reason) == ("failed", "WorkerDied")
-    assert [sent.state for sent in entry.deliveries] == ["delivered"]
-    (report,) = [dcmread(BytesIO(content)) for content in archive.got]
-    assert report.SeriesDescription == "WorkerDied"
-    assert begun(tmp_path) == [deadly] * 3
+    assert [entry.state for entry in entries] == ["quarantined"] + ["finding"] * 4
+    assert begun(tmp_path).count(bad) == 2
+    assert [sent.state for sent in entries[0].deliveries] == ["delivered"]
+    assert len(worker.events("judge_replaced")) == 2
+    ended = entries[0].outcome.finished_at
+    assert poison == "deadly" or all(entry.outcome.finished_at < ended for entry in entries[1:])
 
 
-def test_an_image_whose_answer_kills_the_worker_is_given_up_too(configure, tmp_path):
+def test_what_is_quarantined_is_tried_again_when_somebody_asks(configure, tmp_path):
     """
-    One death more, and it is left alone without an answer: nothing restarts the worker for ever.
+    After an update of the software, say.
     """
     config = configure(queue={"max_restarts": 1})
-    deadly = receive_here(config, ImageComments="deadly header")
-    for _ in range(3):
-        with half(STAND_IN, config, tmp_path, wait=False) as worker:
-            assert worker.process.wait(60) == 9
-    with half(STAND_IN, config, tmp_path):
-        (entry,) = settled(config, deadly)
-
-    assert (entry.state, entry.outcome.reason, entry.outcome.files) == ("failed", "abandoned", ())
-    assert begun(tmp_path) == [deadly] * 2
+    bad = receive_here(config, ImageComments="deadly")
+    with half(STAND_IN_PROCESSES, config, tmp_path):
+        settled(config, bad)
+        assert list(requeue(config, [bad], failed=False))
+        wait_for(lambda: begun(tmp_path).count(bad) == 2, what="another attempt")
 
 
-def test_an_image_that_kills_the_worker_takes_no_other_with_it(configure, tmp_path):
+def test_a_report_that_ends_its_process_too_is_not_made(configure, tmp_path):
     """
-    Images that were in work beside it are taken up one at a time: no later death is counted against them.
+    Reading the header is enough to crash: the image fails without an answer, and a person must look.
+    """
+    config = configure(queue={"max_restarts": 1})
+    bad = receive_here(config, ImageComments="deadly header")
+    with half(STAND_IN_PROCESSES, config, tmp_path):
+        (entry,) = settled(config, bad)
+
+    assert (entry.state, entry.outcome.reason, entry.outcome.files) == ("failed", "ProcessDied", ())
+
+
+def test_a_worker_that_dies_often_fails_no_image(configure, tmp_path):
+    """
+    No image can kill the worker, so its deaths are not counted against those that were in work.
     """
     config = configure(queue={"max_restarts": 1})
     uids = [receive_here(config, seed=seed, ImageComments="slow") for seed in range(2)]
-    uids.insert(1, receive_here(config, seed=2, ImageComments="deadly"))
-    for _ in range(2):
-        with half(STAND_IN, config, tmp_path, wait=False) as worker:
-            assert worker.process.wait(60) == 9
-        (tmp_path / "go").touch()
-    with half(STAND_IN, config, tmp_path):
+    for _ in range(3):
+        with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
+            wait_for(lambda: (tmp_path / "inside").exists(), what="inference")
+            worker.kill()
+        (tmp_path / "inside").unlink()
+    (tmp_path / "go").touch()
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         entries = settled(config, *uids)
 
-    assert [entry.state for entry in entries] == ["finding", "failed", "finding"]
+    assert [entry.state for entry in entries] == ["finding", "finding"]
 
 
 def test_a_receiver_killed_after_its_answer_has_lost_nothing(configure, tmp_path):
@@ -487,7 +481,7 @@ def test_the_same_image_twice_is_answered_once(node):
 
 def test_images_are_in_work_together(node):
     """
-    What waits at one moment can become one batch, of [queue] jobs_at_once images.
+    As many as [queue] jobs_at_once; as many as [queue] processes of them are judged at one moment.
     """
     (node.folder / "go").unlink(missing_ok=True)
     before = len(begun(node.folder))
@@ -539,20 +533,17 @@ def test_what_is_old_is_forgotten(node):
     assert entry.job.id not in Acknowledged(store.folder)
 
 
-def test_a_lost_device_ends_the_worker_and_the_next_one_goes_on(configure, archive, tmp_path):
+def test_a_process_whose_device_failed_is_replaced(configure, tmp_path):
     """
-    It ends at once, though a delivery sleeps until its next attempt; the next process answers the image.
+    A context of CUDA does not recover. The worker goes on, and a new process judges the image.
     """
-    archive.answers = lambda count: 0xA700
-    config = configure(archive, queue={"attempts": 10}, deliver={"backoff_seconds": 600.0})
-    receive_here(config)
-    with half(STAND_IN, config, tmp_path, wait=False) as worker:
-        wait_for(lambda: len(archive.got) == 2, what="the second attempt, after which the delivery sleeps")
-        broken = receive_here(config, seed=1, ImageComments="broken device")
-        assert worker.process.wait(60) == 1
-    (tmp_path / "go").touch()
-    with half(STAND_IN, config, tmp_path):
-        wait_for(lambda: entry_of(config, broken).state == "finding", what="the image to be answered")
+    config = configure(queue={"attempts": 10, "retry_seconds": 0.1})
+    uid = receive_here(config, ImageComments="flaky")
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
+        (entry,) = settled(config, uid)
+        replaced = [event["detail"] for event in worker.events("judge_replaced")]
+
+    assert (entry.state, replaced) == ("finding", ["the device failed"])
 
 
 def test_the_receiver_is_small(node):
@@ -617,3 +608,12 @@ def test_a_worker_on_a_store_that_has_one_is_refused(configure, tmp_path):
     assert second.returncode == CANNOT_START
     assert "another process already does 'work'" in second.stderr
     assert '"defect"' not in second.stderr  # what a person can mend is no defect of ours
+
+
+def test_a_receiver_starts_below_the_watermark_and_says_so(configure, tmp_path):
+    """
+    It takes images as soon as there is room, without another start.
+    """
+    config = configure(store={"min_free_megabytes": 10**9})
+    with half(RECEIVE, config, tmp_path) as receiver:
+        assert [line["level"] for line in receiver.events("store_full")] == ["warning"]

@@ -36,8 +36,8 @@ class Orthanc:
 
     title, reader = "ORTHANC", "READER"
 
-    def __init__(self, network: Network, folder: Path) -> None:
-        self.network = network
+    def __init__(self, network: Network, folder: Path, *, node_port: int = 104) -> None:
+        self.network, self._node_port = network, node_port
         self.folder = folder
         self.port, self._reader_port, self.http_port = free_ports(3)
 
@@ -78,7 +78,7 @@ class Orthanc:
     def settings(self) -> str:
         """Give Orthanc's configuration."""
         peers = {
-            "node": ["SGSEG", "127.0.0.1", 104],
+            "node": ["SGSEG", "127.0.0.1", self._node_port],
             "reader": [self.reader, "127.0.0.1", self._reader_port],
         }
         settings = {
@@ -118,9 +118,9 @@ class Orthanc:
 
 
 @contextmanager
-def running_orthanc(network: Network, folder: Path) -> Iterator[Orthanc]:
-    """Run an archive that keeps its files in *folder*."""
-    archive = Orthanc(network, folder)
+def running_orthanc(network: Network, folder: Path, *, node_port: int = 104) -> Iterator[Orthanc]:
+    """Run an archive that keeps its files in *folder*, and reaches the node at *node_port*."""
+    archive = Orthanc(network, folder, node_port=node_port)
     settings = folder.parent / "orthanc.json"
     settings.write_text(archive.settings())
     with (folder.parent / "orthanc.log").open("w") as log:

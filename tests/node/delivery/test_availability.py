@@ -1,7 +1,7 @@
 """What the log says of a destination is true, and said once."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
@@ -79,3 +79,20 @@ def test_what_is_not_known_of_a_destination():
     assert availability.why_down("archive") == ""
     assert availability.successes("archive") == 0
     assert availability.taken_at("archive") == 0.0
+
+
+def test_who_waits_for_a_destination_goes_on_when_it_takes_something():
+    """
+    Long before the end of the pause; and at once where it took something since the attempt.
+    """
+    availability = Availability()
+    availability.note("archive", BUSY, successes=0, ended_at=1.0)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(availability.wait, "archive", 600.0, successes=0)
+        assert not wait([waiting], timeout=0.2).done
+        availability.note("another", None, successes=0, ended_at=2.0)
+        assert not wait([waiting], timeout=0.2).done
+        availability.note("archive", None, successes=0, ended_at=3.0)
+        assert wait([waiting], timeout=60).done
+
+    availability.wait("archive", 600.0, successes=0)

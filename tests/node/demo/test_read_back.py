@@ -9,7 +9,7 @@ from highdicom.seg import segread
 from pydicom import dcmread
 
 from node.demo.read_back import finding_of, save_received
-from node.work.warm_up import warm_up
+from node.judge.warm_up import warm_up
 from sgseg_dicom.language.language import ENGLISH, load_language
 from sgseg_dicom.pipeline import Pipeline
 from sgseg_dicom.reading.read import read

@@ -19,6 +19,7 @@ from tests.node.raw_peer import (
     EXPLICIT,
     IMPLICIT,
     VERIFICATION,
+    connect,
     echo_message,
     p_data,
     play,
@@ -46,8 +47,8 @@ def connections(listener: Listener, count: int, data: bytes = b"") -> Iterator[l
     with ExitStack() as stack:
         opened = []
         for _ in range(count):
-            peer = socket.create_connection((SAME, listener.port), timeout=20)
-            opened.append(stack.enter_context(peer))
+            peer = stack.enter_context(connect(listener.port, 20))
+            opened.append(peer)
             peer.sendall(data)
         yield opened
 
@@ -203,7 +204,7 @@ def test_an_association_that_cannot_be_begun_costs_itself_alone(
     begun = "node.receive.listener._Connection"
     with capture_logs() as lines, monkeypatch.context() as broken:
         broken.setattr(begun, lambda *_: (_ for _ in ()).throw(RuntimeError("can't start new thread")))
-        with socket.create_connection((SAME, listener.port), timeout=20) as peer:
+        with connect(listener.port, 20) as peer:
             peer.sendall(request(ECHO_ONLY))
             assert read_pdu(peer)[0] == 7  # A-ABORT
 

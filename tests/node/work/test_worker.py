@@ -1,5 +1,6 @@
 """Every way in which an image can end has its word, and nothing is raised."""
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,10 +12,13 @@ import pytest
 from pydicom import dcmread
 
 from node.delivery.dimse import DimseSender
+from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
 from node.jobs import Ending, Job, Outcome, Sent
+from node.judge.in_process import InProcess
+from node.judge.judged import judged
 from node.store.store import Store
 from node.work.outcomes import require_same_summary
-from node.work.worker import DEVICE_FAILURES, Worker
+from node.work.worker import Worker
 from sgseg_dicom.errors import (
     InferenceError,
     InvalidResult,
@@ -51,7 +55,7 @@ def job_for(store: Store, **keywords: Any) -> Job:
 
 
 def worker(store: Store, process: Callable[..., Any], *senders: DimseSender) -> Worker:
-    return Worker(store=store, process=process, senders={c.destination.name: c for c in senders})
+    return Worker(store=store, judge=InProcess(process), senders={c.destination.name: c for c in senders})
 
 
 class Failing(StandIn):
@@ -75,7 +79,7 @@ def test_a_finding_is_kept_as_a_seg_and_an_sr(store, tmp_path):
     folder = store.results.folder_of(job.id)
     assert (outcome.ending, outcome.files) == (Ending.FINDING, ("seg.dcm", "sr.dcm"))
     assert [dcmread(folder / name).Modality for name in outcome.files] == ["SEG", "SR"]
-    assert set(outcome.seconds) == {"read", "infer", "keep"}
+    assert set(outcome.seconds) == {"read", "infer", "encode", "keep"}
 
 
 def test_no_finding_is_an_answer_too(store, tmp_path):
@@ -170,7 +174,7 @@ def test_judged_anew_the_destinations_of_now_get_what_they_want(store, tmp_path,
 
     assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "added": ("sr.dcm",)}
     assert sr.read_bytes() == before
-    assert work.deliver(job.id, "added", first=True).state is Sent.DELIVERED
+    assert work.deliveries.deliver(job.id, "added", first=True).state is Sent.DELIVERED
 
 
 def test_judged_anew_by_other_weights_the_results_are_other_ones(store, tmp_path):
@@ -267,31 +271,11 @@ def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, othe
         region = replace(results.finding.regions[0], mask=np.eye(2, dtype=bool))
         results = replace(results, finding=replace(results.finding, regions=(region,)))
 
-    require_same_summary(_outcome(store, job).answer, results)
+    require_same_summary(_outcome(store, job).answer, judged(results))
 
 
 def _outcome(store, job):
     return Outcome.from_dict(json.loads((store.results.folder_of(job.id) / "outcome.json").read_text()))
-
-
-def test_a_device_that_fails_in_a_row_is_lost(store, tmp_path):
-    """
-    A broken CUDA context breaks every image: the process gives up before it fails them all.
-    """
-    lost = []
-    job = job_for(store)
-    work = Worker(
-        store=store,
-        process=Failing(tmp_path, InferenceError("the device failed")),
-        senders={},
-        on_device_lost=lambda: lost.append(True),
-    )
-    counts = []
-    for _ in range(DEVICE_FAILURES):
-        work.answer(job)
-        counts.append(len(lost))
-
-    assert counts == [0] * (DEVICE_FAILURES - 1) + [1]
 
 
 def test_an_outcome_survives_the_way_through_json():
@@ -341,7 +325,7 @@ def test_results_that_version_0_1_0_kept_are_delivered(store, tmp_path, archive)
     again = worker(store, Failing(tmp_path, AssertionError("not again")), sender_to(archive)).answer(job)
 
     assert again.destinations == ("archive",)
-    assert work.deliver(job.id, "archive", first=True).state is Sent.DELIVERED
+    assert work.deliveries.deliver(job.id, "archive", first=True).state is Sent.DELIVERED
     assert len(archive.got) == 2
 
 
@@ -354,7 +338,7 @@ def test_each_destination_gets_what_it_wants_and_all_is_kept(store, tmp_path, ar
     job = job_for(store)
     outcome = work.answer(job)
 
-    work.deliver(job.id, "reports", first=True)
+    work.deliveries.deliver(job.id, "reports", first=True)
 
     assert outcome.sends == {"archive": ("seg.dcm", "sr.dcm"), "reports": ("sr.dcm",)}
     assert outcome.destinations == ("archive", "reports")
@@ -397,7 +381,7 @@ def test_an_image_that_was_not_judged_has_an_answer_for_those_who_want_it(
     assert (outcome.ending, outcome.files) == (ending, ("answer.dcm",))
     assert outcome.sends == {"told": ("answer.dcm",)}
     assert outcome.destinations == ("told",)
-    assert work.deliver(job.id, "told", first=True).state is Sent.DELIVERED
+    assert work.deliveries.deliver(job.id, "told", first=True).state is Sent.DELIVERED
 
 
 def test_without_a_destination_the_answer_stays_in_the_results_folder(store, tmp_path):
@@ -478,35 +462,19 @@ def test_an_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
     assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
 
 
-def test_a_deadly_image_is_answered_without_being_processed(store, tmp_path):
+@pytest.mark.parametrize("error", [ImageTooSlow("60 s"), OutOfMemory("4 GB"), ProcessDied("SIGSEGV")])
+def test_an_image_that_ends_its_process_again_and_again_is_quarantined_and_answered(store, tmp_path, error):
     """
-    The pipeline is not asked: the real one would decode the pixels once more.
-    """
-    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store), deadly=True)
-
-    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "WorkerDied")
-    assert (outcome.files, outcome.again) == (("answer.dcm",), False)
-    assert StandIn(tmp_path).begun() == []
-
-
-def test_a_deadly_image_whose_results_are_kept_is_judged(store, tmp_path):
-    """
-    The worker died behind the keeping, in the delivery: what it found stands.
+    Before the last attempt it is tried again. Then a report says that it was not judged, and `requeue` tries it.
     """
     job = job_for(store)
-    worker(store, StandIn(tmp_path)).answer(job)
+    work = worker(store, Failing(tmp_path, error))
+    before, end = work.answer(job, last=False), work.answer(job, last=True)
 
-    assert worker(store, StandIn(tmp_path)).answer(job, deadly=True).ending is Ending.FINDING
-
-
-def test_a_deadly_image_whose_uid_is_taken_gets_no_answer(store, tmp_path):
-    """
-    It stays in quarantine: an answer would speak of the other image.
-    """
-    job_for(store)
-    outcome = worker(store, StandIn(tmp_path)).answer(job_for(store, PatientID="OTHER"), deadly=True)
-
-    assert (outcome.ending, outcome.files) == (Ending.QUARANTINED, ())
+    assert (before.ending, before.again, before.files) == (Ending.FAILED, True, ())
+    assert (end.ending, end.again, end.files) == (Ending.QUARANTINED, False, ("answer.dcm",))
+    assert end.reason == type(error).__name__
+    assert "sgseg-node requeue" in end.detail
 
 
 def wrong_side(store: Store, job: Job) -> InvalidResult:
@@ -540,7 +508,7 @@ def test_objects_that_fail_their_check_are_never_sent(store, tmp_path, archive):
     outcome = work.answer(job)
 
     assert (outcome.files, outcome.destinations) == ((), ())
-    assert work.deliver(job.id, "archive", first=True).state is Sent.REFUSED
+    assert work.deliveries.deliver(job.id, "archive", first=True).state is Sent.REFUSED
     assert archive.got == []
 
 
@@ -581,32 +549,42 @@ def test_a_destinations_answer_decides_the_delivery(store, tmp_path, archive, st
     work.answer(job)
     archive.answers = lambda count: status
 
-    sent = work.deliver(job.id, "archive", first=True)
+    sent = work.deliveries.deliver(job.id, "archive", first=True)
 
     assert sent.state is state
     assert bool(sent.detail) == (state is not Sent.DELIVERED)
 
 
-def test_a_destination_that_is_down_is_not_asked_by_every_image(store, tmp_path, archive):
+def test_a_failure_counts_where_the_destination_took_others_since_the_attempt_before(
+    store, tmp_path, archive
+):
     """
-    After a failure only the queue's own attempts knock, until one comes through.
+    Counted, and not compared by the clock: the clock of this worker goes backwards.
     """
-    work = worker(store, StandIn(tmp_path), sender_to(archive))
-    job = job_for(store)
-    work.answer(job)
-    archive.answers = lambda count: 0xA700 if count == 1 else 0x0000
+    moments = itertools.count(1000.0, -100.0)
+    senders = {"archive": sender_to(archive)}
+    work = Worker(
+        store=store, judge=InProcess(StandIn(tmp_path)), senders=senders, clock=lambda: next(moments)
+    )
+    jobs = [job_for(store, seed=seed) for seed in range(2)]
+    for job in jobs:
+        work.answer(job)
+    archive.answers = lambda count: 0x0000 if count in (3, 4) else 0xA700
 
-    states = [work.deliver(job.id, "archive", first=first).state for first in (True, True, False, True)]
+    sent = [
+        work.deliveries.deliver(jobs[number].id, "archive", first=first)
+        for number, first in ((0, True), (0, False), (1, True), (0, False), (0, False))
+    ]
 
-    assert states == [Sent.WAITING, Sent.WAITING, Sent.DELIVERED, Sent.DELIVERED]
-    assert len(archive.got) == 1 + 2 + 2
+    assert [one.took_others for one in sent] == [False, False, False, True, False]
+    assert [one.state for one in sent] == [Sent.WAITING] * 2 + [Sent.DELIVERED] + [Sent.WAITING] * 2
 
 
 def test_a_destination_that_left_the_settings_is_a_refusal(store, tmp_path):
     """
     A job remembers where it shall go; if that is no longer configured, the message says so.
     """
-    sent = worker(store, StandIn(tmp_path)).deliver("job", "archive", first=False)
+    sent = worker(store, StandIn(tmp_path)).deliveries.deliver("job", "archive", first=False)
 
     assert sent.state is Sent.REFUSED
     assert "[[destination]]" in sent.detail
@@ -621,7 +599,7 @@ def test_a_defect_in_a_delivery_does_not_stop_the_queue(store, tmp_path, archive
     work.answer(job)
     (store.results.folder_of(job.id) / "seg.dcm").write_bytes(b"overwritten by somebody")
 
-    assert work.deliver(job.id, "archive", first=True).state is Sent.FAILED
+    assert work.deliveries.deliver(job.id, "archive", first=True).state is Sent.FAILED
 
 
 def test_the_sr_of_the_stand_in_is_a_report():

@@ -1,0 +1,10 @@
+"""Imports all that judging needs. The server of `node.judge.pool` imports this once, and each process has it then."""
+
+import node.judge.child
+import node.judge.warm_up
+import sgseg_dicom.inference.segmenter
+import sgseg_dicom.model.image_check
+import sgseg_dicom.model.sgseg
+import sgseg_dicom.pipeline
+
+__all__ = ["node", "sgseg_dicom"]

@@ -1,0 +1,172 @@
+"""
+A few judging processes, warm and waiting, with one image each. One that hangs is killed, and another one starts.
+
+The processes are forked from a server that has imported everything (multiprocessing's "forkserver"). So a new one is
+ready within a second or two.
+"""
+
+import multiprocessing
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+
+from node.failures import OutOfMemory, ProcessEnded
+from node.judge.child import Load
+from node.judge.judged import Judged
+from node.judge.messages import Answer, Order, Share
+from node.judge.process import JudgingProcess
+from node.judge.shares import SharedOut
+from node.store.encoded_object import EncodedObject
+from sgseg_dicom.config import Config
+from sgseg_dicom.errors import InferenceError, SgsegError
+from sgseg_dicom.result_kinds import Wanted
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_STALE_SHARE = 0.5
+"""A process whose memory has grown by so much of the budget, and stays so without an image, is replaced."""
+
+
+class Pool:
+    """
+    A `node.judge.judged.Judge` whose work is done in processes; safe to call from many threads.
+
+    Args:
+        config: the settings.
+        load: gives the pipeline, in each process; a function of a module.
+        imports: modules that are imported once for all processes.
+
+    Raises:
+        SgsegError: the pipeline cannot be loaded; as *load* raised it.
+    """
+
+    def __init__(self, config: Config, load: Load, *, imports: Sequence[str] = ()) -> None:
+        self._config, self._load = config, load
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(imports))
+        self._shares = SharedOut({Share.INFERENCE: 1, Share.MEGAPIXELS: config.queue.max_megapixels})
+        self._budget = config.queue.memory_megabytes << 20
+        self._idle: queue.LifoQueue[JudgingProcess] = queue.LifoQueue()  # the last one has the warmest caches
+        self._closed = threading.Event()
+        self._processes: list[JudgingProcess] = []
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            self._processes += [self._started() for _ in range(config.queue.processes)]
+            for process in self._processes:
+                process.wait_ready(self._shares)
+                self._idle.put(process)
+            stack.pop_all()
+
+    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
+        """
+        Judge one stored radiograph.
+
+        Raises:
+            ProcessEnded: its process had to be killed, or died.
+            SgsegError: as `sgseg_dicom.pipeline.Pipeline`.
+        """
+        return cast(Judged, self._obeyed(Order(path=path, wanted=dict(wanted)), seconds))
+
+    def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
+        """
+        Write for one stored image that it was not judged.
+
+        Raises:
+            ProcessEnded: its process had to be killed, or died.
+            SgsegError: as `sgseg_dicom.pipeline.Pipeline.not_judged`.
+        """
+        return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}))
+
+    @property
+    def is_able(self) -> bool:
+        """False while no process can be started, because the device is gone for example."""
+        return any(process.is_able for process in self._processes)
+
+    def close(self) -> None:
+        """Kill all processes."""
+        self._closed.set()
+        for process in self._processes:
+            process.kill()
+
+    def _obeyed(self, order: Order, seconds: dict[str, float]) -> object:
+        """Let a process do it, and replace the process where it is not fit for the next order."""
+        process, unfit = self._take(), "it gave no answer"
+        try:
+            answer = process.ask(order, shares=self._shares, watch=self._require_memory)
+            unfit = self._why_unfit(process, answer)
+        except ProcessEnded as error:
+            unfit = str(error)
+            raise
+        finally:
+            if unfit:
+                self._replace(process, file=order.path.name, detail=unfit)
+            else:
+                self._idle.put(process)
+        seconds.update(answer.seconds)
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def _why_unfit(self, process: JudgingProcess, answer: Answer[Any]) -> str:
+        """Say why a process must not get another order; "" where it may."""
+        if isinstance(answer.error, InferenceError):
+            # A context of CUDA does not recover from an error: only a new process can use the device again.
+            return str(answer.error)
+        if process.grown_bytes > _STALE_SHARE * self._budget:
+            return "its memory has grown"
+        return ""
+
+    def _take(self) -> JudgingProcess:
+        """Wait for a process that is idle."""
+        while not (process := self._idle.get()).is_alive:
+            self._replace(process, file="", detail="it ended without an image")
+        return process
+
+    def _require_memory(self, process: JudgingProcess) -> None:
+        """
+        Find out whether all images in work fit, by the process that takes most.
+
+        Raises:
+            OutOfMemory: they do not, and it is *process*.
+        """
+        grown = {one: one.grown_bytes for one in self._processes}
+        if sum(grown.values()) > self._budget and grown[process] == max(grown.values()):
+            raise OutOfMemory(
+                f"the image took {grown[process] >> 20} MB in stage '{process.stage}', more than [queue] "
+                "memory_megabytes allows; its process was killed"
+            )
+
+    def _replace(self, process: JudgingProcess, *, file: str, detail: str) -> None:
+        """Kill a process, and start another one in the background."""
+        if not self._closed.is_set():
+            log.warning("judge_replaced", pid=process.pid, file=file, detail=detail)
+        process.kill()
+        threading.Thread(target=self._start_instead, args=(process,), daemon=True).start()
+
+    def _start_instead(self, former: JudgingProcess) -> None:
+        pause = _FIRST_PAUSE
+        while not self._closed.is_set():
+            process = self._started()
+            self._processes[self._processes.index(former)] = former = process
+            try:
+                process.wait_ready(self._shares)
+            except SgsegError as error:
+                log.error("judge_not_started", detail=str(error), pause_seconds=pause)
+                process.kill()
+                self._closed.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if self._closed.is_set():
+                process.kill()
+            else:
+                self._idle.put(process)
+            return
+
+    def _started(self) -> JudgingProcess:
+        return JudgingProcess(self._context, self._config, self._load)

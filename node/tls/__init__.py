@@ -1,0 +1,1 @@
+"""DICOM over TLS, on both sides: the profile, our certificates, and what goes wrong."""

@@ -1,0 +1,330 @@
+"""An image that hangs, crashes or takes all memory harms no other one, in real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
+from node.judge.pool import Pool
+from node.judge.shares import Unshared
+from sgseg_dicom.config import Config
+from sgseg_dicom.errors import InvalidDataset, InvalidResult, NotApplicable, UnsupportedObject, WeightsError
+from sgseg_dicom.refusal_reasons import RefusalReason
+from tests.node import stand_in
+from tests.node.stand_in import SEG_AND_SR
+from tests.support.builders import chest_radiograph, write
+
+
+def no_weights(*_: Any) -> None:
+    """Stand in for a pipeline that cannot be loaded."""
+    raise WeightsError("weights and manifest do not belong together")
+
+
+class Rejected(stand_in.StandIn):
+    """Makes results that fail their check."""
+
+    def __call__(self, path: Path, **options: Any) -> Any:
+        results = super().__call__(path, **options)
+        raise InvalidResult("the sides differ", rules=("sides",), objects=results.files)
+
+
+def load_stand_in(config: Config, *_: Any) -> stand_in.StandIn:
+    """Load it; all pools of these tests share a server, so the environment cannot name the folder."""
+    return stand_in.StandIn(config.store.folder)
+
+
+def load_rejected(config: Config, *_: Any) -> Rejected:
+    """Load it."""
+    return Rejected(config.store.folder)
+
+
+class Asking(stand_in.StandIn):
+    """Asks for room, as reading does, and then waits for a file."""
+
+    def __init__(self, folder: Path, shares: Any) -> None:
+        super().__init__(folder)
+        self._shares = shares
+
+    def __call__(self, path: Path, **options: Any) -> Any:
+        self._shares.require_room(int(path.stem) * 1_000_000)
+        with self._shares.inference():
+            return super().__call__(path, **options)
+
+
+def load_once(config: Config, *_: Any) -> stand_in.StandIn:
+    """Load it, but only the first time."""
+    if (mark := config.store.folder / "loaded").exists():
+        raise WeightsError("the device is gone")
+    mark.touch()
+    return stand_in.StandIn(config.store.folder)
+
+
+def load_asking(config: Config, stack: Any, shares: Any) -> Asking:
+    """Load it."""
+    return Asking(config.store.folder, shares)
+
+
+@pytest.fixture
+def pool_of(tmp_path: Path) -> Iterator[Any]:
+    pools = []
+
+    def start(load: Any = load_stand_in, **queue: Any) -> Pool:
+        config = Config.internal(store={"folder": str(tmp_path)}, queue={"image_seconds": 20.0, **queue})
+        pools.append(Pool(config, load, imports=(__name__,)))
+        return pools[-1]
+
+    yield start
+    for pool in pools:
+        pool.close()
+
+
+def image(folder: Path, name: str = "a", **keywords: Any) -> Path:
+    return write(chest_radiograph(**keywords), folder / f"{name}.dcm")
+
+
+def judge(pool: Pool, path: Path) -> Any:
+    return pool(path, wanted=SEG_AND_SR, seconds={})
+
+
+def test_a_process_judges_and_gives_bytes_and_times(pool_of, tmp_path):
+    """
+    What comes back is what goes to the archive; each stage has its time.
+    """
+    seconds: dict[str, float] = {}
+    judged = pool_of()(image(tmp_path), wanted=SEG_AND_SR, seconds=seconds)
+
+    assert judged.is_positive
+    assert {name: one.decoded().Modality for name, one in judged.objects.items()} == {
+        "seg.dcm": "SEG",
+        "sr.dcm": "SR",
+    }
+    assert set(seconds) == {"read", "infer", "encode"}
+
+
+def test_errors_keep_what_they_carry(pool_of, tmp_path):
+    """
+    The coded reason, the rules and the objects come back whole: they decide what becomes of the image.
+    """
+    with pytest.raises(NotApplicable) as refused:
+        judge(pool_of(), image(tmp_path, ImageComments="lateral"))
+    with pytest.raises(InvalidResult) as invalid:
+        judge(pool_of(load_rejected), image(tmp_path))
+
+    assert refused.value.reason is RefusalReason.LATERAL_VIEW
+    assert (invalid.value.rules, set(invalid.value.objects)) == (("sides",), {"seg.dcm", "sr.dcm"})
+
+
+def test_a_report_is_made_in_a_process_too(pool_of, tmp_path):
+    """
+    It reads the header of an image that may be damaged.
+    """
+    pool = pool_of()
+    report = pool.not_judged(image(tmp_path), InvalidDataset("cut off", names_image=False))
+
+    assert report.decoded().SeriesDescription == "InvalidDataset"
+
+
+def test_a_hanging_image_ends_at_its_limit_and_its_neighbour_does_not_wait(pool_of, tmp_path):
+    """
+    It hangs in C and holds Python's lock, as a decoder may: only killing its process helps.
+    """
+    pool = pool_of(image_seconds=2.0)
+    ends: list[BaseException] = []
+
+    def hang() -> None:
+        try:
+            judge(pool, image(tmp_path, "hanging", ImageComments="hanging"))
+        except ImageTooSlow as error:
+            ends.append(error)
+
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    judged = judge(pool, image(tmp_path, "good", seed=1))
+    waited = hanging.is_alive()
+    hanging.join(30)
+
+    assert judged.is_positive
+    assert waited
+    assert "stage 'infer'" in str(ends[0])
+
+
+def test_after_a_kill_there_are_as_many_processes_as_before(pool_of, tmp_path):
+    """
+    A new one takes the place of the one that was killed.
+    """
+    pool = pool_of(processes=1, image_seconds=1.0)
+    with pytest.raises(ImageTooSlow):
+        judge(pool, image(tmp_path, ImageComments="hanging"))
+
+    assert judge(pool, image(tmp_path, "good", seed=1)).is_positive
+
+
+def test_an_image_that_crashes_its_process_says_how_it_ended(pool_of, tmp_path):
+    """
+    A crash in C leaves no exception: the end of the process is all there is to tell.
+    """
+    pool = pool_of(processes=1)
+    with pytest.raises(ProcessDied, match=r"in stage 'infer' \(exit status 9\)"):
+        judge(pool, image(tmp_path, ImageComments="deadly"))
+
+    assert judge(pool, image(tmp_path, "good", seed=1)).is_positive
+
+
+def test_an_image_that_takes_all_memory_is_stopped_at_the_budget(pool_of, tmp_path):
+    """
+    Before the system has to choose whom it kills.
+    """
+    pool = pool_of(processes=1, memory_megabytes=300)
+    with pytest.raises(OutOfMemory, match="memory_megabytes"):
+        judge(pool, image(tmp_path, ImageComments="hungry"))
+
+    assert judge(pool, image(tmp_path, "good", seed=1)).is_positive
+
+
+def test_a_process_that_somebody_killed_is_replaced_before_it_is_asked(pool_of, tmp_path):
+    """
+    The image that comes next notices nothing.
+    """
+    pool = pool_of(processes=1)
+    first = pool._processes[0]
+    os.kill(first.pid, signal.SIGKILL)
+    first._process.join()
+
+    assert judge(pool, image(tmp_path)).is_positive
+
+
+def test_a_pool_whose_processes_cannot_start_again_is_not_able(pool_of, tmp_path):
+    """
+    The device is gone, say: the worker lives, and must not look as if it judged images.
+    """
+    pool = pool_of(load_once, processes=1)
+    before = pool.is_able
+    with pytest.raises(ProcessDied):
+        judge(pool, image(tmp_path, ImageComments="deadly"))
+    time.sleep(0.5)
+
+    assert (before, pool.is_able) == (True, False)
+
+
+def test_large_images_wait_for_each_other(pool_of, tmp_path):
+    """
+    Two of 40 megapixels do not fit into 64 together; a small one fits beside each of them.
+    """
+    pool = pool_of(load_asking, processes=3, max_megapixels=64)
+    paths = [image(tmp_path, name, seed=int(name), ImageComments="slow") for name in ("40", "41")]
+    threads = [threading.Thread(target=judge, args=(pool, path)) for path in paths]
+    for thread in threads:
+        thread.start()
+    while not (tmp_path / "inside").exists():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    begun = len(stand_in.StandIn(tmp_path).begun())
+    (tmp_path / "go").touch()
+    for thread in threads:
+        thread.join(30)
+
+    assert begun == 1
+    assert len(stand_in.StandIn(tmp_path).begun()) == 2
+
+
+def test_waiting_for_others_is_no_time_of_the_image(pool_of, tmp_path):
+    """
+    It waits for the model longer than an image may take, and is judged.
+    """
+    pool = pool_of(load_asking, image_seconds=3.0, max_megapixels=64)
+    slow = threading.Thread(target=lambda: _suppressed(pool, image(tmp_path, "1", ImageComments="hanging")))
+    slow.start()
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    time.sleep(0.5)
+
+    assert judge(pool, image(tmp_path, "2", seed=1)).is_positive
+    slow.join(30)
+
+
+def _suppressed(pool: Pool, path: Path) -> None:
+    with pytest.raises(ImageTooSlow):
+        judge(pool, path)
+
+
+def test_an_image_above_all_bounds_is_refused_with_the_setting(pool_of, tmp_path):
+    """
+    It would wait for ever.
+    """
+    with pytest.raises(UnsupportedObject, match=r"raise \[queue\] max_megapixels"):
+        judge(pool_of(load_asking, max_megapixels=64), image(tmp_path, "65"))
+
+
+def test_what_cannot_be_loaded_stops_the_start(pool_of):
+    """
+    With the error that says why, and not with a dead process.
+    """
+    with pytest.raises(WeightsError, match="do not belong together"):
+        pool_of(no_weights)
+
+
+def test_a_process_that_shares_with_nobody_waits_for_nobody():
+    """
+    `load_pipeline` without a pool, as tests and commands use it.
+    """
+    shares = Unshared()
+    shares.require_room(10**9)
+    with shares.inference():
+        pass
+
+
+def test_processes_end_with_the_one_that_asks(tmp_path):
+    """
+    The worker is killed while an image hangs: its processes do not stay behind and take the memory.
+    """
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from node.judge.pool import Pool\n"
+        "from sgseg_dicom.config import Config\n"
+        "from tests.node.judge.test_pool import load_stand_in\n"
+        "from tests.node.stand_in import SEG_AND_SR\n"
+        "import threading\n"
+        "if __name__ == '__main__':\n"
+        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in)\n"
+        "    ask = lambda: pool(Path(sys.argv[1]), wanted=SEG_AND_SR, seconds={})\n"
+        "    threading.Thread(target=ask, daemon=True).start()\n"
+        "    print(*[one.pid for one in pool._processes], flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    path = image(tmp_path, ImageComments="hanging")
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", path, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    ) as worker:
+        assert worker.stdout is not None
+        pids = [int(pid) for pid in worker.stdout.readline().split()]
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        worker.kill()
+    deadline = time.monotonic() + 10
+    while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert not [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False

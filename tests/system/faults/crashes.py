@@ -1,0 +1,146 @@
+"""
+A half of the node that dies at a chosen step of its way.
+
+The steps are what a crash can come between: each fsync, rename, removal, commit of the queue and message to a peer.
+A half runs in a fork of the test, so that it costs no imports. It dies by SIGKILL right before its step number N.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pynetdicom.transport import AssociationSocket
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from node import app
+from node.judge.in_process import InProcess
+from sgseg_dicom.config import Config
+from tests.node.processes import wait_for
+from tests.node.stand_in import StandIn
+
+NEVER = 0
+STEPS = ("fsync", "rename", "replace", "unlink", "rmdir")
+
+
+@dataclass
+class Crash:
+    """
+    Counts the steps of this process from the moment of `armed` on.
+
+    Attributes:
+        at: the number of the step before which the process dies, the first is 1; `NEVER`: it lives.
+        log: a file that gets a line for each step.
+        armed: set when counting begins: what happens during the start has its own tests.
+    """
+
+    at: int
+    log: Path
+    armed: threading.Event
+    count: int = 0
+
+    def step(self, name: str) -> None:
+        """Count a step, and die before it if it is the chosen one."""
+        if not self.armed.is_set():
+            return
+        self.count += 1
+        with self.log.open("a") as file:
+            file.write(f"{name}\n")
+        if self.count == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        """Put a hook before each step of this process."""
+        for name in STEPS:
+            setattr(os, name, self._hooked(name, getattr(os, name)))
+        send = AssociationSocket.send
+        AssociationSocket.send = self._hooked("send", send)  # type: ignore[method-assign]
+        event.listen(Engine, "before_cursor_execute", _note_writing)
+        event.listen(Engine, "commit", self._committed)
+
+    def _committed(self, connection: Connection) -> None:
+        if connection.info.pop("writes", False):  # the queue is polled all the time
+            self.step("commit")
+
+    def _hooked(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(*arguments: Any, **keywords: Any) -> Any:
+            self.step(name)
+            return original(*arguments, **keywords)
+
+        return hooked
+
+
+def _note_writing(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+    if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")):
+        connection.info["writes"] = True
+
+
+@contextmanager
+def forked(half: str, config: Config, folder: Path, *, at: int = NEVER) -> Iterator["Fork"]:
+    """Run a *half* ("receive" or "work") in a fork until the block ends, and let it die before step *at*."""
+    fork = Fork(half, config, folder, at)
+    try:
+        yield fork
+    finally:
+        fork.kill()
+
+
+class Fork:
+    """A half in a fork of this process."""
+
+    def __init__(self, half: str, config: Config, folder: Path, at: int) -> None:
+        self.steps = folder / f"{half}-{at}.steps"
+        self._ready = folder / f"{half}-{time.monotonic_ns()}.ready"
+        self._pid = os.fork()
+        if not self._pid:
+            self._run(half, config, at)
+
+    def _run(self, half: str, config: Config, at: int) -> None:
+        """Be the half; this never comes back."""
+        crash = Crash(at=at, log=self.steps, armed=threading.Event())
+        crash.install()
+
+        def ready(**facts: Any) -> None:
+            self._ready.write_text(str(facts.get("port", "ready")))
+            crash.armed.set()
+
+        try:
+            if half == "receive":
+                app.receive(config, threading.Event(), ready)
+            else:
+                # The judging processes have their own tests.
+                judge = InProcess(StandIn(config.store.folder))
+                app.work(config, threading.Event(), ready, judge=lambda _: judge)
+        finally:
+            os._exit(1)
+
+    def wait_ready(self) -> str:
+        """Wait until it works; give the receiver's port."""
+        wait_for(lambda: self._ready.exists() and self._ready.stat().st_size, what=f"{self.steps.name}")
+        return self._ready.read_text()
+
+    @property
+    def lives(self) -> bool:
+        """False after it has died."""
+        if self._pid and os.waitpid(self._pid, os.WNOHANG)[0]:
+            self._pid = 0
+        return bool(self._pid)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.lives:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+
+def left_over(store: Path) -> list[str]:
+    """Give what a crash has left, and a restart should have taken away: files that are being written or replaced."""
+    hidden = [path for part in ("results", "quarantine") for path in (store / part).glob(".*")]
+    return sorted(str(path.relative_to(store)) for path in [*hidden, *(store / "incoming").iterdir()])
