@@ -100,11 +100,7 @@ class Pipeline:
         if self.image_check is not None:
             with timed("view"):  # the outcomes that a node has stored name the stage so
                 require_sound_image(
-                    radiograph,
-                    model_input,
-                    look=prediction.look,
-                    fields=fields,
-                    image_check=self.image_check,
+                    radiograph, model_input, prediction.look, fields, image_check=self.image_check
                 )
         with timed("measure"):
             finding = measure(prediction, radiograph, fields)

@@ -12,9 +12,9 @@ from sgseg_dicom.records import Radiograph
 def require_sound_image(
     radiograph: Radiograph,
     model_input: ModelInput,
-    *,
     look: Look | None,
     fields: LungFields,
+    *,
     image_check: ImageCheck,
 ) -> None:
     """

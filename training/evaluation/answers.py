@@ -73,7 +73,7 @@ class WholeWay:
         fields = lung_fields_of(prediction.lungs)
         try:
             require_sound_image(
-                radiograph, model_input, look=prediction.look, fields=fields, image_check=self.image_check
+                radiograph, model_input, prediction.look, fields, image_check=self.image_check
             )
         except NotApplicable as error:
             return Answer(refused=error.reason.value)

@@ -50,8 +50,8 @@ def reason(prediction, *, stated=True, age="", **checked):
         require_sound_image(
             film(stated=stated, age=age),
             ModelInput(pixels=SMALL),
-            look=prediction.look,
-            fields=lung_fields_of(prediction.lungs),
+            prediction.look,
+            lung_fields_of(prediction.lungs),
             image_check=Check(**checked),
         )
     except NotApplicable as refusal:
