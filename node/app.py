@@ -1,10 +1,8 @@
 """Builds all objects from the settings and connects them; the only module that knows them all."""
 
 import os
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,16 +10,25 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.follower import SECONDS as FOLLOW_EVERY
+from node.audit.follower import Follower
+from node.audit.recorder import Note, recording
+from node.audit.trail import Trail
+from node.service.heartbeat import SECONDS as BEAT_EVERY
+from node.service.heartbeat import Heartbeat
 from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
-from node.store.store import QUEUE_FILE, Store, open_store
+from node.service.room import SECONDS as ROOM_EVERY
+from node.service.room import Room
+from node.store.fsync import storage
+from node.store.queue_file import QUEUE_FILE
+from node.store.store import Store, open_store
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import StorageUnavailable
+from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
     from node.judge.child import Load
     from node.judge.shares import Shares
-    from node.service.status_page import Health
-    from node.service.supervisor import Ready, Supervisor
+    from node.service.supervisor import Ready
     from node.work.queue import Jobs
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
@@ -32,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 ReportReady = Callable[..., None]
 _PATIENCE_SECONDS = 10
-_HANGING_SECONDS = 900.0
+_QUEUE_SECONDS = 5.0
 
 
 def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
@@ -47,15 +54,16 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.receive.figures import Figures
     from node.receive.listener import listen
     from node.store.commitments import Commitments
-    from node.work import queue
     from node.work.bounded_jobs import BoundedJobs
+    from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
-    with store.claim("receive"):
+    with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
-        jobs = BoundedJobs(queue.prepare(store.folder))
+        _say_if_full(store)
+        jobs = LastingJobs(store.folder, opened=BoundedJobs)
         contexts = scp.contexts()
-        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds)
+        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
@@ -67,6 +75,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 spool=store.incoming,
                 senders=config.sender,
                 require_space=store.require_space,
+                note=note,
             )
         except OSError as error:
             where = f"[receive] host {config.receive.host}, port {config.receive.port}"
@@ -77,12 +86,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
         figures = Figures(store.folder)
         figures.write(listener.counts)
-        threading.Thread(
-            target=repeat,
-            args=(stop, lambda: figures.write(listener.counts)),
-            kwargs={"every": FIGURES_EVERY},
-            daemon=True,
-        ).start()
+        _in_background(stop, lambda: figures.write(listener.counts), every=FIGURES_EVERY)
+        _in_background(stop, jobs.look_after, every=_QUEUE_SECONDS)
         # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
         unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
         repeat(
@@ -116,18 +121,20 @@ def work(
         ConfigError: a destination's secret, or the language of [report], cannot be used.
         WeightsError: weights and manifest do not belong together.
         ProcessDied: a judging process ended while it started.
+        QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
     from node.judge.pool import Pool
     from node.work import queue
+    from node.work.queue_watch import QueueLost, QueueWatch
     from node.work.take_over import take_over
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
-    with store.claim("work"):
+    with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_unfinished()
-        url = queue.prepare(store.folder)
+        url = queue.prepare(store.folder, thorough=True)
         take_over(store.folder / QUEUE_FILE)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         pool = Pool(
@@ -135,25 +142,53 @@ def work(
             load or load_pipeline,
             imports=(load.__module__ if load else "node.judge.imports",),
         )
+        stack.callback(pool.close)
         worker = Worker(store=store, judge=pool, senders=receivers, patience=config.deliver)
         workflows = Workflows(
             url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
         jobs = queue.Jobs(url)
-        queue_orphans(store, jobs)
+        watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
+        _show_life(store, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
-
-        def do_housekeeping() -> None:
-            delete_old(store, jobs, config.store.keep_days, now=datetime.now(UTC))
-            queue_orphans(store, jobs)
-
-        repeat(stop, do_housekeeping)
+        note = stack.enter_context(recording(config.audit, store.folder, role="work"))
+        _keep_house(config, store, jobs, stop, note)
+        watch.stop()
+        if watch.why:  # steps that run now record nothing any more
+            raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
-        pool.close()
     log.info("worker_stopped")
+
+
+def _show_life(store: Store, stop: threading.Event) -> None:
+    """Give a sign of life now and every second."""
+    with storage(store.folder):
+        heartbeat = Heartbeat(store.folder)
+    heartbeat.beat()
+    _in_background(stop, heartbeat.beat, every=BEAT_EVERY)
+
+
+def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
+    """Adopt what has no job, delete what is old, make room, and write the audit trail, until *stop* is set."""
+    trail = Trail(store.folder)
+    room = Room(store, jobs, below_bytes=config.store.room_bytes, note=note)
+
+    def tidy() -> None:
+        now = datetime.now(UTC)
+        delete_old(store, jobs, config.store.keep_days, now=now, note=note)
+        queue_orphans(store, jobs, stop=stop)
+        trail.forget(config.audit.keep_days, now=now)
+
+    beside = [_in_background(stop, room.make, every=ROOM_EVERY)]
+    if config.audit.enabled:
+        beside.append(_in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY))
+    queue_orphans(store, jobs, stop=stop)
+    repeat(stop, tidy)
+    for thread in beside:  # they use the queue, which closes next
+        thread.join(_PATIENCE_SECONDS)
 
 
 def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
@@ -166,13 +201,16 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
     from node.service import status_page
+    from node.service.readiness import Readiness
     from node.service.supervisor import Supervisor
-    from node.work.queue import open_jobs
+    from node.work.lasting_jobs import LastingJobs
 
-    store, jobs = open_store(config), open_jobs(config)
+    store = open_store(config)
+    jobs = LastingJobs(store.folder)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
+    health = Readiness(config, supervisor, store, jobs, echo=lambda port: _why_no_echo(config, port))
     page = status_page.Page(
-        status_page.build(lambda: _health(config, supervisor, store, jobs), names=config.page.names),
+        status_page.build(health, names=config.page.names),
         host=config.page.host,
         port=config.page.port,
     )
@@ -188,10 +226,38 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
         jobs.close()
 
 
+def _why_no_echo(config: Config, port: int) -> str:
+    """Ask the receiver on *port* as a sender would; say in a sentence why it does not answer, "" where it does."""
+    from node.receive.self_echo import why_no_echo
+    from node.tls.own_receiver import own_context
+
+    try:
+        return why_no_echo(config.receive, port, tls=own_context(config.receive))
+    except ConfigError as error:  # a certificate file was changed while the node runs
+        return str(error)
+
+
+def _say_if_full(store: Store) -> None:
+    """Say at the start that no image can be taken yet. The node runs, and takes them when there is room."""
+    try:
+        store.require_space()
+    except StorageUnavailable as error:
+        log.warning("store_full", detail=f"{error}. Until then senders get A700")
+
+
+def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> threading.Thread:
+    """Call *action* every so many seconds, in a thread, until *stop* is set."""
+    thread = threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True)
+    thread.start()
+    return thread
+
+
 def greeting(config: Config, *, port: int, page_port: int) -> str:
     """Tell where to send images, where results go, and which destinations get no report of images not judged."""
+    from node.service.readiness import address_of
+
     text = (
-        f"Send chest radiographs to {_address(config, port)}; results go to {_receivers(config)}; "
+        f"Send chest radiographs to {address_of(config, port)}; results go to {_receivers(config)}; "
         f"status on http://{config.page.host}:{page_port}"
     )
     if silent := [destination.name for destination in config.destination if not destination.not_judged]:
@@ -242,48 +308,6 @@ def language_of(config: Config) -> "Language":
     from sgseg_dicom.language.language import load_language
 
     return load_language(config.report.language, plain_ascii=config.report.plain_ascii)
-
-
-def _health(config: Config, supervisor: "Supervisor", store: Store, jobs: "Jobs") -> "Health":
-    """Check everything that an image needs to be received, judged and delivered."""
-    from node.receive.figures import read_figures
-    from node.service.status_page import Health
-
-    ready = supervisor.ready
-    problems = [f"'{name}' is starting, or has died" for name in supervisor.children if name not in ready]
-    counts: dict[str, int] = {}
-    try:
-        store.require_space()
-        store.require_writable()
-        counts = jobs.counts()
-        if results := store.quarantine.count_results():
-            counts["results in quarantine"] = results
-        if images := store.quarantine.count_images():
-            counts["images in quarantine"] = images
-        if hanging := jobs.in_work_since(time.time() - _HANGING_SECONDS):
-            problems.append(
-                f"{hanging} images have been in work for more than {_HANGING_SECONDS / 60:.0f} minutes: "
-                "the worker or its device hangs; see the log, and restart the node"
-            )
-    except StorageUnavailable as error:
-        problems.append(str(error))
-    port = ready["receive"]["port"] if "receive" in ready else config.receive.port
-    return Health(
-        problems=tuple(problems),
-        address=_address(config, port),
-        destinations=tuple(destination.name for destination in config.destination),
-        counts=counts,
-        associations=read_figures(store.folder) if "receive" in ready else {},
-    )
-
-
-def _address(config: Config, port: int) -> str:
-    """Give the address to send to: where all addresses are listened on, the name of this machine."""
-    host = config.receive.host
-    here = socket.gethostname() if host in ("0.0.0.0", "::") else host
-    return f"{config.receive.ae_title} at {here}:{port}" + (
-        " (TLS)" if config.receive.certificate_file else ""
-    )
 
 
 def _receivers(config: Config) -> str:

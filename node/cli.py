@@ -1,4 +1,4 @@
-"""`sgseg-node`: start, receive, work, status, acknowledge, requeue, echo, demo."""
+"""`sgseg-node`: start, receive, work, status, quarantine, acknowledge, requeue, delete, audit, echo, demo."""
 
 import json
 import os
@@ -13,9 +13,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from node.service.supervisor import CANNOT_START
-from sgseg_dicom.config import Config, load
-from sgseg_dicom.errors import ConfigError, SgsegError, StorageUnavailable, WeightsError
+from node import cli_audit, cli_quarantine
+from node.command_line import ConfigOption, load_settings, plain_errors
+from sgseg_dicom.config import Config
+from sgseg_dicom.errors import SgsegError
 
 # Each command imports the large modules that it needs.
 
@@ -24,12 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # they would show the patient
 )
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", help="Settings; without it ./config.toml where there is one, else the defaults."
-    ),
-]
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 
@@ -38,8 +33,8 @@ def start(config: ConfigOption = None) -> None:
     """Run the receiver and the worker until SIGTERM or Ctrl-C; show where to send, and where results go."""
     from node import app as node
 
-    with _plain_errors():
-        settings = _load(config)
+    with plain_errors():
+        settings = load_settings(config)
         _begin(settings)
         raise typer.Exit(node.start(settings, _stop_on_signal(), show=typer.echo))
 
@@ -89,8 +84,8 @@ def status(
     from node import operations
     from node.status_table import print_status
 
-    with _plain_errors():
-        settings = _load(config)
+    with plain_errors():
+        settings = load_settings(config)
         monitoring = failed or overdue is not None
         if monitoring:
             entries = operations.needing_attention(settings, limit, failed=failed, overdue_minutes=overdue)
@@ -140,14 +135,15 @@ def requeue(
     from node import operations
 
     _require_named(uids, failed=failed)
-    with _plain_errors():
+    with plain_errors():
         queued = [
             entry.job.sop_instance_uid
-            for entry in operations.requeue(_load(config), uids or (), failed=failed, anew=anew)
+            for entry in operations.requeue(load_settings(config), uids or (), failed=failed, anew=anew)
         ]
     why = (
-        "not known here, quarantined because of another image with this UID, or not ended: it is still in work, or "
-        "its results wait for a destination (repair that, or remove it from the configuration and restart the node)"
+        "not known here; quarantined because another image has this UID (its results would stand in the archive "
+        "beside the wrong image); or not ended: it is still in work, or its results wait for a destination (repair "
+        "that, or remove it from the configuration and restart the node)"
     )
     _print_done(queued, uids or (), done="queued again", why=why)
 
@@ -169,10 +165,10 @@ def acknowledge(
     from node import operations
 
     _require_named(uids, failed=failed)
-    with _plain_errors():
+    with plain_errors():
         acknowledged = [
             entry.job.sop_instance_uid
-            for entry in operations.acknowledge(_load(config), uids or (), failed=failed)
+            for entry in operations.acknowledge(load_settings(config), uids or (), failed=failed)
         ]
     why = "not known here, nobody has to look at it, or its results still wait for another destination"
     _print_done(acknowledged, uids or (), done="acknowledged", why=why)
@@ -206,13 +202,18 @@ def _print_done(uids: Sequence[str], named: Sequence[str], *, done: str, why: st
     raise typer.Exit(1 if missing else 0)
 
 
+app.command()(cli_quarantine.quarantine)
+app.command()(cli_quarantine.delete)
+app.add_typer(cli_audit.app, name="audit")
+
+
 @app.command()
 def echo(config: ConfigOption = None) -> None:
     """Ask every destination whether it responds and knows us, and (C-STORE) accepts the results that it will get."""
     from node.delivery.protocols import senders
 
-    with _plain_errors():
-        found = senders(_load(config))
+    with plain_errors():
+        found = senders(load_settings(config))
     if not found:
         typer.echo("no [[destination]] is configured: results stay in the results folder")
     failed = False
@@ -237,7 +238,7 @@ def demo(
     from node.demo.demo import run
 
     logs.configure("error")
-    with _plain_errors():
+    with plain_errors():
         run(out, _stop_on_signal())
 
 
@@ -246,7 +247,7 @@ def run_supervised(role: Callable[..., None]) -> None:
     from node.service.supervisor import receive_settings, report_ready
 
     stop = _stop_on_signal()
-    with _plain_errors():
+    with plain_errors():
         settings = receive_settings(stop)
         _begin(settings)
     with _ending_the_process():
@@ -257,8 +258,8 @@ def _run(role: Callable[..., None], config: Path | None, supervised: bool) -> No
     if supervised:
         run_supervised(role)
     stop = _stop_on_signal()
-    with _plain_errors():
-        settings = _load(config)
+    with plain_errors():
+        settings = load_settings(config)
         _begin(settings)
     with _ending_the_process():
         role(settings, stop, lambda **facts: typer.echo(f"{role.__name__}: ready {json.dumps(facts)}"))
@@ -274,7 +275,7 @@ def _ending_the_process() -> Iterator[None]:
     """
     status, reported = 1, False
     try:
-        with _plain_errors():
+        with plain_errors():
             yield
         status, reported = 0, True
     except SystemExit as end:
@@ -286,14 +287,6 @@ def _ending_the_process() -> Iterator[None]:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def _load(path: Path | None) -> Config:
-    local = Path("config.toml")
-    if path is None and not local.is_file():
-        typer.echo("no --config, and no config.toml in this folder: using the defaults", err=True)
-        return load(None)
-    return load(path or local)
 
 
 def _begin(settings: Config) -> None:
@@ -310,17 +303,6 @@ def _stop_on_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """End with the message of an expected error instead of a traceback."""
-    try:
-        yield
-    except SgsegError as error:
-        typer.echo(str(error), err=True)
-        hopeless = isinstance(error, ConfigError | WeightsError | StorageUnavailable)
-        raise SystemExit(CANNOT_START if hopeless else 1) from None
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from node.audit.person import person_does
 from node.store.acknowledgements import Acknowledged
-from node.store.store import QUEUE_FILE, open_store
+from node.store.queue_file import QUEUE_FILE
+from node.store.store import open_store
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
@@ -24,9 +26,9 @@ def latest(config: Config, limit: int) -> "list[Entry]":
     Raises:
         StorageUnavailable: there is no store. This function makes none.
     """
-    _require_store(config)
+    require_store(config)
     with closing(open_jobs(config)) as jobs:
-        return _marked(config, jobs.latest(limit))
+        return marked(config, jobs.latest(limit))
 
 
 def needing_attention(
@@ -47,14 +49,14 @@ def needing_attention(
         StorageUnavailable: there is no store. This function makes none: with a wrong path monitoring would never
             report anything.
     """
-    _require_store(config)
+    require_store(config)
     latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
 
     def matches(entry: "Entry") -> bool:
         return (failed and entry.needs_look) or (not entry.settled and entry.job.received_at <= latest)
 
     with closing(open_jobs(config)) as jobs:
-        return [entry for entry in reversed(_marked(config, jobs.all())) if matches(entry)][:limit]
+        return [entry for entry in reversed(marked(config, jobs.all())) if matches(entry)][:limit]
 
 
 def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> "Iterator[Entry]":
@@ -67,19 +69,20 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
     Raises:
         StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
-    _require_store(config)
+    require_store(config)
     store = open_store(config)
     acknowledged = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
         named = jobs.all() if failed else [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
-        for job_id in dict.fromkeys(entry.job.id for entry in _marked(config, named) if entry.needs_look):
+        for job_id in dict.fromkeys(entry.job.id for entry in marked(config, named) if entry.needs_look):
             with store.changing():
                 entry = jobs.get(job_id)
                 # It may have been queued again in the meantime. And while a result waits for another destination,
                 # nobody can have seen how that ends.
                 if entry is None or not entry.needs_look or not entry.settled:
                     continue
-                acknowledged.add(job_id)
+                with _noted(config, "acknowledged", entry):
+                    acknowledged.add(job_id)
             yield entry
 
 
@@ -97,26 +100,33 @@ def requeue(
     Raises:
         StorageUnavailable: there is no store, or it or the queue's database cannot be used.
     """
-    _require_store(config)
+    require_store(config)
     store = open_store(config)
     acknowledged = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
         named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
-        known = _marked(config, jobs.all()) if failed else []
+        known = marked(config, jobs.all()) if failed else []
         lost = [entry for entry in known if entry.lost and not entry.acknowledged]
         for job_id in dict.fromkeys(entry.job.id for entry in named + lost):
             with store.changing():
                 entry = jobs.get(job_id)
                 if entry is None or not entry.settled or entry.job.conflicting:  # it would conflict again
                     continue
-                if anew:
-                    store.results.request_new_judgement(job_id)
-                acknowledged.discard(job_id)  # first: nobody has seen how it will end now
-                jobs.again(entry.job)
+                with _noted(config, "requeued", entry, anew=anew):
+                    if anew:
+                        store.results.request_new_judgement(job_id)
+                    acknowledged.discard(job_id)  # first: nobody has seen how it will end now
+                    jobs.again(entry.job)
             yield entry
 
 
-def _require_store(config: Config) -> None:
+def _noted(config: Config, event: str, entry: "Entry", **facts: bool) -> AbstractContextManager[None]:
+    """Write into the audit trail what a person does with an image, and what it was before."""
+    ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
+    return person_does(config, event, at=time.time(), **ids, was=entry.state, **facts)
+
+
+def require_store(config: Config) -> None:
     """
     Refuse a folder in which no node has run.
 
@@ -131,7 +141,7 @@ def _require_store(config: Config) -> None:
         )
 
 
-def _marked(config: Config, entries: "Iterable[Entry]") -> "list[Entry]":
+def marked(config: Config, entries: "Iterable[Entry]") -> "list[Entry]":
     """Give the entries with `acknowledged` set."""
     acknowledged = Acknowledged(config.store.folder)
     return [replace(entry, acknowledged=entry.job.id in acknowledged) for entry in entries]

@@ -3,12 +3,16 @@
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from node.jobs import Entry
+
+if TYPE_CHECKING:
+    from node.held_back import HeldBack
 
 _WIDE = 240
 """Columns of the output where the terminal does not state them: a UID has up to 64 characters."""
@@ -27,11 +31,7 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
     if not entries:
         Console().print(nothing, markup=False, highlight=False, soft_wrap=True)
         return
-    console = Console()
-    if (
-        not console.is_terminal and "COLUMNS" not in os.environ
-    ):  # a pipe or a mail: rich would cut at 80 columns
-        console = Console(width=_WIDE)
+    console = _console()
     table = Table("received", "from")
     # Fold and do not cut: `requeue` needs the whole UID.
     for heading in ("SOP Instance UID", "state", "why", "delivered to", "seconds"):
@@ -52,6 +52,28 @@ def print_status(entries: Sequence[Entry], *, nothing: str) -> None:
         for detail in _details(entry):
             line = f"{entry.job.sop_instance_uid}: {detail}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_held_back(found: "Sequence[HeldBack]", *, nothing: str) -> None:
+    """Print what lies in the quarantine; *nothing* where nothing does."""
+    if not found:
+        Console().print(nothing, markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table("received", "from", "what", "acknowledged")
+    for heading in ("SOP Instance UID", "why", "where"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        received = datetime.fromtimestamp(one.received_at).isoformat(sep=" ", timespec="seconds")
+        looked = "yes" if one.acknowledged else "no"
+        texts = (one.peer, one.what, looked, one.sop_instance_uid, one.reason, one.path)
+        table.add_row(received, *(Text(text) for text in texts))
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Give a wide console for a pipe or a mail: rich would cut at 80 columns."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDE)
 
 
 def _reason(entry: Entry) -> str:

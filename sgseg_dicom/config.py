@@ -108,6 +108,13 @@ class Store(Section):
     )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
+    make_room_below_megabytes: Annotated[int, _number(0, 1e9)] = 0
+
+    @property
+    def room_bytes(self) -> int:
+        """Below so much free space, delivered jobs are deleted; 0: never. Else images would be refused before."""
+        wanted = self.make_room_below_megabytes
+        return max(wanted, self.min_free_megabytes) << 20 if wanted else 0
 
 
 class Queue(Section):
@@ -171,6 +178,13 @@ class Log(Section):
     )
 
 
+class Audit(Section):
+    """[audit]: the trail of who sent what, and what became of it."""
+
+    enabled: bool = Field(default=True, description="be true or false")
+    keep_days: Annotated[int, _number(183, 36500)] = 190
+
+
 class _Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -197,6 +211,7 @@ class Config(Section):
     page: Page = Page()
     deliver: Deliver = Deliver()
     log: Log = Log()
+    audit: Audit = Audit()
     sender: Annotated[tuple[Sender, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )

@@ -17,6 +17,7 @@ from pydicom.filereader import read_file_meta_info
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from node.delivery.stow_response import DUPLICATES, OUT_OF_RESOURCES, Report
+from node.private_files import require_private_file
 from sgseg_dicom.config import WebDestination
 from sgseg_dicom.errors import ConfigError, DeliveryRefused, PeerUnavailable, SgsegError
 
@@ -293,8 +294,9 @@ def _secret(file: Path) -> str:
     Read the one line of *file*.
 
     Raises:
-        ConfigError: there is none, or more.
+        ConfigError: there is none, or more, or others can read the file.
     """
+    require_private_file(file)
     try:
         secret = file.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

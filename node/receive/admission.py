@@ -11,6 +11,9 @@ from node.association_requests import UNDECODABLE, tidied
 from node.receive.refusals import CALLED_TITLE, CALLING_TITLE, NETWORK, VERSION, Rejection
 from sgseg_dicom.config import Receive, Sender
 
+ITSELF = Sender(name="itself")
+"""The node's own C-ECHO, by which /ready asks the receiver (`node.receive.self_echo`). No entry need name it."""
+
 
 class UnreadableRequest(Exception):
     """An association request whose PDU cannot be decoded."""
@@ -78,6 +81,8 @@ class Admission:
             return VERSION
         if self._settings.check_called_ae_title and request.called != self._settings.ae_title:
             return CALLED_TITLE
+        if request.only_echo and request.calling == self._settings.ae_title and self._is_here(address):
+            return ITSELF
         near = [sender for sender in self._senders if _is_in(address, sender.networks)]
         if not near:
             return NETWORK
@@ -85,6 +90,10 @@ class Admission:
             one for one in near if request.calling in one.calling_ae_titles or not one.calling_ae_titles
         )
         return next(fitting, CALLING_TITLE)
+
+    def _is_here(self, address: str) -> bool:
+        """Whether a peer is this machine: a connection to one of its own addresses comes from that address."""
+        return address == self._settings.host or ipaddress.ip_address(address.split("%")[0]).is_loopback
 
 
 def _is_in(address: str, networks: Sequence[str]) -> bool:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from node.audit.recorder import Note, note_nothing
+
 log = structlog.get_logger(__name__)
 
+REJECTED = "association_rejected"
 _WINDOW_SECONDS = 60.0
 _MOST_KINDS = 256
 """Kinds of events that are counted each for itself; further ones are counted for all addresses together."""
@@ -32,9 +35,11 @@ class CountedEvents:
 
     Attributes:
         clock: monotonic, in seconds.
+        note: takes the associations that were rejected for the audit trail, their repetitions counted as well.
     """
 
     clock: Callable[[], float] = time.monotonic
+    note: Note = note_nothing
     _kinds: dict[Kind, _Counted] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,6 +61,9 @@ class CountedEvents:
                 return
             self._kinds[kind] = _Counted(self.clock(), facts)
         log.warning(event, address=kind[1], detail=detail, **facts)
+        if event == REJECTED:
+            who = {"sender": facts.get("peer", ""), "called": facts.get("called", "")}
+            self.note("rejected", address=kind[1], why=detail.split(":")[0], **who)
 
     def flush(self, *, everything: bool = False) -> None:
         """Log the numbers of a minute that has passed, or of what was counted until now."""
@@ -76,3 +84,5 @@ class CountedEvents:
                     repeated=seen.times,
                     seconds=round(now - seen.since),
                 )
+                if event == REJECTED:
+                    self.note("rejected", address=address, why=detail.split(":")[0], times=seen.times)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from node.store.own_files import write_own
+
 FILE = "receiver.json"
 SECONDS = 2.0
 """How old the numbers in it are at most."""
@@ -28,7 +30,7 @@ class Figures:
             return
         unfinished = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            unfinished.write_text(json.dumps(numbers), "utf-8")
+            write_own(unfinished, json.dumps(numbers).encode())
             unfinished.replace(self._path)
             self._written = dict(numbers)
 

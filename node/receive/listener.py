@@ -22,9 +22,10 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.association_requests import calling_title, read_tidied
+from node.audit.recorder import Note, note_nothing
 from node.receive.admission import Admission, Request, UnreadableRequest, read_request
 from node.receive.command_sets import TidyCommands
-from node.receive.counted_events import CountedEvents
+from node.receive.counted_events import REJECTED, CountedEvents
 from node.receive.data_sets import ObjectLimits
 from node.receive.doorway import Doorway, Visitor, shut_down
 from node.receive.offers import why_nothing_was_accepted
@@ -57,10 +58,11 @@ class Listener(ThreadedAssociationServer):
         senders: Sequence[Sender],
         limits: ObjectLimits,
         certificates: Certificates | None,
+        note: Note,
         **keywords: Any,
     ) -> None:
         self.settings, self.limits = settings, limits
-        self.events = CountedEvents()
+        self.events = CountedEvents(note=note)
         self._admission = Admission(settings, senders)
         self._places = Places(settings)
         self._counts: Counter[str] = Counter()
@@ -128,7 +130,7 @@ class Listener(ThreadedAssociationServer):
     def _reject(self, visitor: Visitor, request: Request, why: Rejection) -> None:
         self._counts[f"rejected: {why.coded}"] += 1
         self.events.tell(
-            "association_rejected",
+            REJECTED,
             address=visitor.address,
             detail=f"{why.coded}: {why.cure}",
             peer=request.calling,
@@ -226,6 +228,7 @@ def listen(
     spool: Path,
     senders: Sequence[Sender] = (),
     require_space: Callable[[], None] = lambda: None,
+    note: Note = note_nothing,
 ) -> Listener:
     """
     Bind the socket, and accept connections in the background.
@@ -238,6 +241,7 @@ def listen(
             finds the path of the file in `event.dataset_path`.
         senders: who may come in; empty: everybody that [receive] lets in.
         require_space: raises StorageUnavailable where an object must not be begun, or go on.
+        note: takes rejections for the audit trail.
 
     Raises:
         OSError: the address or the port is not free.
@@ -262,6 +266,7 @@ def listen(
         limits=ObjectLimits(
             most_bytes=settings.max_object_megabytes << 20, folder=spool, require_space=require_space
         ),
+        note=note,
     )
     listener.start()
     return listener

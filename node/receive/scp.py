@@ -15,6 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from node.audit.recorder import Note, note_nothing
 from node.jobs import Entry, Job
 from node.receive.data_sets import why_refused
 from node.store.acknowledgements import Acknowledged
@@ -71,13 +72,23 @@ def handlers(
     *,
     answer_seconds: float = 10.0,
     clock: Callable[[], float] = time.time,
+    note: Note = note_nothing,
 ) -> list[Handler]:
-    """Give the receiver's event handlers. *answer_seconds*: how long a C-STORE waits for locks of store and queue."""
-    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, clock])]
+    """
+    Give the receiver's event handlers.
+
+    *answer_seconds*: how long a C-STORE waits for locks of store and queue. *note* takes events for the audit trail.
+    """
+    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, clock, note])]
 
 
 def on_c_store(
-    event: evt.Event, store: Store, jobs: Jobs, answer_seconds: float, clock: Callable[[], float]
+    event: evt.Event,
+    store: Store,
+    jobs: Jobs,
+    answer_seconds: float,
+    clock: Callable[[], float],
+    note: Note = note_nothing,
 ) -> StoreStatus | Dataset:
     """Store the instance and queue it. SUCCESS means that both are on disk (PS3.4 B.2.3)."""
     peer, received_at = event.assoc.requestor.ae_title, clock()
@@ -87,10 +98,19 @@ def on_c_store(
             repeated = not stored.new and _repeated(job, store, jobs)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
+        note("not_taken", **_sender(event), status=f"{StoreStatus.CANNOT_UNDERSTAND:04X}")
         return StoreStatus.CANNOT_UNDERSTAND
     except StorageUnavailable as error:
         log.error("store_failed", peer=peer, detail=str(error))
+        note("not_taken", **_sender(event), status=f"{StoreStatus.OUT_OF_RESOURCES:04X}")
         return StoreStatus.OUT_OF_RESOURCES
+    note(
+        "received",
+        **_sender(event),
+        at=received_at,
+        job=job.id,
+        how="conflicting" if stored.conflicting else "new" if stored.new else "known",
+    )
     seconds = round(clock() - received_at, 4)
     log.info(
         "received",
@@ -128,6 +148,17 @@ def _stored_and_queued(
         )
         jobs.enqueue(job)
     return stored, job
+
+
+def _sender(event: evt.Event) -> dict[str, str]:
+    """Give the facts of a C-STORE request for the audit trail; a peer that writes no UID gets none written."""
+    image = str(getattr(event.request, "AffectedSOPInstanceUID", None) or "")
+    requestor = event.assoc.requestor
+    return {
+        "image": image if _UID.fullmatch(image) else "",
+        "sender": requestor.ae_title,
+        "address": str(requestor.address or ""),
+    }
 
 
 def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.audit.recorder import Note, note_nothing
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store
 from sgseg_dicom.errors import SgsegError
 
 if TYPE_CHECKING:
+    from node.jobs import Entry
     from node.work.queue import Jobs
 
 log = structlog.get_logger(__name__)
@@ -32,16 +34,17 @@ def repeat(
             log.error("not_tidied", detail=str(error))
 
 
-def queue_orphans(store: Store, jobs: "Jobs") -> int:
+def queue_orphans(store: Store, jobs: "Jobs", *, stop: threading.Event | None = None) -> int:
     """
     Queue the stored images that have no job, and count them.
 
     A receiver that is killed between storing and queueing leaves one. So does a `requeue`, which deletes a job and
-    adds it again.
+    adds it again. After the queue's file was lost, none has a job; *stop* then ends this early.
     """
     queued = 0
     known = jobs.files()
-    for image in store.images():  # listed after the jobs: an image that came in between is checked below
+    # Listed after the jobs: an image that came in between is checked below.
+    for image in sorted(store.images() | store.quarantined_images()):
         if image in known:
             continue
         with store.changing():
@@ -49,28 +52,40 @@ def queue_orphans(store: Store, jobs: "Jobs") -> int:
             if job is not None and jobs.get(job.id) is None:
                 jobs.enqueue(job)
                 queued += 1
+        if stop is not None and stop.is_set():
+            break
     if queued:
         log.warning("adopted", jobs=queued)
     return queued
 
 
-def delete_old(store: Store, jobs: "Jobs", keep_days: int, *, now: datetime) -> int:
-    """Delete all of each job that ended more than *keep_days* ago (0: delete nothing), and count the jobs."""
+def delete_old(
+    store: Store, jobs: "Jobs", keep_days: int, *, now: datetime, note: Note = note_nothing
+) -> int:
+    """
+    Delete all of each job that ended more than *keep_days* ago (0: delete nothing), and count the jobs.
+
+    *note* takes each for the audit trail.
+    """
     if keep_days == 0:
         return 0
     limit = (now - timedelta(days=keep_days)).isoformat()
     deleted = 0
     for entry in jobs.ended_before(limit):
-        with store.changing():
-            if (
-                entry.settled and jobs.get(entry.job.id) == entry
-            ):  # it may have been queued again in the meantime
-                Acknowledged(store.folder).discard(
-                    entry.job.id
-                )  # first: if the image comes again, it is a new one
-                store.remove(entry.job.id, entry.job.file)
-                jobs.forget(entry)
-                deleted += 1
+        if remove(store, jobs, entry):
+            note("deleted", job=entry.job.id, image=entry.job.sop_instance_uid, why="keep_days")
+            deleted += 1
     if deleted:
         log.info("forgotten", jobs=deleted)
     return deleted
+
+
+def remove(store: Store, jobs: "Jobs", entry: "Entry") -> bool:
+    """Delete all of a settled job; False where it has been queued again in the meantime, or has not settled."""
+    with store.changing():
+        if not entry.settled or jobs.get(entry.job.id) != entry:
+            return False
+        Acknowledged(store.folder).discard(entry.job.id)  # first: if the image comes again, it is a new one
+        store.remove(entry.job.id, entry.job.file)
+        jobs.forget(entry)
+    return True

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from node.store.fsync import storage, sync
+from node.store.own_files import make_own
 
 
 class Acknowledged:
@@ -29,7 +30,7 @@ class Acknowledged:
         """
         with storage(self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            (self._folder / job).touch(mode=0o600)
+            make_own(self._folder / job)
             sync(self._folder)
 
     def discard(self, job: str) -> None:

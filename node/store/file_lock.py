@@ -2,8 +2,8 @@
 
 import fcntl
 import math
+import os
 import time
-from typing import IO
 
 from node.time_limit import seconds_left
 from sgseg_dicom.errors import StorageUnavailable
@@ -11,23 +11,24 @@ from sgseg_dicom.errors import StorageUnavailable
 _LOOK_SECONDS = 0.01
 
 
-def lock(file: IO[str], kind: int) -> None:
+def lock(descriptor: int, kind: int) -> None:
     """
-    Take the lock of *kind* (fcntl.LOCK_SH or LOCK_EX) on an open file, within the `node.time_limit` of the caller.
+    Lock an open file (*descriptor*) by *kind* (fcntl.LOCK_SH or LOCK_EX), within the caller's `node.time_limit`.
 
     Raises:
         StorageUnavailable: others held it until the time was over.
     """
     if math.isinf(seconds_left()):
-        fcntl.flock(file, kind)
+        fcntl.flock(descriptor, kind)
         return
     while True:
         try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError as error:
             if not seconds_left():
+                name = os.readlink(f"/proc/self/fd/{descriptor}")
                 raise StorageUnavailable(
-                    f"another process holds the lock of {file.name} for too long; see which one (lsof {file.name})"
+                    f"another process holds a lock of the store for too long; see which one (lsof {name})"
                 ) from error
             time.sleep(_LOOK_SECONDS)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from node.store.own_files import write_own
 from sgseg_dicom.errors import StorageUnavailable
 
 UNFINISHED = "."
@@ -22,9 +23,15 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        write_own(folder / name, content)
         sync(folder / name)
     sync(folder)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete *folder* with all that is in it, and wait until its name is gone from the disk."""
+    shutil.rmtree(folder)
+    sync(folder.parent)
 
 
 def delete_unfinished(parent: Path) -> int:

@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from node.store.acknowledgements import Acknowledged
-from node.store.fsync import UNFINISHED, delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.fsync import (
+    UNFINISHED,
+    delete_folder,
+    delete_unfinished,
+    storage,
+    sync,
+    unfinished,
+    write_folder,
+)
 
 _WHY = "why.json"
 
@@ -63,7 +71,7 @@ class Quarantine:
 
     def remove_results(self, job_id: str) -> None:
         """
-        Delete the quarantined results of a job, if there are any.
+        Delete the quarantined results of a job, if there are any; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
@@ -71,7 +79,18 @@ class Quarantine:
         folder = self.path / job_id
         with storage(self.path):
             if folder.is_dir():
-                shutil.rmtree(folder)
+                delete_folder(folder)
+
+    def results(self) -> dict[str, tuple[str, ...]]:
+        """
+        Give the jobs with quarantined results, each with the names of the broken rules.
+
+        Raises:
+            StorageUnavailable: the folder cannot be read.
+        """
+        with storage(self.path):
+            folders = [path for path in self.path.iterdir() if path.is_dir()]
+        return {path.name: _rules(path) for path in folders if not path.name.startswith(UNFINISHED)}
 
     def count_results(self) -> int:
         """
@@ -103,3 +122,11 @@ class Quarantine:
         """
         with storage(self.path):
             return delete_unfinished(self.path)
+
+
+def _rules(folder: Path) -> tuple[str, ...]:
+    """Give the names of the broken rules; none where the reason is not readable."""
+    try:
+        return tuple(json.loads((folder / _WHY).read_bytes())["rules"])
+    except (OSError, ValueError, KeyError):
+        return ()

@@ -19,7 +19,8 @@ from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Outcome
 from node.store.encoded_object import EncodedObject
-from node.store.fsync import delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.fsync import delete_folder, delete_unfinished, storage, sync, unfinished, write_folder
+from node.store.own_files import make_own
 from sgseg_dicom.result_kinds import NOT_JUDGED
 
 _OUTCOME = "outcome.json"
@@ -133,29 +134,32 @@ class ResultFolder:
         """
         with storage(self.path):
             if (folder := self.folder_of(job_id)) is not None:
-                (folder / _ANEW).touch()
+                make_own(folder / _ANEW)
                 sync(folder)
 
     def withdraw_new_judgement(self, job_id: str) -> None:
         """
-        Take `request_new_judgement` back, if it was called.
+        Take `request_new_judgement` back, if it was called; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self.path):
-            (self.path / job_id / _ANEW).unlink(missing_ok=True)
+            mark = self.path / job_id / _ANEW
+            if mark.exists():
+                mark.unlink(missing_ok=True)
+                sync(mark.parent)
 
     def remove(self, job_id: str) -> None:
         """
-        Delete the results of a job for good.
+        Delete the results of a job for good; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
         """
         with storage(self.path):
             if (folder := self.folder_of(job_id)) is not None:
-                shutil.rmtree(folder)
+                delete_folder(folder)
 
     def sweep(self) -> int:
         """

@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -25,18 +25,22 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from node.jobs import Job, instance_key, job_id
+from node.private_files import require_own, require_private_folder
 from node.store.acknowledgements import Acknowledged
 from node.store.content_digest import content_digest
 from node.store.file_lock import lock as take
 from node.store.fsync import storage, sync
+from node.store.own_files import locked
 from node.store.quarantine import Quarantine
 from node.store.result_folder import ResultFolder
 from node.store.same_content import same_content
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 
-QUEUE_FILE = "queue.sqlite"
 _OTHER = ""
+_PROBE_BYTES = 1 << 16
+_LARGE_IMAGE_BYTES = 32 << 20
+"""A radiograph of 4,000 x 4,000 pixels of 16 bits, as it comes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,15 +82,17 @@ class Store:
         """
         Make the folders; only the node's own user can read them.
 
-        The store's own folder keeps its mode where it exists: it may hold files of others.
+        The store's own folder may hold files of others, and may stay readable. Nobody else may write into it.
 
         Raises:
-            StorageUnavailable: the folder cannot be made or written.
+            StorageUnavailable: the folder cannot be made or written, or others can write there.
         """
         with storage(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            require_private_folder(self.folder)
             for part in ("acknowledged", "incoming", "instances", "quarantine", "results"):
                 (self.folder / part).mkdir(mode=0o700, exist_ok=True)
+                require_own(self.folder / part)
                 (self.folder / part).chmod(0o700)
             for shard in range(256):
                 (self.folder / "instances" / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
@@ -101,10 +107,13 @@ class Store:
         Raises:
             StorageUnavailable: another process has the role.
         """
-        with open(self.folder / f"{role}.lock", "w", encoding="ascii") as lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                with storage(self.folder / f"{role}.lock"):
+                    stack.enter_context(locked(self.folder / f"{role}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except StorageUnavailable as error:
+                if not isinstance(error.__cause__, BlockingIOError):
+                    raise
                 raise StorageUnavailable(
                     f"another process already does '{role}' on {self.folder}; stop it, or set [store] folder"
                 ) from error
@@ -137,10 +146,9 @@ class Store:
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        with storage(self.folder):
-            lock = (self.folder / "jobs.lock").open("w", encoding="ascii")
-        with lock:
-            take(lock, kind)
+        with ExitStack() as stack:
+            with storage(self.folder / "jobs.lock"):
+                stack.enter_context(locked(self.folder / "jobs.lock", kind, take=take))
             yield
 
     def sweep_incoming(self, *, older_than_seconds: float = 0.0) -> int:
@@ -190,11 +198,17 @@ class Store:
         Try to write where images and results go. Nothing stays there.
 
         Raises:
-            StorageUnavailable: read-only, or the folder of another user.
+            StorageUnavailable: full or read-only, or the folder of another user.
         """
         for folder in (self.folder, self.incoming, self.results.path):
-            with storage(folder), TemporaryFile(dir=folder):
-                pass
+            with storage(folder), TemporaryFile(dir=folder) as file:
+                file.write(bytes(_PROBE_BYTES))
+        with storage(self.folder):
+            free = self.free_bytes()
+        if free < _LARGE_IMAGE_BYTES:
+            raise StorageUnavailable(
+                f"{free / 1e6:.2f} MB are free in {self.folder}: no large image fits; make room"
+            )
 
     def put(self, temporary: Path, sop_instance_uid: str) -> StoredImage:
         """
@@ -248,11 +262,21 @@ class Store:
         with storage(self.folder):
             return {str(path.relative_to(self.folder)) for path in self.folder.glob("instances/*/*.dcm")}
 
+    def quarantined_images(self) -> set[str]:
+        """
+        Give the files of all images that have the UID of another one, relative to the store's folder.
+
+        Raises:
+            StorageUnavailable: unreadable.
+        """
+        with storage(self.folder):
+            return {str(path.relative_to(self.folder)) for path in self.quarantine.path.glob("*.dcm")}
+
     def job_of(self, image: str) -> Job | None:
         """
         Make the job for a stored image that has none, from the image's own header.
 
-        None where the file is gone, is no DICOM file, or belongs under another name.
+        None where the file is gone, is no DICOM file, or belongs under another name. Who sent it is not known.
 
         Raises:
             StorageUnavailable: unreadable.
@@ -266,20 +290,22 @@ class Store:
                 uid = str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
             except (InvalidDataset, InvalidDicomError):
                 return None
-            if instance_key(uid) != path.stem:
+            conflicting = path.parent == self.quarantine.path
+            job = job_id(uid, digest, conflicting=conflicting)
+            if path.stem != (job if conflicting else instance_key(uid)):
                 return None
             return Job(
-                id=job_id(uid, digest),
+                id=job,
                 sop_instance_uid=uid,
                 file=image,
-                conflicting=False,
+                conflicting=conflicting,
                 peer="",
                 received_at=path.stat().st_mtime,
             )
 
     def remove(self, job_id: str, file: str) -> None:
         """
-        Delete an image and its results for good.
+        Delete an image and its results for good; durable when this returns.
 
         Raises:
             StorageUnavailable: read-only.
@@ -287,7 +313,9 @@ class Store:
         self.results.remove(job_id)
         self.quarantine.remove_results(job_id)
         with storage(self.folder):
-            (self.folder / file).unlink(missing_ok=True)
+            image = self.folder / file
+            image.unlink(missing_ok=True)
+            sync(image.parent)
 
 
 def _digest_of(stored: Path, received: Path, digest: str) -> str | None:

@@ -10,17 +10,23 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
-from node.store.store import QUEUE_FILE, open_store
+from node.store.own_files import locked, make_own
+from node.store.queue_file import QUEUE_FILE, set_aside, why_damaged
+from node.store.store import open_store
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 APPLICATION = "sgseg-node"
 SHAPE = "2"
@@ -40,9 +46,15 @@ _AT_ONCE = 5000
 """SQLite takes at most 32766 values in one statement."""
 
 
-def prepare(folder: Path) -> str:
+def prepare(folder: Path, *, thorough: bool = False) -> str:
     """
     Make the database in the store's *folder*, or bring it up to date; give its URL.
+
+    A damaged one is set aside, and a new one is made. The worker then adopts every image that has no job in it.
+
+    Args:
+        folder: the store's.
+        thorough: read the whole file to find damage.
 
     Raises:
         StorageUnavailable: the database cannot be made or opened.
@@ -50,13 +62,10 @@ def prepare(folder: Path) -> str:
     file = folder / QUEUE_FILE
     url = f"sqlite:///{file.absolute()}"
     try:
-        file.touch(mode=0o600)
-        file.chmod(0o600)  # also a file that an earlier version made
         # Receiver and worker start together, and SQLite does not wait for a lock to change the journal mode.
-        guard = folder / "queue.lock"
-        guard.touch(mode=0o600)
-        with open(guard, "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(folder / "queue.lock", fcntl.LOCK_EX):
+            _replace_damaged(folder, thorough=thorough)
+            make_own(file)
             with sqlite3.connect(file, timeout=30) as database:
                 # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
                 # SQLite's default synchronous=FULL a commit is still on disk when it returns.
@@ -66,6 +75,18 @@ def prepare(folder: Path) -> str:
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
     return url
+
+
+def _replace_damaged(folder: Path, *, thorough: bool) -> None:
+    """Set a damaged database aside, and say so; say also where there is none though there are images."""
+    cure = "it is rebuilt from the store: every image has its answer, and results go out again as they are"
+    has_images = any(folder.glob("instances/*/*.dcm"))
+    if not (folder / QUEUE_FILE).exists():
+        if has_images:
+            log.error("queue_missing", detail=f"{QUEUE_FILE} was deleted; {cure}")
+    elif why := why_damaged(folder, thorough=thorough, in_use=has_images):
+        moved = set_aside(folder, now=datetime.now(UTC))
+        log.error("queue_damaged", detail=f"{QUEUE_FILE} was damaged ({why}); {cure}", kept_as=moved.name)
 
 
 class Jobs:
@@ -140,6 +161,21 @@ class Jobs:
     def ended_before(self, moment: str, *, limit: int = 5000) -> list[Entry]:
         """Give jobs that ended before *moment* (ISO 8601 with offset)."""
         return self._entries(completed_before=moment, limit=limit)
+
+    def ended_since(self, moment: str) -> list[Entry]:
+        """Give the jobs that ended after *moment* (ISO 8601 with offset), or one of whose deliveries did."""
+        ids: dict[str, None] = {}
+        for name in (ANSWER, DELIVER):
+            with _database():
+                rows = self._client.list_workflows(
+                    name=name, completed_after=moment, load_input=False, load_output=False
+                )
+            ids |= dict.fromkeys(row.workflow_id.split("/", 1)[0] for row in rows)
+        return self._entries(workflow_ids=list(ids)) if ids else []
+
+    def received_since(self, moment: str) -> list[Entry]:
+        """Give the jobs that were queued after *moment* (ISO 8601 with offset)."""
+        return self._entries(start_time=moment)
 
     def counts(self) -> dict[str, int]:
         """Count the jobs that wait and those in work, and the deliveries that wait for their destination."""

@@ -194,9 +194,10 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
             "'name', 'networks']",
         ),
+        ("[audit]\nkeep_days = 90", "[audit] keep_days is 90; it must lie between 183 and 36500"),
         (
             "[recieve]\nport = 1",
-            "the file has unknown sections ['recieve']; known: ['deliver', 'destination', 'log', 'model', "
+            "the file has unknown sections ['recieve']; known: ['audit', 'deliver', 'destination', 'log', 'model', "
             "'page', 'queue', 'receive', 'report', 'sender', 'store']",
         ),
     ],

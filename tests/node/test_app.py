@@ -13,7 +13,9 @@ from node import app
 from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
 from node.service.housekeeping import delete_old, queue_orphans, repeat
+from node.service.readiness import Readiness
 from node.store.store import open_store
+from node.work.lasting_jobs import LastingJobs
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Config, Destination
 from sgseg_dicom.errors import StorageUnavailable
@@ -156,7 +158,7 @@ def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):
     """
     config = configure(store={"min_free_megabytes": 10**9})
     store = open_store(config)
-    with closing(open_jobs(config)) as jobs:
-        told = app._health(config, SimpleNamespace(ready={}, children={}), store, jobs)
+    with closing(LastingJobs(store.folder)) as jobs:
+        told = Readiness(config, SimpleNamespace(ready={}, children={}), store, jobs, echo=lambda port: "")()
 
     assert any("1000000000 MB must stay free" in problem for problem in told.problems)

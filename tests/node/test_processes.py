@@ -607,3 +607,12 @@ def test_a_worker_on_a_store_that_has_one_is_refused(configure, tmp_path):
     assert second.returncode == CANNOT_START
     assert "another process already does 'work'" in second.stderr
     assert '"defect"' not in second.stderr  # what a person can mend is no defect of ours
+
+
+def test_a_receiver_starts_below_the_watermark_and_says_so(configure, tmp_path):
+    """
+    It takes images as soon as there is room, without another start.
+    """
+    config = configure(store={"min_free_megabytes": 10**9})
+    with half(RECEIVE, config, tmp_path) as receiver:
+        assert [line["level"] for line in receiver.events("store_full")] == ["warning"]

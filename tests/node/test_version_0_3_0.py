@@ -192,8 +192,11 @@ def test_a_configuration_with_every_key_starts():
     new |= {("receive", "pdu_seconds"), ("page", "names")}
     new |= {("receive", key) for key in ("answer_seconds", "max_object_megabytes", "certificate_file")}
     new |= {("receive", "key_file"), ("receive", "client_ca_file")}
+    new |= {("queue", key) for key in ("processes", "image_seconds", "memory_megabytes", "max_megapixels")}
+    new |= {("store", "make_room_below_megabytes")}
     for section, key in new:
         del settings[section][key]
+    del settings["audit"]
     assert settings.pop("sender") == []
     destinations = zip(written.pop("destination"), settings.pop("destination"), strict=True)
     assert settings == written

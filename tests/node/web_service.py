@@ -125,4 +125,5 @@ def running_service(**options: Any) -> Iterator[Service]:
 def saved(folder: Path, name: str, text: str) -> Path:
     """Write a file for a destination's settings."""
     (folder / name).write_text(text, "utf-8")
+    (folder / name).chmod(0o600)
     return folder / name

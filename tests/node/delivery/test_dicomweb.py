@@ -491,6 +491,18 @@ def test_a_secret_that_cannot_be_used_stops_the_start(tmp_path, content):
     assert "one\n" not in str(caught.value)
 
 
+def test_a_secret_that_others_can_read_stops_the_start(tmp_path):
+    """
+    A password of mode 0666 is nobody's secret. The message has the command that mends it.
+    """
+    file = saved(tmp_path, "password", "geheim")
+    file.chmod(0o666)
+    peer = {"name": "web", "protocol": "dicomweb", "url": "https://pacs.example"}
+
+    with pytest.raises(ConfigError, match=f"chmod 600 {file}"):
+        senders(Config.internal(destination=[{**peer, "username": "me", "password_file": file}]))
+
+
 def test_each_destination_gets_the_sender_of_its_protocol(archive, service):
     """
     Both have the same promises.

@@ -13,7 +13,8 @@ import pytest
 from node.receive import scp
 from node.receive.listener import Listener, listen
 from node.service.housekeeping import queue_orphans
-from node.store.store import QUEUE_FILE, Store
+from node.store.queue_file import QUEUE_FILE
+from node.store.store import Store
 from node.work import queue
 from node.work.bounded_jobs import BoundedJobs
 from sgseg_dicom.config import Receive

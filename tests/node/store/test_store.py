@@ -317,3 +317,54 @@ def test_others_cannot_read_the_store(store, tmp_path):
 
     assert {path.name for path in parts} >= {"instances", "results", "incoming", "quarantine", "queue.sqlite"}
     assert {path.stat().st_mode & 0o077 for path in parts} == {0}
+
+
+def test_what_is_removed_stays_away_after_a_power_cut(store, monkeypatch):
+    """
+    Each folder that lost a name is on disk before `remove` returns: else a deleted patient could come back.
+    """
+    ds = chest_radiograph()
+    kept = store.put(incoming(store, ds), ds.SOPInstanceUID)
+    store.results.write(kept.id, {"sr.dcm": b"x"})
+    store.quarantine.keep_results(kept.id, {}, rules=[], violations=[])
+    synced, fsync = [], os.fsync
+
+    def watched(descriptor: int) -> None:
+        folder = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append((folder.name, sorted(path.name for path in folder.iterdir())))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.remove(kept.id, kept.file)
+
+    shard = Path(kept.file).parent.name
+    assert synced == [("results", []), ("quarantine", []), (shard, [])]
+
+
+def test_a_withdrawn_judgement_stays_withdrawn_after_a_power_cut(store, monkeypatch):
+    """
+    Else the image would be judged anew, though nobody wants that any more.
+    """
+    store.results.write("job", {"sr.dcm": b"x"})
+    store.results.request_new_judgement("job")
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: (synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))), fsync(fd)),
+    )
+    store.results.withdraw_new_judgement("job")
+    store.results.withdraw_new_judgement("job")
+
+    assert synced == ["job"]
+
+
+def test_a_disk_on_which_no_image_fits_is_not_writable(store, monkeypatch):
+    """
+    Even where no watermark is set: an empty file can be made on a disk that is full.
+    """
+    store.require_writable()
+    monkeypatch.setattr(Store, "free_bytes", lambda self: 10_000)
+
+    with pytest.raises(StorageUnavailable, match=r"0\.01 MB are free in .*: no large image fits"):
+        store.require_writable()
