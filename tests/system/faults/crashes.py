@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from node import app
 from node.judge.in_process import InProcess
 from sgseg_dicom.config import Config
+from tests.node import stand_in
 from tests.node.processes import wait_for
 from tests.node.stand_in import StandIn
 
@@ -102,16 +104,23 @@ def forked(half: str, config: Config, folder: Path, *, at: int = NEVER) -> Itera
 
 
 class Fork:
-    """A half in a fork of this process."""
+    """
+    A half in a fork of this process.
 
-    def __init__(self, half: str, config: Config, folder: Path, at: int) -> None:
+    *judging_processes*: the worker has them, as in the field, and does not judge in its own process.
+    """
+
+    def __init__(
+        self, half: str, config: Config, folder: Path, at: int, *, judging_processes: bool = False
+    ) -> None:
+        self._judging_processes = judging_processes
         self.steps = folder / f"{half}-{at}.steps"
         self._ready = folder / f"{half}-{time.monotonic_ns()}.ready"
         self._pid = os.fork()
         if not self._pid:
-            self._run(half, config, at)
+            self._run(half, config, at, folder)
 
-    def _run(self, half: str, config: Config, at: int) -> None:
+    def _run(self, half: str, config: Config, at: int, folder: Path) -> None:
         """Be the half; this never comes back."""
         crash = Crash(at=at, log=self.steps, armed=threading.Event())
         crash.install()
@@ -123,6 +132,10 @@ class Fork:
         try:
             if half == "receive":
                 app.receive(config, threading.Event(), ready)
+            elif self._judging_processes:
+                os.environ["STAND_IN_FOLDER"] = str(folder)
+                forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # that of the test is not ours
+                app.work(config, threading.Event(), ready, load=stand_in.load)
             else:
                 from node.judge import pool
 
@@ -135,6 +148,11 @@ class Fork:
         """Wait until it works; give the receiver's port."""
         wait_for(lambda: self._ready.exists() and self._ready.stat().st_size, what=f"{self.steps.name}")
         return self._ready.read_text()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 after its death was noticed."""
+        return self._pid
 
     @property
     def lives(self) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import psutil
@@ -18,12 +19,13 @@ from node.store.store import open_store
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from tests.node.conftest import settings
-from tests.node.processes import RECEIVE, STAND_IN, Archive, Half, settled, wait_for
+from tests.node.processes import Archive, settled, wait_for
 from tests.support.ports import free_ports
 from tests.system.faults.crashes import left_over
+from tests.system.faults.halves import Forked, Halves
 from tests.system.faults.senders import Sender, image_files
 
-VICTIMS = ("receiver", "worker", "judging process")
+VICTIMS = ("receive", "work", "judge")
 SENDERS = 4
 _MOST_AHEAD = 12
 """Images that were sent and have no results yet: more wait to be sent, so that each half has work until the end."""
@@ -60,50 +62,27 @@ class Killed:
 class Node:
     """Receiver and worker, each of which is started again after it was killed."""
 
-    def __init__(self, config: Config, folder: Path, stack: ExitStack) -> None:
-        self._config, self._folder = config, folder
-        self._halves: dict[str, Half] = {}
-        for name in ("receiver", "worker"):
-            self._start(name)
-        stack.callback(self.close)
-        for one in self._halves.values():
-            one.wait_ready()
+    def __init__(self, halves: Halves) -> None:
+        self._halves = halves
+        self._pids = {name: halves.start(name) for name in ("receive", "work")}
 
     def kill(self, victim: str, chance: random.Random) -> bool:
         """Kill a process and wait until its successor works; False where there was none of that kind."""
-        if victim == "judging process":
+        if victim == "judge":
             return self._kill_judging(chance)
-        self._end(victim)
-        self._start(victim)
-        self._halves[victim].wait_ready()
+        self._halves.kill(victim)
+        self._pids[victim] = self._halves.start(victim)
         return True
 
     def restart(self) -> None:
         """Kill both, and start them again."""
-        for name in self._halves:
-            self._end(name)
-        for name in self._halves:
-            self._start(name)
-            self._halves[name].wait_ready()
-
-    def close(self) -> None:
-        """End both."""
-        for name in self._halves:
-            self._end(name)
-
-    def _start(self, name: str) -> None:
-        command = RECEIVE if name == "receiver" else STAND_IN
-        self._halves[name] = Half(command, self._config, self._folder)
-
-    def _end(self, name: str) -> None:
-        half = self._halves[name]
-        half.kill()
-        for pipe in (half.process.stdin, half.process.stdout):
-            if pipe:
-                pipe.close()
+        for name in self._pids:
+            self._halves.kill(name)
+        for name in self._pids:
+            self._pids[name] = self._halves.start(name)
 
     def _kill_judging(self, chance: random.Random) -> bool:
-        worker = psutil.Process(self._halves["worker"].process.pid)
+        worker = psutil.Process(self._pids["work"])
         children = [judge for helper in worker.children() for judge in helper.children()]
         if not children:
             return False
@@ -111,7 +90,9 @@ class Node:
         return True
 
 
-def kill_at_random(folder: Path, *, images: int, kills: int, seed: int) -> Killed:
+def kill_at_random(
+    folder: Path, *, images: int, kills: int, seed: int, halves: type[Halves] = Forked
+) -> Killed:
     """Send *images* from four senders, kill so often on the way, and wait for the end."""
     chance, archive = random.Random(seed), Archive()
     (port,) = free_ports(1)
@@ -120,7 +101,7 @@ def kill_at_random(folder: Path, *, images: int, kills: int, seed: int) -> Kille
     config = settings(folder, archive, receive={"port": port}, queue={"jobs_at_once": 4})
     with ExitStack() as stack:
         stack.callback(archive.close)
-        node = Node(config, folder, stack)
+        node = Node(stack.enter_context(halves(config, folder)))
         began = time.monotonic()
         senders = _send(port, [*files.values()], archive, stack)
         counts, in_work = _kill(node, config, archive, chance, images=images, kills=kills)
@@ -187,8 +168,6 @@ def _lost(entries: Sequence[Entry], archive: Archive) -> list[str]:
 
 
 def _source_study(content: bytes) -> str:
-    from io import BytesIO
-
     return str(dcmread(BytesIO(content)).StudyInstanceUID)
 
 
