@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import resource
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -43,11 +44,21 @@ class Read:
     most_bytes: int = 0
 
 
+Data = Callable[[int], bytes]
+"""Gives file number N."""
+
+
 def read_fuzzed(folder: Path, count: int, *, seed: int) -> Read:
+    """Read so many fuzzed files."""
+    sound = bases(folder)
+    return read_all(folder, count, lambda number: fuzzed_file(sound, number, seed=seed))
+
+
+def read_all(folder: Path, count: int, data: Data) -> Read:
     """Read so many files; where the process must be killed, another one goes on behind that file."""
     end, number = Read(), 0
     while number < count:
-        number = _read_until_death(folder, range(number, count), seed, end)
+        number = _read_until_death(folder, range(number, count), data, end)
     return end
 
 
@@ -72,10 +83,10 @@ def _require_room(pixels: int) -> None:
         raise UnsupportedObject("larger than [queue] max_megapixels")
 
 
-def _read_until_death(folder: Path, numbers: range, seed: int, end: Read) -> int:
+def _read_until_death(folder: Path, numbers: range, data: Data, end: Read) -> int:
     """Start a process that reads files in order; give the number of the first one that is still to be read."""
     ours, theirs = multiprocessing.get_context("fork").Pipe()
-    child = multiprocessing.get_context("fork").Process(target=_child, args=(theirs, folder, numbers, seed))
+    child = multiprocessing.get_context("fork").Process(target=_child, args=(theirs, folder, numbers, data))
     child.start()
     theirs.close()
     process, number, began = psutil.Process(child.pid), numbers.start, 0.0
@@ -108,11 +119,12 @@ def _processor_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _child(connection: "Connection[Any, Any]", folder: Path, numbers: range, seed: int) -> None:
+def _child(connection: "Connection[Any, Any]", folder: Path, numbers: range, data: Data) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-    sound, path = bases(folder), folder / f"{os.getpid()}.dcm"
-    for number, data in _files(sound, numbers, seed):
-        path.write_bytes(data)
+    warnings.simplefilter("ignore")
+    path = folder / f"{os.getpid()}.dcm"
+    for number in numbers:
+        path.write_bytes(data(number))
         _forget_peak()
         began, defect = time.process_time(), ""
         try:
@@ -125,11 +137,6 @@ def _child(connection: "Connection[Any, Any]", folder: Path, numbers: range, see
         if seconds > MOST_CPU_SECONDS:
             defect = defect or f"took {seconds:.1f} s"
         connection.send((number, outcome, defect, seconds, most))
-
-
-def _files(sound: Any, numbers: range, seed: int) -> Iterator[tuple[int, bytes]]:
-    for number in numbers:
-        yield number, fuzzed_file(sound, number, seed=seed)
 
 
 def _forget_peak() -> None:
