@@ -25,15 +25,20 @@ EXPERIMENTS = (
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(EXPERIMENTS)}; all without.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"Of {', '.join(EXPERIMENTS)}; all without.")
+    ] = None,
     share: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="Of the images, kills and data sets: 0.1 is a short run.")
+        float,
+        typer.Option(min=0.001, max=1.0, help="Of the images, kills and data sets: 0.1 is a short run."),
     ] = 1.0,
     seed: Annotated[int | None, typer.Option(help="For chance; another one each time without it.")] = None,
 ) -> None:
     """Run experiments one after the other; print a line of JSON and a line in words for each. No file stays."""
     seed = int(time.time()) if seed is None else seed
-    print(f"seed {seed}, share {share:g}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"seed {seed}, share {share:g}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}"
+    )
     broken = []
     for name in names or EXPERIMENTS:
         began = time.monotonic()

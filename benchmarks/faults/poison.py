@@ -73,7 +73,11 @@ def _waits(poisons: dict[int, str]) -> tuple[list[float], dict[str, int], Sequen
         receiver = stack.enter_context(half(RECEIVE, config, folder))
         worker = stack.enter_context(half(STAND_IN, config, folder))
         good, bad = _images(folder, poisons)
-        order = [file for number, file in enumerate(good.values()) for file in (*bad.get(number, {}).values(), file)]
+        order = [
+            file
+            for number, file in enumerate(good.values())
+            for file in (*bad.get(number, {}).values(), file)
+        ]
         sender = Sender(receiver.ready["port"], order)
         pids = {"receiver": receiver.process.pid, "worker": worker.process.pid}
         with most_memory(**pids) as most:

@@ -30,8 +30,28 @@ _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC"
 _VRS = (*sorted(_LONG), b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT")
 _VRS += (b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US", b"??", b"\0\0")
 _LENGTHS = (0, 1, 2, 7, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
-_VALUES = (b"", b"\0", b"\\", b"\\" * 40, b"1e999", b"-1", b"nan", b"NaN\\inf", b"9" * 60, b"\xff" * 8, b"\x1b$B")
-_VALUES += (b"\x1b(J\x1b$)C\xb1", b"1.2.3", b"0" * 70, b"99999999", b"=^=^=", b" " * 16, bytes(range(128, 192)))
+_VALUES = (
+    b"",
+    b"\0",
+    b"\\",
+    b"\\" * 40,
+    b"1e999",
+    b"-1",
+    b"nan",
+    b"NaN\\inf",
+    b"9" * 60,
+    b"\xff" * 8,
+    b"\x1b$B",
+)
+_VALUES += (
+    b"\x1b(J\x1b$)C\xb1",
+    b"1.2.3",
+    b"0" * 70,
+    b"99999999",
+    b"=^=^=",
+    b" " * 16,
+    bytes(range(128, 192)),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +94,9 @@ def bases(folder: Path) -> list[Base]:
     """Write small images, one in each transfer syntax, and give their bytes."""
     found = []
     for seed, syntax in enumerate(SYNTAXES):
-        ds = chest_radiograph(pixels=synthetic_chest(_SHAPE, seed=seed), seed=seed, kind=("DX", "CR")[seed % 2])
+        ds = chest_radiograph(
+            pixels=synthetic_chest(_SHAPE, seed=seed), seed=seed, kind=("DX", "CR")[seed % 2]
+        )
         path = write(ds, folder / "base.dcm", syntax)
         data = path.read_bytes()
         start = 132 + 12 + read_file_meta_info(path).FileMetaInformationGroupLength
@@ -179,7 +201,9 @@ def value_of_wrong_kind(data: bytes, base: Base, chance: random.Random) -> bytes
 
 def number_changed(data: bytes, base: Base, chance: random.Random) -> bytes:
     """Change rows, columns, bits or frames; images claim sizes that they do not have."""
-    group, element = chance.choice(((0x28, 2), (0x28, 8), (0x28, 0x10), (0x28, 0x11), (0x28, 0x100), (0x28, 0x101)))
+    group, element = chance.choice(
+        ((0x28, 2), (0x28, 8), (0x28, 0x10), (0x28, 0x11), (0x28, 0x100), (0x28, 0x101))
+    )
     value = struct.pack(base.order + "H", chance.choice((0, 1, 2, 7, 8, 16, 33, 4096, 10_000, 65_535)))
     tag = struct.pack(base.order + "HH", group, element)
     for one in _elements(data, base):
@@ -191,7 +215,9 @@ def number_changed(data: bytes, base: Base, chance: random.Random) -> bytes:
 def sequences_nested(data: bytes, base: Base, chance: random.Random) -> bytes:
     """Put a sequence within a sequence, up to thousands deep, with or without their ends."""
     depth, place = chance.choice((1, 3, 30, 300, 3000)), _element(data, base, chance).start
-    tag = struct.pack(base.order + "HH", *chance.choice(((0x0008, 0x1140), (0x0040, 0xA730), (0x0009, 0x1001))))
+    tag = struct.pack(
+        base.order + "HH", *chance.choice(((0x0008, 0x1140), (0x0040, 0xA730), (0x0009, 0x1001)))
+    )
     begin = tag + (b"" if base.is_implicit else b"SQ\0\0") + b"\xff" * 4
     begin += struct.pack(base.order + "HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
     end = struct.pack(base.order + "HHLHHL", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)

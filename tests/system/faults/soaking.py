@@ -32,9 +32,7 @@ def soak(folder: Path, *, after: Sequence[int]) -> Soaked:
             senders = [Sender(receiver.ready["port"], files[n::_SENDERS]) for n in range(_SENDERS)]
             for sender in senders:
                 sender.thread.start()
-            wait_for(
-                lambda n=number: len(archive.got) >= 2 * n, what="the results", seconds=1800
-            )
+            wait_for(lambda n=number: len(archive.got) >= 2 * n, what="the results", seconds=1800)
             wait_for(lambda: not any(_unfinished(config).values()), what="the end of all jobs", seconds=600)
             for sender in senders:
                 sender.stop()
