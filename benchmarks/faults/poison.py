@@ -84,7 +84,8 @@ def _waits(poisons: dict[int, str]) -> tuple[list[float], dict[str, int], Sequen
             sender.thread.start()
             wait_for(lambda: len(archive.came) == _GOOD, what="the good images", seconds=300)
             sender.thread.join()
-            ends = settled(config, *(uid for files in bad.values() for uid in files))
+            wanted = [uid for files in bad.values() for uid in files]
+            ends = settled(config, *wanted) if wanted else []
         studies = {
             uid: str(dcmread(file, stop_before_pixels=True).StudyInstanceUID) for uid, file in good.items()
         }

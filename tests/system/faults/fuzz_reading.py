@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import sys
 import time
 import warnings
 from collections import Counter
@@ -59,6 +60,8 @@ def read_all(folder: Path, count: int, data: Data) -> Read:
     end, number = Read(), 0
     while number < count:
         number = _read_until_death(folder, range(number, count), data, end)
+        if number - 1 in end.failed:
+            print(f"file {number - 1}: {end.failed[number - 1]}", file=sys.stderr, flush=True)
     return end
 
 
@@ -98,6 +101,7 @@ def _read_until_death(folder: Path, numbers: range, data: Data, end: Read) -> in
                 end.slowest, end.most_bytes = max(end.slowest, seconds), max(end.most_bytes, most)
                 if defect:
                     end.failed[number] = defect
+                    print(f"file {number}: {defect}", file=sys.stderr, flush=True)
                 number, began = number + 1, _processor_seconds(process)
             elif _processor_seconds(process) - began > MOST_CPU_SECONDS:
                 end.failed[number] = "hung"

@@ -16,7 +16,7 @@ from pydicom import dcmread
 
 from node.jobs import Entry, Sent
 from node.store.store import open_store
-from node.work.queue import open_jobs
+from node.work.queue import Jobs, open_jobs
 from sgseg_dicom.config import Config
 from tests.node.conftest import settings
 from tests.node.processes import Archive, settled, wait_for
@@ -41,7 +41,7 @@ class Killed:
     Attributes:
         images: how many were sent.
         kills: how often each victim was killed.
-        in_work: images in the queue or in work at each kill; 0 would be a kill of an idle node.
+        in_work: images in the queue or in work right before each kill; a node without one is not killed.
         tries: how often an image was sent.
         seconds: from the first image to the last result.
         lost: images that have no results, or whose results the archive lacks.
@@ -146,12 +146,17 @@ def _kill(
         )
         time.sleep(chance.uniform(0, _LONGEST_PAUSE))
         victim = chance.choice(VICTIMS)
-        now = jobs.counts()
+        unfinished = wait_for(lambda: _unfinished(jobs), what="an image in the queue or in work")
         if node.kill(victim, chance):
             counts[victim] += 1
-            in_work.append(now["waiting"] + now["working"])
+            in_work.append(unfinished)
     jobs.close()
     return counts, in_work
+
+
+def _unfinished(jobs: Jobs) -> int:
+    counts = jobs.counts()
+    return counts["waiting"] + counts["working"]
 
 
 def _lost(entries: Sequence[Entry], archive: Archive) -> list[str]:
