@@ -40,6 +40,7 @@ from tests.node.raw_peer import (
 )
 from tests.support.builders import chest_radiograph, synthetic_chest
 from tests.support.ports import free_ports
+from tests.system.faults.footprints import tree
 from tests.system.orthanc import ORTHANC
 
 _LONGEST = 70.0
@@ -262,9 +263,9 @@ def _running(root: Path, peer: str) -> Iterator[Receiver]:
         finally:
             stop.set()
             watcher.join()
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-            process.kill()
+            for one in tree(process.pid):
+                with suppress(psutil.NoSuchProcess):  # a fork of storescp ends by itself
+                    one.kill()
             process.wait()
 
 

@@ -6,17 +6,17 @@ The node's receiver beside DCMTK's `storescp --fork` and Orthanc: a full disk, a
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
@@ -25,11 +25,10 @@ from benchmarks.receiver_attacks import STORESCP, orthanc_command
 from tests.node.processes import ROOT, wait_for
 from tests.support.builders import synthetic_chest
 from tests.support.ports import free_ports
-from tests.system.faults.footprints import tree
 from tests.system.faults.senders import Sender, associate, image_files
 from tests.system.faults.small_disk import small_disk
 
-_SENDERS, _IMAGES, _KILLS = 4, 80, 8
+_SENDERS, _IMAGES, _KILLS = 4, 60, 6
 _DISK_MEGABYTES, _TRIES = 64, 8
 Command = Callable[[Path, int], list[str]]
 
@@ -64,7 +63,9 @@ def measure(share: float, seed: int) -> Measured:
 def _ours(folder: Path, port: int) -> list[str]:
     (page,) = free_ports(1)
     config = folder / "config.toml"
-    sections = f'[receive]\nport = {port}\n[page]\nport = {page}\n[store]\nfolder = "ours"\nmin_free_megabytes = 0\n'
+    sections = (
+        f'[receive]\nport = {port}\n[page]\nport = {page}\n[store]\nfolder = "ours"\nmin_free_megabytes = 0\n'
+    )
     config.write_text(sections)
     return [sys.executable, "-m", "node.cli", "receive", "--config", str(config)]
 
@@ -90,15 +91,20 @@ def _running(command: Command, folder: Path, port: int) -> Iterator["subprocess.
 
 
 def _start(command: Command, folder: Path, port: int) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen(
-        command(folder, port),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
-    wait_for(lambda: _echoes(port), what="the receiver")
-    return process
+    """Start it until it answers: its port may still be taken for a moment."""
+    while True:
+        process = subprocess.Popen(
+            command(folder, port),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        if wait_for(lambda p=process: _echoes(port) or p.poll() is not None, what="the receiver"):
+            if process.poll() is None:
+                return process
+            time.sleep(0.5)
 
 
 def _echoes(port: int) -> bool:
@@ -110,11 +116,9 @@ def _echoes(port: int) -> bool:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    for one in tree(process.pid):
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
+    """Kill it with all its forks, also those whose parent has ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 

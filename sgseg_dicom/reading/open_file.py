@@ -4,7 +4,7 @@ import errno
 import struct
 import zlib
 from contextlib import nullcontext
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from pydicom import FileDataset
@@ -29,6 +29,17 @@ _ERRNO_OF_PARSER = (None, errno.EINVAL)
 
 _MOST_ELEMENTS = 100_000
 """A header has some hundred. A million of empty ones, 8 MB, would take pydicom several seconds."""
+
+_MOST_ITEMS = 20_000
+"""
+Of all sequences together, fragments of pixels included: a header has some hundred, and a large image as many thousand
+fragments as it has blocks of 16 kB. Each item costs a tenth of a millisecond, and eight bytes.
+"""
+
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""(FFFE,E000), in both byte orders."""
+
+_PIECE = 1 << 24
 
 _PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Pixel Data, also as floats or doubles."""
@@ -133,6 +144,7 @@ class _End:
 def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
         with file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened:
+            _require_few_items(opened)
             ds = read_partial(opened, _End(before_pixels=stop_before_pixels))
     except _UNREADABLE as error:
         raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
@@ -143,6 +155,21 @@ def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool = False) -> FileDa
     if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
         raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
     return ds
+
+
+def _require_few_items(file: BufferedReader | BytesIO) -> None:
+    """
+    Look for item tags, before pydicom makes a data set of each item; go back to the start of the file.
+
+    Raises:
+        InvalidDataset: there are more than any image has.
+    """
+    count = 0
+    while piece := file.read(_PIECE):
+        count += sum(piece.count(tag) for tag in _ITEM_TAGS)
+    if count > _MOST_ITEMS:
+        raise InvalidDataset(f"the sequences have more than {_MOST_ITEMS} items; {_STORE_AGAIN}")
+    file.seek(0)
 
 
 def _unavailable(error: OSError) -> StorageUnavailable:

@@ -13,9 +13,9 @@ _ROUNDING = 4
 @pytest.mark.parametrize("half", ["receiver", "worker"])
 def test_memory_descriptors_and_threads_stay_as_they_are(soaked, half):
     """
-    After 150 images as after 50. The long form is `python -m benchmarks.faults soak`.
+    After 90 images as after 30. The long form is `python -m benchmarks.faults soak`.
     """
-    before, after = soaked[50][half], soaked[150][half]
+    before, after = soaked[30][half], soaked[90][half]
 
     assert after.bytes < 1.15 * before.bytes
     assert after.descriptors <= before.descriptors + _ROUNDING
@@ -25,5 +25,5 @@ def test_memory_descriptors_and_threads_stay_as_they_are(soaked, half):
 
 @pytest.fixture(scope="module")
 def soaked(tmp_path_factory):
-    """What they take after 50 and after 150 images."""
-    return soak(tmp_path_factory.mktemp("soak"), after=(50, 150))
+    """What they take after 30 and after 90 images."""
+    return soak(tmp_path_factory.mktemp("soak"), after=(30, 90))
