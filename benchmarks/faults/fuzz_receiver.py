@@ -21,8 +21,8 @@ def measure(share: float, seed: int) -> Measured:
             defects = len(receiver.events("defect"))
     return Measured(
         holds=not end.silent and set(end.good) == {"0x0000"} and end.lives and not defects,
-        said=f"{count} data sets: {dict(end.answers)}; {len(end.silent)} without an answer; {len(end.good)} good images "
-        f"between them: {sorted(set(end.good))}; the longest answer took {end.longest:.1f} s; memory "
+        said=f"{count} data sets: {dict(end.answers)}; {len(end.silent)} without an answer; {len(end.good)} good "
+        f"images between them: {sorted(set(end.good))}; the longest answer took {end.longest:.1f} s; memory "
         f"{end.bytes_before >> 20} MB before, {end.bytes_after >> 20} MB after",
         figures={
             "data_sets": count,

@@ -167,8 +167,8 @@ def test_a_voi_lut_with_fewer_entries_than_it_says_is_none(bits: int, tmp_path: 
 
 def test_fill_behind_the_pixels_is_not_read_as_elements(tmp_path):
     """
-    Eight megabytes of zeros, as a writer pads a file or a hostile one deflates into 8 kB, are a million empty elements
-    to pydicom. The image is read as it was.
+    Eight megabytes of zeros, as a writer pads a file or a hostile one deflates into 8 kB, are a million empty
+    elements to pydicom. The image is read as it was.
     """
     path = write(chest_radiograph(pixels=CHEST), tmp_path / "a.dcm")
     expected = read(path)
