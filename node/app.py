@@ -26,7 +26,7 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
-    from node.judge.child import Load
+    from node.judge.judged import Judge
     from node.judge.shares import Shares
     from node.service.supervisor import Ready
     from node.work.queue import Jobs
@@ -105,7 +105,7 @@ def work(
     stop: threading.Event,
     ready: ReportReady,
     *,
-    load: "Load | None" = None,
+    judge: "Callable[[Config], Judge] | None" = None,
 ) -> None:
     """
     Work until *stop* is set: the worker's process.
@@ -114,7 +114,7 @@ def work(
         config: the settings.
         stop: set from outside.
         ready: called when the model is warm and jobs are taken.
-        load: gives the pipeline with its model, in each judging process; a function of a module.
+        judge: makes what judges images; None: processes with the model (`node.judge.pool`).
 
     Raises:
         StorageUnavailable: the store cannot be used.
@@ -124,7 +124,6 @@ def work(
         QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
-    from node.judge.pool import Pool
     from node.work import queue
     from node.work.queue_watch import QueueLost, QueueWatch
     from node.work.take_over import take_over
@@ -137,20 +136,16 @@ def work(
         url = queue.prepare(store.folder, thorough=True)
         take_over(store.folder / QUEUE_FILE)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
-        pool = Pool(
-            config,
-            load or load_pipeline,
-            imports=(load.__module__ if load else "node.judge.imports",),
-        )
-        stack.callback(pool.close)
-        worker = Worker(store=store, judge=pool, senders=receivers, patience=config.deliver)
+        judging = (judge or _judging_processes)(config)
+        stack.callback(judging.close)
+        worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
         workflows = Workflows(
             url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
         jobs = queue.Jobs(url)
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
-        _show_life(store, stop)
+        _show_life(store, judging, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
@@ -163,12 +158,17 @@ def work(
     log.info("worker_stopped")
 
 
-def _show_life(store: Store, stop: threading.Event) -> None:
-    """Give a sign of life now and every second."""
+def _show_life(store: Store, judging: "Judge", stop: threading.Event) -> None:
+    """Give a sign of life now and every second, while images can be judged."""
     with storage(store.folder):
         heartbeat = Heartbeat(store.folder)
-    heartbeat.beat()
-    _in_background(stop, heartbeat.beat, every=BEAT_EVERY)
+
+    def beat() -> None:
+        if judging.is_able:
+            heartbeat.beat()
+
+    beat()
+    _in_background(stop, beat, every=BEAT_EVERY)
 
 
 def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
@@ -266,6 +266,13 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
             "not_judged = true sends a report that says so."
         )
     return text
+
+
+def _judging_processes(config: Config) -> "Judge":
+    """Start the processes in which images are judged."""
+    from node.judge.pool import Pool
+
+    return Pool(config, load_pipeline, imports=("node.judge.imports",))
 
 
 def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":

@@ -14,6 +14,7 @@ from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.check import require_valid
 from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
@@ -95,11 +96,14 @@ class Pipeline:
             model_input = preprocess(radiograph)
         with timed("infer"):
             prediction = self.segmenter(model_input)
+            fields = lung_fields_of(prediction.lungs)
         if self.image_check is not None:
             with timed("view"):  # the outcomes that a node has stored name the stage so
-                require_sound_image(radiograph, model_input, prediction, image_check=self.image_check)
+                require_sound_image(
+                    radiograph, model_input, prediction.look, fields, image_check=self.image_check
+                )
         with timed("measure"):
-            finding = measure(prediction, radiograph)
+            finding = measure(prediction, radiograph, fields)
         with timed("encode"):
             files, names = encode_results(
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language

@@ -23,7 +23,7 @@ app.add_typer(start_app)  # `pseudo-label`, `teach`, `sam2` and `begin`
 app.add_typer(evaluation_app)  # `evaluate`, `guidance-gain` and `robustness`
 app.add_typer(paper_app)  # `ablate` and `figures`
 app.add_typer(release_app)  # `average` and `export`
-app.add_typer(heads_app)  # `heads`
+app.add_typer(heads_app)  # `heads` and `draw-lungs`
 app.add_typer(image_check_app)  # `view` and `view-check`
 
 

@@ -53,3 +53,11 @@ class InProcess:
         """Write that an image was not judged."""
         self._entered("report")
         return encoded(self._process.not_judged(path, error))
+
+    @property
+    def is_able(self) -> bool:
+        """It is there."""
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""

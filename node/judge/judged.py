@@ -43,6 +43,15 @@ class Judge(Protocol):
         """Write for one stored image that it was not judged, and why (*error*)."""
         ...
 
+    @property
+    def is_able(self) -> bool:
+        """False while nothing can be judged."""
+        ...
+
+    def close(self) -> None:
+        """Judge nothing more."""
+        ...
+
 
 def judged(results: "Results") -> Judged:
     """Encode all objects of *results*."""

@@ -83,6 +83,11 @@ class Pool:
         """
         return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}))
 
+    @property
+    def is_able(self) -> bool:
+        """False while no process can be started, because the device is gone for example."""
+        return any(process.is_able for process in self._processes)
+
     def close(self) -> None:
         """Kill all processes."""
         self._closed.set()

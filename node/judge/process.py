@@ -56,6 +56,11 @@ class JudgingProcess:
         return self._process.is_alive()
 
     @property
+    def is_able(self) -> bool:
+        """True while it takes orders, or works at one."""
+        return self._bytes_at_start is not None and self.is_alive
+
+    @property
     def grown_bytes(self) -> int:
         """How much memory it has taken for images since it was ready."""
         if self._bytes_at_start is None:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sgseg_dicom.errors import NotApplicable
-from sgseg_dicom.findings.lung_fields import lung_fields_of
-from sgseg_dicom.model_records import Prediction
+from sgseg_dicom.findings.lung_fields import LungFields
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.zones import Laterality
 
@@ -23,20 +22,18 @@ cut lengthwise through its middle about 0.4. Of 2,464 films of six sources 5 hav
 """
 
 
-def require_whole_lungs(prediction: Prediction, padding: NDArray[np.bool_] | None) -> None:
+def require_whole_lungs(fields: LungFields, padding: NDArray[np.bool_] | None) -> None:
     """
     Refuse an image whose edge, padding or shutter cuts a lung: what is cut off was not judged.
 
     Args:
-        prediction: its lungs are asked; without a lung model nothing is refused.
+        fields: the lungs that are found; where there are none, nothing is refused.
         padding: as `ModelInput.padding`.
 
     Raises:
         NotApplicable: the reason is "cut-off".
     """
-    if prediction.lungs is None:
-        return
-    for side, share in cut_shares(prediction.lungs, padding).items():
+    for side, share in cut_shares(fields, padding).items():
         if share > MOST_CUT:
             raise NotApplicable(
                 f"the edge of the image, padding or the display shutter cuts the {side.word} lung; send the whole "
@@ -45,7 +42,7 @@ def require_whole_lungs(prediction: Prediction, padding: NDArray[np.bool_] | Non
             )
 
 
-def cut_shares(lungs: NDArray[np.uint8], padding: NDArray[np.bool_] | None = None) -> dict[Laterality, float]:
+def cut_shares(fields: LungFields, padding: NDArray[np.bool_] | None = None) -> dict[Laterality, float]:
     """
     Give for each lung that is found the share of its outline, 0 to 1, that runs along the edge.
 
@@ -53,12 +50,14 @@ def cut_shares(lungs: NDArray[np.uint8], padding: NDArray[np.bool_] | None = Non
     under padding is taken away first. A lung that lies all under padding has 1.
 
     Args:
-        lungs: as `Prediction.lungs`, uint8 (rows, columns).
-        padding: bool, like *lungs*, True where there is no image; None where that is nowhere.
+        fields: the lungs that are found.
+        padding: bool, like their masks, True where there is no image; None where that is nowhere.
     """
-    hidden = np.zeros(lungs.shape, dtype=np.bool_) if padding is None else padding
-    edge = np.pad(hidden, 1, constant_values=True)
-    return {side: _cut_share(field.mask & ~hidden, edge) for side, field in lung_fields_of(lungs).items()}
+    shares = {}
+    for side, field in fields.items():
+        hidden = np.zeros_like(field.mask) if padding is None else padding
+        shares[side] = _cut_share(field.mask & ~hidden, np.pad(hidden, 1, constant_values=True))
+    return shares
 
 
 def _cut_share(lung: NDArray[np.bool_], edge: NDArray[np.bool_]) -> float:

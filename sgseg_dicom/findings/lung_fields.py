@@ -82,16 +82,24 @@ class LungField:
         return Component(rows=rows, columns=columns, mask=mask, size=int(np.count_nonzero(mask)))
 
 
-def lung_fields_of(lungs: NDArray[np.uint8]) -> dict[Laterality, LungField]:
+LungFields = Mapping[Laterality, LungField]
+"""The lungs of one image that are found, the patient's right one first."""
+
+
+def lung_fields_of(lungs: NDArray[np.uint8] | None) -> LungFields:
     """
     Give the lungs that are found, the patient's right one first; one may be missing, or both.
+
+    It is called once an image: the gate and the finding take what it gives.
 
     A lung is found where it has `LEAST_AREA` of the image. Where right and left lie the wrong way round, neither is.
 
     Args:
-        lungs: as `Prediction.lungs`.
+        lungs: as `Prediction.lungs`; None, of weights without a lung model: no lung is found.
     """
-    found = {}
+    found = dict[Laterality, LungField]()
+    if lungs is None:
+        return found
     for side, value in VALUES.items():
         mask = _cleaned(lungs == value)
         if np.count_nonzero(mask) >= LEAST_AREA * mask.size:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.findings.components import Component
-from sgseg_dicom.findings.lung_fields import LungField, is_nearer_right, lung_fields_of
+from sgseg_dicom.findings.lung_fields import LungFields, is_nearer_right, lung_fields_of
 from sgseg_dicom.findings.lung_shares import LungShares, lung_shares_of
 from sgseg_dicom.findings.sides import Split, split_at_midline, split_by_lungs
 from sgseg_dicom.findings.zone_extent import reached
@@ -19,7 +19,7 @@ from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
 from sgseg_dicom.zones import HALVES, ZONES, Laterality, sentence_of
 
 
-def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
+def measure(prediction: Prediction, radiograph: Radiograph, fields: LungFields | None = None) -> Finding:
     """
     Say what is reported: the infected region of each lung on the stored grid, its area, and the sentence.
 
@@ -27,13 +27,19 @@ def measure(prediction: Prediction, radiograph: Radiograph) -> Finding:
     image does. Where padding surrounds the image, middle and heights are those of the image alone, and nothing is
     marked in the padding. Neither zones nor mask are corrected by the other: `Finding.judgement_of` says what is
     reported where they differ.
+
+    Args:
+        prediction: of the model.
+        radiograph: that was judged.
+        fields: `lung_fields_of` the prediction, of a caller who knows them already; None: they are looked for here.
     """
     extent = radiograph.extent
     shown = mask_on_display(prediction, extent.shape)
     hidden = None if radiograph.padding is None else radiograph.padding[extent.place]
     if hidden is not None:
         shown = shown & ~hidden
-    fields = {} if prediction.lungs is None else lung_fields_of(prediction.lungs)
+    if fields is None:
+        fields = lung_fields_of(prediction.lungs)
     lungs = dict[Laterality, Component]()
     if shown.any():
         lungs = _on_display(fields, extent.shape, hidden)
@@ -73,7 +79,7 @@ def mask_on_display(prediction: Prediction, shape: tuple[int, ...]) -> NDArray[n
 
 
 def _on_display(
-    fields: Mapping[Laterality, LungField], shape: tuple[int, int], hidden: NDArray[np.bool_] | None
+    fields: LungFields, shape: tuple[int, int], hidden: NDArray[np.bool_] | None
 ) -> dict[Laterality, Component]:
     """Give the lungs on the displayed grid, without what padding hides of them; one that is all hidden is missing."""
     lungs = {}
@@ -89,7 +95,7 @@ def _on_display(
 
 def _split(
     shown: NDArray[np.bool_],
-    fields: Mapping[Laterality, LungField],
+    fields: LungFields,
     lungs: Mapping[Laterality, Component],
     prediction: Prediction,
 ) -> Split:
@@ -99,13 +105,13 @@ def _split(
     return split_by_lungs(shown, lungs, partial(is_nearer_right, fields, (rows, columns)))
 
 
-def _centres(fields: Mapping[Laterality, LungField]) -> tuple[float, float] | None:
+def _centres(fields: LungFields) -> tuple[float, float] | None:
     if len(fields) < len(HALVES):
         return None
     return fields[Laterality.RIGHT].centre, fields[Laterality.LEFT].centre
 
 
-def _nothing_marked(fields: Mapping[Laterality, LungField]) -> LungShares:
+def _nothing_marked(fields: LungFields) -> LungShares:
     """Give the shares of an image without a mark: no lung needs to be enlarged for them."""
     both = len(fields) == len(HALVES)
     return LungShares(

@@ -36,6 +36,7 @@ from tests.support.builders import chest_radiograph, write
 ROOT = Path(__file__).parents[2]
 RECEIVE = ["-m", "node.cli", "receive", "--supervised"]
 STAND_IN = ["-m", "tests.node.stand_in_worker", "--supervised"]
+STAND_IN_PROCESSES = [*STAND_IN, "--processes"]
 _REPORTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, BasicTextSRStorage)
 
 

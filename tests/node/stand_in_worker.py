@@ -1,12 +1,14 @@
 """
 `python -m tests.node.stand_in_worker --supervised` is `sgseg-node work --supervised` with the stand-in's pipeline.
 
+It judges in the worker's own process, which starts twice as fast; with `--processes` it does so as the real one does.
 STAND_IN_RESUME_SECONDS is the pause between looks for jobs that nobody runs. STAND_IN_CLOCK_BACK is how many seconds
 its clock is slow. STAND_IN_DIES_AFTER ("answer", "send", "request") ends the process the first time that this is
 done, before it is recorded.
 """
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +16,12 @@ from typing import Any
 
 from node import app, cli
 from node.delivery.dimse import DimseSender
+from node.judge.in_process import InProcess
+from node.judge.pool import Pool
 from node.work import workflows
 from node.work.deliveries import Deliveries
 from node.work.worker import Worker
+from sgseg_dicom.config import Config
 from tests.node import stand_in
 
 STEPS: Mapping[str, tuple[type, str]] = {
@@ -40,6 +45,14 @@ def _die_after(owner: type, method: str, folder: Path) -> None:
     setattr(owner, method, call)
 
 
+def _in_process(config: Config) -> InProcess:
+    return InProcess(stand_in.StandIn(Path(os.environ["STAND_IN_FOLDER"])))
+
+
+def _pool(config: Config) -> Pool:
+    return Pool(config, stand_in.load, imports=("tests.node.stand_in",))
+
+
 if __name__ == "__main__":
     if step := os.environ.get("STAND_IN_DIES_AFTER"):
         _die_after(*STEPS[step], Path(os.environ["STAND_IN_FOLDER"]))
@@ -48,4 +61,5 @@ if __name__ == "__main__":
         time.time = lambda: real_time() - float(back)
     if seconds := os.environ.get("STAND_IN_RESUME_SECONDS"):
         workflows.Workflows.resume_seconds = float(seconds)
-    cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, load=stand_in.load))
+    judge = _pool if "--processes" in sys.argv else _in_process
+    cli.run_supervised(lambda config, stop, ready: app.work(config, stop, ready, judge=judge))

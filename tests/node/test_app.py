@@ -12,12 +12,13 @@ import pytest
 from node import app
 from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
+from node.judge.in_process import InProcess
 from node.service.housekeeping import delete_old, queue_orphans, repeat
 from node.service.readiness import Readiness
 from node.store.store import open_store
 from node.work.lasting_jobs import LastingJobs
 from node.work.queue import open_jobs
-from sgseg_dicom.config import Config, Destination
+from sgseg_dicom.config import Destination
 from sgseg_dicom.errors import StorageUnavailable
 from tests.node.processes import entry_of, receive_here
 from tests.node.stand_in import StandIn
@@ -128,12 +129,7 @@ def test_the_node_judges_as_its_settings_say(configure):
     assert made.undeclared_character_set == "gb18030"
 
 
-def load_in_store(config: Config, *_: object) -> StandIn:
-    """Stand in for the pipeline, in a process of its own."""
-    return StandIn(config.store.folder)
-
-
-def test_a_worker_begins_with_what_a_crash_left(configure):
+def test_a_worker_begins_with_what_a_crash_left(configure, tmp_path):
     """
     An image that is kept and not queued, and results that were being replaced.
     """
@@ -146,7 +142,7 @@ def test_a_worker_begins_with_what_a_crash_left(configure):
     (store.results.path / ".former-x" / "sr.dcm").write_bytes(b"1")
     stop = threading.Event()
 
-    app.work(config, stop, lambda **_: stop.set(), load=load_in_store)
+    app.work(config, stop, lambda **_: stop.set(), judge=lambda config: InProcess(StandIn(tmp_path)))
 
     assert entry_of(config, uid)
     assert store.results.folder_of("x") is not None

@@ -24,6 +24,7 @@ from tests.node.processes import (
     RECEIVE,
     ROOT,
     STAND_IN,
+    STAND_IN_PROCESSES,
     begun,
     entry_of,
     half,
@@ -86,11 +87,11 @@ def test_a_worker_killed_in_mid_inference_is_made_good_once(configure, archive, 
     """
     config = configure(archive)
     uid = receive_here(config, ImageComments="slow")
-    with half(STAND_IN, config, tmp_path) as worker:
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
         wait_for(lambda: (tmp_path / "inside").exists(), what="inference")
         worker.kill()
     (tmp_path / "go").touch()
-    with half(STAND_IN, config, tmp_path):
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         (entry,) = settled(config, uid)
 
     assert begun(tmp_path) == [uid, uid]
@@ -131,7 +132,7 @@ def test_an_image_that_ends_its_process_is_quarantined_and_holds_up_nobody(
     config = configure(destination=[told.model_dump()], queue=queue)
     bad = receive_here(config, ImageComments=poison)
     good = [receive_here(config, seed=seed) for seed in range(1, 5)]
-    with half(STAND_IN, config, tmp_path) as worker:
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
         entries = settled(config, bad, *good)
 
     assert [entry.state for entry in entries] == ["quarantined"] + ["finding"] * 4
@@ -148,7 +149,7 @@ def test_what_is_quarantined_is_tried_again_when_somebody_asks(configure, tmp_pa
     """
     config = configure(queue={"max_restarts": 1})
     bad = receive_here(config, ImageComments="deadly")
-    with half(STAND_IN, config, tmp_path):
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         settled(config, bad)
         assert list(requeue(config, [bad], failed=False))
         wait_for(lambda: begun(tmp_path).count(bad) == 2, what="another attempt")
@@ -160,7 +161,7 @@ def test_a_report_that_ends_its_process_too_is_not_made(configure, tmp_path):
     """
     config = configure(queue={"max_restarts": 1})
     bad = receive_here(config, ImageComments="deadly header")
-    with half(STAND_IN, config, tmp_path):
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         (entry,) = settled(config, bad)
 
     assert (entry.state, entry.outcome.reason, entry.outcome.files) == ("failed", "ProcessDied", ())
@@ -173,12 +174,12 @@ def test_a_worker_that_dies_often_fails_no_image(configure, tmp_path):
     config = configure(queue={"max_restarts": 1})
     uids = [receive_here(config, seed=seed, ImageComments="slow") for seed in range(2)]
     for _ in range(3):
-        with half(STAND_IN, config, tmp_path) as worker:
+        with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
             wait_for(lambda: (tmp_path / "inside").exists(), what="inference")
             worker.kill()
         (tmp_path / "inside").unlink()
     (tmp_path / "go").touch()
-    with half(STAND_IN, config, tmp_path):
+    with half(STAND_IN_PROCESSES, config, tmp_path):
         entries = settled(config, *uids)
 
     assert [entry.state for entry in entries] == ["finding", "finding"]
@@ -480,12 +481,12 @@ def test_the_same_image_twice_is_answered_once(node):
 
 def test_images_are_in_work_together(node):
     """
-    Each in a process of its own ([queue] processes); the others wait for one.
+    As many as [queue] jobs_at_once; as many as [queue] processes of them are judged at one moment.
     """
     (node.folder / "go").unlink(missing_ok=True)
     before = len(begun(node.folder))
     uids = [node.send(ImageComments="slow") for _ in range(4)]
-    wait_for(lambda: len(begun(node.folder)) == before + 2, what="two images at once")
+    wait_for(lambda: len(begun(node.folder)) == before + 3, what="three images at once")
     (node.folder / "go").touch()
 
     assert [node.settled(uid).state for uid in uids] == ["finding"] * 4
@@ -538,7 +539,7 @@ def test_a_process_whose_device_failed_is_replaced(configure, tmp_path):
     """
     config = configure(queue={"attempts": 10, "retry_seconds": 0.1})
     uid = receive_here(config, ImageComments="flaky")
-    with half(STAND_IN, config, tmp_path) as worker:
+    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
         (entry,) = settled(config, uid)
         replaced = [event["detail"] for event in worker.events("judge_replaced")]
 

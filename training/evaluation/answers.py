@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.errors import NotApplicable
+from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference.network import Network
 from sgseg_dicom.model_records import ModelInput, Prediction
@@ -69,11 +70,14 @@ class WholeWay:
         return [self._answer(*one) for one in zip(radiographs, inputs, predictions, strict=True)]
 
     def _answer(self, radiograph: Radiograph, model_input: ModelInput, prediction: Prediction) -> Answer:
+        fields = lung_fields_of(prediction.lungs)
         try:
-            require_sound_image(radiograph, model_input, prediction, image_check=self.image_check)
+            require_sound_image(
+                radiograph, model_input, prediction.look, fields, image_check=self.image_check
+            )
         except NotApplicable as error:
             return Answer(refused=error.reason.value)
-        return answer_of(measure(prediction, radiograph))
+        return answer_of(measure(prediction, radiograph, fields))
 
 
 def answer_of(finding: Finding) -> Answer:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli_options import Data, Normals, one_line_errors
+from training.cli_options import Data, Normals, one_line_errors, require_writable
 
 app = typer.Typer()
 
@@ -37,3 +37,19 @@ def heads_command(
             out=folder if out is None else out,
         )
         typer.echo(json.dumps(figures, indent=2))
+
+
+@app.command("draw-lungs")
+def draw_lungs_command(
+    data: Data,
+    other: Annotated[Path, typer.Option(help="Folder of the films of other hospitals.")],
+    out: Annotated[Path, typer.Option(help="Picture to write (PNG).")],
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+) -> None:
+    """Draw lungs, the bounds of their zones, and what is marked, on eight films of four sources."""
+    from sgseg_dicom.inference.network import load_network
+    from training.heads.drawings import draw_lungs, drawn_films
+
+    with one_line_errors():
+        require_writable(out)
+        draw_lungs(load_network(weights), drawn_films(data, other), out)

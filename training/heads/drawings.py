@@ -13,12 +13,48 @@ from sgseg_dicom.inference.network import Network
 from sgseg_dicom.preprocess import INPUT_SIZE, preprocess
 from sgseg_dicom.records import Finding, Prediction
 from sgseg_dicom.zones import Laterality
-from training.data.film import Film
+from training.data import DataError, read_split
+from training.data.film import Film, Group
+from training.data.other_sources import read_other_sources
 from training.evaluation.film_as_radiograph import radiograph_of
+from training.heads.films import QATA
 
 _COLUMNS, _WORDS = 4, 44
 _GREY, _EDGE, _ZONE = (225, 225, 225), (90, 90, 90), (150, 150, 150)
 _MARK = {Laterality.RIGHT: (230, 130, 40), Laterality.LEFT: (50, 110, 200)}
+
+
+DRAWN: Sequence[tuple[str, Group, int]] = (
+    ("jsrt", Group.NORMAL, 5),
+    ("jsrt", Group.NODULE, 9),
+    ("nih", Group.NORMAL, 11),
+    ("nih", Group.PNEUMONIA, 40),
+    ("cohen", Group.COVID, 20),
+    ("cohen", Group.COVID, 90),
+    (QATA, Group.COVID, 30),
+    (QATA, Group.COVID, 200),
+)
+"""Source, group, and place among the films of both in the order of their names; it begins anew behind the last."""
+
+
+def drawn_films(data: Path, other: Path) -> list[Film]:
+    """
+    Give the films of the figure, one for each of `DRAWN`; those of QaTa-COV19 are of valid.
+
+    Raises:
+        DataError: a folder is not as it should be, or has no film of a source and group.
+    """
+    films = read_other_sources(other)
+    films += [
+        Film(item=item, source=QATA, group=Group.COVID, licence="") for item in read_split(data, "valid")
+    ]
+    chosen = []
+    for source, group, place in DRAWN:
+        fitting = [film for film in films if film.source == source and film.group is group]
+        if not fitting:
+            raise DataError(f"{other} has no film of {source}, {group.value}; the figure shows one")
+        chosen.append(fitting[place % len(fitting)])
+    return chosen
 
 
 def draw_lungs(network: Network, films: Sequence[Film], out: Path) -> None:
@@ -40,7 +76,7 @@ def draw_lungs(network: Network, films: Sequence[Film], out: Path) -> None:
 
 def _panel(prediction: Prediction, finding: Finding, film: Film) -> Image.Image:
     panel = np.full((INPUT_SIZE + _WORDS, INPUT_SIZE, 3), 255, dtype=np.uint8)
-    lungs = {} if prediction.lungs is None else lung_fields_of(prediction.lungs)
+    lungs = lung_fields_of(prediction.lungs)
     for field in lungs.values():
         panel[:INPUT_SIZE][field.mask] = _GREY
         panel[:INPUT_SIZE][_outline(field.mask)] = _EDGE

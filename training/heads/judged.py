@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import Manifest
 from training.data import Item
 from training.evaluation.evaluate import model_input_of
-from training.progress import progress
+from training.heads.feature_cache import Arrays, FeatureCache
 
 _AT_ONCE, _IN_A_FILE = 8, 64
 
@@ -53,32 +52,18 @@ class Judged:
 
 
 def judge_films(
-    films: Sequence[JudgedFilm], members: Sequence[SGSeg], manifest: Manifest, cache: Path
+    films: Sequence[JudgedFilm], members: Sequence[SGSeg], manifest: Manifest, cache: FeatureCache
 ) -> Judged:
-    """Judge *films* in float32 on the CPU, 64 a file; what lies in folder *cache* is taken from there."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """Judge *films* in float32 on the CPU, 64 a file; what *cache* has is taken from there."""
     passes = passes_of(members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
-    parts = []
-    for start in progress(range(0, len(films), _IN_A_FILE), "films"):
-        path = cache / f"judged-{start // _IN_A_FILE:03d}.npz"
-        if not path.is_file():
-            part = path.with_suffix(".part.npz")
-            content, zones = _judged(films[start : start + _IN_A_FILE], passes)
-            np.savez(part, content=content, zones=zones)
-            part.rename(path)
-        with np.load(path) as stored:
-            parts.append((stored["content"], stored["zones"]))
-    return Judged(
-        films=films,
-        content=np.concatenate([content for content, _ in parts]),
-        zone_logits=np.concatenate([zones for _, zones in parts]),
+    found = cache.of("judged", [film.item for film in films]).pieces(
+        len(films), _IN_A_FILE, lambda start, stop: _judged(films[start:stop], passes), title="films"
     )
+    return Judged(films=films, content=found["content"], zone_logits=found["zones"])
 
 
 @torch.inference_mode()
-def _judged(
-    films: Sequence[JudgedFilm], passes: Sequence[Pass]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _judged(films: Sequence[JudgedFilm], passes: Sequence[Pass]) -> Arrays:
     content, zones = [], []
     for start in range(0, len(films), _AT_ONCE):
         pixels = np.stack([model_input_of(film.item).pixels for film in films[start : start + _AT_ONCE]])
@@ -91,4 +76,4 @@ def _judged(
         _, zone_logits = mean_logits(passes, images, lambda member, logits: member.guide(logits), seen=seen)
         content.append(torch.cat(of_passes, dim=1).numpy())
         zones.append(zone_logits.numpy())
-    return np.concatenate(content), np.concatenate(zones)
+    return {"content": np.concatenate(content), "zones": np.concatenate(zones)}

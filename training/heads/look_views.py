@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from training.augmentation.strength import Strength
 from training.data import Item, load_image
 from training.evaluation.evaluate import model_input_of
 from training.heads.encoder import FrozenEncoder, standardised
-from training.progress import progress
+from training.heads.feature_cache import Arrays, FeatureCache
 
 Kind = Literal["adult", "lateral", "child"]
 STRENGTH = Strength(
@@ -68,29 +67,19 @@ class Described:
     asymmetry: NDArray[np.float32]
 
 
-def described(views: Sequence[LookView], encoder: FrozenEncoder, cache: Path) -> Described:
-    """Describe *views*, 256 a file; what lies in folder *cache* is taken from there."""
-    cache.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for start in progress(range(0, len(views), _IN_A_FILE), "look"):
-        path = cache / f"look-{start // _IN_A_FILE:03d}.npz"
-        if not path.is_file():
-            part = path.with_suffix(".part.npz")
-            content, asymmetry = _described(views[start : start + _IN_A_FILE], encoder, seed=start)
-            np.savez(part, content=content, asymmetry=asymmetry)
-            part.rename(path)
-        with np.load(path) as stored:
-            parts.append((stored["content"], stored["asymmetry"]))
-    return Described(
-        views=views,
-        content=np.concatenate([content for content, _ in parts]),
-        asymmetry=np.concatenate([asymmetry for _, asymmetry in parts]),
+def described(views: Sequence[LookView], encoder: FrozenEncoder, cache: FeatureCache) -> Described:
+    """Describe *views*, 256 a file; what *cache* has is taken from there."""
+    ways = [STRENGTH, [(view.mirrored, view.changed) for view in views]]
+    found = cache.of("look", [view.item for view in views], ways).pieces(
+        len(views),
+        _IN_A_FILE,
+        lambda start, stop: _described(views[start:stop], encoder, seed=start),
+        title="look",
     )
+    return Described(views=views, content=found["content"], asymmetry=found["asymmetry"])
 
 
-def _described(
-    views: Sequence[LookView], encoder: FrozenEncoder, *, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _described(views: Sequence[LookView], encoder: FrozenEncoder, *, seed: int) -> Arrays:
     generator = torch.Generator().manual_seed(seed)
     content, asymmetry = [], []
     for start in range(0, len(views), _AT_ONCE):
@@ -98,7 +87,7 @@ def _described(
         features = encoder(images)
         content.append(content_of(features).numpy())
         asymmetry.append(asymmetry_of(features).numpy())
-    return np.concatenate(content), np.concatenate(asymmetry)
+    return {"content": np.concatenate(content), "asymmetry": np.concatenate(asymmetry)}
 
 
 def _image(view: LookView, generator: torch.Generator) -> Tensor:

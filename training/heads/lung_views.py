@@ -1,5 +1,6 @@
 """Films with lung masks -> what the lung decoder learns from: the film itself, and changed views of it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,14 @@ def load_lungs(film: LungFilm) -> Tensor:
     with Image.open(film.lungs) as image:
         drawn = np.asarray(image.convert("L").resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.NEAREST))
     return torch.from_numpy(np.stack([drawn == RIGHT_LUNG, drawn == LEFT_LUNG]))
+
+
+def digest_of_drawn(films: Sequence[LungFilm]) -> str:
+    """Give the sha256 over the drawn lungs."""
+    digest = hashlib.sha256()
+    for film in films:
+        digest.update(film.lungs.read_bytes())
+    return digest.hexdigest()
 
 
 def load_batch(films: Sequence[LungFilm]) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sgseg_dicom.model.head_weights import save_heads
@@ -15,6 +14,7 @@ from sgseg_dicom.model.lungs import LungDecoder
 from sgseg_dicom.model.weights import load_members, read_manifest
 from training.data import digest_of
 from training.heads.encoder import FrozenEncoder
+from training.heads.feature_cache import FeatureCache, FilmCache, digest_of_passes
 from training.heads.films import judged_films, look_views, lung_films
 from training.heads.fit_infection import InfectionFit, fit_infection
 from training.heads.fit_look import LookFit, fit_look, put_into
@@ -22,7 +22,7 @@ from training.heads.fit_lungs import Schedule, View, dice_of_lungs, encode_views
 from training.heads.judged import judge_films
 from training.heads.linear_probe import folds_of
 from training.heads.look_views import described
-from training.heads.lung_views import LungFilm
+from training.heads.lung_views import STRENGTH, LungFilm, digest_of_drawn
 from training.provenance import commit_of_checkout
 
 _SHORT = 12
@@ -52,12 +52,13 @@ def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]
     """
     members, manifest = load_members(weights)
     encoder = FrozenEncoder(members, manifest)
-    decoder, lung_figures = _lungs(lung_films(folders.other), encoder, folders.cache)
+    cache = FeatureCache(folder=folders.cache, weights=digest_of_passes(manifest))
+    decoder, lung_figures = _lungs(lung_films(folders.other), encoder, cache)
     views = look_views(folders.data, folders.normals, folders.other)
-    look = fit_look(described(views, encoder, folders.cache / "look"))
+    look = fit_look(described(views, encoder, cache))
     films = judged_films(folders.data, folders.normals, folders.other)
     infection = fit_infection(
-        judge_films(films, members, manifest, folders.cache / "judged"),
+        judge_films(films, members, manifest, cache),
         zone_temperature=manifest.calibration.zone_temperature,
         zones_threshold=manifest.thresholds.infection,
     )
@@ -85,34 +86,38 @@ def train_heads(folders: Folders, weights: Path, *, out: Path) -> dict[str, Any]
     return figures
 
 
-def _lungs(films: list[LungFilm], encoder: FrozenEncoder, cache: Path) -> tuple[LungDecoder, dict[str, Any]]:
+def _lungs(
+    films: list[LungFilm], encoder: FrozenEncoder, cache: FeatureCache
+) -> tuple[LungDecoder, dict[str, Any]]:
     """
     Train on four fifths of the films, and measure on the others: the figures are those of what ships.
 
     What a source is worth that was left out is measured with shorter training.
     """
     schedule = Schedule()
-    views = encode_views(films, encoder, cache / "lungs", views=schedule.views)
+    kept = cache.of(
+        "lungs", [film.item for film in films], [STRENGTH, digest_of_drawn(films), schedule, _SHORT]
+    )
+    views = encode_views(films, encoder, kept, views=schedule.views)
     source = np.array([film.source for film in films])
     fold = folds_of([film.item.name for film in films], 5, seed=0)
     every = np.arange(len(films))
-    decoder = _decoder(cache / "lungs-fold.pt", views, every[fold != 0], schedule)
+    decoder = _decoder(kept, "fold", views, every[fold != 0], schedule)
     figures: dict[str, Any] = {"a fifth left out": _dice(decoder, views[0], every[fold == 0], source)}
     short = Schedule(epochs=_SHORT)
     for name in np.unique(source):
-        others = _decoder(cache / f"lungs-without-{name}.pt", views, every[source != name], short)
+        others = _decoder(kept, f"without-{name}", views, every[source != name], short)
         figures[f"{name} left out, {_SHORT} epochs"] = _dice(others, views[0], every[source == name], source)
     return decoder, figures
 
 
-def _decoder(path: Path, views: list[View], places: NDArray[np.int64], schedule: Schedule) -> LungDecoder:
-    """Train a decoder, or take it from *path*."""
-    if not path.is_file():
-        part = path.with_suffix(".part")
-        torch.save(fit_lungs(views, places, schedule).state_dict(), part)
-        part.rename(path)
+def _decoder(
+    cache: FilmCache, name: str, views: list[View], places: NDArray[np.int64], schedule: Schedule
+) -> LungDecoder:
+    """Train a decoder, or take it from *cache*."""
+    state = cache.tensors(name, lambda: fit_lungs(views, places, schedule).state_dict())
     decoder = LungDecoder([one.shape[1] for one in views[0].features])
-    decoder.load_state_dict(torch.load(path))
+    decoder.load_state_dict(state)
     return decoder.eval()
 
 

@@ -9,6 +9,7 @@ from pydicom import Dataset
 from sgseg_dicom.applicability.image_check import LUNGS_OUTWEIGH, SURE_OF_SIDE, ImageCheckScores, Limits
 from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.errors import NotApplicable
+from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.records import DisplaySettings, ModelInput, Orientation, Radiograph
 from tests.support.heads import LIMITS, look
 from tests.support.predictions import both_lungs, drawn_lungs, with_lungs
@@ -49,7 +50,8 @@ def reason(prediction, *, stated=True, age="", **checked):
         require_sound_image(
             film(stated=stated, age=age),
             ModelInput(pixels=SMALL),
-            prediction,
+            prediction.look,
+            lung_fields_of(prediction.lungs),
             image_check=Check(**checked),
         )
     except NotApplicable as refusal:

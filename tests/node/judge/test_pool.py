@@ -59,6 +59,14 @@ class Asking(stand_in.StandIn):
             return super().__call__(path, **options)
 
 
+def load_once(config: Config, *_: Any) -> stand_in.StandIn:
+    """Load it, but only the first time."""
+    if (mark := config.store.folder / "loaded").exists():
+        raise WeightsError("the device is gone")
+    mark.touch()
+    return stand_in.StandIn(config.store.folder)
+
+
 def load_asking(config: Config, stack: Any, shares: Any) -> Asking:
     """Load it."""
     return Asking(config.store.folder, shares)
@@ -193,6 +201,19 @@ def test_a_process_that_somebody_killed_is_replaced_before_it_is_asked(pool_of, 
     first._process.join()
 
     assert judge(pool, image(tmp_path)).is_positive
+
+
+def test_a_pool_whose_processes_cannot_start_again_is_not_able(pool_of, tmp_path):
+    """
+    The device is gone, say: the worker lives, and must not look as if it judged images.
+    """
+    pool = pool_of(load_once, processes=1)
+    before = pool.is_able
+    with pytest.raises(ProcessDied):
+        judge(pool, image(tmp_path, ImageComments="deadly"))
+    time.sleep(0.5)
+
+    assert (before, pool.is_able) == (True, False)
 
 
 def test_large_images_wait_for_each_other(pool_of, tmp_path):

@@ -83,16 +83,6 @@ def _note_writing(connection: Connection, cursor: Any, statement: str, *_: Any) 
         connection.info["writes"] = True
 
 
-class OwnPool(InProcess):
-    """Judges with the stand-in in the worker's process: the processes of `node.judge` have their own tests."""
-
-    def __init__(self, config: Config, *_: Any, **__: Any) -> None:
-        super().__init__(StandIn(config.store.folder))
-
-    def close(self) -> None:
-        """Nothing runs."""
-
-
 @contextmanager
 def forked(half: str, config: Config, folder: Path, *, at: int = NEVER) -> Iterator["Fork"]:
     """Run a *half* ("receive" or "work") in a fork until the block ends, and let it die before step *at*."""
@@ -137,10 +127,9 @@ class Fork:
                 forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # that of the test is not ours
                 app.work(config, threading.Event(), ready, load=stand_in.load)
             else:
-                from node.judge import pool
-
-                pool.Pool = OwnPool  # type: ignore[misc,assignment]
-                app.work(config, threading.Event(), ready)
+                # The judging processes have their own tests.
+                judge = InProcess(StandIn(config.store.folder))
+                app.work(config, threading.Event(), ready, judge=lambda _: judge)
         finally:
             os._exit(1)
 

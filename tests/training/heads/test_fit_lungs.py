@@ -13,6 +13,7 @@ from tests.training.builders import STILL, draw
 from training.data import Item
 from training.heads import lung_views
 from training.heads.encoder import FrozenEncoder, standardised
+from training.heads.feature_cache import FilmCache
 from training.heads.fit_lungs import Schedule, dice_of_lungs, encode_views, fit_lungs
 from training.heads.lung_views import LungFilm, changed_views, load_batch
 
@@ -43,7 +44,9 @@ def encoder_of(members=1, *, flip=False, sizes=(96,)):
 
 @pytest.fixture(scope="module")
 def views(films, tmp_path_factory):
-    return encode_views(films, encoder_of(), tmp_path_factory.mktemp("cache"), views=SCHEDULE.views)
+    return encode_views(
+        films, encoder_of(), FilmCache(tmp_path_factory.mktemp("cache")), views=SCHEDULE.views
+    )
 
 
 def test_drawn_lungs_are_learned(views):
@@ -76,8 +79,8 @@ def test_views_are_kept(films, tmp_path):
             return [torch.zeros(len(images), width, 2, 2) for width in self.channels]
 
     encoder = Counted()
-    first = encode_views(films[:3], encoder, tmp_path, views=1)
-    again = encode_views(films[:3], encoder, tmp_path, views=1)
+    first = encode_views(films[:3], encoder, FilmCache(tmp_path), views=1)
+    again = encode_views(films[:3], encoder, FilmCache(tmp_path), views=1)
 
     assert encoder.calls == 2
     assert len(first) == len(again) == 2

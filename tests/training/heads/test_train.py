@@ -1,5 +1,7 @@
 """What was trained is written beside the weights, and the node loads it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from tests.support.heads import LIMITS
 from tests.training.builders import draw
 from training.data import Item
 from training.evaluation.evaluate import model_input_of
+from training.heads.feature_cache import FeatureCache, digest_of_passes
 from training.heads.fit_infection import InfectionFit
 from training.heads.fit_look import LookFit
 from training.heads.judged import JudgedFilm, judge_films
@@ -67,8 +70,9 @@ def test_films_are_judged_in_all_passes_and_kept(tiny_weights, tmp_path, items):
         JudgedFilm(item=one, source="x", group="normal", patient=one.name, infected=False) for one in items
     ]
 
-    judged = judge_films(films, members, manifest, tmp_path)
-    again = judge_films(films, [], manifest.model_copy(update={"members": 1}), tmp_path)
+    cache = FeatureCache(folder=tmp_path, weights=digest_of_passes(manifest))
+    judged = judge_films(films, members, manifest, cache)
+    again = judge_films(films, [], manifest, cache)
 
     width = 2 * sum(members[0].vision.channels[1:])
     assert judged.content.shape == (3, 2 * width)
@@ -89,9 +93,45 @@ def test_views_are_described_as_the_node_sees_them(tmp_path, items):
         return [torch.nn.functional.avg_pool2d(images, stride) for stride in (4, 8, 16, 32)]
 
     views = [plain, mirror]
-    found = described(views, encode, tmp_path)
-    again = described(views, None, tmp_path)
+    cache = FeatureCache(folder=tmp_path, weights="w")
+    found = described(views, encode, cache)
+    again = described(views, None, cache)
 
     np.testing.assert_allclose(found.asymmetry[1], -found.asymmetry[0], atol=1e-5)
     np.testing.assert_allclose(found.content[1], found.content[0], atol=1e-5)
     np.testing.assert_array_equal(again.content, found.content)
+
+
+def test_what_other_weights_made_is_not_taken(tiny_weights, tmp_path, items):
+    """Their features would train heads that fit no network: the model is asked again."""
+    members, manifest = load_members(tiny_weights)
+    films = [
+        JudgedFilm(item=one, source="x", group="normal", patient=one.name, infected=False) for one in items
+    ]
+    theirs = manifest.model_copy(update={"sha256": "f" * 64})
+    old = FeatureCache(folder=tmp_path, weights=digest_of_passes(theirs))
+    kept = old.of("judged", items)
+    kept.pieces(3, 64, lambda start, stop: {"content": np.zeros((3, 4)), "zones": np.zeros((3, 6))}, title="")
+
+    judged = judge_films(
+        films, members, manifest, FeatureCache(folder=tmp_path, weights=digest_of_passes(manifest))
+    )
+
+    assert judged.content.shape[1] > 4
+    assert judge_films(films, [], theirs, old).content.shape[1] == 4
+
+
+def test_a_mirrored_view_is_not_taken_for_the_film_itself(tmp_path, items):
+    """The films are the same, and what is shown of them is not."""
+    plain = LookView(item=items[0], source="x", group="normal", patient="p", kind="adult")
+    seen = []
+
+    def encode(images):
+        seen.append(images)
+        return [torch.nn.functional.avg_pool2d(images, stride) for stride in (4, 8, 16, 32)]
+
+    cache = FeatureCache(folder=tmp_path, weights="w")
+    for view in (plain, replace(plain, mirrored=True)):
+        described([view], encode, cache)
+
+    assert len(seen) == 2
