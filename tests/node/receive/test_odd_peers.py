@@ -311,7 +311,9 @@ def test_a_command_that_nobody_knows_ends_the_association_with_a_line(port, chan
     Its field is that of no command, or it does not say whether a data set follows: one bit of it was flipped.
     """
     with capture_logs() as logs:
-        answers = play(port, request(), [p_data(3, store_command("1.2.3", changes), is_command=True)], answers=1)
+        answers = play(
+            port, request(), [p_data(3, store_command("1.2.3", changes), is_command=True)], answers=1
+        )
 
     assert answers == ["accepted", "aborted"]
     assert [line["event"] for line in logs if line["log_level"] == "error"] == []
