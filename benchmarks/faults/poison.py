@@ -13,7 +13,7 @@ from pynetdicom import evt
 from benchmarks.faults.measured import Measured
 from node.jobs import Entry
 from tests.node.conftest import settings
-from tests.node.processes import RECEIVE, STAND_IN, Archive, half, settled, wait_for
+from tests.node.processes import RECEIVE, STAND_IN_PROCESSES, Archive, half, settled, wait_for
 from tests.system.faults.footprints import most_memory
 from tests.system.faults.senders import Sender, image_files
 
@@ -71,7 +71,7 @@ def _waits(poisons: dict[int, str]) -> tuple[list[float], dict[str, int], Sequen
             folder, archive, queue={"image_seconds": _IMAGE_SECONDS, "jobs_at_once": 8, "retry_seconds": 2.0}
         )
         receiver = stack.enter_context(half(RECEIVE, config, folder))
-        worker = stack.enter_context(half(STAND_IN, config, folder))
+        worker = stack.enter_context(half(STAND_IN_PROCESSES, config, folder))
         good, bad = _images(folder, poisons)
         order = [
             file

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from node import app
 from node.judge.in_process import InProcess
+from node.judge.pool import Pool
 from sgseg_dicom.config import Config
 from tests.node import stand_in
 from tests.node.processes import wait_for
@@ -125,7 +126,12 @@ class Fork:
             elif self._judging_processes:
                 os.environ["STAND_IN_FOLDER"] = str(folder)
                 forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # that of the test is not ours
-                app.work(config, threading.Event(), ready, load=stand_in.load)
+                app.work(
+                    config,
+                    threading.Event(),
+                    ready,
+                    judge=lambda given: Pool(given, stand_in.load, imports=(stand_in.__name__,)),
+                )
             else:
                 # The judging processes have their own tests.
                 judge = InProcess(StandIn(config.store.folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sgseg_dicom.config import Config
-from tests.node.processes import RECEIVE, STAND_IN, Half
+from tests.node.processes import RECEIVE, STAND_IN_PROCESSES, Half
 from tests.system.faults.crashes import NEVER, Fork
 
 
@@ -42,7 +42,7 @@ class OwnProcesses(Halves):
 
     def start(self, half: str) -> int:
         """Start a half and wait until it works; give its process id."""
-        command = {"receive": RECEIVE, "work": STAND_IN}[half]
+        command = {"receive": RECEIVE, "work": STAND_IN_PROCESSES}[half]
         self._halves[half] = one = Half(command, self._config, self._folder)
         one.wait_ready()
         return one.process.pid

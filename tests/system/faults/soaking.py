@@ -7,7 +7,7 @@ from pathlib import Path
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from tests.node.conftest import settings
-from tests.node.processes import RECEIVE, STAND_IN, Archive, half, wait_for
+from tests.node.processes import RECEIVE, STAND_IN_PROCESSES, Archive, half, wait_for
 from tests.support.builders import synthetic_chest
 from tests.system.faults.footprints import Footprint, footprint
 from tests.system.faults.senders import Sender, image_files
@@ -24,7 +24,7 @@ def soak(folder: Path, *, after: Sequence[int]) -> Soaked:
     """Send as many images as the last number says, and look at the processes after each number."""
     archive, found = Archive(), {}
     config = settings(folder, archive, queue={"jobs_at_once": 8, "polling_seconds": 0.05})
-    with half(RECEIVE, config, folder) as receiver, half(STAND_IN, config, folder) as worker:
+    with half(RECEIVE, config, folder) as receiver, half(STAND_IN_PROCESSES, config, folder) as worker:
         for done, number in zip((0, *after), after, strict=False):
             part = folder / f"until-{number}"
             part.mkdir()
