@@ -14,7 +14,7 @@ _MOST_MORE = 4
 
 def measure(share: float, seed: int) -> Measured:
     """Look at receiver and worker after 100, 500, 1,000 and 2,000 images. *seed* changes nothing."""
-    after = sorted({max(10, round(number * share)) for number in _AFTER})
+    after = sorted({max(_AFTER[0], round(number * share)) for number in _AFTER})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         found = soak(Path(name), after=after)
     first, last = found[after[0]], found[after[-1]]
