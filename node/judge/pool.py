@@ -55,14 +55,13 @@ class Pool:
         self._idle: queue.LifoQueue[JudgingProcess] = queue.LifoQueue()  # the last one has the warmest caches
         self._closed = threading.Event()
         self._cannot_start = False
-        self._processes: list[JudgingProcess] = []
+        self._places: dict[int, JudgingProcess] = {}
         with ExitStack() as stack:
             stack.callback(self.close)
-            self._processes += [self._started() for _ in range(config.queue.processes)]
-            for process in self._processes:
-                process.wait_ready(self._shares)
-                self._idle.put(process)
+            self._start(0)
             stack.pop_all()
+        # One after the other: two that warm up at the same time take twice as long, and the first can work already.
+        threading.Thread(target=self._start_others, daemon=True).start()
 
     def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
         """
@@ -88,6 +87,10 @@ class Pool:
     def is_able(self) -> bool:
         """False while no process can be started, because the device is gone for example."""
         return not self._cannot_start or any(process.is_able for process in self._processes)
+
+    @property
+    def _processes(self) -> list[JudgingProcess]:
+        return list(self._places.values())
 
     def close(self) -> None:
         """Kill all processes."""
@@ -148,33 +151,42 @@ class Pool:
         if not self._closed.is_set():
             log.warning("judge_replaced", pid=process.pid, file=file, detail=detail)
         process.kill()
-        threading.Thread(target=self._start_instead, args=(process,), daemon=True).start()
+        place = next(place for place, one in self._places.items() if one is process)
+        threading.Thread(target=self._fill, args=(place,), daemon=True).start()
 
-    def _start_instead(self, former: JudgingProcess) -> None:
-        """Start a process in the place of another one, as often as it takes."""
+    def _start_others(self) -> None:
+        for place in range(1, self._config.queue.processes):
+            self._fill(place)
+
+    def _fill(self, place: int) -> None:
+        """Start a process in a place, as often as it takes."""
         pause = _FIRST_PAUSE
         while not self._closed.is_set():
             try:
-                process = self._started()
-                self._processes[self._processes.index(former)] = former = process
-                process.wait_ready(self._shares)
+                self._start(place)
             except (
                 SgsegError,
                 OSError,
                 EOFError,
-            ) as error:  # the last two: no more processes or files, no fork server
+            ) as error:  # OSError: no more files; EOFError: no fork server
                 log.error("judge_not_started", detail=str(error), pause_seconds=pause)
                 self._cannot_start = True
-                former.kill()
+                if place in self._places:
+                    self._places[place].kill()
                 self._closed.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            self._cannot_start = False
-            if self._closed.is_set():
-                process.kill()
             else:
-                self._idle.put(process)
-            return
+                self._cannot_start = False
+                return
+
+    def _start(self, place: int) -> None:
+        """Start a process in a place, and let it take orders when it is ready."""
+        process = self._places[place] = self._started()
+        process.wait_ready(self._shares)
+        if self._closed.is_set():
+            process.kill()
+        else:
+            self._idle.put(process)
 
     def _started(self) -> JudgingProcess:
         return JudgingProcess(self._context, self._config, self._load)
