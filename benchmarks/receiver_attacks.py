@@ -6,6 +6,7 @@ Each attack meets a receiver of its own. It comes from 127.0.0.1; a real C-STORE
 """
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,8 @@ from tests.node.raw_peer import (
 )
 from tests.support.builders import chest_radiograph, synthetic_chest
 from tests.support.ports import free_ports
+from tests.system.faults.footprints import tree
+from tests.system.orthanc import ORTHANC
 
 _LONGEST = 70.0
 """Seconds that a sender tries."""
@@ -46,6 +49,7 @@ _LONGEST = 70.0
 _BOMB_BYTES = 200 << 20
 """Less than the largest image that is compared: what has more is not even inflated to its end."""
 
+_PIECE = 16_000
 STORESCP = "/usr/bin/storescp"
 DEFLATED_CONTEXTS = {1: (VERIFICATION, ["1.2.840.10008.1.2"]), 3: (DX, [str(DeflatedExplicitVRLittleEndian)])}
 Attack = Callable[["Receiver", ExitStack], None]
@@ -100,8 +104,9 @@ def idle(receiver: Receiver, stack: ExitStack) -> None:
 
 def silent(receiver: Receiver, stack: ExitStack) -> None:
     """200 silent sockets."""
-    for _ in range(200):
-        stack.enter_context(_to(receiver))
+    with suppress(TimeoutError):  # Orthanc takes no more at some point
+        for _ in range(200):
+            stack.enter_context(_to(receiver))
 
 
 def dripping_data(receiver: Receiver, stack: ExitStack) -> None:
@@ -171,23 +176,25 @@ ATTACKS: Sequence[Attack] = (
 def main(
     root: Annotated[Path, typer.Option(help="Folder of the node's code.")] = Path(),
     storescp: Annotated[bool, typer.Option(help="Attack DCMTK's storescp --fork instead.")] = False,
+    orthanc: Annotated[bool, typer.Option(help="Attack Orthanc instead.")] = False,
     only: Annotated[str, typer.Option(help="Names of attacks, with commas between; all where empty.")] = "",
 ) -> None:
     """Measure and print; no file stays."""
     wanted = only.split(",") if only else [attack.__name__ for attack in ATTACKS]
-    print(STORESCP if storescp else root.resolve(), "load", os.getloadavg()[0])
+    peer = "storescp" if storescp else "orthanc" if orthanc else ""
+    print(peer or root.resolve(), "load", os.getloadavg()[0])
     print(
         "| attack | same address, s | another address, s | refused tries | echo, s | memory, MB | log lines |"
     )
     print("|---|---|---|---|---|---|---|")
     for attack in ATTACKS:
         if attack.__name__ in wanted:
-            figures = _figures(attack, root.resolve(), storescp=storescp)
+            figures = _figures(attack, root.resolve(), peer)
             print("|", " | ".join(((attack.__doc__ or "").rstrip("."), *figures)), "|", flush=True)
 
 
-def _figures(attack: Attack, root: Path, *, storescp: bool) -> Iterator[str]:
-    with _running(root, storescp=storescp) as receiver, ExitStack() as stack:
+def _figures(attack: Attack, root: Path, peer: str) -> Iterator[str]:
+    with _running(root, peer) as receiver, ExitStack() as stack:
         _store(receiver, "127.0.0.3")
         attack(receiver, stack)
         waits, refused = [], 0
@@ -223,21 +230,25 @@ def _tried(action: Callable[[], list[str]]) -> list[str]:
 
 def _store(receiver: Receiver, source: str) -> list[str]:
     uid = generate_uid()
-    return play(receiver.port, request(), store_message(uid, _image(uid)), answers=1, source=source)
+    data = _image(uid)
+    sent = [p_data(3, store_command(uid, {}), is_command=True)]
+    # In pieces that everybody takes: storescp ends the association at a PDU of more than 16,384 bytes.
+    sent += [
+        p_data(3, data[at : at + _PIECE], is_command=False, last=False) for at in range(0, len(data), _PIECE)
+    ]
+    sent.append(p_data(3, b"", is_command=False))
+    return play(receiver.port, request(), sent, answers=1, source=source)
 
 
 @contextmanager
-def _running(root: Path, *, storescp: bool) -> Iterator[Receiver]:
+def _running(root: Path, peer: str) -> Iterator[Receiver]:
     with tempfile.TemporaryDirectory() as name:
         folder, (port, page) = Path(name), free_ports(2)
         log = folder / "log"
-        config = folder / "config.toml"
-        config.write_text(f'[receive]\nport = {port}\n[page]\nport = {page}\n[store]\nfolder = "store"\n')
-        ours = [sys.executable, "-m", "node.cli", "receive", "--config", str(config)]
-        theirs = [STORESCP, "--fork", "-aet", "SGSEG", "+xa", "-od", name, str(port)]
+        command = _command(peer, folder, port, page)
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                theirs if storescp else ours,
+                command,
                 cwd=root,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -253,10 +264,37 @@ def _running(root: Path, *, storescp: bool) -> Iterator[Receiver]:
         finally:
             stop.set()
             watcher.join()
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-            process.kill()
+            for one in tree(process.pid):
+                with suppress(psutil.NoSuchProcess):  # a fork of storescp ends by itself
+                    one.kill()
             process.wait()
+
+
+def _command(peer: str, folder: Path, port: int, page: int) -> list[str]:
+    """Give what runs the node's receiver, or the *peer* that is compared with it."""
+    if peer == "storescp":
+        return [STORESCP, "--fork", "-aet", "SGSEG", "+xa", "-od", str(folder), str(port)]
+    if peer == "orthanc":
+        return orthanc_command(folder, port)
+    config = folder / "config.toml"
+    config.write_text(f'[receive]\nport = {port}\n[page]\nport = {page}\n[store]\nfolder = "store"\n')
+    return [sys.executable, "-m", "node.cli", "receive", "--config", str(config)]
+
+
+def orthanc_command(folder: Path, port: int) -> list[str]:
+    """Give what runs an Orthanc that stores in *folder* what anybody sends; nothing but DICOM is open."""
+    settings = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "DicomAet": "SGSEG",
+        "DicomPort": port,
+        "HttpServerEnabled": False,
+        "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowEcho": True,
+        "OverwriteInstances": False,
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    return [str(ORTHANC), str(folder / "orthanc.json")]
 
 
 def _accepts(port: int) -> bool:

@@ -127,6 +127,7 @@ class Queue(Section):
     max_restarts: Count = 3
     processes: Annotated[int, _number(1, 64)] = 2
     image_seconds: Seconds = 60.0
+    inference_seconds: Seconds = 15.0
     memory_megabytes: Annotated[int, _number(64, 1e6)] = 1024
     max_megapixels: Annotated[int, _number(1, 100)] = 64
 

@@ -29,8 +29,8 @@ from sgseg_dicom.result_kinds import Wanted
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-_STALE_SHARE = 0.5
-"""A process whose memory has grown by so much of the budget, and stays so without an image, is replaced."""
+_KEPT_SHARE = 0.25
+"""A process that keeps so much of the budget when its image is done is replaced."""
 
 
 class Pool:
@@ -54,6 +54,7 @@ class Pool:
         self._budget = config.queue.memory_megabytes << 20
         self._idle: queue.LifoQueue[JudgingProcess] = queue.LifoQueue()  # the last one has the warmest caches
         self._closed = threading.Event()
+        self._cannot_start = False
         self._processes: list[JudgingProcess] = []
         with ExitStack() as stack:
             stack.callback(self.close)
@@ -86,7 +87,7 @@ class Pool:
     @property
     def is_able(self) -> bool:
         """False while no process can be started, because the device is gone for example."""
-        return any(process.is_able for process in self._processes)
+        return not self._cannot_start or any(process.is_able for process in self._processes)
 
     def close(self) -> None:
         """Kill all processes."""
@@ -118,8 +119,8 @@ class Pool:
         if isinstance(answer.error, InferenceError):
             # A context of CUDA does not recover from an error: only a new process can use the device again.
             return str(answer.error)
-        if process.grown_bytes > _STALE_SHARE * self._budget:
-            return "its memory has grown"
+        if process.kept_bytes > _KEPT_SHARE * self._budget:
+            return "it keeps too much memory"
         return ""
 
     def _take(self) -> JudgingProcess:
@@ -135,10 +136,10 @@ class Pool:
         Raises:
             OutOfMemory: they do not, and it is *process*.
         """
-        grown = {one: one.grown_bytes for one in self._processes}
-        if sum(grown.values()) > self._budget and grown[process] == max(grown.values()):
+        taken = {one: one.taken_bytes for one in self._processes}
+        if sum(taken.values()) > self._budget and taken[process] == max(taken.values()):
             raise OutOfMemory(
-                f"the image took {grown[process] >> 20} MB in stage '{process.stage}', more than [queue] "
+                f"the image took {taken[process] >> 20} MB in stage '{process.stage}', more than [queue] "
                 "memory_megabytes allows; its process was killed"
             )
 
@@ -150,18 +151,25 @@ class Pool:
         threading.Thread(target=self._start_instead, args=(process,), daemon=True).start()
 
     def _start_instead(self, former: JudgingProcess) -> None:
+        """Start a process in the place of another one, as often as it takes."""
         pause = _FIRST_PAUSE
         while not self._closed.is_set():
-            process = self._started()
-            self._processes[self._processes.index(former)] = former = process
             try:
+                process = self._started()
+                self._processes[self._processes.index(former)] = former = process
                 process.wait_ready(self._shares)
-            except SgsegError as error:
+            except (
+                SgsegError,
+                OSError,
+                EOFError,
+            ) as error:  # the last two: no more processes or files, no fork server
                 log.error("judge_not_started", detail=str(error), pause_seconds=pause)
-                process.kill()
+                self._cannot_start = True
+                former.kill()
                 self._closed.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
+            self._cannot_start = False
             if self._closed.is_set():
                 process.kill()
             else:

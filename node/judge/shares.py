@@ -1,6 +1,7 @@
 """What the judging processes share: each side of it. See `node.judge.messages.Share`."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -81,19 +82,26 @@ class SharedOut:
     """
     The worker's side: how much there is of each share, and how much is taken.
 
+    Who asks first is served first. Small needs would else keep a large one waiting for ever.
+
     Args:
         totals: how much there is. Whoever needs all of it waits until nothing is taken.
     """
 
     def __init__(self, totals: Mapping[Share, int]) -> None:
         self._free = dict(totals)
+        self._waiting: Mapping[Share, deque[object]] = {share: deque() for share in totals}
         self._changed = threading.Condition()
 
     def take(self, need: Need) -> None:
         """Wait until so much of a share is free, and take it."""
+        turn, waiting = object(), self._waiting[need.share]
         with self._changed:
-            self._changed.wait_for(lambda: self._free[need.share] >= need.amount)
+            waiting.append(turn)
+            self._changed.wait_for(lambda: waiting[0] is turn and self._free[need.share] >= need.amount)
+            waiting.popleft()
             self._free[need.share] -= need.amount
+            self._changed.notify_all()  # the next in the line may fit too
 
     def give_back(self, need: Need) -> None:
         """Let others have it."""

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Collection
 from typing import Any
 
+from pynetdicom.dimse_messages import _MESSAGE_TYPES
 from pynetdicom.pdu_primitives import P_DATA
 
 from node.receive.data_sets import DataSets, ObjectLimits
@@ -152,6 +153,9 @@ class TidyCommands:
         elif data[0] & 2:
             whole = tidied(bytes(self._command), sop_class=str(context.abstract_syntax), known=self._known)
             self._command.clear()
+            if not _is_known(whole):
+                self._refuse("it names no command of PS3.7 E, or not whether a data set follows")
+                return
             self._note_command(whole)
             if self._awaits_data:
                 instead = b"\x03" + without_data_set(whole)
@@ -199,6 +203,12 @@ class TidyCommands:
         self._place.over = True  # what else it sends is not even read
         self._on_refused(f"a command cannot be answered: {why}")
         self._association.dul.event_queue.put("Evt19")  # an invalid PDU: pynetdicom aborts (PS3.8 table 9-10)
+
+
+def _is_known(command: bytes) -> bool:
+    """Whether pynetdicom can find out what a command is; it raises KeyError or AttributeError where it cannot."""
+    given = _elements(command)
+    return _number(given.get(_FIELD)) in _MESSAGE_TYPES and _number(given.get(_DATA_SET_TYPE)) is not None
 
 
 def _elements(command: bytes) -> dict[int, bytes]:

@@ -11,6 +11,7 @@ from io import SEEK_END, BufferedReader, BytesIO
 from pydicom import FileDataset
 from pydicom.dataelem import RawDataElement
 
+from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.errors import UndecodablePixels
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
@@ -25,7 +26,12 @@ def require_nothing_odd_behind(ds: FileDataset, file: BufferedReader | BytesIO) 
     Raises:
         UndecodablePixels: it may not.
     """
-    element = ds.get_item("PixelData") if "PixelData" in ds else None
+    try:
+        element = ds.get_item("PixelData") if "PixelData" in ds else None
+    except UNPARSABLE as error:
+        raise UndecodablePixels(
+            "the value representation of Pixel Data does not exist (PS3.5 6.2); send the image again"
+        ) from error
     if not isinstance(element, RawDataElement) or element.length == _UNDEFINED:
         return
     end = element.value_tell + element.length

@@ -3,11 +3,14 @@
 import errno
 import struct
 import zlib
-from io import BytesIO
+from contextlib import nullcontext
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
-from pydicom import FileDataset, dcmread
+from pydicom import FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 
 from sgseg_dicom.attributes import UNPARSABLE
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
@@ -23,6 +26,23 @@ _META = 1024
 _NO_DICOM, _STORE_AGAIN = "not a readable DICOM file", "store it as PS3.10 says, or send it again"
 _ERRNO_OF_PARSER = (None, errno.EINVAL)
 """Of an OSError that pydicom raises for what it reads, and of one for a place before the file that it is sent to."""
+
+_MOST_ELEMENTS = 100_000
+"""A header has some hundred. A million of empty ones, 8 MB, would take pydicom several seconds."""
+
+_MOST_ITEMS = 20_000
+"""
+Of all sequences together, fragments of pixels included: a header has some hundred, and a large image as many thousand
+fragments as it has blocks of 16 kB. Each item costs a tenth of a millisecond, and eight bytes.
+"""
+
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""(FFFE,E000), in both byte orders."""
+
+_PIECE = 1 << 24
+
+_PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+"""Pixel Data, also as floats or doubles."""
 
 _UNREADABLE = (InvalidDicomError, EOFError, struct.error, zlib.error, *UNPARSABLE)
 
@@ -92,9 +112,40 @@ def _mended(path: Path) -> bytes | None:
         raise _unavailable(error) from error
 
 
+class _End:
+    """
+    Says to pydicom where to stop reading elements (`stop_when` of `pydicom.filereader.read_partial`).
+
+    Args:
+        before_pixels: stop there. Otherwise, only at zeros behind the pixels: they are fill, and no elements.
+    """
+
+    def __init__(self, *, before_pixels: bool) -> None:
+        self._before_pixels = before_pixels
+        self._behind_pixels = False
+        self._elements = 0
+
+    def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        """
+        Decide before an element.
+
+        Raises:
+            InvalidDataset: there are more elements than any image has.
+        """
+        self._elements += 1
+        if self._elements > _MOST_ELEMENTS:
+            raise InvalidDataset(f"the header has more than {_MOST_ELEMENTS} elements; {_STORE_AGAIN}")
+        if tag in _PIXEL_DATA:
+            self._behind_pixels = True
+            return self._before_pixels
+        return self._behind_pixels and tag == 0
+
+
 def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
-        ds = dcmread(file, stop_before_pixels=stop_before_pixels)
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened:
+            _require_few_items(opened)
+            ds = read_partial(opened, _End(before_pixels=stop_before_pixels))
     except _UNREADABLE as error:
         raise InvalidDataset(f"{_NO_DICOM} ({type(error).__name__}); {_STORE_AGAIN}") from error
     except OSError as error:
@@ -104,6 +155,21 @@ def _parsed(file: Path | BytesIO, *, stop_before_pixels: bool = False) -> FileDa
     if not ds:  # pydicom lets go of all elements where it meets the end of the file within one
         raise InvalidDataset(f"{_NO_DICOM} (it ends within an element, or has none); {_STORE_AGAIN}")
     return ds
+
+
+def _require_few_items(file: BufferedReader | BytesIO) -> None:
+    """
+    Look for item tags, before pydicom makes a data set of each item; go back to the start of the file.
+
+    Raises:
+        InvalidDataset: there are more than any image has.
+    """
+    count = 0
+    while piece := file.read(_PIECE):
+        count += sum(piece.count(tag) for tag in _ITEM_TAGS)
+    if count > _MOST_ITEMS:
+        raise InvalidDataset(f"the sequences have more than {_MOST_ITEMS} items; {_STORE_AGAIN}")
+    file.seek(0)
 
 
 def _unavailable(error: OSError) -> StorageUnavailable:

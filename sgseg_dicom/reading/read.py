@@ -13,7 +13,7 @@ from pydicom.config import disable_value_validation
 from pydicom.uid import UID, UID_dictionary
 
 from sgseg_dicom.accepted_objects import SOP_CLASSES
-from sgseg_dicom.attributes import numbers_of, spacing_pair, text_of
+from sgseg_dicom.attributes import UNPARSABLE, numbers_of, spacing_pair, text_of
 from sgseg_dicom.errors import InvalidDataset, UnsupportedObject
 from sgseg_dicom.own_results import is_own_result
 from sgseg_dicom.reading.display_settings import display_settings_of
@@ -147,7 +147,12 @@ def _require_identity(header: Dataset) -> None:
 
 def _require_one_identity(ds: FileDataset, header: Dataset) -> None:
     """The receiver names the file by the C-STORE command's UID: what refers to the other one finds nothing."""
-    named = ds.file_meta.get("MediaStorageSOPInstanceUID")
+    try:
+        named = ds.file_meta.get("MediaStorageSOPInstanceUID")
+    except UNPARSABLE as error:
+        raise InvalidDataset(
+            "the file meta information is malformed (PS3.10 7.1); store it again, or send it again"
+        ) from error
     if named and named != header.SOPInstanceUID:
         raise InvalidDataset(
             "the file meta information or the C-STORE command names another SOP Instance UID than the data set "

@@ -73,8 +73,8 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             "[queue]\nmax_retry = 1",
             "[queue] has unknown keys ['max_retry']; known: "
-            "['attempts', 'image_seconds', 'jobs_at_once', 'max_megapixels', 'max_restarts', 'memory_megabytes', "
-            "'polling_seconds', 'processes', 'retry_seconds']",
+            "['attempts', 'image_seconds', 'inference_seconds', 'jobs_at_once', 'max_megapixels', 'max_restarts', "
+            "'memory_megabytes', 'polling_seconds', 'processes', 'retry_seconds']",
         ),
         ("receive = 3", "[receive] must be a table"),
         (

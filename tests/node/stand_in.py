@@ -6,7 +6,7 @@ ImageComments (0020,4000) of the image: "slow" waits until <STAND_IN_FOLDER>/go 
 applicable, "unanswerable" neither, and its header is too poor to say so, "defect" raises something unexpected
 that quotes the patient, "flaky" fails at the first attempt, "broken device" fails until <STAND_IN_FOLDER>/go is
 there, "deadly" ends the process, "deadly header" also when it is to be answered, "hanging" never comes back and holds
-Python's lock, "hungry" takes all memory, "clear" has no finding.
+Python's lock, "hungry" takes all memory, "busy" takes a tenth of a second, "clear" has no finding.
 <STAND_IN_FOLDER>/begun has a line for each image begun.
 """
 
@@ -82,6 +82,8 @@ class StandIn:
             (self._folder / "inside").touch()
             while not (self._folder / "go").exists():
                 time.sleep(0.01)
+        if wish == "busy":
+            time.sleep(0.1)
         if wish in ("lateral", "unanswerable"):
             raise NotApplicable("a lateral view; send frontal ones", reason=RefusalReason.LATERAL_VIEW)
         if wish == "defect":

@@ -192,7 +192,8 @@ def test_a_configuration_with_every_key_starts():
     new |= {("receive", "pdu_seconds"), ("page", "names")}
     new |= {("receive", key) for key in ("answer_seconds", "max_object_megabytes", "certificate_file")}
     new |= {("receive", "key_file"), ("receive", "client_ca_file")}
-    new |= {("queue", key) for key in ("processes", "image_seconds", "memory_megabytes", "max_megapixels")}
+    new |= {("queue", key) for key in ("processes", "image_seconds", "inference_seconds", "memory_megabytes")}
+    new |= {("queue", "max_megapixels")}
     new |= {("store", "make_room_below_megabytes")}
     for section, key in new:
         del settings[section][key]

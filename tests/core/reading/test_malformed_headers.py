@@ -116,7 +116,7 @@ def test_trouble_of_the_disk_is_trouble_of_the_disk(number: int, tmp_path: Path,
     def fails(*_: object, **__: object) -> Dataset:
         raise OSError(number, "no luck")
 
-    monkeypatch.setattr(open_file, "dcmread", fails)
+    monkeypatch.setattr(open_file, "read_partial", fails)
     with pytest.raises(StorageUnavailable):
         read(path)
 
@@ -133,7 +133,7 @@ def test_what_the_parser_raises_is_the_images_fault(error: OSError, tmp_path: Pa
     def fails(*_: object, **__: object) -> Dataset:
         raise error
 
-    monkeypatch.setattr(open_file, "dcmread", fails)
+    monkeypatch.setattr(open_file, "read_partial", fails)
     with pytest.raises(InvalidDataset):
         read(path)
 

@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import encapsulate
 
 from sgseg_dicom.errors import InvalidDataset, UndecodablePixels
-from sgseg_dicom.reading import inflated_file
+from sgseg_dicom.reading import inflated_file, open_file
 from sgseg_dicom.reading.read import read, read_header
 from tests.support.builders import chest_radiograph, synthetic_chest, write
 
@@ -163,3 +163,50 @@ def test_a_voi_lut_with_fewer_entries_than_it_says_is_none(bits: int, tmp_path: 
     windowed.VOILUTSequence = [item]
 
     np.testing.assert_array_equal(plain, read(write(windowed, tmp_path / "b.dcm")).pixels)
+
+
+def test_fill_behind_the_pixels_is_not_read_as_elements(tmp_path):
+    """
+    Eight megabytes of zeros, as a writer pads a file or a hostile one deflates into 8 kB, are a million empty
+    elements to pydicom. The image is read as it was.
+    """
+    path = write(chest_radiograph(pixels=CHEST), tmp_path / "a.dcm")
+    expected = read(path)
+    path.write_bytes(path.read_bytes() + bytes(8 << 20))
+    ds = open_file.open_image(path)
+
+    assert 0 not in ds
+    assert np.array_equal(read(path).pixels, expected.pixels)
+
+
+@pytest.mark.parametrize("reader", [read, read_header])
+def test_more_elements_than_any_header_has_are_refused(tmp_path, reader):
+    """
+    Before all of them are read: a million of them, 8 MB, take pydicom several seconds.
+    """
+    path = write(chest_radiograph(pixels=CHEST), tmp_path / "a.dcm")
+    data = path.read_bytes()
+    place = data.index(PIXEL_DATA + b"OW")
+    empty = b"".join(struct.pack("<HH2sH", 0x51, number, b"LO", 0) for number in range(1, 50_000))
+    path.write_bytes(data[:place] + 3 * empty + data[place:])
+
+    with pytest.raises(InvalidDataset, match="more than 100000 elements"):
+        reader(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_more_items_than_any_sequences_have_are_refused(tmp_path, order):
+    """
+    Before pydicom makes a data set of each: 100,000 empty ones, 0.8 MB, take ten seconds.
+    """
+    syntax = uid.ExplicitVRLittleEndian if order == "<" else uid.ExplicitVRBigEndian
+    path = write(chest_radiograph(pixels=CHEST), tmp_path / "a.dcm", syntax)
+    data, pixels = path.read_bytes(), struct.pack(f"{order}HH", 0x7FE0, 0x10)
+    bomb = struct.pack(f"{order}HH2sHL", 0x51, 0x1001, b"SQ", 0, 0xFFFFFFFF)
+    bomb += 100_000 * struct.pack(f"{order}HHL", 0xFFFE, 0xE000, 0)
+    bomb += struct.pack(f"{order}HHL", 0xFFFE, 0xE0DD, 0)
+    place = data.rindex(pixels + b"O")
+    path.write_bytes(data[:place] + bomb + data[place:])
+
+    with pytest.raises(InvalidDataset, match="more than 20000 items"):
+        read(path)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
+from node.judge.messages import Need, Share
 from node.judge.pool import Pool
-from node.judge.shares import Unshared
+from node.judge.shares import SharedOut, Unshared
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InvalidDataset, InvalidResult, NotApplicable, UnsupportedObject, WeightsError
 from sgseg_dicom.refusal_reasons import RefusalReason
@@ -156,6 +157,99 @@ def test_a_hanging_image_ends_at_its_limit_and_its_neighbour_does_not_wait(pool_
     assert judged.is_positive
     assert waited
     assert "stage 'infer'" in str(ends[0])
+
+
+def test_an_image_that_hangs_in_the_model_holds_the_others_for_a_shorter_time(pool_of, tmp_path):
+    """
+    They wait for the model. Its limit there is another one, and the message names it.
+    """
+    pool = pool_of(load_asking, image_seconds=60.0, inference_seconds=1.0)
+    with pytest.raises(ImageTooSlow, match="inference_seconds"):
+        judge(pool, image(tmp_path, "1", ImageComments="hanging"))
+
+
+def test_a_process_is_started_again_when_files_ran_out(pool_of, tmp_path, monkeypatch):
+    """
+    No process could be made for a while: the place is not lost for ever.
+    """
+    pool = pool_of(processes=1)
+    started, left = pool._started, [OSError("too many open files"), EOFError("the fork server has ended")]
+    monkeypatch.setattr(pool, "_started", lambda: started() if not left else _raise(left.pop()))
+    with pytest.raises(ProcessDied):
+        judge(pool, image(tmp_path, ImageComments="deadly"))
+
+    assert judge(pool, image(tmp_path, "good", seed=1)).is_positive
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_large_need_is_served_before_small_ones_that_came_later():
+    """
+    A stream of small images would keep a large one waiting for ever.
+    """
+    shares = SharedOut({Share.MEGAPIXELS: 10})
+    small, large = Need(share=Share.MEGAPIXELS, amount=2), Need(share=Share.MEGAPIXELS, amount=10)
+    served: list[str] = []
+
+    def ask(name: str, need: Need) -> threading.Thread:
+        thread = threading.Thread(target=lambda: (shares.take(need), served.append(name)), daemon=True)
+        thread.start()
+        time.sleep(0.05)
+        return thread
+
+    shares.take(small)
+    threads = [ask("large", large), ask("small", small)]
+    waited = list(served)
+    shares.give_back(small)
+    threads[0].join(5)
+    shares.give_back(large)
+    threads[1].join(5)
+
+    assert (waited, served) == ([], ["large", "small"])
+
+
+def test_a_signal_to_the_whole_group_does_not_end_the_processes(tmp_path):
+    """
+    systemd and Ctrl-C send it so. The worker decides when they end: images in work come to their end.
+    """
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from node.judge.pool import Pool\n"
+        "from sgseg_dicom.config import Config\n"
+        "from tests.node.judge.test_pool import load_stand_in\n"
+        "from tests.node.stand_in import SEG_AND_SR\n"
+        "import signal\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in)\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    print(all(one.is_alive for one in pool._processes), flush=True)\n"
+        "    print(pool(Path(sys.argv[1]), wanted=SEG_AND_SR, seconds={}).is_positive, flush=True)\n"
+        "    pool.close()\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", image(tmp_path), tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout.readline() == "ready\n"
+        os.killpg(worker.pid, signal.SIGTERM)
+        time.sleep(0.5)
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+        said = [worker.stdout.readline(), worker.stdout.readline()]
+
+    assert said == ["True\n", "True\n"]
 
 
 def test_after_a_kill_there_are_as_many_processes_as_before(pool_of, tmp_path):

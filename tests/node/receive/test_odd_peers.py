@@ -303,3 +303,18 @@ def test_a_command_on_a_context_that_was_not_accepted_is_broken_off(port: int) -
     messages = [p_data(99, store_command(uid, {}), is_command=True), p_data(99, data, is_command=False)]
 
     assert play(port, request(), messages, answers=1) == ["accepted", "aborted"]
+
+
+@pytest.mark.parametrize("changes", [{0x0100: b"\1\2"}, {0x0100: None}, {0x0100: b"\x20\0", 0x0800: None}])
+def test_a_command_that_nobody_knows_ends_the_association_with_a_line(port, changes):
+    """
+    Its field is that of no command, or it does not say whether a data set follows: one bit of it was flipped.
+    """
+    with capture_logs() as logs:
+        answers = play(
+            port, request(), [p_data(3, store_command("1.2.3", changes), is_command=True)], answers=1
+        )
+
+    assert answers == ["accepted", "aborted"]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == []
+    assert any("names no command" in str(line) for line in logs)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from node import app
 from node.judge.in_process import InProcess
+from node.judge.pool import Pool
 from sgseg_dicom.config import Config
+from tests.node import stand_in
 from tests.node.processes import wait_for
 from tests.node.stand_in import StandIn
 
@@ -92,16 +95,23 @@ def forked(half: str, config: Config, folder: Path, *, at: int = NEVER) -> Itera
 
 
 class Fork:
-    """A half in a fork of this process."""
+    """
+    A half in a fork of this process.
 
-    def __init__(self, half: str, config: Config, folder: Path, at: int) -> None:
+    *judging_processes*: the worker has them, as in the field, and does not judge in its own process.
+    """
+
+    def __init__(
+        self, half: str, config: Config, folder: Path, at: int, *, judging_processes: bool = False
+    ) -> None:
+        self._judging_processes = judging_processes
         self.steps = folder / f"{half}-{at}.steps"
         self._ready = folder / f"{half}-{time.monotonic_ns()}.ready"
         self._pid = os.fork()
         if not self._pid:
-            self._run(half, config, at)
+            self._run(half, config, at, folder)
 
-    def _run(self, half: str, config: Config, at: int) -> None:
+    def _run(self, half: str, config: Config, at: int, folder: Path) -> None:
         """Be the half; this never comes back."""
         crash = Crash(at=at, log=self.steps, armed=threading.Event())
         crash.install()
@@ -113,6 +123,15 @@ class Fork:
         try:
             if half == "receive":
                 app.receive(config, threading.Event(), ready)
+            elif self._judging_processes:
+                os.environ["STAND_IN_FOLDER"] = str(folder)
+                forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # that of the test is not ours
+                app.work(
+                    config,
+                    threading.Event(),
+                    ready,
+                    judge=lambda given: Pool(given, stand_in.load, imports=(stand_in.__name__,)),
+                )
             else:
                 # The judging processes have their own tests.
                 judge = InProcess(StandIn(config.store.folder))
@@ -124,6 +143,11 @@ class Fork:
         """Wait until it works; give the receiver's port."""
         wait_for(lambda: self._ready.exists() and self._ready.stat().st_size, what=f"{self.steps.name}")
         return self._ready.read_text()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 after its death was noticed."""
+        return self._pid
 
     @property
     def lives(self) -> bool:
