@@ -22,6 +22,7 @@ from node.service.room import Room
 from node.store.fsync import storage
 from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store, open_store
+from node.time_limit import time_limit
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
@@ -180,11 +181,13 @@ def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Even
         now = datetime.now(UTC)
         delete_old(store, jobs, config.store.keep_days, now=now, note=note)
         queue_orphans(store, jobs, stop=stop)
-        trail.forget(config.audit.keep_days, now=now)
+        with time_limit(_PATIENCE_SECONDS):  # somebody may hold the trail's lock for ever
+            trail.forget(config.audit.keep_days, now=now)
 
     beside = [_in_background(stop, room.make, every=ROOM_EVERY)]
     if config.audit.enabled:
-        beside.append(_in_background(stop, Follower(trail, jobs, store).look, every=FOLLOW_EVERY))
+        follower = Follower(trail, jobs, store)
+        beside.append(_in_background(stop, follower.look, every=FOLLOW_EVERY, at_the_end=follower.look))
     queue_orphans(store, jobs, stop=stop)
     repeat(stop, tidy)
     for thread in beside:  # they use the queue, which closes next
@@ -245,9 +248,20 @@ def _say_if_full(store: Store) -> None:
         log.warning("store_full", detail=f"{error}. Until then senders get A700")
 
 
-def _in_background(stop: threading.Event, action: Callable[[], object], *, every: float) -> threading.Thread:
-    """Call *action* every so many seconds, in a thread, until *stop* is set."""
-    thread = threading.Thread(target=repeat, args=(stop, action), kwargs={"every": every}, daemon=True)
+def _in_background(
+    stop: threading.Event,
+    action: Callable[[], object],
+    *,
+    every: float,
+    at_the_end: Callable[[], object] = lambda: None,
+) -> threading.Thread:
+    """Call *action* every so many seconds, in a thread, until *stop* is set; then call *at_the_end*."""
+
+    def run() -> None:
+        repeat(stop, action, every=every)
+        at_the_end()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
 

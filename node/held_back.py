@@ -84,9 +84,8 @@ def delete(config: Config, entries: Sequence[Entry]) -> Iterator[Entry]:
             if not entry.settled:
                 continue
             ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
-            with person_does(config, "deleted", at=time.time(), **ids, why="person", was=entry.state):
-                removed = remove(store, jobs, entry)
-            if removed:
+            noting = person_does(config, "deleted", at=time.time(), **ids, why="person", was=entry.state)
+            if remove(store, jobs, entry, noting=noting):
                 yield entry
 
 

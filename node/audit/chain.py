@@ -24,6 +24,8 @@ FORGOTTEN = "forgotten"
 """Event before a file whose days are over is deleted: it carries the hash of its last line."""
 
 _OURS = ("number", "at", "event", "before")
+_IDS = ("job", "image", "study", "destination", "last")
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 Event = Mapping[str, Any]
 """What happened: "event" is its name, "at" its POSIX time in seconds; the rest are ids, AE titles, codes."""
@@ -73,13 +75,25 @@ def digest(line: bytes) -> str:
 
 def written(at: float) -> str:
     """Write a time as the trail has it: UTC, microseconds."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(at, UTC).strftime(_TIME)
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
-    """Read a line; None where it is no line of a trail."""
+    """Read a line; None where it is no line of a trail: somebody changed it, or it is of another file."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and set(_OURS) <= found.keys() else None
+    return found if isinstance(found, dict) and _is_line(found) else None
+
+
+def _is_line(found: dict[str, Any]) -> bool:
+    """Report whether the parts of a line that readers use have the form that the trail gives them."""
+    number, *texts = (found.get(name) for name in _OURS)
+    texts += [found.get(name, "") for name in _IDS]
+    if type(number) is not int or not all(isinstance(text, str) for text in texts):
+        return False
+    try:
+        return found["at"] == datetime.fromisoformat(found["at"]).strftime(_TIME)
+    except ValueError:
+        return False

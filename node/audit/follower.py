@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
 from node.audit.chain import Event, parsed, written
 from node.audit.trail import Trail, lines_of
@@ -26,7 +27,10 @@ SECONDS = 5.0
 """How often the queue is asked."""
 
 _WINDOW_SECONDS = 2 * 86400.0
-"""Older events are not looked for: a trail that begins today does not begin with the past."""
+"""
+Older events are not looked for: a trail that begins today does not begin with the past. A trail that was begun goes
+on where it ended, however long ago.
+"""
 
 _DAYS = 4
 """Files of the trail in which an event of the window can stand."""
@@ -36,6 +40,8 @@ _SETTLED_SECONDS = 60.0
 """After so long, the receiver has written what it noted."""
 
 _ENDS = {Sent.DELIVERED: "delivered", Sent.REFUSED: "refused", Sent.FAILED: "given_up"}
+_FOLLOWED = {"answered", *_ENDS.values()}
+"""Events that nobody else writes."""
 
 Key = tuple[Any, ...]
 
@@ -64,8 +70,8 @@ class Follower:
 
     def __init__(self, trail: Trail, jobs: Jobs, store: Store) -> None:
         self._trail, self._jobs, self._store = trail, jobs, store
-        self._known = self._written()
-        self._since = time.time() - _WINDOW_SECONDS
+        self._known: dict[Key, float] = {}
+        self._since = self._oldest = float("-inf")
         self._checked_at = float("-inf")
         self._failing = False
 
@@ -82,25 +88,37 @@ class Follower:
             self._failing = True
 
     def _look(self) -> None:
-        now, new = time.time(), dict[Key, Event]()
-        for entry in self._jobs.ended_since(_moment(self._since - _SETTLED_SECONDS)):
-            new |= self._new(self._events(entry), now)
-        if time.monotonic() - self._checked_at > _CHECK_SECONDS:
+        now, new, is_check = time.time(), dict[Key, Event](), self._is_check_due()
+        if is_check:  # not in the constructor: a trail that cannot be read stops nothing but itself
             self._known |= self._written()
-            for entry in self._jobs.received_since(_moment(now - _WINDOW_SECONDS)):
+            if self._since < 0:
+                self._since = self._oldest = self._begin(now)
+        for entry in self._jobs.ended_since(_moment(self._since - _SETTLED_SECONDS)):
+            new |= self._new(self._events(entry))
+        if is_check:
+            for entry in self._jobs.received_since(_moment(self._oldest)):
                 if entry.job.received_at < now - _SETTLED_SECONDS:
-                    new |= self._new([_received(entry)], now)
-            self._checked_at = time.monotonic()
+                    new |= self._new([_received(entry)])
         if new:
             self._trail.append(sorted(new.values(), key=lambda event: float(event["at"])))
-        self._since = now
+        if is_check:
+            self._checked_at = time.monotonic()
+        self._since, self._oldest = now, now - _WINDOW_SECONDS
         oldest = now - _DAYS * 86400
         self._known = {key: at for key, at in self._known.items() if at > oldest} | {
             key: float(event["at"]) for key, event in new.items()
         }
 
-    def _new(self, events: "Iterator[Event] | list[Event]", now: float) -> dict[Key, Event]:
-        keyed = {_key(event): event for event in events if float(event["at"]) > now - _WINDOW_SECONDS}
+    def _is_check_due(self) -> bool:
+        return time.monotonic() - self._checked_at > _CHECK_SECONDS
+
+    def _begin(self, now: float) -> float:
+        """Give the time of the oldest event to look for: after a longer pause, where the worker stopped to write."""
+        ends = [at for key, at in self._known.items() if key[0] in _FOLLOWED]
+        return min(now - _WINDOW_SECONDS, max(ends) - _SETTLED_SECONDS) if ends else now - _WINDOW_SECONDS
+
+    def _new(self, events: "Iterator[Event] | list[Event]") -> dict[Key, Event]:
+        keyed = {_key(event): event for event in events if float(event["at"]) > self._oldest}
         return {key: event for key, event in keyed.items() if key not in self._known}
 
     def _events(self, entry: Entry) -> Iterator[Event]:
@@ -135,7 +153,7 @@ class Follower:
                     specific_tags=["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"],
                     stop_before_pixels=True,
                 )
-            except OSError:  # deleted in the meantime
+            except (OSError, InvalidDicomError):  # deleted in the meantime, or damaged
                 continue
             study = str(ds.get("StudyInstanceUID", study))
             objects[name] = [str(ds.get("SOPClassUID", "")), str(ds.get("SOPInstanceUID", ""))]

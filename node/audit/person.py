@@ -1,5 +1,6 @@
 """What a person does by a command, in the trail: with the name of the account, written before it is done."""
 
+import errno
 import os
 import pwd
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ def person_does(config: Config, event: str, *, at: float, **facts: Any) -> Itera
     Note *event* before the caller's action; where the disk is full, after it: the action may be what makes room.
 
     Raises:
-        StorageUnavailable: it cannot be written then either.
+        StorageUnavailable: it cannot be written. Then nothing was done; or the disk was full, and still is after the
+            action.
     """
     noted: Event = {"event": event, "at": at, "user": account(), **facts}
     trail, late = Trail(config.store.folder), False
@@ -27,11 +29,17 @@ def person_does(config: Config, event: str, *, at: float, **facts: Any) -> Itera
         return
     try:
         trail.append([noted])
-    except StorageUnavailable:
+    except StorageUnavailable as error:
+        if not _is_full(error):
+            raise
         late = True
     yield
     if late:
         trail.append([noted])
+
+
+def _is_full(error: StorageUnavailable) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def account() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from node.audit.chain import FORGOTTEN, MENDED, Event, Head, digest, parsed
+from node.store.file_lock import lock as take
 from node.store.fsync import storage, sync
 from node.store.own_files import locked, open_own
 from sgseg_dicom.errors import StorageUnavailable
@@ -38,8 +39,8 @@ class Trail:
         self.folder = store / FOLDER
 
     def files(self) -> list[Path]:
-        """Give the files, the oldest first."""
-        return sorted(self.folder.glob(f"*{_ENDING}"))
+        """Give the files, the oldest first. What has another name, such as a person's copy, is not the trail's."""
+        return sorted(path for path in self.folder.glob(f"????-??-??{_ENDING}") if _is_day(path.stem))
 
     def append(self, events: Sequence[Event]) -> None:
         """
@@ -48,11 +49,11 @@ class Trail:
         A line that a crash cut off stays, as what it is; the event after it says so.
 
         Raises:
-            StorageUnavailable: disk full or read-only.
+            StorageUnavailable: disk full or read-only; others write for longer than the caller's `node.time_limit`.
         """
         with storage(self.folder):
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            with locked(self.folder / "lock", fcntl.LOCK_EX):
+            with locked(self.folder / "lock", fcntl.LOCK_EX, take=take):
                 self._append(events)
 
     def forget(self, keep_days: int, *, now: datetime) -> int:
@@ -125,6 +126,13 @@ class Trail:
             raise
         finally:
             os.close(descriptor)
+
+
+def _is_day(name: str) -> bool:
+    try:
+        return date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False
 
 
 def _end_of(path: Path) -> tuple[bytes, Head]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from node.audit.chain import FORGOTTEN, GENESIS, MENDED, Head, digest, parsed
 from node.audit.trail import Trail, lines_of
+from node.store.fsync import storage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,18 +33,28 @@ def verify(trail: Trail, *, head: str = "") -> Verified:
     Args:
         trail: the files.
         head: a hash that was printed before and kept elsewhere: one of the lines must have it.
+
+    Raises:
+        StorageUnavailable: a file cannot be read.
     """
     chain = _Chain()
-    for path in trail.files():
-        for number, line in enumerate(lines_of(path), start=1):
-            if why := chain.why_not(line):
-                return Verified(
-                    events=chain.events, head=chain.head, broken=f"{path.name} line {number}: {why}"
-                )
+    with storage(trail.folder):
+        broken = _first_broken(trail, chain)
+    if broken:
+        return Verified(events=chain.events, head=chain.head, broken=broken)
     why = chain.why_not_at_the_end(head)
     return Verified(
         events=chain.events, head=chain.head, broken=why, torn=0 if why or not chain.torn else len(chain.torn)
     )
+
+
+def _first_broken(trail: Trail, chain: "_Chain") -> str:
+    """Take all lines; name the first that breaks the chain, and say how; "" where none does."""
+    for path in trail.files():
+        for number, line in enumerate(lines_of(path), start=1):
+            if why := chain.why_not(line):
+                return f"{path.name} line {number}: {why}"
+    return ""
 
 
 @dataclass(slots=True)
@@ -97,6 +108,6 @@ class _Chain:
 
     def _take(self, event: dict[str, Any], line: bytes) -> None:
         if event["event"] == FORGOTTEN:
-            self.forgotten.add(event["last"])
+            self.forgotten.add(event.get("last", ""))
         self.head, self.events = self.head.after(line), self.events + 1
         self.seen.add(self.head.hash)

@@ -67,10 +67,11 @@ class Admission:
     Args:
         settings: section [receive]; its `calling_ae_titles` are one more sender, of any network.
         senders: the entries [[sender]]; the first that fits counts. None at all: everybody may come in.
+        here: the address on which the receiver listens; "": the host of the settings, which is an address then.
     """
 
-    def __init__(self, settings: Receive, senders: Sequence[Sender] = ()) -> None:
-        self._settings = settings
+    def __init__(self, settings: Receive, senders: Sequence[Sender] = (), *, here: str = "") -> None:
+        self._settings, self._here = settings, here or settings.host
         titles = settings.calling_ae_titles
         named = (Sender(name="calling_ae_titles", calling_ae_titles=titles),) if titles else ()
         self._senders = (*senders, *named) or (Sender(name="any"),)
@@ -93,7 +94,7 @@ class Admission:
 
     def _is_here(self, address: str) -> bool:
         """Whether a peer is this machine: a connection to one of its own addresses comes from that address."""
-        return address == self._settings.host or ipaddress.ip_address(address.split("%")[0]).is_loopback
+        return address == self._here or ipaddress.ip_address(address.split("%")[0]).is_loopback
 
 
 def _is_in(address: str, networks: Sequence[str]) -> bool:

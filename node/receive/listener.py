@@ -63,12 +63,13 @@ class Listener(ThreadedAssociationServer):
     ) -> None:
         self.settings, self.limits = settings, limits
         self.events = CountedEvents(note=note)
-        self._admission = Admission(settings, senders)
         self._places = Places(settings)
         self._counts: Counter[str] = Counter()
         self.counts: Mapping[str, int] = {}
         """For the status: associations open now, let in by each entry, and turned away for each reason."""
         super().__init__(*args, **keywords)
+        # [receive] host may be a name; what it means is known now, and peers have addresses.
+        self._admission = Admission(settings, senders, here=str(self.server_address[0]))
         self._doorway = Doorway(
             cast(socket.socket, self.socket),  # bound above
             settings,

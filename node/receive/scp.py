@@ -94,8 +94,10 @@ def on_c_store(
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
         with time_limit(answer_seconds):
-            stored, job = _stored_and_queued(event, store, jobs, received_at)
-            repeated = not stored.new and _repeated(job, store, jobs)
+            stored, job, had_settled = _stored_and_queued(event, store, jobs, received_at)
+            repeated = (had_settled or not stored.new) and _repeated(
+                job, store, jobs, had_settled=had_settled
+            )
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
         note("not_taken", **_sender(event), status=f"{StoreStatus.CANNOT_UNDERSTAND:04X}")
@@ -131,8 +133,12 @@ def on_c_store(
 
 def _stored_and_queued(
     event: evt.Event, store: Store, jobs: Jobs, received_at: float
-) -> tuple[StoredImage, Job]:
-    """Store the image and queue its job; no job can be removed in between."""
+) -> tuple[StoredImage, Job, bool]:
+    """
+    Store the image and queue its job; no job can be removed in between.
+
+    Give also whether the image is new though its job had settled: a crash came between the deletions of both.
+    """
     if why := why_refused(event.assoc, event.request):
         raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
@@ -146,8 +152,9 @@ def _stored_and_queued(
             peer=event.assoc.requestor.ae_title,
             received_at=received_at,
         )
+        known = jobs.get(job.id) if stored.new else None
         jobs.enqueue(job)
-    return stored, job
+    return stored, job, known is not None and known.settled
 
 
 def _sender(event: evt.Event) -> dict[str, str]:
@@ -161,14 +168,20 @@ def _sender(event: evt.Event) -> dict[str, str]:
     }
 
 
-def _repeated(job: Job, store: Store, jobs: Jobs) -> bool:
-    """Queue an image again if it came again after its job failed: the sender still wants a result."""
-    known = jobs.get(job.id)
-    if known is None or not known.lost:  # most often; nobody has to wait for the lock
+def _repeated(job: Job, store: Store, jobs: Jobs, *, had_settled: bool) -> bool:
+    """
+    Queue an image again if it came again after its job failed: the sender still wants a result.
+
+    *had_settled*: the image had been deleted, and its job had not; then it is queued again however that ended.
+    """
+
+    def is_wanted(entry: Entry | None) -> bool:
+        return entry is not None and (entry.settled if had_settled else entry.lost)
+
+    if not is_wanted(jobs.get(job.id)):  # most often; nobody has to wait for the lock
         return False
     with store.changing():
-        entry = jobs.get(job.id)
-        if entry is None or not entry.lost:
+        if not is_wanted(jobs.get(job.id)):
             return False
         Acknowledged(store.folder).discard(job.id)  # first: nobody has seen how it will end now
         jobs.again(job)

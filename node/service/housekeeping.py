@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,21 @@ def delete_old(
     return deleted
 
 
-def remove(store: Store, jobs: "Jobs", entry: "Entry") -> bool:
-    """Delete all of a settled job; False where it has been queued again in the meantime, or has not settled."""
+def remove(
+    store: Store, jobs: "Jobs", entry: "Entry", *, noting: AbstractContextManager[None] | None = None
+) -> bool:
+    """
+    Delete all of a settled job; False where it has been queued again in the meantime, or has not settled.
+
+    *noting* is held while it is deleted, and not entered where nothing is.
+    """
     with store.changing():
         if not entry.settled or jobs.get(entry.job.id) != entry:
             return False
-        Acknowledged(store.folder).discard(entry.job.id)  # first: if the image comes again, it is a new one
-        store.remove(entry.job.id, entry.job.file)
-        jobs.forget(entry)
+        with noting or nullcontext():
+            Acknowledged(store.folder).discard(
+                entry.job.id
+            )  # first: if the image comes again, it is a new one
+            store.remove(entry.job.id, entry.job.file)
+            jobs.forget(entry)
     return True

@@ -11,6 +11,7 @@ from node.service.status_page import Health
 from node.service.supervisor import Supervisor
 from node.store.queue_file import why_not_writable
 from node.store.store import Store
+from node.time_limit import time_limit
 from node.work.lasting_jobs import LastingJobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
@@ -20,6 +21,7 @@ _KEPT_SECONDS = 1.0
 """Who asks more often gets the same answer."""
 
 _QUEUE_SECONDS = 2.0
+_LOCK_SECONDS = 2.0
 
 
 class Readiness:
@@ -77,9 +79,10 @@ class Readiness:
         )
 
     def _problems_of_the_store(self) -> Iterator[str]:
-        for check in (self._store.require_space, self._store.require_writable):
+        for check in (self._store.require_space, self._store.require_writable, self._store.require_unlocked):
             try:
-                check()
+                with time_limit(_LOCK_SECONDS):
+                    check()
             except StorageUnavailable as error:
                 yield str(error)
 

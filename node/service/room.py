@@ -1,5 +1,6 @@
 """Room on the disk: where it becomes little, what is delivered goes before its days are over, the oldest first."""
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ log = structlog.get_logger(__name__)
 SECONDS = 30.0
 """How often the free space is looked at."""
 
+_REST = 9.0
+"""
+After a look at all jobs, the next one waits for so many times what that took: it may be half a million of them, and
+none of them may go.
+"""
+
 
 class Room:
     """
@@ -32,7 +39,7 @@ class Room:
 
     def __init__(self, store: Store, jobs: "Jobs", *, below_bytes: int, note: Note = note_nothing) -> None:
         self._store, self._jobs, self._below, self._note = store, jobs, below_bytes, note
-        self._said = False
+        self._said, self._rests_until = False, 0.0
 
     def make(self) -> int:
         """
@@ -44,13 +51,17 @@ class Room:
         if not self._below or self._is_enough():
             self._said = False
             return 0
-        deleted = 0
+        if time.monotonic() < self._rests_until:
+            return 0
+        deleted, began = 0, time.monotonic()
         for entry in self._jobs.ended_before(datetime.now(UTC).isoformat()):
             if self._is_enough():
                 break
             if is_delivered(entry) and remove(self._store, self._jobs, entry):
                 self._note("deleted", job=entry.job.id, image=entry.job.sop_instance_uid, why="room")
                 deleted += 1
+        else:  # all were looked at
+            self._rests_until = time.monotonic() + _REST * (time.monotonic() - began)
         free = self._store.free_bytes() >> 20
         if deleted:
             log.warning("room_made", jobs=deleted, free_megabytes=free)

@@ -210,6 +210,16 @@ class Store:
                 f"{free / 1e6:.2f} MB are free in {self.folder}: no large image fits; make room"
             )
 
+    def require_unlocked(self) -> None:
+        """
+        Wait until an image could be added. Nothing is.
+
+        Raises:
+            StorageUnavailable: others are `changing` for longer than the caller's `node.time_limit`.
+        """
+        with self.adding():
+            pass
+
     def put(self, temporary: Path, sop_instance_uid: str) -> StoredImage:
         """
         Store the DICOM file *temporary* (in `incoming`) for good; durable when this returns.

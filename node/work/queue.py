@@ -158,9 +158,19 @@ class Jobs:
         """Give every job that is still known."""
         return self._entries()
 
-    def ended_before(self, moment: str, *, limit: int = 5000) -> list[Entry]:
-        """Give jobs that ended before *moment* (ISO 8601 with offset)."""
-        return self._entries(completed_before=moment, limit=limit)
+    def ended_before(self, moment: str) -> Iterator[Entry]:
+        """
+        Give the jobs that ended before *moment* (ISO 8601 with offset), the oldest first.
+
+        They are read a few thousand at a time. The caller may delete those that it has got.
+        """
+        with _database():
+            rows = self._client.list_workflows(
+                name=ANSWER, completed_before=moment, load_input=False, load_output=False
+            )
+        ids = [row.workflow_id for row in rows]
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from self._entries(workflow_ids=ids[start : start + _AT_ONCE])
 
     def ended_since(self, moment: str) -> list[Entry]:
         """Give the jobs that ended after *moment* (ISO 8601 with offset), or one of whose deliveries did."""

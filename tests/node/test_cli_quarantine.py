@@ -2,7 +2,7 @@
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from node.audit.trail import Trail
 from node.cli import app
+from node.held_back import delete
+from node.jobs import Ending, Outcome
 from node.store.acknowledgements import Acknowledged
 from node.store.store import open_store
 from node.work.queue import open_jobs
@@ -187,3 +189,17 @@ def test_an_export_has_the_events_of_its_time(made):
     assert nothing == []
     assert len(since) == len(everything) + 2
     assert json.loads(since[-1])["event"] == "exported"
+
+
+def test_what_was_not_deleted_is_not_said_to_be(tmp_path):
+    """
+    The image came again meanwhile: it stays, and the trail has no `deleted`.
+    """
+    config = settings(tmp_path)
+    receive_here(config)
+    with closing(open_jobs(config)) as jobs:
+        (entry,) = jobs.all()
+    settled = replace(entry, state=Ending.FAILED, outcome=Outcome(ending=Ending.FAILED))
+
+    assert list(delete(config, [settled])) == []
+    assert Trail(config.store.folder).files() == []

@@ -227,6 +227,43 @@ def test_old_files_go_and_the_rest_stays_verifiable(three_days):
     assert (found.events, found.broken) == (7, "")
 
 
+@pytest.mark.parametrize(
+    "name", ["2023-11-14-copy.jsonl", "export.jsonl", "2026-99-99.jsonl", "zzzz-zz-zz.jsonl"]
+)
+def test_a_file_that_a_person_puts_beside_the_trail_is_not_of_it(three_days, name):
+    """
+    Nothing is written into it or deleted, and the days that are over go all the same.
+    """
+    foreign = three_days.folder / name
+    foreign.write_bytes(b"a copy\n")
+    three_days.append([happened(4, NOON + 2 * DAY)])
+    gone = three_days.forget(1, now=datetime.fromtimestamp(NOON + 2 * DAY + 60, UTC))
+
+    assert (gone, foreign.read_bytes(), verify(three_days).broken) == (1, b"a copy\n", "")
+
+
+def test_a_line_whose_time_was_changed_is_found(three_days):
+    """
+    Also where what stands there is no time any more.
+    """
+    lines_changed(lambda lines: lines.__setitem__(1, lines[1].replace(b'"at":"2026', b'"at":"then')))(
+        three_days
+    )
+
+    assert verify(three_days).broken.startswith("2026-12-01.jsonl line 3")
+
+
+def test_a_trail_that_cannot_be_read_is_an_expected_error(three_days):
+    """
+    Of root's, for example: `audit verify` says so in a sentence. So does `audit export`.
+    """
+    three_days.files()[0].unlink()
+    (three_days.folder / "2026-11-30.jsonl").mkdir()
+
+    with pytest.raises(StorageUnavailable, match="cannot be used"):
+        verify(three_days)
+
+
 def test_the_file_of_today_never_goes(trail):
     """
     The chain goes on from it.

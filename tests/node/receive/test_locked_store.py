@@ -5,19 +5,23 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from node.receive import scp
 from node.receive.listener import Listener, listen
 from node.service.housekeeping import queue_orphans
+from node.service.readiness import Readiness
 from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store
 from node.work import queue
 from node.work.bounded_jobs import BoundedJobs
+from node.work.lasting_jobs import LastingJobs
 from sgseg_dicom.config import Receive
+from tests.node.conftest import settings
 from tests.node.raw_peer import connected, echo_message, play, read_pdu, request, status_of, store_message
 from tests.node.receive.test_odd_peers import image
 
@@ -145,3 +149,16 @@ def test_an_image_that_comes_again_while_others_are_added_waits_for_nobody(
         answers = play(listener.port, request(), messages, answers=1)
 
     assert answers == ["accepted", "0x0000", "released"]
+
+
+def test_ready_says_that_a_lock_of_the_store_is_held(store: Store, tmp_path: Path) -> None:
+    """Every sender gets A700 then: /ready is what a sender would get, and it comes to an end."""
+    nothing = SimpleNamespace(ready={}, children={})
+    config = settings(tmp_path)
+    with closing(LastingJobs(store.folder)) as jobs:
+        before = Readiness(config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
+        with store_locked(store):
+            held = Readiness(config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
+
+    assert before.problems == ()
+    assert [problem for problem in held.problems if "holds a lock of the store" in problem]

@@ -47,7 +47,9 @@ class Notebook:
         self.jobs.append(job)
 
     def get(self, job_id: str) -> Entry | None:
-        job = next(job for job in self.jobs if job.id == job_id)
+        job = next((job for job in self.jobs if job.id == job_id), None)
+        if job is None:
+            return None
         outcome = Outcome(ending=self.ending) if self.ending else None
         return Entry(job=job, state=self.ending or "waiting", outcome=outcome)
 
@@ -405,3 +407,20 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("ending", [Ending.FINDING, Ending.REJECTED, Ending.QUARANTINED])
+def test_an_image_that_was_deleted_without_its_job_is_queued_again(start, store, notebook, tmp_path, ending):
+    """
+    A crash came between the two deletions. To the sender it is a new image, which has its answer.
+    """
+    file, listener = write(chest_radiograph(), tmp_path / "a.dcm"), start()
+    assert send(listener, file) == [(0, "")]
+    notebook.ending = ending
+    (store.folder / notebook.jobs[0].file).unlink()
+    Acknowledged(store.folder).add(notebook.jobs[0].id)
+
+    assert send(listener, file, file) == [(0, ""), (0, "")]
+
+    assert [job.id for job in notebook.repeated] == [notebook.jobs[0].id]
+    assert notebook.jobs[0].id not in Acknowledged(store.folder)

@@ -73,3 +73,22 @@ def test_rejections_stay_what_they_were():
 
     assert isinstance(answer, Rejection)
     assert answer == CALLING_TITLE
+
+
+def test_a_node_that_listens_on_a_name_is_let_in_by_its_address():
+    """
+    The name means an address of this machine, and the echo comes from there.
+    """
+    settings = Receive.model_validate({"host": "node.example"})
+
+    assert Admission(settings, STRICT, here="10.1.2.3").sender(OURS, "10.1.2.3") == ITSELF
+    assert Admission(settings, STRICT, here="10.1.2.3").sender(OURS, "10.1.2.4") == NETWORK
+
+
+def test_the_receiver_knows_the_address_behind_its_name(open_receiver):
+    """
+    Of a real listener: what it is bound to, and not the name in the settings.
+    """
+    listener = open_receiver(STRICT, host="localhost")
+
+    assert listener._admission._here == "127.0.0.1"

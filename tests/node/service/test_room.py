@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -144,3 +145,26 @@ def test_a_delivered_job_of_a_real_queue_goes(configure, archive, tmp_path):
         deleted = Room(store, jobs, below_bytes=1 << 60).make()
 
         assert (deleted, jobs.all(), store.images()) == (1, [], set())
+
+
+def test_looks_at_all_jobs_take_a_small_part_of_the_time(disk, monkeypatch):
+    """
+    Where none of half a million may go, the next look waits for nine times what the last one took.
+    """
+    clock = [100.0]
+    queue = Queue(*entries(set(range(8))))
+    looks = []
+
+    def slow(moment: str) -> list[Entry]:
+        looks.append(clock[0])
+        clock[0] += 10.0
+        return list(queue.entries)
+
+    monkeypatch.setattr(queue, "ended_before", slow)
+    monkeypatch.setattr("node.service.room.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    room = Room(disk, queue, below_bytes=50)  # type: ignore[arg-type]
+    for _ in range(10):
+        room.make()
+        clock[0] += 30.0
+
+    assert looks == [100.0, 200.0, 300.0, 400.0]

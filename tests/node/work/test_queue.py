@@ -2,8 +2,12 @@
 
 import fcntl
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from datetime import UTC, datetime
 
 from node.work import queue
+from node.work.queue import open_jobs
+from tests.node.processes import STAND_IN, half, receive_here, settled
 
 
 def test_the_second_process_waits_while_the_first_makes_the_database(tmp_path):
@@ -19,3 +23,23 @@ def test_the_second_process_waits_while_the_first_makes_the_database(tmp_path):
         url = second.result(timeout=60)
 
     assert url == f"sqlite:///{tmp_path / 'queue.sqlite'}"
+
+
+def test_all_jobs_that_ended_are_given_while_they_are_deleted(configure, tmp_path, monkeypatch):
+    """
+    A part at a time: those that may not go hide no others.
+    """
+    monkeypatch.setattr("node.work.queue._AT_ONCE", 2)
+    config = configure()
+    uids = [receive_here(config, seed=seed) for seed in range(5)]
+    with half(STAND_IN, config, tmp_path):
+        settled(config, *uids)
+    with closing(open_jobs(config)) as jobs:
+        given = []
+        for number, entry in enumerate(jobs.ended_before(datetime.now(UTC).isoformat())):
+            given.append(entry.job.sop_instance_uid)
+            if number != 0:
+                jobs.forget(entry)
+        left = [entry.job.sop_instance_uid for entry in jobs.all()]
+
+    assert (sorted(given), left) == (sorted(uids), given[:1])
