@@ -108,8 +108,8 @@ class Readiness:
         ready = self._supervisor.ready
         if "work" in ready and silence_of(self._store.folder) > LATE_SECONDS:
             yield (
-                f"the worker has given no sign of life for {LATE_SECONDS:.0f} seconds, or cannot start a process that "
-                "judges: images are taken, not judged; see the log, or restart the node"
+                f"the worker has given no sign of life for {LATE_SECONDS:.0f} seconds, or cannot start a process "
+                "that judges: images are taken, not judged; see the log, or restart the node"
             )
         if "receive" in ready and (why := self._echo(ready["receive"]["port"])):
             yield why
