@@ -94,6 +94,6 @@ def _is_line(found: dict[str, Any]) -> bool:
     if type(number) is not int or not all(isinstance(text, str) for text in texts):
         return False
     try:
-        return found["at"] == datetime.fromisoformat(found["at"]).strftime(_TIME)
+        return bool(found["at"] == datetime.fromisoformat(found["at"]).strftime(_TIME))
     except ValueError:
         return False
