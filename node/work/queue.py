@@ -84,6 +84,8 @@ def _replace_damaged(folder: Path, *, thorough: bool) -> None:
     if not (folder / QUEUE_FILE).exists():
         if has_images:
             log.error("queue_missing", detail=f"{QUEUE_FILE} was deleted; {cure}")
+    elif (folder / QUEUE_FILE).is_symlink():
+        pass  # `make_own` refuses it
     elif why := why_damaged(folder, thorough=thorough, in_use=has_images):
         moved = set_aside(folder, now=datetime.now(UTC))
         log.error("queue_damaged", detail=f"{QUEUE_FILE} was damaged ({why}); {cure}", kept_as=moved.name)

@@ -121,4 +121,4 @@ def write_config(folder: Path, destinations: Sequence[dict[str, str | int]]) -> 
 
 
 def _lines(keys: dict[str, str | int]) -> list[str]:
-    return [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return [f"{key} = {json.dumps(value)}" for key, value in keys.items() if value is not None]

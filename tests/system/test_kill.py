@@ -96,9 +96,9 @@ def interrupt(node: RunningNode, files: dict[str, Path]) -> tuple[psutil.Process
 
 
 def processor_seconds(process: psutil.Process) -> float:
-    """Give the processor time that a process has used: unlike the clock's, the same on a busy machine."""
-    times = process.cpu_times()
-    return times.user + times.system
+    """Give the processor time of a worker and its judging processes: unlike the clock's, the same when busy."""
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], interrupted: set[str]) -> None:

@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Store:
 
 def quarantine(store: Store, **texts: str) -> Path:
     """Quarantine a report of each text, by name."""
-    objects = {f"{name}.dcm": report(text=text) for name, text in texts.items()}
+    objects = {f"{name}.dcm": report(text=text).content for name, text in texts.items()}
     return store.quarantine.keep_results("job", objects, rules=("mask-side",), violations=("seg: wrong",))
 
 

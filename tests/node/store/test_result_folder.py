@@ -10,6 +10,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
 from node.jobs import Ending, Outcome
+from node.store.encoded_object import EncodedObject, encoded
 from node.store.result_folder import ResultFolder
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -20,13 +21,13 @@ def results(tmp_path: Path) -> ResultFolder:
     return ResultFolder(tmp_path / "results")
 
 
-def report(uid: str = "2.25.1", text: str = "first") -> Dataset:
+def report(uid: str = "2.25.1", text: str = "first") -> EncodedObject:
     """Give a report that is as small as a DICOM file can be."""
     ds = Dataset()
     ds.SOPClassUID, ds.SOPInstanceUID, ds.SeriesDescription = BasicTextSRStorage, uid, text
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return ds
+    return encoded(ds)
 
 
 FINDING = Outcome(

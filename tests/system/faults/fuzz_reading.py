@@ -124,7 +124,8 @@ def _processor_seconds(process: psutil.Process) -> float:
 
 
 def _child(connection: "Connection[Any, Any]", folder: Path, numbers: range, data: Data) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    # Address space: an element may claim 4 GB, which are reserved and not used.
+    resource.setrlimit(resource.RLIMIT_AS, (64 << 30, 64 << 30))
     warnings.simplefilter("ignore")
     path = folder / f"{os.getpid()}.dcm"
     for number in numbers:
