@@ -77,10 +77,11 @@ def test_the_list_says_what_why_from_whom_and_whether_somebody_has_looked(made):
     assert all(Path(entry["path"]).exists() for entry in entries)
 
 
-def test_the_table_names_whole_uids_and_paths(made):
+def test_the_table_names_whole_uids_and_paths(made, monkeypatch):
     """
     The next command needs them.
     """
+    monkeypatch.delenv("COLUMNS", raising=False)
     text = made.ask("quarantine").stdout
 
     assert made.well in text
