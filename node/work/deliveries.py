@@ -147,7 +147,8 @@ class Deliveries:
             at=at,
             seconds=round(time.monotonic() - start, 6),
             taken_at=self._availability.taken_at(destination),
-            took_others=not first and self._availability.successes(destination) > before,
+            # What it took during this attempt is no sign: it may have come back in the middle of it.
+            took_others=not first and taken > before,
         )
 
     def _send(self, job_id: str, destination: str) -> None:

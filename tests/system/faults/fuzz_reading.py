@@ -36,7 +36,7 @@ class Read:
         outcomes: how often each: "read", or the error of ours.
         failed: number of the file -> what was raised that is no error of ours, "hung", "died" or "took too much".
         slowest: processor time of the slowest file, in seconds.
-        most_bytes: resident memory of the process at most.
+        most_bytes: what the process took for a file at most.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -131,12 +131,13 @@ def _child(connection: "Connection[Any, Any]", folder: Path, numbers: range, dat
     for number in numbers:
         path.write_bytes(data(number))
         _forget_peak()
+        before = _peak()
         began, defect = time.process_time(), ""
         try:
             outcome = outcome_of(path)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             outcome, defect = "defect", f"{type(error).__name__} at {places_of(error)}"
-        seconds, most = time.process_time() - began, _peak()
+        seconds, most = time.process_time() - began, _peak() - before  # a fork has what its parent had
         if most > MOST_BYTES:
             defect = defect or f"took {most >> 20} MB"
         if seconds > MOST_CPU_SECONDS:

@@ -138,11 +138,11 @@ def _send(port: int, files: Sequence[Path], archive: Archive, stack: ExitStack) 
 def _kill(
     node: Node, config: Config, archive: Archive, chance: random.Random, *, images: int, kills: int
 ) -> tuple[Counter[str], list[int]]:
-    """Kill whenever another part of the results has come, after a moment of random length."""
+    """Kill whenever another part of the results has come, after a moment. A third stays for the end."""
     counts, in_work, jobs = Counter[str](), [], open_jobs(config)
     for number in range(kills):
         wait_for(
-            lambda n=number: len(archive.got) / 2 >= n * images / (kills + 1), what="results", seconds=300
+            lambda n=number: len(archive.got) / 2 >= n * images / (1.5 * kills), what="results", seconds=300
         )
         time.sleep(chance.uniform(0, _LONGEST_PAUSE))
         victim = chance.choice(VICTIMS)
