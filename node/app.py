@@ -29,7 +29,9 @@ from sgseg_dicom.errors import ConfigError, StorageUnavailable
 if TYPE_CHECKING:
     from node.judge.judged import Judge
     from node.judge.shares import Shares
+    from node.receive.listener import Listener
     from node.service.supervisor import Ready
+    from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
@@ -51,8 +53,6 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         StorageUnavailable: the store cannot be used, or the port is not free.
     """
     from node.receive import commitment_reports, scp
-    from node.receive.figures import SECONDS as FIGURES_EVERY
-    from node.receive.figures import Figures
     from node.receive.listener import listen
     from node.store.commitments import Commitments
     from node.work.bounded_jobs import BoundedJobs
@@ -85,20 +85,30 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
-        figures = Figures(store.folder)
-        figures.write(listener.counts)
-        _in_background(stop, lambda: figures.write(listener.counts), every=FIGURES_EVERY)
-        _in_background(stop, jobs.look_after, every=_QUEUE_SECONDS)
-        # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
-        unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
-        repeat(
-            stop,
-            lambda: store.sweep_incoming(older_than_seconds=unused),
-            every=TRANSFER_SWEEP_SECONDS,
-        )
+        _look_after_receiving(config, store, jobs, listener, stop)
         listener.stop(patience_seconds=5.0)
         jobs.close()
     log.info("receiver_stopped")
+
+
+def _look_after_receiving(
+    config: Config, store: Store, jobs: "LastingJobs", listener: "Listener", stop: threading.Event
+) -> None:
+    """Write figures, notice a lost queue, and delete what broken transfers left, until *stop* is set."""
+    from node.receive.figures import SECONDS as FIGURES_EVERY
+    from node.receive.figures import Figures
+
+    figures = Figures(store.folder)
+    figures.write(listener.counts)
+    _in_background(stop, lambda: figures.write(listener.counts), every=FIGURES_EVERY)
+    _in_background(stop, jobs.look_after, every=_QUEUE_SECONDS)
+    # An association without traffic for idle_seconds is aborted. So no transfer uses a file older than this.
+    unused = 2 * config.receive.idle_seconds + TRANSFER_SWEEP_SECONDS
+    repeat(
+        stop,
+        lambda: store.sweep_incoming(older_than_seconds=unused),
+        every=TRANSFER_SWEEP_SECONDS,
+    )
 
 
 def work(

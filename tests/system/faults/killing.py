@@ -66,10 +66,10 @@ class Node:
         self._halves = halves
         self._pids = {name: halves.start(name) for name in ("receive", "work")}
 
-    def kill(self, victim: str, chance: random.Random) -> bool:
+    def kill(self, victim: str, rng: random.Random) -> bool:
         """Kill a process and wait until its successor works; False where there was none of that kind."""
         if victim == "judge":
-            return self._kill_judging(chance)
+            return self._kill_judging(rng)
         self._halves.kill(victim)
         self._pids[victim] = self._halves.start(victim)
         return True
@@ -81,12 +81,12 @@ class Node:
         for name in self._pids:
             self._pids[name] = self._halves.start(name)
 
-    def _kill_judging(self, chance: random.Random) -> bool:
+    def _kill_judging(self, rng: random.Random) -> bool:
         worker = psutil.Process(self._pids["work"])
         children = [judge for helper in worker.children() for judge in helper.children()]
         if not children:
             return False
-        os.kill(chance.choice(children).pid, signal.SIGKILL)
+        os.kill(rng.choice(children).pid, signal.SIGKILL)
         return True
 
 
@@ -94,7 +94,7 @@ def kill_at_random(
     folder: Path, *, images: int, kills: int, seed: int, halves: type[Halves] = Forked
 ) -> Killed:
     """Send *images* from four senders, kill so often on the way, and wait for the end."""
-    chance, archive = random.Random(seed), Archive()
+    rng, archive = random.Random(seed), Archive()
     (port,) = free_ports(1)
     (folder / "sent").mkdir()
     files = image_files(images, folder / "sent", ImageComments="busy")
@@ -104,7 +104,7 @@ def kill_at_random(
         node = Node(stack.enter_context(halves(config, folder)))
         began = time.monotonic()
         senders = _send(port, [*files.values()], archive, stack)
-        counts, in_work = _kill(node, config, archive, chance, images=images, kills=kills)
+        counts, in_work = _kill(node, config, archive, rng, images=images, kills=kills)
         for sender in senders:
             wait_for(lambda s=sender: not s.thread.is_alive(), what="the senders", seconds=300)
         entries = settled(config, *files)
@@ -136,7 +136,7 @@ def _send(port: int, files: Sequence[Path], archive: Archive, stack: ExitStack) 
 
 
 def _kill(
-    node: Node, config: Config, archive: Archive, chance: random.Random, *, images: int, kills: int
+    node: Node, config: Config, archive: Archive, rng: random.Random, *, images: int, kills: int
 ) -> tuple[Counter[str], list[int]]:
     """Kill whenever another part of the results has come, after a moment. A third stays for the end."""
     counts, in_work, jobs = Counter[str](), [], open_jobs(config)
@@ -144,10 +144,10 @@ def _kill(
         wait_for(
             lambda n=number: len(archive.got) / 2 >= n * images / (1.5 * kills), what="results", seconds=300
         )
-        time.sleep(chance.uniform(0, _LONGEST_PAUSE))
-        victim = chance.choice(VICTIMS)
+        time.sleep(rng.uniform(0, _LONGEST_PAUSE))
+        victim = rng.choice(VICTIMS)
         unfinished = wait_for(lambda: _unfinished(jobs), what="an image in the queue or in work")
-        if node.kill(victim, chance):
+        if node.kill(victim, rng):
             counts[victim] += 1
             in_work.append(unfinished)
     jobs.close()
