@@ -121,11 +121,9 @@ def test_a_worker_killed_in_a_delivery_sends_the_kept_bytes_again(configure, arc
 
 
 @pytest.mark.parametrize("poison", ["deadly", "hanging"])
-def test_an_image_that_ends_its_process_is_quarantined_and_holds_up_nobody(
-    configure, archive, tmp_path, poison
-):
+def test_an_image_that_ends_its_process_is_quarantined_and_answered(configure, archive, tmp_path, poison):
     """
-    After [queue] max_restarts ends it is left alone, and answered. The images beside it are judged meanwhile.
+    After [queue] max_restarts ends it is left alone, and answered. The images beside it are judged.
     """
     told = archive.destination.model_copy(update={"not_judged": True})
     queue = {"max_restarts": 2, "image_seconds": 2.0, "retry_seconds": 0.1}
@@ -139,8 +137,21 @@ def test_an_image_that_ends_its_process_is_quarantined_and_holds_up_nobody(
     assert begun(tmp_path).count(bad) == 2
     assert [sent.state for sent in entries[0].deliveries] == ["delivered"]
     assert len(worker.events("judge_replaced")) == 2
-    ended = entries[0].outcome.finished_at
-    assert poison == "deadly" or all(entry.outcome.finished_at < ended for entry in entries[1:])
+
+
+def test_an_image_that_hangs_holds_up_nobody(configure, tmp_path):
+    """
+    The images behind it are judged by the other process, while it hangs.
+    """
+    config = configure(queue={"image_seconds": 600.0})
+    bad = receive_here(config, ImageComments="hanging")
+    good = [receive_here(config, seed=seed) for seed in range(1, 5)]
+    with half(STAND_IN_PROCESSES, config, tmp_path):
+        entries = settled(config, *good)
+        assert entry_of(config, bad).state == "working"
+
+    assert [entry.state for entry in entries] == ["finding"] * 4
+    assert begun(tmp_path).count(bad) == 1
 
 
 def test_what_is_quarantined_is_tried_again_when_somebody_asks(configure, tmp_path):
