@@ -20,7 +20,6 @@ from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_
 from node.service.room import SECONDS as ROOM_EVERY
 from node.service.room import Room
 from node.store.fsync import storage
-from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store, open_store
 from node.time_limit import time_limit
 from sgseg_dicom.config import Config
@@ -55,14 +54,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     from node.receive import commitment_reports, scp
     from node.receive.listener import listen
     from node.store.commitments import Commitments
-    from node.work.bounded_jobs import BoundedJobs
     from node.work.lasting_jobs import LastingJobs
 
     store = open_store(config)
     with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
         _say_if_full(store)
-        jobs = LastingJobs(store.folder, opened=BoundedJobs)
+        jobs = LastingJobs(store.folder)
         contexts = scp.contexts()
         handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
         if commitment_reports.is_asked_for(config):
@@ -137,23 +135,26 @@ def work(
     from node.delivery.protocols import senders
     from node.work import queue
     from node.work.queue_watch import QueueLost, QueueWatch
-    from node.work.take_over import take_over
+    from node.work.tables import make_tables
+    from node.work.take_over import make_arrivals, take_over
     from node.work.worker import Worker
     from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
         swept = store.sweep_unfinished()
-        url = queue.prepare(store.folder, thorough=True)
-        take_over(store.folder / QUEUE_FILE)
+        file = queue.prepare(store.folder, thorough=True)
+        make_tables(file)
+        take_over(file)
+        make_arrivals(file)
         receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
         judging = (judge or _judging_processes)(config)
         stack.callback(judging.close)
         worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
         workflows = Workflows(
-            url, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
+            file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
-        jobs = queue.Jobs(url)
+        jobs = queue.Jobs(file)
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
         _show_life(store, judging, stop)

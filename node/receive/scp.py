@@ -47,8 +47,8 @@ class StoreStatus(IntEnum):
 class Jobs(Protocol):
     """What the receiver needs of `node.work.queue.Jobs`."""
 
-    def enqueue(self, job: Job) -> None:
-        """Queue *job* durably; a job that is already known stays as it is."""
+    def enqueue(self, job: Job) -> bool:
+        """Queue *job* durably; a job that is already known stays as it is: False."""
         ...
 
     def get(self, job_id: str) -> Entry | None:
@@ -94,10 +94,8 @@ def on_c_store(
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
         with time_limit(answer_seconds):
-            stored, job, had_settled = _stored_and_queued(event, store, jobs, received_at)
-            repeated = (had_settled or not stored.new) and _repeated(
-                job, store, jobs, had_settled=had_settled
-            )
+            stored, job, is_known = _stored_and_queued(event, store, jobs, received_at)
+            repeated = is_known and _repeated(job, store, jobs, was_deleted=stored.new)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
         note("not_taken", **_sender(event), status=f"{StoreStatus.CANNOT_UNDERSTAND:04X}")
@@ -135,9 +133,7 @@ def _stored_and_queued(
     event: evt.Event, store: Store, jobs: Jobs, received_at: float
 ) -> tuple[StoredImage, Job, bool]:
     """
-    Store the image and queue its job; no job can be removed in between.
-
-    Give also whether the image is new though its job had settled: a crash came between the deletions of both.
+    Store the image and queue its job; no job can be removed in between. Give also whether the job was known.
     """
     if why := why_refused(event.assoc, event.request):
         raise StorageUnavailable(why)
@@ -152,9 +148,8 @@ def _stored_and_queued(
             peer=event.assoc.requestor.ae_title,
             received_at=received_at,
         )
-        known = jobs.get(job.id) if stored.new else None
-        jobs.enqueue(job)
-    return stored, job, known is not None and known.settled
+        is_known = not jobs.enqueue(job)
+    return stored, job, is_known
 
 
 def _sender(event: evt.Event) -> dict[str, str]:
@@ -168,15 +163,16 @@ def _sender(event: evt.Event) -> dict[str, str]:
     }
 
 
-def _repeated(job: Job, store: Store, jobs: Jobs, *, had_settled: bool) -> bool:
+def _repeated(job: Job, store: Store, jobs: Jobs, *, was_deleted: bool) -> bool:
     """
     Queue an image again if it came again after its job failed: the sender still wants a result.
 
-    *had_settled*: the image had been deleted, and its job had not; then it is queued again however that ended.
+    *was_deleted*: the image was gone and its job was not, because a crash came between the deletions of both; then
+    it is queued again however that ended.
     """
 
     def is_wanted(entry: Entry | None) -> bool:
-        return entry is not None and (entry.settled if had_settled else entry.lost)
+        return entry is not None and (entry.settled if was_deleted else entry.lost)
 
     if not is_wanted(jobs.get(job.id)):  # most often; nobody has to wait for the lock
         return False

@@ -1,7 +1,6 @@
 """The jobs in the queue, also after the queue's file was deleted, replaced or damaged while this process runs."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -19,14 +18,13 @@ class LastingJobs:
 
     Args:
         folder: the store's.
-        opened: opens the queue, given its URL.
 
     Raises:
         StorageUnavailable: the database cannot be made or opened.
     """
 
-    def __init__(self, folder: Path, *, opened: Callable[[str], Jobs] = Jobs) -> None:
-        self._folder, self._opened = folder, opened
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._opening = threading.Lock()
         self._jobs, self._identity = self._open()
         self._former: list[Jobs] = []
@@ -40,18 +38,18 @@ class LastingJobs:
         """
         return self._current()[0]
 
-    def enqueue(self, job: Job) -> None:
+    def enqueue(self, job: Job) -> bool:
         """
-        Queue *job*; committed, in the file that the store has, when this returns.
+        Queue *job*; committed, in the file that the store has, when this returns. False: it is already known.
 
         Raises:
             StorageUnavailable: disk full, database locked or damaged.
         """
         while True:
             jobs, identity = self._current()
-            jobs.enqueue(job)
+            is_new = jobs.enqueue(job)
             if identity_of(self._folder) == identity:
-                return
+                return is_new
 
     def get(self, job_id: str) -> Entry | None:
         """Give one job; None where it is not known."""
@@ -86,6 +84,6 @@ class LastingJobs:
             return self._jobs, self._identity
 
     def _open(self) -> tuple[Jobs, Identity | None]:
-        url = prepare(self._folder)
+        file = prepare(self._folder)
         identity = identity_of(self._folder)
-        return self._opened(url), identity
+        return Jobs(file), identity

@@ -1,28 +1,31 @@
 """
-The durable queue: a database of DBOS on SQLite. This module adds jobs and reads how they ended. It runs none.
+The durable queue: an SQLite database. This module adds jobs and reads how they ended. It runs none and needs no DBOS.
 
-    receiver   Jobs.enqueue           one committed row, whose key is the job's id: the same image twice is one job
-    worker     node.work.workflows    runs the jobs
+    receiver   Jobs.enqueue           one committed row among the arrivals; the same image twice is one job
+    worker     node.work.intake       makes a workflow of each arrival, in the order in which they came
+               node.work.workflows    runs the workflows
 """
 
 import fcntl
+import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
-from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from node.jobs import TRY_AGAIN, Delivery, Ending, Entry, Job, Outcome, Sent, instance_key
+from node.jobs import Delivery, Entry, Job, instance_key
 from node.store.own_files import locked, make_own
 from node.store.queue_file import QUEUE_FILE, set_aside, why_damaged
 from node.store.store import open_store
+from node.work import arrivals, rows
+from node.work.arrivals import has_workflows
+from node.work.database import Database
+from node.work.notices import notify
+from node.work.rows import ANSWER, DELIVER, ORDER, TROUBLED, UNFINISHED
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -36,19 +39,14 @@ during an upgrade are done after it as long as this stays; it must change with t
 `node.work.take_over` begins those of an earlier shape anew: in shape 1 the job itself made the first attempt at each
 destination.
 """
-ANSWER, DELIVER = "answer", "deliver"
-"""Names of the workflows, and of the queue of each. They are stored in the database: never change them."""
-UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
-"""States of DBOS."""
-_WAITING = "waiting"
-"""Name of the attribute of a delivery's workflow that says how its last attempt ended. It is stored."""
+_DEAD = "status IN ('ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"
 _AT_ONCE = 5000
-"""SQLite takes at most 32766 values in one statement."""
+"""Jobs that are in memory together where all of them are gone through."""
 
 
-def prepare(folder: Path, *, thorough: bool = False) -> str:
+def prepare(folder: Path, *, thorough: bool = False) -> Path:
     """
-    Make the database in the store's *folder*, or bring it up to date; give its URL.
+    Make the database in the store's *folder*; give its file. The tables of the workflows are made by the worker.
 
     A damaged one is set aside, and a new one is made. The worker then adopts every image that has no job in it.
 
@@ -60,7 +58,6 @@ def prepare(folder: Path, *, thorough: bool = False) -> str:
         StorageUnavailable: the database cannot be made or opened.
     """
     file = folder / QUEUE_FILE
-    url = f"sqlite:///{file.absolute()}"
     try:
         # Receiver and worker start together, and SQLite does not wait for a lock to change the journal mode.
         with locked(folder / "queue.lock", fcntl.LOCK_EX):
@@ -68,13 +65,13 @@ def prepare(folder: Path, *, thorough: bool = False) -> str:
             make_own(file)
             with sqlite3.connect(file, timeout=30) as database:
                 # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
-                # SQLite's default synchronous=FULL a commit is still on disk when it returns.
+                # synchronous=FULL a commit is still on disk when it returns.
                 database.execute("PRAGMA journal_mode=WAL")
+                database.execute(arrivals.TABLE)
             database.close()
-            DBOS.migrate(url)
-    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
-    return url
+    return file
 
 
 def _replace_damaged(folder: Path, *, thorough: bool) -> None:
@@ -93,72 +90,81 @@ def _replace_damaged(folder: Path, *, thorough: bool) -> None:
 
 class Jobs:
     """
-    The jobs in the queue, for the receiver, the status and the commands. It runs no workflow.
+    The jobs in the queue; safe to call from many threads. No method waits longer than the caller's `node.time_limit`.
+
+    A job stands among the arrivals or is a workflow. Each method raises StorageUnavailable where the disk is full, or
+    the database is locked, damaged or gone.
 
     Args:
-        url: of the database.
-        engine: reaches it in another way than DBOS does by itself (`node.work.bounded_jobs`).
+        file: the database (`prepare`).
     """
 
-    def __init__(self, url: str, *, engine: Engine | None = None) -> None:
-        self._engine = engine
-        self._client = DBOSClient(
-            system_database_url=url,
-            system_database_engine=engine,
-            serializer=DBOSPortableJSONSerializer(),
-            application_name=APPLICATION,
-            retry_connection_errors=False,
-        )
+    def __init__(self, file: Path) -> None:
+        self.folder = file.parent
+        self._database = Database(file)
 
-    def enqueue(self, job: Job) -> None:
-        """
-        Queue *job*; committed when this returns. A job that is already known stays as it is.
-
-        Raises:
-            StorageUnavailable: disk full, database locked.
-        """
-        with _database():
-            self._enqueue(job)
+    def enqueue(self, job: Job) -> bool:
+        """Queue *job*; committed when this returns. False: it is already known, and stays as it is."""
+        with self._database.writing() as database:
+            is_new = arrivals.arrive(database, job)
+        if is_new:
+            notify(self.folder)
+        return is_new
 
     def again(self, job: Job) -> None:
         """
         Queue a settled job once more. Stored results are sent again as they are.
 
         Call it within `Store.changing`: a job in work must not be repeated.
-
-        Raises:
-            StorageUnavailable: disk full, database locked.
         """
-        with _database():
-            self._client.delete_workflow(job.id, delete_children=True)
-            self._enqueue(job)
+        with self._database.writing() as database:
+            _delete(database, job.id)
+            arrivals.arrive(database, job)
+        notify(self.folder)
 
-    def _enqueue(self, job: Job) -> None:
-        self._client.enqueue(
-            {
-                "workflow_name": ANSWER,
-                "queue_name": ANSWER,
-                "workflow_id": job.id,
-                "app_version": SHAPE,
-            },
-            asdict(job),
-        )
+    def forget(self, entry: Entry) -> None:
+        """Delete the record of a job that has ended."""
+        with self._database.writing() as database:
+            _delete(database, entry.job.id)
+
+    def arrived(self, limit: int) -> list[Job]:
+        """Give the first *limit* arrivals, for the worker."""
+        with self._database.reading() as database:
+            return [one.job for one in arrivals.waiting(database, "ORDER BY number LIMIT ?", limit)]
+
+    def taken(self, job_ids: Iterable[str]) -> None:
+        """Delete arrivals that are workflows now."""
+        with self._database.writing() as database:
+            database.executemany("DELETE FROM arrivals WHERE job = ?", [(job_id,) for job_id in job_ids])
 
     def latest(self, limit: int) -> list[Entry]:
         """Give the last *limit* jobs, the newest first."""
-        return self._entries(limit=limit, sort_desc=True)
+        with self._database.reading() as database:
+            waiting = arrivals.waiting(database, "ORDER BY number DESC LIMIT ?", limit)
+            newest = "1 ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?"
+            return [*waiting, *_begun(database, newest, limit - len(waiting))]
 
     def get(self, job_id: str) -> Entry | None:
         """Give one job; None where it is not known."""
-        return next(iter(self._entries(workflow_ids=[job_id])), None)
+        with self._database.reading() as database:
+            waiting = arrivals.waiting(database, "AND job = ?", job_id)
+            found = waiting or _begun(database, "s.workflow_uuid = ?", job_id)
+        return found[0] if found else None
 
     def of(self, sop_instance_uid: str) -> list[Entry]:
         """Give the jobs of one image: one for each content that came under its SOP Instance UID."""
-        return self._entries(workflow_id_prefix=f"{instance_key(sop_instance_uid)}-")
+        key = instance_key(sop_instance_uid)
+        bounds = (f"{key}-", f"{key}.")  # "." follows "-"
+        condition = f"s.workflow_uuid >= ? AND s.workflow_uuid < ? ORDER BY {ORDER}"
+        with self._database.reading() as database:
+            waiting = arrivals.waiting(database, "AND job >= ? AND job < ? ORDER BY number", *bounds)
+            return [*_begun(database, condition, *bounds), *waiting]
 
     def all(self) -> list[Entry]:
         """Give every job that is still known."""
-        return self._entries()
+        with self._database.reading() as database:
+            begun = _begun(database, f"1 ORDER BY {ORDER}")
+            return [*begun, *arrivals.waiting(database, "ORDER BY number")]
 
     def ended_before(self, moment: str) -> Iterator[Entry]:
         """
@@ -166,126 +172,118 @@ class Jobs:
 
         They are read a few thousand at a time. The caller may delete those that it has got.
         """
-        with _database():
-            rows = self._client.list_workflows(
-                name=ANSWER, completed_before=moment, load_input=False, load_output=False
-            )
-        ids = [row.workflow_id for row in rows]
+        ended = "s.name = ? AND s.completed_at <= ? ORDER BY s.created_at, s.rowid"
+        ids = self._ids(ended, ANSWER, _milliseconds(moment))
         for start in range(0, len(ids), _AT_ONCE):
-            yield from self._entries(workflow_ids=ids[start : start + _AT_ONCE])
+            yield from self._entries_of(ids[start : start + _AT_ONCE])
 
     def ended_since(self, moment: str) -> list[Entry]:
         """Give the jobs that ended after *moment* (ISO 8601 with offset), or one of whose deliveries did."""
-        ids: dict[str, None] = {}
-        for name in (ANSWER, DELIVER):
-            with _database():
-                rows = self._client.list_workflows(
-                    name=name, completed_after=moment, load_input=False, load_output=False
-                )
-            ids |= dict.fromkeys(row.workflow_id.split("/", 1)[0] for row in rows)
-        return self._entries(workflow_ids=list(ids)) if ids else []
+        return self._entries_of(self._ids("s.completed_at >= ?", _milliseconds(moment)))
 
     def received_since(self, moment: str) -> list[Entry]:
-        """Give the jobs that were queued after *moment* (ISO 8601 with offset)."""
-        return self._entries(start_time=moment)
+        """Give the jobs that became workflows after *moment* (ISO 8601 with offset), and those that wait for it."""
+        with self._database.reading() as database:
+            begun = _begun(database, f"s.created_at >= ? ORDER BY {ORDER}", _milliseconds(moment))
+            return [*begun, *arrivals.waiting(database, "ORDER BY number")]
+
+    def troubled(self) -> list[Entry]:
+        """Give all jobs that failed or are quarantined, or one of whose deliveries failed; and perhaps others."""
+        with self._database.reading() as database:
+            if not has_workflows(database):
+                return []
+            failed = database.execute(f"SELECT workflow_uuid FROM workflow_output WHERE {TROUBLED}")
+            ids = [*(row[0] for row in failed), *rows.ids(database, _DEAD)]
+        return self._entries_of(ids)
+
+    def unsettled(self, limit: int, *, received_before: float) -> list[Entry]:
+        """Give the newest *limit* jobs, received until a POSIX time, of which something has not ended."""
+        with self._database.reading() as database:
+            late = "AND received_at <= ? ORDER BY number DESC LIMIT ?"
+            found = arrivals.waiting(database, late, received_before, limit)
+        ids = self._ids(f"s.name IN (?, ?) AND {UNFINISHED} ORDER BY s.created_at DESC", ANSWER, DELIVER)
+        for start in range(0, len(ids), limit):
+            if len(found) >= limit:
+                break
+            begun = self._entries_of(ids[start : start + limit])
+            found += [one for one in begun if one.job.received_at <= received_before and not one.settled]
+        return found[:limit]
 
     def counts(self) -> dict[str, int]:
         """Count the jobs that wait and those in work, and the deliveries that wait for their destination."""
-        rows, deliveries = self._unfinished(ANSWER), self._unfinished(DELIVER)
-        working = sum(row.status == "PENDING" for row in rows)
+        states: dict[tuple[str, bool], int] = {}
+        with self._database.reading() as database:
+            arrived = arrivals.count(database)
+            if has_workflows(database):
+                counted = database.execute(
+                    "SELECT name, status = 'PENDING', count(*) FROM workflow_status "
+                    f"WHERE {UNFINISHED} GROUP BY 1, 2"
+                )
+                states = {(name, bool(working)): count for name, working, count in counted}
         return {
-            "waiting": len(rows) - working,
-            "working": working,
-            "deliveries waiting": len(deliveries),
+            "waiting": arrived + states.get((ANSWER, False), 0),
+            "working": states.get((ANSWER, True), 0),
+            "deliveries waiting": states.get((DELIVER, False), 0) + states.get((DELIVER, True), 0),
         }
 
     def in_work_since(self, moment: float) -> int:
         """Count the jobs that are in work since before *moment* (POSIX time)."""
-        begun = (row.dequeued_at for row in self._unfinished(ANSWER) if row.status == "PENDING")
-        return sum(at is not None and at < moment * 1000 for at in begun)
+        # DBOS notes when it took a workflow from a queue; where it never was in one, the row was last changed then.
+        begun = "coalesce(started_at_epoch_ms, updated_at) < ?"
+        return len(
+            self._ids(f"name = ? AND {UNFINISHED} AND status = 'PENDING' AND {begun}", ANSWER, moment * 1000)
+        )
 
     def files(self) -> set[str]:
         """Give the files of all jobs, relative to the store's folder."""
-        with _database():
-            rows = self._client.list_workflows(name=ANSWER, load_output=False)
-        return {row.input["args"][0]["file"] for row in rows if row.input}
+        with self._database.reading() as database:
+            files = {file for (file,) in database.execute("SELECT file FROM arrivals")}
+            if has_workflows(database):
+                files |= {job.file for job in rows.jobs(database)}
+        return files
 
-    def pending(self) -> dict[str, str | None]:
+    def interrupted(self) -> set[str]:
+        """Give the ids of the workflows that have not ended and wait in no queue. For the worker, before it works."""
+        return set(
+            self._ids(f"name IN (?, ?) AND {UNFINISHED} AND queue_name IS NOT ?", ANSWER, DELIVER, DELIVER)
+        )
+
+    def in_work(self) -> dict[str, str | None]:
         """
-        Give the jobs and deliveries that the database lists as in work: id -> name of the queue.
+        Give the workflows that the database lists as in work: id -> name of its queue of DBOS.
 
-        A delivery that began at once never was in a queue: None.
+        One that began at once never was in a queue: None.
         """
-        return {
-            row.workflow_id: row.queue_name
-            for name in (ANSWER, DELIVER)
-            for row in self._unfinished(name, states=("PENDING",))
-        }
-
-    def resume(self, workflow_id: str, queue_name: str | None) -> None:
-        """Put a job or delivery back into its queue: the database lists it as in work, but nothing runs it."""
-        with _database():
-            self._client.resume_workflow(workflow_id, queue_name=queue_name)
+        with self._database.reading() as database:
+            found = database.execute(
+                f"SELECT workflow_uuid, queue_name FROM workflow_status WHERE {UNFINISHED} "
+                "AND status = 'PENDING' AND name IN (?, ?)",
+                (ANSWER, DELIVER),
+            )
+            return dict(found.fetchall())
 
     def note_waiting(self, workflow_id: str, sent: Delivery) -> None:
-        """
-        Write down why a delivery waits, for the status.
-
-        Raises:
-            StorageUnavailable: disk full, database locked.
-        """
-        with _database():
-            self._client.update_workflow_attributes(workflow_id, {_WAITING: asdict(sent)})
-
-    def forget(self, entry: Entry) -> None:
-        """
-        Delete the record of a job that has ended.
-
-        Raises:
-            StorageUnavailable: disk full, database locked.
-        """
-        with _database():
-            self._client.delete_workflow(entry.job.id, delete_children=True)
-
-    def register(self, name: str, *, at_once: int, polling_seconds: float) -> None:
-        """Set how many jobs of a queue may be in work; a running worker notices it at its next poll."""
-        with _database():
-            self._client.register_queue(
-                name, worker_concurrency=at_once, polling_interval_sec=polling_seconds
+        """Write down why a delivery waits, for the status."""
+        with self._database.writing() as database:
+            database.execute(
+                "UPDATE workflow_status SET attributes = json_set(CASE json_type(attributes) WHEN 'object' "
+                f"THEN attributes ELSE '{{}}' END, '$.{rows.WAITING}', json(?)) WHERE workflow_uuid = ?",
+                (json.dumps(asdict(sent)), workflow_id),
             )
 
     def close(self) -> None:
         """Close the database."""
-        self._client.destroy()
-        if self._engine is not None:  # DBOS leaves it open
-            self._engine.dispose()
+        self._database.close()
 
-    def _unfinished(self, name: str, *, states: tuple[str, ...] = UNFINISHED) -> list[Any]:
-        with _database():
-            return self._client.list_workflows(
-                name=name, status=list(states), load_input=False, load_output=False
-            )
+    def _ids(self, condition: str, *values: Any) -> list[str]:
+        with self._database.reading() as database:
+            return rows.ids(database, condition, *values) if has_workflows(database) else []
 
-    def _entries(self, **query: Any) -> list[Entry]:
-        with _database():
-            rows = self._client.list_workflows(name=ANSWER, **query)
-            later = self._later(row for row in rows if row.output)
-        return [_entry(row, later) for row in rows]
-
-    def _later(self, rows: Iterator[Any]) -> dict[str, Delivery]:
-        """Give how the deliveries stand that the job itself has begun and not ended, by the id of their workflow."""
-        begun = [
-            delivery_id(row.workflow_id, delivery["destination"])
-            for row in rows
-            for delivery in row.output["deliveries"]
-            if delivery["state"] == Sent.WAITING
-        ]
-        found: list[Any] = []
-        for start in range(0, len(begun), _AT_ONCE):
-            found += self._client.list_workflows(
-                workflow_ids=begun[start : start + _AT_ONCE], load_input=False
-            )
-        return {row.workflow_id: sent for row in found if (sent := _delivery(row))}
+    def _entries_of(self, workflow_ids: Sequence[str]) -> list[Entry]:
+        """Give the jobs of workflows and of deliveries, each once."""
+        ids = list(dict.fromkeys(workflow_id.split("/", 1)[0] for workflow_id in workflow_ids))
+        with self._database.reading() as database:
+            return rows.entries_of(database, ids) if has_workflows(database) else []
 
 
 def open_jobs(config: Config) -> Jobs:
@@ -298,49 +296,16 @@ def open_jobs(config: Config) -> Jobs:
     return Jobs(prepare(open_store(config).folder))
 
 
-@contextmanager
-def _database() -> Iterator[None]:
-    """Turn errors of the database into StorageUnavailable."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StorageUnavailable(
-            f"the queue's database cannot be used ({type(error).__name__}); check space and rights"
-        ) from error
+def _begun(database: sqlite3.Connection, condition: str, *values: Any) -> list[Entry]:
+    """Give the jobs that are workflows."""
+    return rows.entries(database, condition, *values) if has_workflows(database) else []
 
 
-def delivery_id(job_id: str, destination: str) -> str:
-    """Give the id of the workflow that repeats the delivery of a job's results to a destination."""
-    return f"{job_id}/{destination}"
+def _delete(database: sqlite3.Connection, job_id: str) -> None:
+    database.execute("DELETE FROM arrivals WHERE job = ?", (job_id,))
+    if has_workflows(database):
+        rows.delete(database, job_id)
 
 
-def _entry(row: Any, later: Mapping[str, Delivery]) -> Entry:
-    """Turn a row of DBOS into an entry of the status."""
-    job = Job(**row.input["args"][0])
-    if row.output:
-        outcome = Outcome.from_dict(row.output["outcome"])
-        sent = (Delivery.from_dict(delivery) for delivery in row.output["deliveries"])
-        deliveries = tuple(later.get(delivery_id(job.id, d.destination), d) for d in sent)
-        return Entry(job=job, state=outcome.ending, outcome=outcome, deliveries=deliveries)
-    if row.status in UNFINISHED:
-        return Entry(job=job, state="working" if row.status == "PENDING" else "waiting")
-    outcome = Outcome(ending=Ending.FAILED, reason="abandoned", detail=_death(row.status))
-    return Entry(job=job, state=outcome.ending, outcome=outcome)
-
-
-def _delivery(row: Any) -> Delivery | None:
-    """Turn a row of DBOS into how the delivery stands; None where it was not tried yet."""
-    if row.output:
-        return Delivery.from_dict(row.output)
-    if row.status in UNFINISHED:
-        waiting = (row.attributes or {}).get(_WAITING)
-        return Delivery.from_dict(waiting) if waiting else None
-    destination = row.workflow_id.split("/", 1)[1]
-    return Delivery(destination=destination, state=Sent.FAILED, detail=_death(row.status))
-
-
-def _death(status: str) -> str:
-    """Describe a workflow that DBOS has ended."""
-    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return f"the worker died several times while it processed this image; {TRY_AGAIN}"
-    return f"the workflow ended as {status}; {TRY_AGAIN}"
+def _milliseconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)

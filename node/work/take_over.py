@@ -1,4 +1,4 @@
-"""What an earlier shape of the workflows left unfinished is begun anew, under the same ids."""
+"""What an earlier version of the workflows or of the queue left unfinished is done under the same ids."""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import structlog
 
-from node.work.queue import ANSWER, DELIVER, SHAPE, UNFINISHED
+from node.work import arrivals, rows
+from node.work.queue import SHAPE
+from node.work.rows import ANSWER, DELIVER, STATES
 from sgseg_dicom.errors import StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -25,7 +27,7 @@ def take_over(database: Path) -> int:
     Raises:
         StorageUnavailable: disk full, database locked.
     """
-    names, states = (ANSWER, DELIVER), UNFINISHED
+    names, states = (ANSWER, DELIVER), STATES
     chosen = f"application_version <> ? AND name IN ({_marks(names)}) AND status IN ({_marks(states)})"
     values = (SHAPE, *names, *states)
     try:
@@ -47,6 +49,51 @@ def take_over(database: Path) -> int:
     if changed:
         log.info("taken_over", workflows=changed)
     return changed
+
+
+def make_arrivals(database: Path) -> int:
+    """
+    Make arrivals of the images that wait in the queue of DBOS, as version 0.3.0 left them, and count them.
+
+    Those that had begun stay workflows, and are continued. Arrivals that are workflows already, which a crash leaves,
+    are deleted. All are changed together or none.
+
+    Call it while nothing runs workflows.
+
+    Raises:
+        StorageUnavailable: disk full, database locked.
+    """
+    waiting = (
+        f"s.queue_name = '{ANSWER}' AND s.status = 'ENQUEUED' "
+        "AND NOT EXISTS (SELECT 1 FROM operation_outputs WHERE workflow_uuid = s.workflow_uuid)"
+    )
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+            connection.execute(
+                "DELETE FROM arrivals WHERE job IN (SELECT workflow_uuid FROM workflow_status)"
+            )
+            moved = [entry.job for entry in rows.entries(connection, f"{waiting} ORDER BY {rows.ORDER}")]
+            connection.executemany(
+                "DELETE FROM workflow_input WHERE workflow_uuid = ?", [(job.id,) for job in moved]
+            )
+            connection.executemany(
+                "DELETE FROM workflow_status WHERE workflow_uuid = ?", [(job.id,) for job in moved]
+            )
+            for job in moved:
+                arrivals.arrive(connection, job)
+            # DBOS continues what is in no queue at its launch. Nobody looks into this queue any more.
+            connection.execute(
+                "UPDATE workflow_status SET status = 'PENDING', queue_name = NULL, executor_id = 'local' "
+                f"WHERE queue_name = '{ANSWER}' AND {rows.UNFINISHED}"
+            )
+            connection.execute("DELETE FROM queues WHERE name = ?", (ANSWER,))
+    except sqlite3.Error as error:
+        raise StorageUnavailable(
+            f"{database} cannot be brought up to date ({error}); check space and rights"
+        ) from error
+    if moved:
+        log.info("moved", arrivals=len(moved))
+    return len(moved)
 
 
 def _marks(values: tuple[str, ...]) -> str:

@@ -1,6 +1,8 @@
 """
 What the worker runs: workflows of DBOS. Each step is recorded in the queue's database (`node.work.queue`).
 
+    intake     an arrival -> an "answer", as soon as there is room for it
+
     answer     step "answer" until the image has settled -> begins a "deliver" for each destination, and ends
     deliver    step "deliver" until the destination has taken or refused the results
 
@@ -19,16 +21,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy.exc import SQLAlchemyError
 
 from node.failures import PROCESS_ENDS
 from node.jobs import Delivery, Job, Outcome, Sent
-from node.work.queue import ANSWER, APPLICATION, DELIVER, SHAPE, Jobs, delivery_id
+from node.work.intake import Intake
+from node.work.notices import Notices, notify
+from node.work.queue import APPLICATION, SHAPE, Jobs
+from node.work.quiet_dbos import Interrupted, look_seldom
+from node.work.rows import ANSWER, DELIVER, delivery_id
+from node.work.running import Running
+from node.work.tables import url_of
 from sgseg_dicom.config import Queue
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -48,6 +58,8 @@ Deliveries to one destination that are taken from the queue, including those tha
 Objects on which a destination fails pause most of the time, and the deliveries behind them must not wait for that.
 Each is a thread. Those behind them cost a row of the database and nothing else, however many they are.
 """
+_LOOK_SECONDS = 2.0
+"""How often the queue of deliveries is looked at."""
 
 
 class Work(Protocol):
@@ -83,48 +95,71 @@ class Delivering(Protocol):
 
 
 class Workflows:
-    """Takes jobs from the queue and runs their steps, several at a time. A process has one of it."""
+    """
+    Takes jobs from the queue and runs their steps, several at a time. A process has one of it.
+
+    Args:
+        file: the queue's database, with the tables of the workflows.
+        work: judges.
+        delivering: sends.
+        queue: how many images at once, and patience with them.
+        attempts: at a delivery, while the destination takes others.
+    """
 
     resume_seconds = 30.0
 
-    def __init__(self, url: str, work: Work, delivering: Delivering, *, queue: Queue, attempts: int) -> None:
-        self._queue = queue
-        self._jobs = Jobs(url)
+    def __init__(
+        self, file: Path, work: Work, delivering: Delivering, *, queue: Queue, attempts: int
+    ) -> None:
+        self._jobs = Jobs(file)
         self._stopped = threading.Event()
-        self._running = Running()
+        self._running = Running(at_once=queue.jobs_at_once, on_room=lambda: notify(file.parent))
         self._resuming = threading.Thread(target=self._resume, daemon=True)
-        DBOS(
+        look_seldom()
+        dbos = DBOS(
             config={
                 "name": APPLICATION,
-                "system_database_url": url,
+                "system_database_url": url_of(file),
                 "application_version": SHAPE,
                 "serializer": DBOSPortableJSONSerializer(),
                 "log_level": logging.getLevelName(logging.WARNING),
             }
         )
+        self._interrupted = Interrupted(dbos)
         begin = _define_deliver(delivering, self._jobs, attempts=attempts, running=self._running)
-        _define_answer(work, delivering, begin, queue=queue, running=self._running)
+        start = _define_answer(work, delivering, begin, queue=queue, running=self._running)
+        self._notices = Notices(file.parent)
+        self._intake = Intake(
+            self._jobs,
+            self._notices,
+            room=self._running.room,
+            start=start,
+            look_seconds=queue.polling_seconds,
+        )
 
     def launch(self) -> None:
         """Continue the jobs that an earlier worker left, and take others."""
-        self._jobs.register(
-            ANSWER, at_once=self._queue.jobs_at_once, polling_seconds=self._queue.polling_seconds
-        )
+        self._running.expect(self._jobs.interrupted(), then=self._interrupted.rest)
         DBOS.launch()
         # A destination that is down must not delay another one, and objects on which it fails must not delay others.
         DBOS.register_queue(
             DELIVER,
             partition_worker_concurrency=_REPEATED_AT_ONCE,
-            polling_interval_sec=1.0,
+            polling_interval_sec=_LOOK_SECONDS,
             on_conflict="always_update",
         )
         self._resuming.start()
+        self._intake.launch()
 
     def stop(self, *, patience_seconds: int) -> None:
         """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
+        self._intake.stop()
+        notify(self._jobs.folder)
+        self._intake.join()
         self._resuming.join()
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds, destroy_registry=True)
+        self._notices.close()
         self._jobs.close()
 
     def _resume(self) -> None:
@@ -135,34 +170,13 @@ class Workflows:
         """
         idle: set[str] = set()
         while not self._stopped.wait(self.resume_seconds):
-            with suppress(StorageUnavailable):  # the next poll may succeed
-                pending = self._jobs.pending()
-                still = idle & (idle := pending.keys() - self._running.ids)
+            self._interrupted.rest()
+            with suppress(StorageUnavailable):  # the next look may succeed
+                in_work = self._jobs.in_work()
+                still = idle & (idle := in_work.keys() - self._running.ids)
                 for workflow_id in still:
-                    self._jobs.resume(workflow_id, pending[workflow_id])
+                    DBOS.resume_workflow(workflow_id, queue_name=in_work[workflow_id])
                     log.warning("resumed", workflow=workflow_id)
-
-
-class Running:
-    """The workflows that run in this process."""
-
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
-
-    @contextmanager
-    def this(self) -> Iterator[None]:
-        """Count the caller's workflow as running inside this context."""
-        workflow_id = DBOS.workflow_id or ""
-        self.ids.add(workflow_id)
-        try:
-            yield
-        finally:
-            self.ids.discard(workflow_id)
-
-    def deliveries_to(self, destination: str) -> int:
-        """Count the deliveries to one destination, including those that pause."""
-        ending = delivery_id("", destination)
-        return sum(workflow_id.endswith(ending) for workflow_id in tuple(self.ids))
 
 
 def _define_answer(
@@ -172,8 +186,8 @@ def _define_answer(
     *,
     queue: Queue,
     running: Running,
-) -> None:
-    """Register the workflow of an image with DBOS."""
+) -> Callable[[Job], None]:
+    """Register the workflow of an image with DBOS, and give what starts one."""
 
     def step(job: dict[str, Any], last: bool, pause: float) -> dict[str, Any]:
         time.sleep(pause)  # not longer where the clock is set back
@@ -185,10 +199,22 @@ def _define_answer(
 
     @DBOS.workflow(name=ANSWER, max_recovery_attempts=_ALWAYS)
     def answer(job: dict[str, Any]) -> dict[str, Any]:
-        with running.this():
+        with running.this(DBOS.workflow_id or ""):
             outcome = _answered(job, step, queue)
             deliveries = [asdict(begin(job["id"], name)) for name in _receivers(outcome)]
             return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
+
+    def start(job: Job) -> None:
+        with running.starting(job.id):
+            try:
+                with SetWorkflowID(job.id):
+                    DBOS.start_workflow(answer, asdict(job))
+            except SQLAlchemyError as error:
+                raise StorageUnavailable(
+                    f"an image cannot be taken from the queue ({type(error).__name__}); check space and rights"
+                ) from error
+
+    return start
 
 
 def _receivers(outcome: Outcome) -> tuple[str, ...]:
@@ -230,7 +256,7 @@ def _define_deliver(
 
     @DBOS.workflow(name=DELIVER, max_recovery_attempts=_ALWAYS)
     def deliver(job_id: str, destination: str) -> dict[str, Any]:
-        with running.this():
+        with running.this(DBOS.workflow_id or ""):
             sent = _delivered(job_id, destination, step, attempts)
             delivering.give_up(job_id, destination)
             return sent

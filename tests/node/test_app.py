@@ -49,7 +49,7 @@ def test_a_broken_database_is_told_when_a_job_is_forgotten(configure):
     entry = entry_of(config, receive_here(config))
     jobs = open_jobs(config)
     with sqlite3.connect(config.store.folder / "queue.sqlite") as database:
-        database.execute("DROP TABLE workflow_status")
+        database.execute("DROP TABLE arrivals")
     database.close()
 
     with pytest.raises(StorageUnavailable, match="database cannot be used"):

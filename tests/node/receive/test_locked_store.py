@@ -18,7 +18,6 @@ from node.service.readiness import Readiness
 from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store
 from node.work import queue
-from node.work.bounded_jobs import BoundedJobs
 from node.work.lasting_jobs import LastingJobs
 from sgseg_dicom.config import Receive
 from tests.node.conftest import settings
@@ -40,8 +39,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def jobs(store: Store) -> Iterator[queue.Jobs]:
     """Give the receiver's own queue."""
-    url = queue.prepare(store.folder)
-    jobs = BoundedJobs(url)
+    jobs = queue.Jobs(queue.prepare(store.folder))
     yield jobs
     jobs.close()
 

@@ -20,9 +20,9 @@ def test_the_second_process_waits_while_the_first_makes_the_database(tmp_path):
             fcntl.flock(first, fcntl.LOCK_EX)
             second = pool.submit(queue.prepare, tmp_path)
             assert not wait([second], timeout=2).done
-        url = second.result(timeout=60)
+        file = second.result(timeout=60)
 
-    assert url == f"sqlite:///{tmp_path / 'queue.sqlite'}"
+    assert file == tmp_path / "queue.sqlite"
 
 
 def test_all_jobs_that_ended_are_given_while_they_are_deleted(configure, tmp_path, monkeypatch):

@@ -1,0 +1,72 @@
+"""
+Jobs that are queued and that no workflow runs yet: one row each, of a table of ours in the queue's database.
+
+The receiver writes a row, in one commit. The worker makes a workflow of it, and deletes the row. A crash between the
+two leaves both: then the workflow counts.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from node.jobs import Entry, Job
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS arrivals (
+    number INTEGER PRIMARY KEY,
+    job TEXT NOT NULL UNIQUE,
+    sop_instance_uid TEXT NOT NULL,
+    file TEXT NOT NULL,
+    conflicting INTEGER NOT NULL,
+    peer TEXT NOT NULL,
+    received_at REAL NOT NULL
+)
+"""
+_ARRIVE = (
+    "INSERT INTO arrivals (job, sop_instance_uid, file, conflicting, peer, received_at) "
+    "SELECT :id, :sop_instance_uid, :file, :conflicting, :peer, :received_at WHERE {unknown} "
+    "ON CONFLICT (job) DO NOTHING"
+)
+_SELECT = "SELECT job, sop_instance_uid, file, conflicting, peer, received_at FROM arrivals a"
+_HAS_NO_WORKFLOW = "NOT EXISTS (SELECT 1 FROM workflow_status WHERE workflow_uuid = {job})"
+
+
+def has_workflows(database: sqlite3.Connection) -> bool:
+    """Report whether a worker has made the tables of the workflows (`node.work.tables`)."""
+    found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'workflow_output'").fetchone()
+    return found is not None
+
+
+def arrive(database: sqlite3.Connection, job: Job) -> bool:
+    """Add an arrival where the job is not known yet; report whether it was not."""
+    statement = _ARRIVE.format(unknown=_is_unknown(database, ":id"))
+    return database.execute(statement, asdict(job)).rowcount == 1
+
+
+def waiting(database: sqlite3.Connection, more: str, *values: Any) -> list[Entry]:
+    """Give the arrivals that are no workflows yet; *more* is SQL behind the condition for that."""
+    rows = database.execute(f"{_SELECT} WHERE {_is_unknown(database, 'a.job')} {more}", values)
+    return [Entry(job=_job(row), state="waiting") for row in rows]
+
+
+def count(database: sqlite3.Connection) -> int:
+    """Count the arrivals that are no workflows yet."""
+    condition = _is_unknown(database, "a.job")
+    return int(database.execute(f"SELECT count(*) FROM arrivals a WHERE {condition}").fetchone()[0])
+
+
+def _is_unknown(database: sqlite3.Connection, job: str) -> str:
+    return _HAS_NO_WORKFLOW.format(job=job) if has_workflows(database) else "1"
+
+
+def _job(row: Sequence[Any]) -> Job:
+    job, uid, file, conflicting, peer, received_at = row
+    return Job(
+        id=job,
+        sop_instance_uid=uid,
+        file=file,
+        conflicting=bool(conflicting),
+        peer=peer,
+        received_at=received_at,
+    )

@@ -1,0 +1,113 @@
+"""
+Connections to the queue's database, for those who must have an answer in time.
+
+A wait for a lock of SQLite ends within the caller's `node.time_limit`. Threads of one process write in turn: those
+who wait for SQLite's lock look again and again, in no order.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from node.time_limit import seconds_left
+from sgseg_dicom.errors import StorageUnavailable
+
+_NO_LIMIT_SECONDS = 30.0
+"""Where the caller has no limit."""
+
+_LOCKED = (
+    "another process holds the lock of the queue's database for too long; see which one (lsof queue.sqlite)"
+)
+
+
+class Database:
+    """
+    The queue's file; safe to call from many threads.
+
+    Args:
+        file: exists; nothing is made here.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._address = f"file:{quote(str(file.absolute()))}?mode=rw"
+        self._idle: list[sqlite3.Connection] = []
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        Give a connection in a transaction that changes nothing: all its statements see one state.
+
+        Raises:
+            StorageUnavailable: the database cannot be used, or is locked.
+        """
+        with self._transaction("BEGIN", end="ROLLBACK") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """
+        Give a connection in a transaction, which is committed, and on disk, when the block ends without an error.
+
+        Raises:
+            StorageUnavailable: the database cannot be used, is locked, or the disk is full.
+        """
+        if not self._turn.acquire(timeout=_seconds()):
+            raise StorageUnavailable(_LOCKED)
+        try:
+            with self._transaction("BEGIN IMMEDIATE", end="COMMIT") as connection:
+                yield connection
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _transaction(self, begin: str, *, end: str) -> Iterator[sqlite3.Connection]:
+        with _named_errors():
+            connection = self._idle.pop() if self._idle else self._connected()
+            try:
+                connection.execute(f"PRAGMA busy_timeout={int(_seconds() * 1000)}")
+                connection.execute(begin)
+                yield connection
+                execute_end(connection, end)
+            except BaseException:
+                connection.close()  # which rolls back
+                raise
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close all connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._address, uri=True, isolation_level=None, check_same_thread=False, timeout=_seconds()
+        )
+        connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk when it returns
+        connection.execute("PRAGMA foreign_keys=ON")
+        return connection
+
+
+def execute_end(connection: sqlite3.Connection, end: str) -> None:
+    """End a transaction; after a COMMIT, what it has written is on disk when this returns."""
+    connection.execute(end)
+
+
+def _seconds() -> float:
+    return min(seconds_left(), _NO_LIMIT_SECONDS)
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Turn errors of the database into StorageUnavailable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise StorageUnavailable(_LOCKED) from error
+        raise StorageUnavailable(
+            f"the queue's database cannot be used ({error}); check space and rights"
+        ) from error
