@@ -49,9 +49,10 @@ def held_back(config: Config) -> list[HeldBack]:
     """
     require_store(config)
     store = open_store(config)
-    with closing(open_jobs(config)) as jobs:
-        entries = marked(config, jobs.all())
     results = store.quarantine.results()
+    with closing(open_jobs(config)) as jobs:
+        known = {entry.job.id: entry for entry in [*jobs.troubled(), *jobs.with_ids(list(results))]}
+        entries = marked(config, known.values())
     found = [one for entry in entries for one in _of(entry, store, results)]
     return sorted(found, key=lambda one: -one.received_at)
 

@@ -1,13 +1,12 @@
 """What a person asks of the node: to list the images, to acknowledge them, and to process them again."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from node.audit.person import person_does
+from node.jobs import Entry
 from node.store.acknowledgements import Acknowledged
 from node.store.queue_file import QUEUE_FILE
 from node.store.store import open_store
@@ -15,11 +14,8 @@ from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
-if TYPE_CHECKING:
-    from node.jobs import Entry
 
-
-def latest(config: Config, limit: int) -> "list[Entry]":
+def latest(config: Config, limit: int) -> list[Entry]:
     """
     Give the last *limit* images, the newest first.
 
@@ -33,7 +29,7 @@ def latest(config: Config, limit: int) -> "list[Entry]":
 
 def needing_attention(
     config: Config, limit: int, *, failed: bool = False, overdue_minutes: float | None = None
-) -> "list[Entry]":
+) -> list[Entry]:
     """
     Give the last *limit* images that a person must look at, the newest first.
 
@@ -50,16 +46,18 @@ def needing_attention(
             report anything.
     """
     require_store(config)
-    latest = -math.inf if overdue_minutes is None else time.time() - 60 * overdue_minutes
-
-    def matches(entry: "Entry") -> bool:
-        return (failed and entry.needs_look) or (not entry.settled and entry.job.received_at <= latest)
-
+    found: list[Entry] = []
     with closing(open_jobs(config)) as jobs:
-        return [entry for entry in reversed(marked(config, jobs.all())) if matches(entry)][:limit]
+        if failed:
+            found += [entry for entry in marked(config, jobs.troubled()) if entry.needs_look]
+        if overdue_minutes is not None:
+            late = jobs.unsettled(limit, received_before=time.time() - 60 * overdue_minutes)
+            found += marked(config, late)
+    distinct = {entry.job.id: entry for entry in found}.values()
+    return sorted(distinct, key=lambda entry: -entry.job.received_at)[:limit]
 
 
-def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> "Iterator[Entry]":
+def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: bool) -> Iterator[Entry]:
     """
     Remember that a person has looked at images that needed it: those that are named or, if *failed*, all.
 
@@ -73,7 +71,7 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
     store = open_store(config)
     acknowledged = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
-        named = jobs.all() if failed else [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
+        named = jobs.troubled() if failed else [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
         for job_id in dict.fromkeys(entry.job.id for entry in marked(config, named) if entry.needs_look):
             with store.changing():
                 entry = jobs.get(job_id)
@@ -88,7 +86,7 @@ def acknowledge(config: Config, sop_instance_uids: Sequence[str], *, failed: boo
 
 def requeue(
     config: Config, sop_instance_uids: Sequence[str], *, failed: bool, anew: bool = False
-) -> "Iterator[Entry]":
+) -> Iterator[Entry]:
     """
     Queue settled jobs once more: those of the images that are named and, if *failed*, all that failed.
 
@@ -105,7 +103,7 @@ def requeue(
     acknowledged = Acknowledged(store.folder)
     with closing(open_jobs(config)) as jobs:
         named = [entry for uid in sop_instance_uids for entry in jobs.of(uid)]
-        known = marked(config, jobs.all()) if failed else []
+        known = marked(config, jobs.troubled()) if failed else []
         lost = [entry for entry in known if entry.lost and not entry.acknowledged]
         for job_id in dict.fromkeys(entry.job.id for entry in named + lost):
             with store.changing():
@@ -120,7 +118,7 @@ def requeue(
             yield entry
 
 
-def _noted(config: Config, event: str, entry: "Entry", **facts: bool) -> AbstractContextManager[None]:
+def _noted(config: Config, event: str, entry: Entry, **facts: bool) -> AbstractContextManager[None]:
     """Write into the audit trail what a person does with an image, and what it was before."""
     ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
     return person_does(config, event, at=time.time(), **ids, was=entry.state, **facts)
@@ -141,7 +139,7 @@ def require_store(config: Config) -> None:
         )
 
 
-def marked(config: Config, entries: "Iterable[Entry]") -> "list[Entry]":
+def marked(config: Config, entries: Iterable[Entry]) -> list[Entry]:
     """Give the entries with `acknowledged` set."""
     acknowledged = Acknowledged(config.store.folder)
     return [replace(entry, acknowledged=entry.job.id in acknowledged) for entry in entries]

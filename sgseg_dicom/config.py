@@ -121,7 +121,7 @@ class Queue(Section):
     """[queue]: how the worker takes images."""
 
     jobs_at_once: Annotated[int, _number(1, 256)] = 8
-    polling_seconds: Annotated[float, _number(0.005, 60)] = 0.05
+    polling_seconds: Annotated[float, _number(0.005, 60)] = 1.0
     attempts: Count = 4
     retry_seconds: Seconds = 2.0
     max_restarts: Count = 3

@@ -31,6 +31,9 @@ DIRECTIONS: Mapping[str, set[str]] = {
 }
 """Our own packages that a folder never reaches. The check has its own codes: it must find the encoders' errors."""
 
+QUEUE = {"dbos", "sqlalchemy"}
+"""What the worker runs its workflows with. The receiver, the page and the commands read and write rows without."""
+
 LIBRARIES: Mapping[str, set[str]] = {
     "sgseg_dicom": {"pynetdicom", "dbos", "lightning"},
     "sgseg_dicom/reading": TORCH,
@@ -40,10 +43,12 @@ LIBRARIES: Mapping[str, set[str]] = {
     "sgseg_dicom/pipeline.py": TORCH,
     "sgseg_dicom/model": DICOM,
     "sgseg_dicom/inference": DICOM,
-    "node/receive": TORCH,
+    "node/receive": {*TORCH, *QUEUE},
     "node/store": TORCH,
     "node/logs.py": TORCH,
     "node/work": TORCH,
+    "node/work/lasting_jobs.py": QUEUE,
+    "node/operations.py": QUEUE,
     "node/delivery": TORCH,
     "node/judge/pool.py": TORCH,
     "node/judge/child.py": TORCH,

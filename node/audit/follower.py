@@ -6,7 +6,7 @@ trail. The receiver notes what comes in by itself (it knows the address); what i
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -94,7 +94,7 @@ class Follower:
             if self._since < 0:
                 self._since = self._oldest = self._begin(now)
         for entry in self._jobs.ended_since(_moment(self._since - _SETTLED_SECONDS)):
-            new |= self._new(self._events(entry))
+            new |= self._ends(entry)
         if is_check:
             for entry in self._jobs.received_since(_moment(self._oldest)):
                 if entry.job.received_at < now - _SETTLED_SECONDS:
@@ -117,30 +117,21 @@ class Follower:
         ends = [at for key, at in self._known.items() if key[0] in _FOLLOWED]
         return min(now - _WINDOW_SECONDS, max(ends) - _SETTLED_SECONDS) if ends else now - _WINDOW_SECONDS
 
-    def _new(self, events: "Iterator[Event] | list[Event]") -> dict[Key, Event]:
+    def _new(self, events: Iterable[Event]) -> dict[Key, Event]:
         keyed = {_key(event): event for event in events if float(event["at"]) > self._oldest}
         return {key: event for key, event in keyed.items() if key not in self._known}
 
-    def _events(self, entry: Entry) -> Iterator[Event]:
-        """Give what became of an image, and of its results at each destination."""
-        if entry.outcome is None:
-            return
-        ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
+    def _ends(self, entry: Entry) -> dict[Key, Event]:
+        """Give what is new of an image and of its results at each destination. Only then the results are read."""
+        if entry.outcome is None or not (new := self._new(_events(entry, entry.outcome))):
+            return {}
         study, objects = self._objects(entry.job.id, entry.outcome)
-        yield {
-            **ids,
-            "event": "answered",
-            "at": entry.outcome.finished_at or entry.job.received_at,
-            "ending": entry.outcome.ending.value,
-            "reason": entry.outcome.reason,
-            "study": study,
-        }
-        for sent in entry.deliveries:
-            if sent.state in _ENDS:
-                went = [
-                    objects[name] for name in entry.outcome.sends.get(sent.destination, ()) if name in objects
-                ]
-                yield {**ids, **_sent(sent), "study": study, "objects": went}
+        for event in new.values():
+            event["study"] = study
+            if "destination" in event:
+                names = entry.outcome.sends.get(event["destination"], ())
+                event["objects"] = [objects[name] for name in names if name in objects]
+        return new
 
     def _objects(self, job_id: str, outcome: Outcome) -> tuple[str, dict[str, list[str]]]:
         """Give the study of the results, and of each file the SOP Class and the SOP Instance UID."""
@@ -168,6 +159,21 @@ class Follower:
                     if event := parsed(line):
                         known[_line_key(event)] = datetime.fromisoformat(event["at"]).timestamp()
         return known
+
+
+def _events(entry: Entry, outcome: Outcome) -> Iterator[Event]:
+    """Give what became of an image, and of its results at each destination."""
+    ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
+    yield {
+        **ids,
+        "event": "answered",
+        "at": outcome.finished_at or entry.job.received_at,
+        "ending": outcome.ending.value,
+        "reason": outcome.reason,
+    }
+    for sent in entry.deliveries:
+        if sent.state in _ENDS:
+            yield {**ids, **_sent(sent)}
 
 
 def _received(entry: Entry) -> Event:

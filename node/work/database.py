@@ -67,15 +67,18 @@ class Database:
     def _transaction(self, begin: str, *, end: str) -> Iterator[sqlite3.Connection]:
         with _named_errors():
             connection = self._idle.pop() if self._idle else self._connected()
+            is_over = False
             try:
                 connection.execute(f"PRAGMA busy_timeout={int(_seconds() * 1000)}")
                 connection.execute(begin)
                 yield connection
                 execute_end(connection, end)
-            except BaseException:
-                connection.close()  # which rolls back
-                raise
-            self._idle.append(connection)
+                is_over = True
+            finally:
+                if is_over:
+                    self._idle.append(connection)
+                else:
+                    connection.close()  # which rolls back
 
     def close(self) -> None:
         """Close all connections that nobody uses."""

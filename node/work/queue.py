@@ -175,11 +175,11 @@ class Jobs:
         ended = "s.name = ? AND s.completed_at <= ? ORDER BY s.created_at, s.rowid"
         ids = self._ids(ended, ANSWER, _milliseconds(moment))
         for start in range(0, len(ids), _AT_ONCE):
-            yield from self._entries_of(ids[start : start + _AT_ONCE])
+            yield from self.with_ids(ids[start : start + _AT_ONCE])
 
     def ended_since(self, moment: str) -> list[Entry]:
         """Give the jobs that ended after *moment* (ISO 8601 with offset), or one of whose deliveries did."""
-        return self._entries_of(self._ids("s.completed_at >= ?", _milliseconds(moment)))
+        return self.with_ids(self._ids("s.completed_at >= ?", _milliseconds(moment)))
 
     def received_since(self, moment: str) -> list[Entry]:
         """Give the jobs that became workflows after *moment* (ISO 8601 with offset), and those that wait for it."""
@@ -194,7 +194,7 @@ class Jobs:
                 return []
             failed = database.execute(f"SELECT workflow_uuid FROM workflow_output WHERE {TROUBLED}")
             ids = [*(row[0] for row in failed), *rows.ids(database, _DEAD)]
-        return self._entries_of(ids)
+        return self.with_ids(ids)
 
     def unsettled(self, limit: int, *, received_before: float) -> list[Entry]:
         """Give the newest *limit* jobs, received until a POSIX time, of which something has not ended."""
@@ -205,7 +205,7 @@ class Jobs:
         for start in range(0, len(ids), limit):
             if len(found) >= limit:
                 break
-            begun = self._entries_of(ids[start : start + limit])
+            begun = self.with_ids(ids[start : start + limit])
             found += [one for one in begun if one.job.received_at <= received_before and not one.settled]
         return found[:limit]
 
@@ -279,8 +279,8 @@ class Jobs:
         with self._database.reading() as database:
             return rows.ids(database, condition, *values) if has_workflows(database) else []
 
-    def _entries_of(self, workflow_ids: Sequence[str]) -> list[Entry]:
-        """Give the jobs of workflows and of deliveries, each once."""
+    def with_ids(self, workflow_ids: Sequence[str]) -> list[Entry]:
+        """Give the jobs with these ids that have begun, each once; the id of a delivery names its job."""
         ids = list(dict.fromkeys(workflow_id.split("/", 1)[0] for workflow_id in workflow_ids))
         with self._database.reading() as database:
             return rows.entries_of(database, ids) if has_workflows(database) else []

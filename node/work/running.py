@@ -33,14 +33,16 @@ class Running:
     @contextmanager
     def starting(self, workflow_id: str) -> Iterator[None]:
         """Hold a place for a workflow that is being started, until `this`, or until the block fails."""
+        is_started = False
         with self._changing:
             self._starting.add(workflow_id)
         try:
             yield
-        except BaseException:
-            with self._changing:
-                self._starting.discard(workflow_id)
-            raise
+            is_started = True
+        finally:
+            if not is_started:
+                with self._changing:
+                    self._starting.discard(workflow_id)
 
     @contextmanager
     def this(self, workflow_id: str) -> Iterator[None]:

@@ -58,7 +58,7 @@ Deliveries to one destination that are taken from the queue, including those tha
 Objects on which a destination fails pause most of the time, and the deliveries behind them must not wait for that.
 Each is a thread. Those behind them cost a row of the database and nothing else, however many they are.
 """
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 5.0
 """How often the queue of deliveries is looked at."""
 
 

@@ -356,14 +356,15 @@ def test_only_senders_of_the_allow_list_are_let_in(start):
     assert not echo(listener, "STRANGER")
 
 
-def test_the_receiver_runs_without_torch():
+def test_the_receiver_runs_without_torch_and_without_dbos():
     """
-    Neither torch nor what belongs to the model is imported by the receiver's side.
+    Neither the model, nor what runs the worker's workflows, is imported by the receiver's side.
     """
     code = (
         "import sys, node.cli, node.app, node.store.store, node.work.queue;"
-        "import node.receive.scp, node.receive.listener, node.logs;"
-        "heavy = {'torch', 'transformers', 'timm', 'highdicom', 'SimpleITK', 'scipy'} & set(sys.modules);"
+        "import node.receive.scp, node.receive.listener, node.logs, node.work.lasting_jobs;"
+        "heavy = {'torch', 'transformers', 'timm', 'highdicom', 'SimpleITK', 'scipy', 'dbos', 'sqlalchemy'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )
 

@@ -1,7 +1,8 @@
 """
 A half of the node that dies at a chosen step of its way.
 
-The steps are what a crash can come between: each fsync, rename, removal, commit of the queue and message to a peer.
+The steps are what a crash can come between: each fsync, rename, removal, commit of the queue (by us and by DBOS),
+notice to the worker and message to a peer.
 A half runs in a fork of the test, so that it costs no imports. It dies by SIGKILL right before its step number N.
 """
 
@@ -23,6 +24,7 @@ from sqlalchemy.engine import Connection, Engine
 from node import app
 from node.judge.in_process import InProcess
 from node.judge.pool import Pool
+from node.work import database, queue
 from sgseg_dicom.config import Config
 from tests.node import stand_in
 from tests.node.processes import wait_for
@@ -66,10 +68,20 @@ class Crash:
         AssociationSocket.send = self._hooked("send", send)  # type: ignore[method-assign]
         event.listen(Engine, "before_cursor_execute", _note_writing)
         event.listen(Engine, "commit", self._committed)
+        database.execute_end = self._hooked_end(database.execute_end)
+        queue.notify = self._hooked("notice", queue.notify)
 
     def _committed(self, connection: Connection) -> None:
         if connection.info.pop("writes", False):  # the queue is polled all the time
             self.step("commit")
+
+    def _hooked_end(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(connection: Any, end: str) -> None:
+            if end == "COMMIT":
+                self.step("commit")
+            original(connection, end)
+
+        return hooked
 
     def _hooked(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(*arguments: Any, **keywords: Any) -> Any:
