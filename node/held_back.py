@@ -10,7 +10,7 @@ from node.jobs import Ending, Entry
 from node.operations import marked, require_store
 from node.service.housekeeping import remove
 from node.store.store import Store, open_store
-from node.work.queue import Jobs, open_jobs
+from node.work.queue import Jobs, look_into_jobs, open_jobs
 from sgseg_dicom.config import Config
 
 
@@ -50,7 +50,7 @@ def held_back(config: Config) -> list[HeldBack]:
     require_store(config)
     store = open_store(config)
     results = store.quarantine.results()
-    with closing(open_jobs(config)) as jobs:
+    with closing(look_into_jobs(config)) as jobs:
         known = {entry.job.id: entry for entry in [*jobs.troubled(), *jobs.with_ids(list(results))]}
         entries = marked(config, known.values())
     found = [one for entry in entries for one in _of(entry, store, results)]
@@ -65,7 +65,7 @@ def named(config: Config, names: Sequence[str]) -> list[Entry]:
         StorageUnavailable: there is no store, or the queue cannot be read.
     """
     require_store(config)
-    with closing(open_jobs(config)) as jobs:
+    with closing(look_into_jobs(config)) as jobs:
         found = [entry for name in names for entry in (*jobs.of(name), *_with_id(jobs, name))]
     return list({entry.job.id: entry for entry in found}.values())
 

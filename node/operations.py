@@ -10,7 +10,7 @@ from node.jobs import Entry
 from node.store.acknowledgements import Acknowledged
 from node.store.queue_file import QUEUE_FILE
 from node.store.store import open_store
-from node.work.queue import open_jobs
+from node.work.queue import look_into_jobs, open_jobs
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -23,7 +23,7 @@ def latest(config: Config, limit: int) -> list[Entry]:
         StorageUnavailable: there is no store. This function makes none.
     """
     require_store(config)
-    with closing(open_jobs(config)) as jobs:
+    with closing(look_into_jobs(config)) as jobs:
         return marked(config, jobs.latest(limit))
 
 
@@ -47,7 +47,7 @@ def needing_attention(
     """
     require_store(config)
     found: list[Entry] = []
-    with closing(open_jobs(config)) as jobs:
+    with closing(look_into_jobs(config)) as jobs:
         if failed:
             found += [entry for entry in marked(config, jobs.troubled()) if entry.needs_look]
         if overdue_minutes is not None:

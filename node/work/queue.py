@@ -67,7 +67,7 @@ def prepare(folder: Path, *, thorough: bool = False) -> Path:
                 # Stored in the file. The inserts of the receiver then do not wait for the reads of the worker; with
                 # synchronous=FULL a commit is still on disk when it returns.
                 database.execute("PRAGMA journal_mode=WAL")
-                database.execute(arrivals.TABLE)
+                arrivals.make(database)
             database.close()
     except (OSError, sqlite3.Error) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
@@ -102,6 +102,12 @@ class Jobs:
     def __init__(self, file: Path) -> None:
         self.folder = file.parent
         self._database = Database(file)
+
+    @property
+    def is_prepared(self) -> bool:
+        """False where this version, or a later one, has not yet used the database."""
+        with self._database.reading() as database:
+            return arrivals.is_there(database)
 
     def enqueue(self, job: Job) -> bool:
         """Queue *job*; committed when this returns. False: it is already known, and stays as it is."""
@@ -211,19 +217,16 @@ class Jobs:
 
     def counts(self) -> dict[str, int]:
         """Count the jobs that wait and those in work, and the deliveries that wait for their destination."""
-        states: dict[tuple[str, bool], int] = {}
         with self._database.reading() as database:
             arrived = arrivals.count(database)
+            begun = working = deliveries = 0
             if has_workflows(database):
-                counted = database.execute(
-                    "SELECT name, status = 'PENDING', count(*) FROM workflow_status "
-                    f"WHERE {UNFINISHED} GROUP BY 1, 2"
-                )
-                states = {(name, bool(working)): count for name, working, count in counted}
+                begun, deliveries = rows.count(database, ANSWER), rows.count(database, DELIVER)
+                working = rows.count(database, ANSWER, "AND status = 'PENDING'")
         return {
-            "waiting": arrived + states.get((ANSWER, False), 0),
-            "working": states.get((ANSWER, True), 0),
-            "deliveries waiting": states.get((DELIVER, False), 0) + states.get((DELIVER, True), 0),
+            "waiting": arrived + begun - working,
+            "working": working,
+            "deliveries waiting": deliveries,
         }
 
     def in_work_since(self, moment: float) -> int:
@@ -294,6 +297,20 @@ def open_jobs(config: Config) -> Jobs:
         StorageUnavailable: the store or the database cannot be made or opened.
     """
     return Jobs(prepare(open_store(config).folder))
+
+
+def look_into_jobs(config: Config) -> Jobs:
+    """
+    Open the queue of a store that a node uses, or has used, without a look at all of it.
+
+    Raises:
+        StorageUnavailable: the database cannot be opened.
+    """
+    jobs = Jobs(config.store.folder / QUEUE_FILE)
+    if jobs.is_prepared:
+        return jobs
+    jobs.close()
+    return open_jobs(config)
 
 
 def _begun(database: sqlite3.Connection, condition: str, *values: Any) -> list[Entry]:

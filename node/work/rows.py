@@ -66,6 +66,14 @@ def ids(database: sqlite3.Connection, condition: str, *values: Any) -> list[str]
     return [row[0] for row in rows]
 
 
+def count(database: sqlite3.Connection, name: str, more: str = "") -> int:
+    """Count the workflows of a name that have not ended; *more* is SQL behind the condition for that."""
+    condition = f"{UNFINISHED} AND name = ? {more}"
+    return int(
+        database.execute(f"SELECT count(*) FROM workflow_status WHERE {condition}", (name,)).fetchone()[0]
+    )
+
+
 def jobs(database: sqlite3.Connection) -> list[Job]:
     """Give the jobs of all workflows."""
     rows = database.execute(f"{_ENTRY} 1")

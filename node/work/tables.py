@@ -13,7 +13,8 @@ from node.work.rows import TROUBLED, UNFINISHED
 from sgseg_dicom.errors import StorageUnavailable
 
 _INDEXES = (
-    f"CREATE INDEX IF NOT EXISTS sgseg_unfinished ON workflow_status (name, status) WHERE {UNFINISHED}",
+    "CREATE INDEX IF NOT EXISTS sgseg_unfinished "
+    f"ON workflow_status (name, status, created_at, workflow_uuid) WHERE {UNFINISHED}",
     f"CREATE INDEX IF NOT EXISTS sgseg_troubled ON workflow_output (workflow_uuid) WHERE {TROUBLED}",
 )
 """What the status page counts, and what a person must look at, without a look at all other rows."""
