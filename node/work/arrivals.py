@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS arrivals (
 )
 """
 _COUNTED_BY = "CREATE INDEX IF NOT EXISTS arrivals_counted_by ON arrivals (conflicting)"
-"""SQLite counts the pages of the smallest index: 100,000 rows in less than a tenth of a millisecond, and not in four."""
+"""SQLite counts by the pages of the smallest index: 100,000 rows in a tenth of a millisecond, and not in four."""
 _ARRIVE = (
     "INSERT INTO arrivals (job, sop_instance_uid, file, conflicting, peer, received_at) "
     "SELECT :id, :sop_instance_uid, :file, :conflicting, :peer, :received_at WHERE {unknown} "

@@ -21,8 +21,10 @@ class Kept:
     def __init__(self) -> None:
         self.jobs: list[Job] = []
 
-    def enqueue(self, job: Job) -> None:
+    def enqueue(self, job: Job) -> bool:
+        is_new = self.get(job.id) is None
         self.jobs.append(job)
+        return is_new
 
     def get(self, job_id: str) -> Entry | None:
         return next((Entry(job=job, state="waiting") for job in self.jobs if job.id == job_id), None)

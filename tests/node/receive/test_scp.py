@@ -41,10 +41,12 @@ class Notebook:
         self.ending: Ending | None = None
         self.locked = False
 
-    def enqueue(self, job: Job) -> None:
+    def enqueue(self, job: Job) -> bool:
         if self.locked:
             raise StorageUnavailable("the database is locked")
+        is_new = self.get(job.id) is None
         self.jobs.append(job)
+        return is_new
 
     def get(self, job_id: str) -> Entry | None:
         job = next((job for job in self.jobs if job.id == job_id), None)
