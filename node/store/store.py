@@ -7,6 +7,7 @@ The images, durable: bytes -> temporary file -> fsync -> rename. What a method h
     <folder>/results/<job>/               the results of a job (node.store.result_folder)
     <folder>/acknowledged/<job>           a person has looked at it (node.store.acknowledgements)
     <folder>/queue.sqlite                 the durable queue (node.work.queue); queue.lock guards its creation
+    <folder>/worker.notices               a pipe: an image was queued (node.work.notices)
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job are added together, and removed together
 """

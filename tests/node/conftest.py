@@ -37,7 +37,7 @@ def settings(folder: Path, *archives: Archive, **sections: Any) -> Config:
     given: dict[str, Any] = {
         "receive": {"port": 0},
         "store": {"folder": folder / "store", "min_free_megabytes": 0},
-        "queue": {"polling_seconds": 0.02, "retry_seconds": 0.05, "jobs_at_once": 3},
+        "queue": {"retry_seconds": 0.05, "jobs_at_once": 3},
         "page": {"port": 0},
         "deliver": {"backoff_seconds": 0.05, "connect_seconds": 2.0, "answer_seconds": 5.0},
         "destination": [peer.destination.model_dump() for peer in archives],

@@ -160,7 +160,7 @@ def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 120.0)
     return value
 
 
-def settled(config: Config, *uids: str) -> list[Entry]:
+def settled(config: Config, *uids: str, seconds: float = 120.0) -> list[Entry]:
     """Wait until the images have settled; give their entries, in the same order."""
     jobs = open_jobs(config)
 
@@ -169,7 +169,7 @@ def settled(config: Config, *uids: str) -> list[Entry]:
         return [entries[uid] for uid in uids] if set(uids) <= set(entries) else []
 
     try:
-        return wait_for(found, what="the images to settle")
+        return wait_for(found, what="the images to settle", seconds=seconds)
     finally:
         jobs.close()
 

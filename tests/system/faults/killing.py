@@ -16,7 +16,7 @@ from pydicom import dcmread
 
 from node.jobs import Entry, Sent
 from node.store.store import open_store
-from node.work.queue import Jobs, open_jobs
+from node.work.queue import open_jobs
 from sgseg_dicom.config import Config
 from tests.node.conftest import settings
 from tests.node.processes import Archive, settled, wait_for
@@ -27,10 +27,8 @@ from tests.system.faults.senders import Sender, image_files
 
 VICTIMS = ("receive", "work", "judge")
 SENDERS = 4
-_MOST_AHEAD = 12
-"""Images that were sent and have no results yet: more wait to be sent, so that each half has work until the end."""
-
-_LONGEST_PAUSE = 0.5
+_LONGEST_PAUSE = 0.15
+"""Between the permission to send some images and a kill: those of a kill take longer than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +101,9 @@ def kill_at_random(
         stack.callback(archive.close)
         node = Node(stack.enter_context(halves(config, folder)))
         began = time.monotonic()
-        senders = _send(port, [*files.values()], archive, stack)
-        counts, in_work = _kill(node, config, archive, rng, images=images, kills=kills)
+        supply = Supply(images)
+        senders = _send(port, [*files.values()], supply, stack)
+        counts, in_work = _kill(node, config, archive, rng, supply=supply, kills=kills)
         for sender in senders:
             wait_for(lambda s=sender: not s.thread.is_alive(), what="the senders", seconds=300)
         entries = settled(config, *files)
@@ -122,11 +121,33 @@ def kill_at_random(
         )
 
 
-def _send(port: int, files: Sequence[Path], archive: Archive, stack: ExitStack) -> list[Sender]:
+class Supply:
+    """
+    The images that may be sent by now. They come in parts, so that some are left for each kill.
+
+    Args:
+        images: all of them.
+    """
+
+    def __init__(self, images: int) -> None:
+        self.released = 0
+        self.images = images
+
+    def release(self, images: int) -> None:
+        """Let some more be sent."""
+        assert self.released < self.images, "all images were sent before the last kill"
+        self.released = min(self.released + images, self.images)
+
+    def release_all(self) -> None:
+        """Let all be sent."""
+        self.released = self.images
+
+
+def _send(port: int, files: Sequence[Path], supply: Supply, stack: ExitStack) -> list[Sender]:
     senders: list[Sender] = []
 
     def may_send() -> bool:
-        return sum(len(sender.taken) for sender in senders) - len(archive.got) / 2 < _MOST_AHEAD
+        return sum(len(sender.taken) for sender in senders) < supply.released
 
     senders += [Sender(port, files[number::SENDERS], may_send=may_send) for number in range(SENDERS)]
     for sender in senders:
@@ -136,27 +157,36 @@ def _send(port: int, files: Sequence[Path], archive: Archive, stack: ExitStack) 
 
 
 def _kill(
-    node: Node, config: Config, archive: Archive, rng: random.Random, *, images: int, kills: int
+    node: Node, config: Config, archive: Archive, rng: random.Random, *, supply: Supply, kills: int
 ) -> tuple[Counter[str], list[int]]:
-    """Kill whenever another part of the results has come, after a moment. A third stays for the end."""
+    """
+    Kill again and again, each time while images that were just sent are on their way.
+
+    Half of what was sent before has its results by then. A third of all images is left for the end.
+    """
     counts, in_work, jobs = Counter[str](), [], open_jobs(config)
-    for number in range(kills):
-        wait_for(
-            lambda n=number: len(archive.got) / 2 >= n * images / (1.5 * kills), what="results", seconds=300
-        )
+    part = max(1, round(supply.images / (1.5 * kills)))
+
+    def unfinished() -> int:
+        counted = jobs.counts()
+        found = counted["waiting"] + counted["working"]
+        if not found and len(archive.uids()) >= 2 * supply.released:  # all were done before this looked
+            supply.release(1)
+        return found
+
+    while counts.total() < kills:
+        done = supply.released
+        supply.release(part)
+        wait_for(lambda n=done: len(archive.got) >= n, what="results", seconds=300)
         time.sleep(rng.uniform(0, _LONGEST_PAUSE))
         victim = rng.choice(VICTIMS)
-        unfinished = wait_for(lambda: _unfinished(jobs), what="an image in the queue or in work")
+        found = wait_for(unfinished, what="an image in the queue or in work")
         if node.kill(victim, rng):
             counts[victim] += 1
-            in_work.append(unfinished)
+            in_work.append(found)
     jobs.close()
+    supply.release_all()
     return counts, in_work
-
-
-def _unfinished(jobs: Jobs) -> int:
-    counts = jobs.counts()
-    return counts["waiting"] + counts["working"]
 
 
 def _lost(entries: Sequence[Entry], archive: Archive) -> list[str]:

@@ -23,7 +23,7 @@ Soaked = Mapping[int, Mapping[str, Footprint]]
 def soak(folder: Path, *, after: Sequence[int]) -> Soaked:
     """Send as many images as the last number says, and look at the processes after each number."""
     archive, found = Archive(), {}
-    config = settings(folder, archive, queue={"jobs_at_once": 8, "polling_seconds": 0.05})
+    config = settings(folder, archive, queue={"jobs_at_once": 8})
     with half(RECEIVE, config, folder) as receiver, half(STAND_IN_PROCESSES, config, folder) as worker:
         for done, number in zip((0, *after), after, strict=False):
             part = folder / f"until-{number}"
