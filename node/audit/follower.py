@@ -6,7 +6,7 @@ trail. The receiver notes what comes in by itself (it knows the address); what i
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -126,12 +126,10 @@ class Follower:
         if entry.outcome is None or not (new := self._new(_events(entry, entry.outcome))):
             return {}
         study, objects = self._objects(entry.job.id, entry.outcome)
-        for event in new.values():
-            event["study"] = study
-            if "destination" in event:
-                names = entry.outcome.sends.get(event["destination"], ())
-                event["objects"] = [objects[name] for name in names if name in objects]
-        return new
+        return {
+            key: {**event, "study": study, **_went(event, entry.outcome, objects)}
+            for key, event in new.items()
+        }
 
     def _objects(self, job_id: str, outcome: Outcome) -> tuple[str, dict[str, list[str]]]:
         """Give the study of the results, and of each file the SOP Class and the SOP Instance UID."""
@@ -174,6 +172,14 @@ def _events(entry: Entry, outcome: Outcome) -> Iterator[Event]:
     for sent in entry.deliveries:
         if sent.state in _ENDS:
             yield {**ids, **_sent(sent)}
+
+
+def _went(event: Event, outcome: Outcome, objects: Mapping[str, list[str]]) -> dict[str, list[list[str]]]:
+    """Give the objects that a destination got, where the event is the end of a delivery."""
+    if "destination" not in event:
+        return {}
+    names = outcome.sends.get(event["destination"], ())
+    return {"objects": [objects[name] for name in names if name in objects]}
 
 
 def _received(entry: Entry) -> Event:

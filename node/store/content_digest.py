@@ -8,6 +8,8 @@ from sgseg_dicom.errors import InvalidDataset
 
 _PREAMBLE = 132  # 128 bytes and "DICM" (PS3.10 7.1)
 _LONGEST_META = 1 << 20
+_BLOCK_BYTES = 1 << 16
+"""The kernel clears each page of a new buffer: one of a megabyte takes longer than its content."""
 _GROUP_LENGTH = 12  # (0002,0000) UL: tag, VR, length, value
 
 
@@ -20,8 +22,9 @@ def content_digest(path: Path) -> str:
     """
     with path.open("rb") as file:
         digest = hashlib.sha256(read_transfer_syntax(file))
-        while block := file.read(1 << 20):
-            digest.update(block)
+        block = memoryview(bytearray(_BLOCK_BYTES))
+        while length := file.readinto(block):
+            digest.update(block[:length])
     return digest.hexdigest()
 
 

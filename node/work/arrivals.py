@@ -7,7 +7,6 @@ two leaves both: then the workflow counts.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from node.jobs import Entry, Job
@@ -27,7 +26,7 @@ _COUNTED_BY = "CREATE INDEX IF NOT EXISTS arrivals_counted_by ON arrivals (confl
 """SQLite counts by the pages of the smallest index: 100,000 rows in a tenth of a millisecond, and not in four."""
 _ARRIVE = (
     "INSERT INTO arrivals (job, sop_instance_uid, file, conflicting, peer, received_at) "
-    "SELECT :id, :sop_instance_uid, :file, :conflicting, :peer, :received_at WHERE {unknown} "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE {unknown} "
     "ON CONFLICT (job) DO NOTHING"
 )
 _SELECT = "SELECT job, sop_instance_uid, file, conflicting, peer, received_at FROM arrivals a"
@@ -55,8 +54,9 @@ def make(database: sqlite3.Connection) -> None:
 
 def arrive(database: sqlite3.Connection, job: Job) -> bool:
     """Add an arrival where the job is not known yet; report whether it was not."""
-    statement = _ARRIVE.format(unknown=_is_unknown(database, ":id"))
-    return database.execute(statement, asdict(job)).rowcount == 1
+    statement = _ARRIVE.format(unknown=_is_unknown(database, "?1"))
+    values = (job.id, job.sop_instance_uid, job.file, job.conflicting, job.peer, job.received_at)
+    return database.execute(statement, values).rowcount == 1
 
 
 def waiting(database: sqlite3.Connection, more: str, *values: Any) -> list[Entry]:

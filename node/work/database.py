@@ -5,6 +5,7 @@ A wait for a lock of SQLite ends within the caller's `node.time_limit`. Threads 
 who wait for SQLite's lock look again and again, in no order.
 """
 
+import math
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self._address = f"file:{quote(str(file.absolute()))}?mode=rw"
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[_Connection] = []
         self._turn = threading.Lock()
 
     @contextmanager
@@ -69,7 +70,7 @@ class Database:
             connection = self._idle.pop() if self._idle else self._connected()
             is_over = False
             try:
-                connection.execute(f"PRAGMA busy_timeout={int(_seconds() * 1000)}")
+                connection.wait_at_most(_seconds())
                 connection.execute(begin)
                 yield connection
                 execute_end(connection, end)
@@ -85,13 +86,27 @@ class Database:
         while self._idle:
             self._idle.pop().close()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self) -> "_Connection":
         connection = sqlite3.connect(
-            self._address, uri=True, isolation_level=None, check_same_thread=False, timeout=_seconds()
+            self._address, uri=True, isolation_level=None, check_same_thread=False, factory=_Connection
         )
+        connection.wait_at_most(_seconds())
         connection.execute("PRAGMA synchronous=FULL")  # a commit is on disk when it returns
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows how long it waits for a lock."""
+
+    _waits_seconds = -1.0
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait so long for a lock, up to half a second more: a statement for each millisecond would cost as much."""
+        rounded = math.ceil(seconds * 2) / 2
+        if rounded != self._waits_seconds:
+            self.execute(f"PRAGMA busy_timeout={int(rounded * 1000)}")
+            self._waits_seconds = rounded
 
 
 def execute_end(connection: sqlite3.Connection, end: str) -> None:

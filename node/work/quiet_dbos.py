@@ -32,8 +32,8 @@ class Interrupted:
     """
 
     def __init__(self, dbos: Any) -> None:
-        registry = getattr(dbos, "_registry", None)
-        self._queue = registry.get_internal_queue() if hasattr(registry, "get_internal_queue") else None
+        registry: Any = getattr(dbos, "_registry", None)
+        self._queue: Any = registry.get_internal_queue() if hasattr(registry, "get_internal_queue") else None
         self._set(_HURRYING_SECONDS)
 
     def rest(self) -> None:
