@@ -23,9 +23,10 @@ from sgseg_dicom.inference.network import Network
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.report_table import TOKENS
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import load_weights, packaged_weights
+from sgseg_dicom.model.weights import load_weights
 from sgseg_dicom.preprocess import INPUT_SIZE, normalise
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.manifest import packaged_weights
 
 OURS = "ours, as it ships"
 ONCE = "ours, the image alone"

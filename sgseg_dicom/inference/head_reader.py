@@ -11,11 +11,11 @@ from torch import Tensor
 from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.ensemble import Pass
 from sgseg_dicom.model.descriptors import content_of
-from sgseg_dicom.model.head_weights import HeadsManifest
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.lungs import lungs_of
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model_records import Look, LookScores
+from sgseg_dicom.release.heads_manifest import HeadsManifest
 
 
 class HeadAnswer(NamedTuple):

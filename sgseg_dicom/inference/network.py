@@ -13,11 +13,13 @@ from torch import Tensor
 from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import Guide, mean_logits, passes_of
 from sgseg_dicom.inference.head_reader import HeadAnswer, HeadReader
-from sgseg_dicom.model.head_weights import HeadsManifest, joint_identity, load_heads
+from sgseg_dicom.model.head_weights import load_heads
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest, Thresholds, folder_of, load_members, packaged_weights
+from sgseg_dicom.model.weights import load_members
 from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
+from sgseg_dicom.release.heads_manifest import HeadsManifest, joint_identity
+from sgseg_dicom.release.manifest import Manifest, Thresholds, folder_of, packaged_weights
 from sgseg_dicom.zones import ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]

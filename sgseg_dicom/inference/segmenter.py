@@ -13,9 +13,9 @@ import numpy as np
 
 from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.model.weights import packaged_weights
 from sgseg_dicom.model_records import ModelInput, Prediction
 from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.release.manifest import packaged_weights
 
 MAX_BATCH = {"cuda": 64, "cpu": 4}
 """Most images in one batch: enough to fill a GPU. On a CPU larger batches only make each image wait longer."""

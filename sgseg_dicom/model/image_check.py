@@ -1,14 +1,12 @@
 """The network of the image check: does it show a chest, and which way up? And its weights on disk."""
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -16,7 +14,13 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
+from sgseg_dicom.release.image_check_manifest import (
+    ImageCheckManifest,
+    identity_of_image_check,
+    packaged_image_check,
+    read_image_check_manifest,
+)
+from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
 POSES = 8
 """
@@ -58,29 +62,6 @@ def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn
         nn.BatchNorm2d(made),
         nn.ReLU(),
     )
-
-
-class ImageCheckManifest(BaseModel):
-    """
-    Description of the weights.
-
-    Attributes:
-        format: of this file.
-        sha256: of the weights file.
-        identity: sha256 over everything that decides a result: weights and limits.
-        limits: chosen on good valid images. They belong to one version of the weights.
-        training: command, data with digest, commit.
-        metrics: how many good images were refused, and how many bad ones were let through.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    sha256: str
-    identity: str
-    limits: Limits
-    training: dict[str, Any]
-    metrics: dict[str, Any]
 
 
 class LoadedImageCheck:
@@ -125,11 +106,6 @@ def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> fl
     return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
 
 
-def packaged_image_check() -> Path:
-    """Give the folder of the weights that ship with the package."""
-    return Path(__file__).parent.parent / "weights" / "view"
-
-
 def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     """
     Load the weights in *folder*, or those that ship; float32 on the CPU.
@@ -150,25 +126,6 @@ def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     return LoadedImageCheck(network, manifest.limits)
 
 
-def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
-    """
-    Read and check the manifest in *folder*.
-
-    Raises:
-        WeightsError: the manifest is missing, damaged or changed.
-    """
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = ImageCheckManifest.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
-    except ValidationError as error:
-        raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
-    if manifest.identity != _identity(manifest.sha256, manifest.limits):
-        raise WeightsError(f"{path} was changed: its limits are not those of its release; restore it")
-    return manifest
-
-
 def save_image_check(
     image_check: LoadedImageCheck, folder: Path, *, training: dict[str, Any], metrics: dict[str, Any]
 ) -> None:
@@ -178,13 +135,9 @@ def save_image_check(
     sha256 = digest_of_file(folder / WEIGHTS_FILE)
     manifest = ImageCheckManifest(
         sha256=sha256,
-        identity=_identity(sha256, image_check.limits),
+        identity=identity_of_image_check(sha256, image_check.limits),
         limits=image_check.limits,
         training=training,
         metrics=metrics,
     )
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
-
-
-def _identity(sha256: str, limits: Limits) -> str:
-    return hashlib.sha256(f"{sha256}|{limits.model_dump_json()}".encode()).hexdigest()

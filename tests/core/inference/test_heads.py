@@ -8,9 +8,10 @@ from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.ensemble import passes_of
 from sgseg_dicom.inference.head_reader import HeadReader
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.model.head_weights import joint_identity, load_heads
+from sgseg_dicom.model.head_weights import load_heads
 from sgseg_dicom.model.weights import load_members
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.heads_manifest import joint_identity
 from tests.support.heads import LIMITS, tiny_heads, write_tiny_heads, write_tiny_weights
 
 SURE = 1e4

@@ -12,9 +12,9 @@ from sgseg_dicom.errors import ConfigError, InferenceError
 from sgseg_dicom.inference.ensemble import resized
 from sgseg_dicom.inference.network import Network, decide, load_network
 from sgseg_dicom.inference.segmenter import Segmenter
-from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.manifest import Manifest, Thresholds, identity_of
 from sgseg_dicom.zones import mirrored
 from tests.support.networks import shipped_network, tiny_network
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.inference.segmenter import load_segmenter
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import (
+from sgseg_dicom.model.weights import load_members, load_weights, save_weights
+from sgseg_dicom.release.manifest import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
     Calibration,
@@ -18,11 +19,8 @@ from sgseg_dicom.model.weights import (
     Thresholds,
     digest_of_file,
     identity_of,
-    load_members,
-    load_weights,
     packaged_weights,
     read_manifest,
-    save_weights,
 )
 
 FACTS = {

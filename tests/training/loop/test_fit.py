@@ -13,8 +13,9 @@ import training
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
+from sgseg_dicom.model.weights import load_weights
 from sgseg_dicom.preprocess import normalise
+from sgseg_dicom.release.manifest import WEIGHTS_FILE, packaged_weights, read_manifest
 from tests.training.builders import STILL, small_data_set, small_normals
 from training.augmentation.strength import Strength
 from training.cli import app
