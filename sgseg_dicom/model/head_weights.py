@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
+from safetensors.torch import save
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.heads import Heads
-from sgseg_dicom.model.quantization import unpacked
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.release.heads_manifest import (
     HEADS_FILE,
     HEADS_MANIFEST_FILE,
     HeadsManifest,
     identity_of_heads,
-    read_heads_manifest,
+    read_heads,
 )
 from sgseg_dicom.release.manifest import digest_of_file
+from sgseg_dicom.release.tensors import load_tensors
 
 
 def load_heads(folder: Path, members: Sequence[SGSeg], *, weights: str) -> tuple[Heads, HeadsManifest] | None:
@@ -34,30 +34,21 @@ def load_heads(folder: Path, members: Sequence[SGSeg], *, weights: str) -> tuple
     Raises:
         WeightsError: they are damaged or changed, or were made for other weights.
     """
-    manifest_path, path = folder / HEADS_MANIFEST_FILE, folder / HEADS_FILE
-    if not manifest_path.exists() and not path.exists():
+    manifest = read_heads(folder, weights=weights)
+    if manifest is None:
         return None
-    manifest = read_heads_manifest(folder)
-    if manifest.weights != weights:
-        raise WeightsError(
-            f"{manifest_path} belongs to other weights ({manifest.weights[:12]}...); copy all files of one release, "
-            f"or take {HEADS_MANIFEST_FILE} and {HEADS_FILE} out"
-        )
-    if not path.is_file() or digest_of_file(path) != manifest.sha256:
-        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    path = folder / HEADS_FILE
     if manifest.member >= len(members):
         raise WeightsError(
-            f"{manifest_path} reads member {manifest.member}, counted from 0, and the weights have {len(members)}; "
-            "copy all files of one release"
+            f"{folder / HEADS_MANIFEST_FILE} reads member {manifest.member}, counted from 0, and the weights have "
+            f"{len(members)}; copy all files of one release"
         )
     heads = Heads(members[manifest.member].vision.channels, passes=manifest.passes)
     try:
-        tensors = unpacked(load_file(path))
+        tensors = {name: torch.from_numpy(array) for name, array in load_tensors(path).items()}
         heads.load_state_dict(tensors, strict=True)
-    except (RuntimeError, SafetensorError) as error:
+    except RuntimeError as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from None
-    if unsound := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise WeightsError(f"{path} has values that are no numbers in {unsound[:3]}; train the heads again")
     return heads.eval().requires_grad_(False), manifest
 
 

@@ -13,22 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
+from sgseg_dicom.applicability.poses import OUTPUTS, scores_of
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.release.image_check_manifest import (
     ImageCheckManifest,
     identity_of_image_check,
     packaged_image_check,
     read_image_check_manifest,
+    require_image_check_file,
 )
 from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
-POSES = 8
-"""
-Poses of an image. Pose k + 4 m is the standard display, mirrored left to right if m is 1, then turned k times by 90
-degrees to the left.
-"""
-INVERTED, CHEST, CUT_OFF = 8, 9, 10
-OUTPUTS = 11
 NETWORK_SIZE = 56
 """Rows and columns that the network works on."""
 
@@ -80,30 +75,10 @@ class LoadedImageCheck:
         """
         Score images (B, 1, 224, 224).
 
-        The network runs over each image and over its mirror image. Scores that mirroring cannot change are averaged.
+        The network runs over each image and over its mirror image.
         """
-        plain, mirror = self.network(images), self.network(images.flip(3))
-        return [
-            ImageCheckScores(
-                not_chest=-float(alone[CHEST]),
-                inverted=float(alone[INVERTED]),
-                cut_off=float(alone[CUT_OFF]),
-                rotated=_odds(alone, (1, 3, 5, 7), (0, 2, 4, 6)),
-                upside_down=_odds(alone, (2, 6), (0, 4)),
-                mirrored=float(((one[4] - one[0]) - (other[4] - other[0])) / 2),
-            )
-            for alone, one, other in zip((plain + _unmirrored(mirror)) / 2, plain, mirror, strict=True)
-        ]
-
-
-def _unmirrored(logits: Tensor) -> Tensor:
-    """Turn the logits of mirror images into logits of the images themselves."""
-    # The mirror image of an image of pose (k, m) has pose (-k, not m).
-    return logits[:, [4, 7, 6, 5, 0, 3, 2, 1, INVERTED, CHEST, CUT_OFF]]
-
-
-def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> float:
-    return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
+        plain, mirror = self.network(images).numpy(), self.network(images.flip(3)).numpy()
+        return [scores_of(one, other) for one, other in zip(plain, mirror, strict=True)]
 
 
 def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
@@ -115,9 +90,7 @@ def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     """
     folder = packaged_image_check() if folder is None else folder
     manifest = read_image_check_manifest(folder)
-    path = folder / WEIGHTS_FILE
-    if not path.is_file() or digest_of_file(path) != manifest.sha256:
-        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    path = require_image_check_file(folder, manifest)
     network = ImageCheckNet()
     try:
         network.load_state_dict(load_file(path), strict=True)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
+from safetensors.torch import save
 from torch import nn
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.quantization import Bits, packed, unpacked
+from sgseg_dicom.model.quantization import Bits, packed
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.release.manifest import (
@@ -21,10 +21,11 @@ from sgseg_dicom.release.manifest import (
     Guidance,
     Manifest,
     digest_of_file,
-    folder_of,
     identity_of,
     read_manifest,
+    require_weights_file,
 )
+from sgseg_dicom.release.tensors import load_tensors
 
 
 def load_weights(folder: Path) -> tuple[SGSeg, Manifest]:
@@ -50,25 +51,15 @@ def load_members(folder: Path) -> tuple[list[SGSeg], Manifest]:
             unknown or of another shape.
     """
     manifest = read_manifest(folder)
-    path = folder_of(folder) / WEIGHTS_FILE
-    if not path.is_file():
-        raise WeightsError(f"{path} is missing; the folder needs {WEIGHTS_FILE} and {MANIFEST_FILE}")
-    found = digest_of_file(path)
-    if found != manifest.sha256:
-        raise WeightsError(
-            f"{path} has sha256 {found[:12]}..., but its manifest says {manifest.sha256[:12]}...; "
-            "copy weights and manifest of the same release"
-        )
+    path = require_weights_file(folder, manifest)
     members = nn.ModuleList(
         build_sgseg(manifest.preset, guidance=manifest.guidance) for _ in range(manifest.members)
     )
     try:
-        tensors = unpacked(load_file(path))
+        tensors = {name: torch.from_numpy(array) for name, array in load_tensors(path).items()}
         (members[0] if manifest.members == 1 else members).load_state_dict(tensors, strict=True)
-    except (RuntimeError, SafetensorError) as error:
+    except RuntimeError as error:
         raise WeightsError(f"{path} does not fit preset {manifest.preset!r}: {error}") from None
-    if unsound := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise WeightsError(f"{path} has values that are no numbers in {unsound[:3]}; export it again")
     members.eval().requires_grad_(False)
     return list(members), manifest  # type: ignore[arg-type]
 

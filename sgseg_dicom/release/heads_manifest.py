@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model_records import LookLimits
-from sgseg_dicom.release.manifest import Manifest
+from sgseg_dicom.release.manifest import Manifest, digest_of_file
 
 HEADS_FILE = "heads.safetensors"
 HEADS_MANIFEST_FILE = "heads.json"
@@ -60,6 +60,31 @@ def identity_of_heads(manifest: HeadsManifest) -> str:
 def joint_identity(manifest: Manifest, heads: HeadsManifest) -> str:
     """Give the sha256 over everything that decides a result of weights with heads: the Device UID comes from it."""
     return hashlib.sha256(f"{manifest.identity}|{heads.identity}".encode()).hexdigest()
+
+
+def read_heads(folder: Path, *, weights: str) -> HeadsManifest | None:
+    """
+    Read the manifest of the heads in *folder*, and check that all files belong together; None: there are no heads.
+
+    Args:
+        folder: of the weights.
+        weights: sha256 of the weights file.
+
+    Raises:
+        WeightsError: they are damaged or changed, or were made for other weights.
+    """
+    manifest_path, path = folder / HEADS_MANIFEST_FILE, folder / HEADS_FILE
+    if not manifest_path.exists() and not path.exists():
+        return None
+    manifest = read_heads_manifest(folder)
+    if manifest.weights != weights:
+        raise WeightsError(
+            f"{manifest_path} belongs to other weights ({manifest.weights[:12]}...); copy all files of one release, "
+            f"or take {HEADS_MANIFEST_FILE} and {HEADS_FILE} out"
+        )
+    if not path.is_file() or digest_of_file(path) != manifest.sha256:
+        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    return manifest
 
 
 def read_heads_manifest(folder: Path) -> HeadsManifest:

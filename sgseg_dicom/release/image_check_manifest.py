@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sgseg_dicom.applicability.image_check import Limits
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.release.manifest import MANIFEST_FILE
+from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
 
 class ImageCheckManifest(BaseModel):
@@ -37,6 +37,19 @@ class ImageCheckManifest(BaseModel):
 def packaged_image_check() -> Path:
     """Give the folder of the weights that ship with the package."""
     return Path(__file__).parent.parent / "weights" / "view"
+
+
+def require_image_check_file(folder: Path, manifest: ImageCheckManifest) -> Path:
+    """
+    Give the path of the weights file in *folder*.
+
+    Raises:
+        WeightsError: it is missing, or not the one of *manifest*.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.is_file() or digest_of_file(path) != manifest.sha256:
+        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    return path
 
 
 def read_image_check_manifest(folder: Path) -> ImageCheckManifest:

@@ -134,6 +134,25 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def require_weights_file(folder: Path, manifest: Manifest) -> Path:
+    """
+    Give the path of the weights file in *folder*.
+
+    Raises:
+        WeightsError: it is missing, or not the one of *manifest*.
+    """
+    path = folder_of(folder) / WEIGHTS_FILE
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; the folder needs {WEIGHTS_FILE} and {MANIFEST_FILE}")
+    found = digest_of_file(path)
+    if found != manifest.sha256:
+        raise WeightsError(
+            f"{path} has sha256 {found[:12]}..., but its manifest says {manifest.sha256[:12]}...; "
+            "copy weights and manifest of the same release"
+        )
+    return path
+
+
 def folder_of(named: Path) -> Path:
     """Give the folder of weights; *named* is that folder, or a file in it."""
     return named.parent if named.name in (WEIGHTS_FILE, MANIFEST_FILE) else named
