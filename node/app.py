@@ -298,8 +298,12 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 def _judging_processes(config: Config) -> "Judge":
     """Start the processes in which images are judged."""
     from node.judge.pool import Pool
+    from sgseg_dicom.inference.load import may_need_torch
 
-    return Pool(config, load_pipeline, imports=("node.judge.imports",))
+    imports = ["node.judge.imports"]
+    if may_need_torch(config.weights_folder, wanted_of(config)):
+        imports.append("node.judge.torch_imports")
+    return Pool(config, load_pipeline, imports=tuple(imports))
 
 
 def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,19 @@ _DIGEST = 32
 """Bytes of the sha256 that begins a kept file."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _UNUSED_SECONDS = 90 * 86400.0
+
+
+class Compiled(NamedTuple):
+    """
+    A compiled graph.
+
+    Attributes:
+        model: OpenVINO's.
+        memory: what it reads its numbers from. It must live as long as the model.
+    """
+
+    model: "CompiledModel"
+    memory: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +78,7 @@ LATENCY = CpuSettings()
 
 def compiled(
     graph: Callable[[], Graph], *, digest: str, settings: CpuSettings, cache: Path | None
-) -> "CompiledModel":
+) -> Compiled:
     """
     Compile a graph, or take what was compiled before.
 
@@ -84,14 +97,15 @@ def compiled(
     if kept is not None and (content := _read(kept)) is not None:
         # A newer OpenVINO, or another processor, has another key. What cannot be read all the same is made anew.
         with suppress(RuntimeError):
-            return core.import_model(Tensor(content, shared_memory=True), "CPU", settings.properties)
+            model = core.import_model(Tensor(content, shared_memory=True), "CPU", settings.properties)
+            return Compiled(model, content)
     xml, constants = graph()
     model = core.read_model(model=xml, weights=Tensor(constants))
     model.reshape([1, *list(model.inputs[0].partial_shape)[1:]])
-    compiled_model = core.compile_model(model, "CPU", settings.properties)
+    made = core.compile_model(model, "CPU", settings.properties)
     if kept is not None:
-        _keep(compiled_model.export_model().read(), kept)
-    return compiled_model
+        _keep(made.export_model().read(), kept)
+    return Compiled(made, constants)
 
 
 def _require_precision(core: Core, precision: Precision) -> None:

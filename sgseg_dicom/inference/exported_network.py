@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from openvino import AsyncInferQueue, InferRequest, get_version
 
 from sgseg_dicom.errors import InferenceError, WeightsError
-from sgseg_dicom.inference.compiled_graph import LATENCY, CpuSettings, compiled
+from sgseg_dicom.inference.compiled_graph import LATENCY, Compiled, CpuSettings, compiled
 from sgseg_dicom.inference.decision import Judged, algorithm_of, judged_each
 from sgseg_dicom.inference.raw_answers import RawAnswers, RawHeads
 from sgseg_dicom.inference.runtime import Runtime
@@ -25,9 +25,6 @@ from sgseg_dicom.release.manifest import (
 )
 from sgseg_dicom.release.tensors import Array, load_tensors
 
-if TYPE_CHECKING:
-    from openvino import CompiledModel
-
 OUTPUTS = ("mask_logits", "zone_logits")
 HEAD_OUTPUTS = ("lungs", "looks", "infection")
 
@@ -37,7 +34,7 @@ class ExportedNetwork:
     The exported graph of weights and heads, compiled for this processor.
 
     Args:
-        model: the compiled graph; it takes one image at a time.
+        graph: as it was compiled; it takes one image at a time.
         manifest: of the weights.
         heads: manifest of the heads; None: the graph has none.
         settings: how it runs.
@@ -49,19 +46,20 @@ class ExportedNetwork:
     """
 
     def __init__(
-        self, model: "CompiledModel", manifest: Manifest, heads: HeadsManifest | None, settings: CpuSettings
+        self, graph: Compiled, manifest: Manifest, heads: HeadsManifest | None, settings: CpuSettings
     ) -> None:
         self.manifest = manifest
         self.runtime = Runtime(
             name=f"OpenVINO {get_version().split('-')[0]}",
             device="cpu",
             precision=settings.precision,
-            threads=int(model.get_property("INFERENCE_NUM_THREADS")),
+            threads=int(graph.model.get_property("INFERENCE_NUM_THREADS")),
         )
         self.algorithm = self.runtime.judging(algorithm_of(manifest, heads))
         self.max_batch = settings.streams
         self._heads = heads
-        self._requests = AsyncInferQueue(model, settings.streams)
+        self._graph = graph
+        self._requests = AsyncInferQueue(graph.model, settings.streams)
         self._requests.set_callback(_keep_outputs)
 
     def judge_each(self, inputs: Sequence[ModelInput]) -> list[Judged]:
@@ -141,13 +139,13 @@ def load_exported_network(
             f"{folder} has no exported graph; `sgseg-train export-graph` makes it, or set runtime = "
             '"torch" under [model]'
         )
-    model = compiled(
+    loaded = compiled(
         lambda: _assembled(folder, graph, file, has_heads=heads is not None),
         digest=f"{graph.sha256}{graph.digest}",
         settings=settings,
         cache=cache,
     )
-    return ExportedNetwork(model, manifest, heads, settings)
+    return ExportedNetwork(loaded, manifest, heads, settings)
 
 
 def _assembled(folder: Path, graph: GraphManifest, file: Path, *, has_heads: bool) -> Graph:

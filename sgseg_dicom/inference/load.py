@@ -100,9 +100,20 @@ def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", 
     return "torch" if wanted.device == "auto" and _gpu_can_be_used() else "openvino"
 
 
+def may_need_torch(weights: Path | None, wanted: Wanted) -> bool:
+    """Say whether torch may run the model, without a look at the GPU itself: for who wants to import it early."""
+    asked = wanted.runtime == "torch" or wanted.device.startswith("cuda") or not has_graph(weights)
+    possible = wanted.runtime != "openvino" and wanted.device == "auto" and _has_gpu_driver()
+    return (asked or possible) and is_torch_installed()
+
+
+def _has_gpu_driver() -> bool:
+    return any(Path(file).exists() for file in _GPU_FILES)
+
+
 def _gpu_can_be_used() -> bool:
     """Say whether torch can use a GPU here. torch is not even imported where no driver is."""
-    if not any(Path(file).exists() for file in _GPU_FILES):
+    if not _has_gpu_driver():
         return False
     if not is_torch_installed():
         log.warning(

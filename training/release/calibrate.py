@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.inference.network import infection_score
+from sgseg_dicom.inference.decision import infection_score
 from sgseg_dicom.records import Prediction
 from sgseg_dicom.release.manifest import Calibration, Thresholds
 from training.data import Item, load_mask

@@ -1,5 +1,6 @@
 """Weights -> the graph beside them, which OpenVINO runs without torch."""
 
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -62,7 +63,9 @@ def graph_of(module: nn.Module) -> Graph:
     module = module.eval().to("cpu")
     # Two different images: a graph of one could hide that it serves one image alone.
     images = torch.randn(2, 1, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Sizes become numbers of the graph; that is wanted, since the network has one input size.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         traced = torch.jit.trace(module, images, check_trace=False)
         front_end = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced)  # it must outlive the conversion

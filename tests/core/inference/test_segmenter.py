@@ -9,8 +9,10 @@ import torch
 from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.inference.decision import decide
 from sgseg_dicom.inference.ensemble import resized
-from sgseg_dicom.inference.network import Network, decide, load_network
+from sgseg_dicom.inference.network import Network, load_network
+from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
@@ -159,7 +161,7 @@ def test_an_infected_image_names_at_least_its_likeliest_zone():
 def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(shipped):
     """The GPU's mask is the CPU's."""
     on_gpu = load_network(device="cuda")
-    assert on_gpu.precision is torch.float16
+    assert on_gpu.runtime.precision is Precision.FLOAT16
 
     for gpu, cpu in zip(on_gpu.judge(inputs(3)), shipped.judge(inputs(3)), strict=True):
         np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)
@@ -252,7 +254,7 @@ def test_one_logit_that_is_no_number_is_enough(network, monkeypatch, part):
     """NaN in the zones alone would read "no infection"."""
     logits = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
     logits[part].view(-1)[0] = float("nan")
-    monkeypatch.setattr("sgseg_dicom.inference.network.mean_logits", lambda *_, **__: tuple(logits))
+    monkeypatch.setattr("sgseg_dicom.inference.whole_network.mean_logits", lambda *_, **__: tuple(logits))
 
     with pytest.raises(InferenceError, match="not a number"):
         network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])
