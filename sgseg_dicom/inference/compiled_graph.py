@@ -11,18 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from openvino import Core, Tensor, get_version
 
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.inference.openvino_library import openvino
 from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.release.graph import Graph
-
-if TYPE_CHECKING:
-    from openvino import CompiledModel
 
 _DIGEST = 32
 """Bytes of the sha256 that begins a kept file."""
@@ -39,7 +36,7 @@ class Compiled(NamedTuple):
         memory: what it reads its numbers from. It must live as long as the model.
     """
 
-    model: "CompiledModel"
+    model: openvino.CompiledModel
     memory: NDArray[np.uint8]
 
 
@@ -91,16 +88,18 @@ def compiled(
     Raises:
         ConfigError: this processor does not compute in the precision that is wanted.
     """
-    core = Core()
+    core = openvino.Core()
     _require_precision(core, settings.precision)
     kept = None if cache is None else cache / f"{_key(core, digest, settings)}.blob"
     if kept is not None and (content := _read(kept)) is not None:
         # A newer OpenVINO, or another processor, has another key. What cannot be read all the same is made anew.
         with suppress(RuntimeError):
-            model = core.import_model(Tensor(content, shared_memory=True), "CPU", settings.properties)
+            model = core.import_model(
+                openvino.Tensor(content, shared_memory=True), "CPU", settings.properties
+            )
             return Compiled(model, content)
     xml, constants = graph()
-    model = core.read_model(model=xml, weights=Tensor(constants))
+    model = core.read_model(model=xml, weights=openvino.Tensor(constants))
     model.reshape([1, *list(model.inputs[0].partial_shape)[1:]])
     made = core.compile_model(model, "CPU", settings.properties)
     if kept is not None:
@@ -108,7 +107,7 @@ def compiled(
     return Compiled(made, constants)
 
 
-def _require_precision(core: Core, precision: Precision) -> None:
+def _require_precision(core: openvino.Core, precision: Precision) -> None:
     if precision is Precision.FLOAT32:
         return
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -120,9 +119,14 @@ def _require_precision(core: Core, precision: Precision) -> None:
         )
 
 
-def _key(core: Core, digest: str, settings: CpuSettings) -> str:
+def _key(core: openvino.Core, digest: str, settings: CpuSettings) -> str:
     """Name what the compiled form depends on."""
-    parts = [digest, get_version(), core.get_property("CPU", "FULL_DEVICE_NAME"), repr(settings.properties)]
+    parts = [
+        digest,
+        openvino.get_version(),
+        core.get_property("CPU", "FULL_DEVICE_NAME"),
+        repr(settings.properties),
+    ]
     parts += core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:32]
 

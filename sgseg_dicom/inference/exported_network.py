@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from openvino import AsyncInferQueue, InferRequest, get_version
 
 from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.compiled_graph import LATENCY, Compiled, CpuSettings, compiled
 from sgseg_dicom.inference.decision import Judged, algorithm_of, judged_each
+from sgseg_dicom.inference.openvino_library import openvino
 from sgseg_dicom.inference.raw_answers import RawAnswers, RawHeads
 from sgseg_dicom.inference.runtime import Runtime
 from sgseg_dicom.model_records import ModelInput
@@ -50,7 +50,7 @@ class ExportedNetwork:
     ) -> None:
         self.manifest = manifest
         self.runtime = Runtime(
-            name=f"OpenVINO {get_version().split('-')[0]}",
+            name=f"OpenVINO {openvino.get_version().split('-')[0]}",
             device="cpu",
             precision=settings.precision,
             threads=int(graph.model.get_property("INFERENCE_NUM_THREADS")),
@@ -59,7 +59,7 @@ class ExportedNetwork:
         self.max_batch = settings.streams
         self._heads = heads
         self._graph = graph
-        self._requests = AsyncInferQueue(graph.model, settings.streams)
+        self._requests = openvino.AsyncInferQueue(graph.model, settings.streams)
         self._requests.set_callback(_keep_outputs)
 
     def judge_each(self, inputs: Sequence[ModelInput]) -> list[Judged]:
@@ -95,7 +95,7 @@ class ExportedNetwork:
         return [_raw(outputs) for outputs in found]
 
 
-def _keep_outputs(request: InferRequest, outputs: list[Array]) -> None:
+def _keep_outputs(request: openvino.InferRequest, outputs: list[Array]) -> None:
     """Copy what a request gives: the next one writes over it."""
     outputs += [np.array(tensor.data, dtype=np.float32) for tensor in request.output_tensors]
 

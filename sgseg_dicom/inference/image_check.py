@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import openvino.opset8 as ops
 from numpy.typing import NDArray
-from openvino import Core, Model, Node
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.applicability.poses import scores_of
 from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.inference.openvino_library import openvino, ops
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.release.image_check_manifest import (
     packaged_image_check,
@@ -35,9 +34,9 @@ _EPSILON = 1e-5
 class ExportedImageCheck:
     """An `ImageCheck`: pixels in, scores out; safe to call from many threads."""
 
-    def __init__(self, model: Model, limits: Limits) -> None:
+    def __init__(self, model: openvino.Model, limits: Limits) -> None:
         self.limits = limits
-        compiled = Core().compile_model(
+        compiled = openvino.Core().compile_model(
             model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         )
         self._request = compiled.create_infer_request()
@@ -68,7 +67,7 @@ def load_image_check(folder: Path | None = None) -> ExportedImageCheck:
     return ExportedImageCheck(model, manifest.limits)
 
 
-def _graph_of(tensors: Mapping[str, Array]) -> Model:
+def _graph_of(tensors: Mapping[str, Array]) -> openvino.Model:
     """Build the network: images (2, 1, 224, 224) -> logits (2, 11)."""
     images = ops.parameter([2, 1, INPUT_SIZE, INPUT_SIZE], np.float32)
     here = ops.avg_pool(images, [_BLOCK] * 2, [0, 0], [0, 0], [_BLOCK] * 2, exclude_pad=True)
@@ -76,10 +75,10 @@ def _graph_of(tensors: Mapping[str, Array]) -> Model:
         here = _block(here, tensors, place=3 * place, stride=stride)
     flat = ops.reshape(here, [2, -1], special_zero=False)
     hidden = ops.relu(_linear(flat, tensors, "head.2"))
-    return Model([_linear(hidden, tensors, "head.4")], [images])
+    return openvino.Model([_linear(hidden, tensors, "head.4")], [images])
 
 
-def _block(given: Node, tensors: Mapping[str, Array], *, place: int, stride: int) -> Node:
+def _block(given: openvino.Node, tensors: Mapping[str, Array], *, place: int, stride: int) -> openvino.Node:
     """Convolution, batch normalisation and rectifier, named as in torch's sequence."""
     weight = tensors[f"features.{place}.weight"]
     padding = [weight.shape[-1] // 2] * 2
@@ -94,6 +93,6 @@ def _block(given: Node, tensors: Mapping[str, Array], *, place: int, stride: int
     return ops.relu(normed)
 
 
-def _linear(given: Node, tensors: Mapping[str, Array], name: str) -> Node:
+def _linear(given: openvino.Node, tensors: Mapping[str, Array], name: str) -> openvino.Node:
     weight, bias = ops.constant(tensors[f"{name}.weight"]), ops.constant(tensors[f"{name}.bias"])
     return ops.add(ops.matmul(given, weight, transpose_a=False, transpose_b=True), bias)

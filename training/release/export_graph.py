@@ -5,14 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
 from sgseg_dicom.inference.exported_network import HEAD_OUTPUTS, OUTPUTS, tensors_of
 from sgseg_dicom.inference.network import load_network
+from sgseg_dicom.inference.openvino_library import openvino
 from sgseg_dicom.inference.whole_network import WholeNetwork
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.release.graph import Graph, GraphManifest, save_graph
@@ -60,6 +58,10 @@ def graph_of(module: nn.Module) -> Graph:
     The numbers stay as they are: what OpenVINO's own `convert_model` would fold, the compiler folds later. So each
     constant is still a tensor of the weights file.
     """
+    # Imported here: behind `openvino_library`, which leaves the telemetry out.
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
     module = module.eval().to("cpu")
     # Two different images: a graph of one could hide that it serves one image alone.
     images = torch.randn(2, 1, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
