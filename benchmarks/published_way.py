@@ -3,8 +3,8 @@ Inference of one image: our way, and the way of the published code (https://gith
 
 In the published way the text encoder encodes the generated report of every image, the detector has an image encoder
 of its own and runs twice, and everything is eager float32. The masks of both ways come from the same layers; the ways
-differ in what runs, how often, and by which library. The weights that ship are two models with four passes; the published way is
-one model and one pass.
+differ in what runs, how often, and by which library. The weights that ship are two models with four passes; the
+published way is one model and one pass.
 
 Some weights are not available here. A randomly initialised BERT-base (12 layers of 768, on 24 tokens) replaces
 CXR-BERT, and the published sizes have random weights. The time does not depend on the values of the weights.

@@ -15,7 +15,7 @@ from sgseg_dicom.inference.decision import Judged, algorithm_of, judged_each
 from sgseg_dicom.inference.ensemble import Guide
 from sgseg_dicom.inference.raw_answers import RawAnswers, RawHeads
 from sgseg_dicom.inference.runtime import Precision, Runtime
-from sgseg_dicom.inference.whole_network import WholeNetwork, own_report
+from sgseg_dicom.inference.whole_network import Outputs, WholeNetwork, own_report
 from sgseg_dicom.model.head_weights import load_heads
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.sgseg import SGSeg
@@ -76,12 +76,14 @@ class Network:
             precision=self.precision,
             threads=torch.get_num_threads() if self.device.type == "cpu" else 0,
         )
+        # Enough to fill a GPU. On a CPU larger batches only make each image wait longer.
+        self._max_batch = 64 if self.device.type == "cuda" else 4
         self.algorithm = self.runtime.judging(algorithm_of(manifest, self.heads_manifest))
 
     @property
     def max_batch(self) -> int:
-        """Most images in one batch: enough to fill a GPU; on a CPU larger ones only make each image wait longer."""
-        return 64 if self.device.type == "cuda" else 4
+        """Most images in one batch; fewer, once a batch did not fit into the GPU's memory."""
+        return self._max_batch
 
     def judge(
         self,
@@ -135,6 +137,7 @@ class Network:
         except RuntimeError as error:
             raise InferenceError(f"the device failed: {error}") from error
         half = len(inputs) // 2
+        self._max_batch = min(self._max_batch, half)  # the next batch would not fit either
         first, second = (None, None) if zones is None else (zones[:half], zones[half:])
         return [
             *self.judge_each(inputs[:half], guided_by=guided_by, zones=first),
@@ -165,20 +168,19 @@ class Network:
         zones: Sequence[ZoneBits] | None = None,
     ) -> RawAnswers:
         """Give what the networks compute of a batch. Arguments as of `judge_each`."""
-        images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1).to(self.device)
-        given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
+        count = len(inputs)
+        padded = [*range(count), *[0] * (self._padded(count) - count)]
+        images = torch.from_numpy(np.stack([inputs[place].pixels for place in padded]))
+        given = None
+        if guided_by == "ground-truth" and zones is not None:
+            given = torch.tensor([zones[place] for place in padded], device=self.device) * 2.0 - 1.0
         with self._cast():
-            outputs = self.whole(images, _guide(guided_by), given)
-        heads = outputs.heads
-        return RawAnswers(
-            mask_logits=_array(outputs.mask_logits[:, 0]),
-            zone_logits=_array(outputs.zone_logits),
-            heads=None
-            if heads is None
-            else RawHeads(
-                lungs=_array(heads.lungs), looks=_array(heads.looks), infection=_array(heads.infection)
-            ),
-        )
+            outputs = self.whole(images.unsqueeze(1).to(self.device), _guide(guided_by), given)
+        return _raw(outputs, count)
+
+    def _padded(self, count: int) -> int:
+        """Give the size of a batch: on a GPU a power of two, since each new size compiles and measures kernels."""
+        return 1 << (count - 1).bit_length() if self.device.type == "cuda" else count
 
     def _run(
         self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
@@ -223,6 +225,18 @@ def _guide(guided_by: GuidedBy) -> Guide:
     if guided_by == "none":
         return lambda member, zone_logits: member.reports.none(len(zone_logits))
     return lambda member, zone_logits: member.reports.hard(zone_logits > 0)
+
+
+def _raw(outputs: Outputs, count: int) -> RawAnswers:
+    """Give the first *count* answers of a batch."""
+    mask_logits, zone_logits, heads = outputs
+    read = None
+    if heads is not None:
+        lungs, looks, infection = (_array(part[:count]) for part in heads)
+        read = RawHeads(lungs=lungs, looks=looks, infection=infection)
+    return RawAnswers(
+        mask_logits=_array(mask_logits[:count, 0]), zone_logits=_array(zone_logits[:count]), heads=read
+    )
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -87,6 +87,37 @@ def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
         small_memory(network, most=0).judge(inputs(1))
 
 
+def test_a_size_that_did_not_fit_is_not_tried_again(network):
+    """Each try would cost the time of a batch."""
+    small = small_memory(network, most=2)
+    before = small.max_batch
+
+    small.judge(inputs(4))
+
+    assert (before, small.max_batch) == (4, 2)
+
+
+class Padding(Network):
+    """Stands in for a GPU, whose batches are powers of two."""
+
+    def _padded(self, count):
+        return 1 << (count - 1).bit_length()
+
+
+def test_what_fills_up_a_batch_is_left_out_of_its_answers(network):
+    """Three images are computed as four; each of the three gets what it gets alone."""
+    waiting = inputs(3)
+    zones = [(True, False, False, False, False, False)] * 3
+    padding = Padding(network.members, network.manifest, device="cpu")
+
+    for guided_by in ("generated", "ground-truth"):
+        together = padding.judge(waiting, guided_by=guided_by, zones=zones)
+        alone = network.judge(waiting, guided_by=guided_by, zones=zones)
+        assert len(together) == 3
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(one.mask_probability, other.mask_probability, atol=1e-3)
+
+
 def test_a_failed_batch_raises_for_every_caller_in_it_and_the_next_one_runs(network):
     """The device thread outlives a failure."""
     failing = small_memory(network, most=0)
@@ -157,6 +188,7 @@ def test_an_infected_image_names_at_least_its_likeliest_zone():
     assert prediction.mask.all()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(shipped):
     """The GPU's mask is the CPU's."""

@@ -356,6 +356,7 @@ def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
         assert min((image - other).abs().max() for other in kept) < 1e-3
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_augments_its_own_batches(items):
     """Image, mask and zones keep together, and the same seed gives the same batch."""
