@@ -140,7 +140,7 @@ def _read(kept: Path) -> NDArray[np.uint8] | None:
     except (OSError, ValueError):  # ValueError: an empty file
         return None
     whole = content[_DIGEST:]
-    return whole if hashlib.sha256(whole).digest() == content[:_DIGEST].tobytes() else None
+    return whole if hashlib.sha256(whole.data).digest() == content[:_DIGEST].tobytes() else None
 
 
 def _keep(content: bytes, kept: Path) -> None:

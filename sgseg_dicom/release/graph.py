@@ -124,7 +124,7 @@ def assemble(folder: Path, manifest: GraphManifest, tensors: Mapping[str, Array]
         _put(constants, offset, tensors[name].tobytes())
     for offset, text in manifest.others:
         _put(constants, offset, base64.b64decode(text))
-    if hashlib.sha256(constants).hexdigest() != manifest.digest:
+    if hashlib.sha256(constants.data).hexdigest() != manifest.digest:
         raise WeightsError(
             f"{folder / GRAPH_FILE}: its numbers are not those of the weights; make it anew by "
             "`sgseg-train export-graph`"
@@ -176,7 +176,7 @@ def save_graph(
         exporter=exporter,
         outputs=outputs,
         size=len(graph.constants),
-        digest=hashlib.sha256(graph.constants).hexdigest(),
+        digest=hashlib.sha256(graph.constants.data).hexdigest(),
         tensors=tuple(placed),
         others=tuple(others),
     )

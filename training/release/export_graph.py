@@ -67,7 +67,7 @@ def graph_of(module: nn.Module) -> Graph:
     images = torch.randn(2, 1, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), warnings.catch_warnings():
         # Sizes become numbers of the graph; that is wanted, since the network has one input size.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         traced = torch.jit.trace(module, images, check_trace=False)
         front_end = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced)  # it must outlive the conversion
