@@ -1,13 +1,17 @@
 """Networks for the tests: those that ship, loaded once, and a small one where only the way through it is tested."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import torch
 
+from sgseg_dicom.inference.exported_network import ExportedNetwork, load_exported_network
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.inference.segmenter import Segmenter
+from sgseg_dicom.inference.segmenter import Judge, Segmenter
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
 
@@ -42,8 +46,14 @@ def tiny_model(*, seed: int = 0) -> SGSeg:
     return model
 
 
+@cache
+def exported_network() -> ExportedNetwork:
+    """Give the graph that ships, as a node without a GPU runs it."""
+    return load_exported_network(cache=Path(tempfile.gettempdir()) / f"sgseg-tests-{os.getuid()}")
+
+
 @contextmanager
-def segmenter_of(network: Network) -> Iterator[Segmenter]:
+def segmenter_of(network: Judge) -> Iterator[Segmenter]:
     """Let many threads ask a network for the time of a test."""
     segmenter = Segmenter(network)
     yield segmenter
