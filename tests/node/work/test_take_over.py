@@ -9,8 +9,9 @@ import pytest
 
 from node.jobs import Sent
 from node.store.store import Store
-from node.work.queue import SHAPE, prepare
-from node.work.take_over import take_over
+from node.work.queue import SHAPE, open_jobs, prepare
+from node.work.tables import make_tables
+from node.work.take_over import make_arrivals, take_over
 from sgseg_dicom.config import Config
 from tests.node.processes import STAND_IN, begun, entry_of, half, settled
 
@@ -82,3 +83,74 @@ def test_what_has_ended_or_has_the_shape_of_now_is_left_alone(config):
             "SELECT status, application_version, COUNT(*) FROM workflow_status GROUP BY 1, 2"
         )
         assert sorted(rows) == [("ENQUEUED", SHAPE, 3), ("SUCCESS", "1", 1)]
+
+
+@pytest.fixture
+def of_0_3_0(tmp_path, configure) -> Config:
+    """The store of 0.3.0, in whose queue one image waits and one counts as in work."""
+    with tarfile.open(STORE.parents[1] / "data_0_3_0" / "store.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    return configure()
+
+
+def test_what_waited_in_the_queue_of_dbos_is_an_arrival(of_0_3_0):
+    """
+    In the order of then, once; nothing looks into that queue any more. What has ended stays as it is.
+    """
+    file = prepare(of_0_3_0.store.folder)
+    with closing(open_jobs(of_0_3_0)) as jobs:
+        before = jobs.all()
+        make_tables(file)
+        take_over(file)
+        moved = [make_arrivals(file), make_arrivals(file)]
+        after, arrived = jobs.all(), jobs.arrived(10)
+    with closing(sqlite3.connect(file)) as database:
+        queues = [name for (name,) in database.execute("SELECT name FROM queues")]
+
+    unfinished = [entry.job for entry in before if entry.state in ("waiting", "working")]
+    assert (moved, arrived, queues) == ([2, 0], unfinished, ["deliver"])
+    assert {entry.job.id for entry in after} == {entry.job.id for entry in before}
+    assert [one for one in after if one.outcome] == [one for one in before if one.outcome]
+
+
+def test_an_image_that_had_begun_goes_on_as_a_workflow(of_0_3_0):
+    """
+    Its recorded steps say how often it was tried. DBOS continues at its launch what is in no queue.
+    """
+    file = prepare(of_0_3_0.store.folder)
+    make_tables(file)
+    take_over(file)
+    with closing(sqlite3.connect(file)) as database, database:
+        (begun,) = database.execute(
+            "SELECT workflow_uuid FROM workflow_status WHERE name = 'answer' AND status = 'ENQUEUED' LIMIT 1"
+        ).fetchone()
+        database.execute(
+            "INSERT INTO operation_outputs (workflow_uuid, function_id, function_name) VALUES (?, 1, 'answer')",
+            (begun,),
+        )
+    moved = make_arrivals(file)
+    with closing(sqlite3.connect(file)) as database:
+        row = database.execute(
+            "SELECT status, queue_name, executor_id FROM workflow_status WHERE workflow_uuid = ?", (begun,)
+        ).fetchone()
+
+    assert (moved, row) == (1, ("PENDING", None, "local"))
+
+
+def test_an_arrival_that_is_a_workflow_already_is_no_arrival_any_more(config):
+    """
+    A worker died between the two.
+    """
+    file = prepare(config.store.folder)
+    make_tables(file)
+    with closing(open_jobs(config)) as jobs, closing(sqlite3.connect(file)) as database:
+        job = jobs.all()[0].job
+        with database:
+            database.execute(
+                "INSERT INTO arrivals (job, sop_instance_uid, file, conflicting, peer, received_at) "
+                "VALUES (?, ?, ?, 0, '', 0)",
+                (job.id, job.sop_instance_uid, job.file),
+            )
+        make_arrivals(file)
+
+        assert database.execute("SELECT count(*) FROM arrivals WHERE job = ?", (job.id,)).fetchone() == (0,)
