@@ -160,7 +160,7 @@ def work(
         jobs = queue.Jobs(file)
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
-        _show_life(store, judging, stop)
+        _show_life(store, lambda: judging.is_able and workflows.takes_images, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
@@ -173,13 +173,13 @@ def work(
     log.info("worker_stopped")
 
 
-def _show_life(store: Store, judging: "Judge", stop: threading.Event) -> None:
-    """Give a sign of life now and every second, while images can be judged."""
+def _show_life(store: Store, is_able: Callable[[], bool], stop: threading.Event) -> None:
+    """Give a sign of life now and every second, while images are taken and can be judged."""
     with storage(store.folder):
         heartbeat = Heartbeat(store.folder)
 
     def beat() -> None:
-        if judging.is_able:
+        if is_able():
             heartbeat.beat()
 
     beat()

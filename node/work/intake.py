@@ -45,6 +45,11 @@ class Intake:
         """Begin."""
         self._thread.start()
 
+    @property
+    def lives(self) -> bool:
+        """False before it has begun, and after its end."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Take no arrival any more; this returns within a pause, or at once after a notice."""
         self._stopped.set()

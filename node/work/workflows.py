@@ -28,6 +28,7 @@ from typing import Any, Protocol
 
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.failures import PROCESS_ENDS
@@ -151,6 +152,11 @@ class Workflows:
         self._resuming.start()
         self._intake.launch()
 
+    @property
+    def takes_images(self) -> bool:
+        """False where nothing takes images from the queue any more, through a defect."""
+        return self._intake.lives
+
     def stop(self, *, patience_seconds: int) -> None:
         """Take no new job and give running steps some time. The next start continues what is not done by then."""
         self._stopped.set()
@@ -209,7 +215,7 @@ def _define_answer(
             try:
                 with SetWorkflowID(job.id):
                     DBOS.start_workflow(answer, asdict(job))
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, dbos_error.DBOSException) as error:
                 raise StorageUnavailable(
                     f"an image cannot be taken from the queue ({type(error).__name__}); check space and rights"
                 ) from error
