@@ -1,11 +1,10 @@
 """
 `python -m benchmarks.receiving`: how fast images are taken, beside DCMTK's storescp and Orthanc.
 
-One sender for all: it costs next to nothing (`benchmarks.raw_sender`). The receivers take turns. `storescp` waits for no
-disk and keeps no queue; ours answers when the image and its job are on disk.
+One sender for all: it costs next to nothing (`benchmarks.raw_sender`). The receivers take turns. `storescp` waits for
+no disk and keeps no queue; ours answers when the image and its job are on disk.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -137,12 +136,19 @@ def _receivers(beside: Path | None) -> list[Receiver]:
 def _ours(folder: Path, port: int) -> Sequence[str]:
     config = folder / "config.toml"
     places = f"max_associations = {_MOST_ASSOCIATIONS}\nmax_associations_per_address = {_MOST_ASSOCIATIONS}"
-    config.write_text(f'[receive]\nport = {port}\n{places}\n[store]\nfolder = "store"\nmin_free_megabytes = 1\n')
+    config.write_text(
+        f'[receive]\nport = {port}\n{places}\n[store]\nfolder = "store"\nmin_free_megabytes = 1\n'
+    )
     return [sys.executable, "-m", "node.cli", "receive", "--config", str(config)]
 
 
 def _without_queue(folder: Path, port: int) -> Sequence[str]:
-    return [sys.executable, str(Path(__file__).with_name("receiver_without_queue.py")), str(folder), str(port)]
+    return [
+        sys.executable,
+        str(Path(__file__).with_name("receiver_without_queue.py")),
+        str(folder),
+        str(port),
+    ]
 
 
 def _storescp(folder: Path, port: int) -> Sequence[str]:

@@ -139,7 +139,7 @@ def _stored_and_queued(
 
     Give also whether the image is new though its job had settled: a crash came between the deletions of both.
     """
-    if why := why_refused(event.assoc, event.request):
+    if why := why_refused(event.request):
         raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
     with store.adding():
