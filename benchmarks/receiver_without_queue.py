@@ -1,5 +1,6 @@
 """`python -m benchmarks.receiver_without_queue FOLDER PORT`: the receiver, with a queue that keeps nothing."""
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -40,6 +41,7 @@ def main(folder: Path, port: int) -> None:
         spool=store.incoming,
         require_space=store.require_space,
     )
+    gc.freeze()  # as `node.app` does
     threading.Event().wait()
 
 

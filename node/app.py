@@ -1,5 +1,6 @@
 """Builds all objects from the settings and connects them; the only module that knows them all."""
 
+import gc
 import os
 import sys
 import threading
@@ -84,6 +85,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 f"cannot listen on {where} ({error.strerror}); set another one"
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
+        gc.freeze()  # what is loaded now stays: pynetdicom collects garbage after every 60 associations
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
         _look_after_receiving(config, store, jobs, listener, stop)
         listener.stop(patience_seconds=5.0)

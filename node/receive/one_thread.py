@@ -3,8 +3,8 @@ An association of pynetdicom that runs in one thread, which waits for its peer a
 
 pynetdicom 3.0 gives an association two threads, one for the network and one for its requests. Each of them looks a
 thousand times a second whether there is something for it. Here the association's thread does the work of both, in
-turn: it reads a PDU, lets the state machine act (PS3.8 9.2), and serves a request that is whole. A test knows the
-source of what is replaced of pynetdicom, and tells when it changes.
+turn: it reads a PDU, lets the state machine act (PS3.8 9.2), and serves a request that is whole.
+tests/node/receive/test_pynetdicom.py knows the source of what is replaced, and tells when it changes.
 """
 
 import socket
@@ -22,10 +22,6 @@ from node.receive.pdu_reader import Fragment, PduReader
 
 _DATA_TRANSFER, _CLOSING = "Sta6", "Sta13"
 """States of the upper layer (PS3.8 9.2.1): messages come; all is said, and the connection is to be closed."""
-
-REPLACED = {
-    Association: ("run_reactor", "_run_reactor", "kill", "_abort_blocking", "_serve_request"),
-}
 
 
 class OneThread(Association):
@@ -66,6 +62,9 @@ class OneThread(Association):
         self.dul.socket.recv = reader.receive  # type: ignore
         self.dul._recv_pdu.put(request)
         self.dul.event_queue.put("Evt6")  # A-ASSOCIATE-RQ received
+
+    def _bind_defaults(self) -> None:
+        """Bind nothing: the server knows all handlers."""
 
     def run_reactor(self) -> None:
         """Answer the association request, and serve until the association ends."""
