@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import create_connection
@@ -121,11 +121,11 @@ def _receivers(beside: Path | None) -> list[Receiver]:
     here = Path(__file__).resolve().parent.parent
     found = [
         Receiver(name="ours", command=_ours, root=here),
-        Receiver(name="no queue", command=_without_queue, root=here),
+        Receiver(name="ours without queue", command=_without_queue, root=here),
     ]
     if beside is not None:
         found.append(Receiver(name="beside", command=_ours, root=beside.resolve()))
-        found.append(Receiver(name="beside, no queue", command=_without_queue, root=beside.resolve()))
+        found.append(Receiver(name="beside without queue", command=_without_queue, root=beside.resolve()))
     if Path(STORESCP).exists():
         found.append(Receiver(name="storescp", command=_storescp))
     if ORTHANC is not None:
@@ -175,7 +175,8 @@ def _running(receiver: Receiver, parent: Path | None) -> Iterator[tuple[int, psu
             yield port, psutil.Process(process.pid)
         finally:
             for one in tree(process.pid):
-                one.kill()
+                with suppress(psutil.NoSuchProcess):  # a fork of storescp ends by itself
+                    one.kill()
             process.wait()
 
 

@@ -134,8 +134,8 @@ class OneThread(Association):
     def _settle(self) -> None:
         """Let the state machine act on what has happened, and then send what is to be sent."""
         dul = self.dul
-        while not dul._kill_thread:
-            if dul.event_queue.empty() and (self._is_closing or not dul._process_recv_primitive()):
+        while (dul.event_queue.queue or dul.to_provider_queue.queue) and not dul._kill_thread:
+            if not dul.event_queue.queue and (self._is_closing or not dul._process_recv_primitive()):
                 return
             dul.state_machine.do_action(dul.event_queue.get(block=False))
 

@@ -53,7 +53,7 @@ AS_READ: dict[Callable[..., Any], tuple[str, str]] = {
     RequestHandler._create_association: (LISTENER, "05c8d12b79863cdb"),
     RequestHandler.handle: (LISTENER, "034823fb4df3a874"),
 }
-"""Functions of pynetdicom, the file of ours that stands in their place or counts on them, and a digest of their source."""
+"""Functions of pynetdicom, the file of ours that replaces them or counts on them, and a digest of their source."""
 
 
 @pytest.mark.parametrize("function", AS_READ, ids=lambda function: function.__qualname__)
