@@ -76,33 +76,37 @@ def main(
     beside: Annotated[Path | None, typer.Option(help="Another folder of the node's code.")] = None,
     only: Annotated[str, typer.Option(help="Names of receivers, with commas between; all where empty.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Where images are kept for a while.")] = None,
-    scale: Annotated[float, typer.Option(help="Times as many objects.")] = 1.0,
+    objects: Annotated[
+        int, typer.Option(min=8, help="Objects of one run; a fifth of those from 4 MB on.")
+    ] = 240,
 ) -> None:
     """Measure and print; no file stays."""
     receivers = [one for one in _receivers(beside) if not only or one.name in only.split(",")]
     images = {float(size): image_of(float(size)) for size in megabytes.split(",")}
     figures = {one.name: Figures() for one in receivers}
     for number in range(rounds):
-        for one in receivers[number % len(receivers) :] + receivers[: number % len(receivers)]:
-            _measure(one, figures[one.name], images, folder, scale)
+        turn = number % len(receivers)
+        for one in (*receivers[turn:], *receivers[:turn]):
+            _measure(one, figures[one.name], images, folder, objects)
     console = Console(width=150)
     console.print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, {rounds} rounds")
     console.print(_table(figures, list(images)))
 
 
 def _measure(
-    receiver: Receiver, figures: Figures, images: dict[float, Image], folder: Path | None, scale: float
+    receiver: Receiver, figures: Figures, images: dict[float, Image], folder: Path | None, objects: int
 ) -> None:
+    """Take one turn."""
     for size, image in images.items():
         with _running(receiver, folder) as (port, process):
             objects_a_second(port, image, associations=1, objects=4)
             for count in ASSOCIATIONS:
-                objects = int(scale * (240 if size < 4 else 48))
+                some = max(8, objects if size < 4 else objects // 5)
                 os.sync()
                 before = _cpu(process)
-                rate = objects_a_second(port, image, associations=count, objects=objects)
+                rate = objects_a_second(port, image, associations=count, objects=some)
                 figures.rates.setdefault((size, count), []).append(rate)
-                figures.cpu.setdefault((size, count), []).append((_cpu(process) - before) / objects)
+                figures.cpu.setdefault((size, count), []).append((_cpu(process) - before) / some)
     with _running(receiver, folder) as (port, process):
         image = next(iter(images.values()))
         figures.opening += opening_seconds(port, _OPENINGS)
@@ -202,22 +206,24 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _table(figures: dict[str, Figures], sizes: Sequence[float]) -> Table:
-    table = Table("", *figures)
+    title = "objects a second, times those of the first column, ms of CPU an object"
+    table = Table("", *figures, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
+    first = next(iter(figures.values()))
     for size in sizes:
         for count in ASSOCIATIONS:
+            base = median(first.rates[size, count])
             cells = [
-                f"{median(one.rates[size, count]):.0f} ({1000 * median(one.cpu[size, count]):.2f} ms)"
+                f"{median(one.rates[size, count]):.0f}, {median(one.rates[size, count]) / base:.1f}, "
+                f"{1000 * median(one.cpu[size, count]):.1f}"
                 for one in figures.values()
             ]
-            table.add_row(f"{size:g} MB, {count} at a time: objects/s (CPU an object)", *cells)
+            table.add_row(f"{size:g} MB, {count} at a time", *cells)
     for count in (0, *_IDLE):
         cells = [f"{100 * median(one.idle[count]):.1f} %" for one in figures.values()]
-        table.add_row(f"{count} idle associations: share of a core", *cells)
-    table.add_row(
-        "association open, median", *(f"{1000 * median(one.opening):.1f} ms" for one in figures.values())
-    )
+        table.add_row(f"{count} idle: share of a core", *cells)
+    table.add_row("association open", *(f"{1000 * median(one.opening):.1f} ms" for one in figures.values()))
     return table
 
 

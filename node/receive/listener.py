@@ -202,13 +202,18 @@ class _Connection(RequestHandler):
         association.bind(evt.EVT_ABORTED, self._note_aborted)
         place.end = self._end
         place.lives = lambda: association.is_alive() or not association.ident
+        self._reader = PduReader(self.request, self.server.settings, place)
         association.take_over(
             self._asked.pdu,
-            PduReader(self.request, self.server.settings, place),
+            self._reader,
             take=self._messages.take,
             is_over=lambda: place.over,
-            at_the_end=self._messages.drop,
+            at_the_end=self._let_go,
         )
+
+    def _let_go(self) -> None:
+        self._messages.drop()
+        self._reader.close()
 
     def _end(self, why: str) -> None:
         """Let an association end that its place has marked as over: its thread aborts it when its read ends."""

@@ -103,6 +103,10 @@ class PduReader:
         self._start += count
         return taken
 
+    def close(self) -> None:
+        """Let the buffer go: pynetdicom's objects refer to each other, and stay until garbage is collected."""
+        self._buffer, self._start, self._end, self._is_closed = memoryview(b""), 0, 0, True
+
     def _gather(self, count: int) -> bool:
         """Read until *count* bytes are in the buffer; False where the connection ends before."""
         if self._place.over:

@@ -1,6 +1,7 @@
 """An association in one thread: it waits for its peer, and for nothing else."""
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.node.receive.conftest import Open
 from tests.node.receive.test_odd_peers import image
 
 GOOD = ["accepted", "0x0000", "released"]
+PADDING = b"\xfc\xff\xfc\xffOB\0\0" + struct.pack("<L", 700_000) + bytes(range(250)) * 2800
+"""Data Set Trailing Padding (PS3.10 7.2): an image becomes longer than what is read at once."""
+
 ABORTED = (7, bytes((0, 0, 0, 0)))
 """An A-ABORT of the service user (PS3.8 9.3.8)."""
 
@@ -83,6 +87,7 @@ def test_pdus_of_any_length_and_number_of_fragments_are_taken(
     listener = open_receiver()
     for _ in range(2):
         uid, data = image()
+        data += PADDING
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
         pdus = [p_data(3, store_command(uid, {}), is_command=True)]
         pdus += [p_data(3, piece, is_command=False, last=False) for piece in pieces]
