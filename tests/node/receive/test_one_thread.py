@@ -131,7 +131,7 @@ def test_a_quiet_association_is_aborted_in_time(open_receiver: Open) -> None:
 def test_a_receiver_that_stops_aborts_its_associations(open_receiver: Open) -> None:
     """The peer learns it by an A-ABORT (PS3.8 9.3.8), and not by a connection that breaks."""
     listener = open_receiver()
-    with connected(listener.port) as peer:
+    with connected(listener.port, 10) as peer:
         peer.sendall(request())
         read_pdu(peer)
         listener.stop(patience_seconds=0)

@@ -3,11 +3,11 @@
 import hashlib
 import inspect
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 import pynetdicom
 import pytest
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.acse import ACSE
@@ -74,7 +74,7 @@ def test_the_head_of_a_file_is_what_pynetdicom_writes(instance: str) -> None:
     meta = create_file_meta(
         sop_class_uid=UID(DX), sop_instance_uid=UID(instance), transfer_syntax=UID(EXPLICIT)
     )
-    written = BytesIO()
+    written = DicomBytesIO()
     write_file_meta_info(written, meta)
 
     assert bytes(128) + b"DICM" + written.getvalue() == file_head(DX, instance, EXPLICIT)
@@ -82,7 +82,8 @@ def test_the_head_of_a_file_is_what_pynetdicom_writes(instance: str) -> None:
 
 def stored(status: int, *, instance: str | None = "1.2.3.4", comment: str | None = None) -> C_STORE:
     response = C_STORE()
-    response.MessageIDBeingRespondedTo, response.Status, response.ErrorComment = 65535, status, comment
+    response.MessageIDBeingRespondedTo, response.Status = 65535, status
+    response.ErrorComment = comment  # type: ignore[assignment]
     response.AffectedSOPClassUID, response.AffectedSOPInstanceUID = UID(DX), instance  # type: ignore[assignment]
     return response
 
