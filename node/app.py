@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -338,7 +339,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
 
 
 def wanted_of(config: Config) -> "Wanted":
-    """Give what [model] wants to run it. What was compiled is kept in the store: the node may write there."""
+    """Give what [model] wants to run it. What was compiled is kept in the store, unless another folder is named."""
     from sgseg_dicom.inference.load import Wanted
 
     model = config.model
@@ -347,7 +348,7 @@ def wanted_of(config: Config) -> "Wanted":
         runtime=model.runtime,
         precision=model.precision,
         threads=model.threads,
-        cache=config.store.folder / COMPILED_FOLDER,
+        cache=Path(model.compiled_folder) if model.compiled_folder else config.store.folder / COMPILED_FOLDER,
     )
 
 

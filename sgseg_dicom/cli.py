@@ -1,7 +1,6 @@
 """`sgseg predict PATH...` and `sgseg check FILE...`: the core without a network."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +85,7 @@ def predict(
     Ends with status 1 where an image had no result, and says which and why. Where its header allows, a coded
     report that it was not judged is written in their place.
     """
-    from sgseg_dicom.inference.compiled_graph import processors
+    from sgseg_dicom.inference.compiled_graph import cache_of_user, processors
     from sgseg_dicom.inference.load import Wanted
 
     files = list(find_files(paths))
@@ -99,7 +98,7 @@ def predict(
             out=out,
             as_json=as_json,
             weights=weights,
-            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=_compiled_folder()),
+            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=cache_of_user()),
             language=load_language(language),
             undeclared=undeclared_character_set,
         )
@@ -293,12 +292,6 @@ def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
             [*line.get("caution", ()), line.get("reads") or line["why"], *line.get("doubts", ())]
         )
         console.print(f"{line['file']}: {words}", highlight=False, markup=False)
-
-
-def _compiled_folder() -> Path:
-    """Give the folder that keeps the compiled model between two calls (XDG Base Directory Specification)."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "sgseg-dicom" / "compiled"
 
 
 def _progress() -> Progress:
