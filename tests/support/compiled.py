@@ -1,4 +1,4 @@
-"""Where tests keep the model as it was compiled for this processor: it takes ten seconds, and many of them need it."""
+"""Where tests keep the model as it was compiled for this processor: that takes ten seconds, and many need it."""
 
 import os
 import tempfile
