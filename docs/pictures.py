@@ -23,12 +23,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from docs.drawn_chest import Opacity, drawn_chest
-from sgseg_dicom.model.head_weights import (
-    HEADS_MANIFEST_FILE,
-    identity_of_heads,
-    read_heads_manifest,
-)
-from sgseg_dicom.model.weights import packaged_weights
+from sgseg_dicom.release.heads_manifest import HEADS_MANIFEST_FILE, identity_of_heads, read_heads_manifest
+from sgseg_dicom.release.manifest import packaged_weights
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from tests.node.processes import wait_for
 from tests.support.builders import chest_radiograph, write

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
+    from sgseg_dicom.inference.load import Wanted
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
 
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ReportReady = Callable[..., None]
+COMPILED_FOLDER = "compiled"
+"""In the store: the model as it was compiled for this processor. It is made again where it is missing."""
 _PATIENCE_SECONDS = 10
 _QUEUE_SECONDS = 5.0
 
@@ -297,8 +301,12 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 def _judging_processes(config: Config) -> "Judge":
     """Start the processes in which images are judged."""
     from node.judge.pool import Pool
+    from sgseg_dicom.inference.load import may_need_torch
 
-    return Pool(config, load_pipeline, imports=("node.judge.imports",))
+    imports = ["node.judge.imports"]
+    if may_need_torch(config.weights_folder, wanted_of(config)):
+        imports.append("node.judge.torch_imports")
+    return Pool(config, load_pipeline, imports=tuple(imports))
 
 
 def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":
@@ -310,13 +318,14 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     from node.judge.shares import Unshared
     from node.judge.taking_turns import TakingTurns
     from node.judge.warm_up import warm_up
-    from sgseg_dicom.inference.segmenter import load_segmenter
-    from sgseg_dicom.model.image_check import load_image_check
+    from sgseg_dicom.inference.image_check import load_image_check
+    from sgseg_dicom.inference.load import load_segmenter
     from sgseg_dicom.pipeline import Pipeline
 
     shares = shares or Unshared()
     language = language_of(config)
-    segmenter = load_segmenter(config.weights_folder, device=config.model.device)
+    segmenter = load_segmenter(config.weights_folder, wanted_of(config))
+    log.info("model_loaded", runtime=str(segmenter.runtime), weights=segmenter.algorithm.version)
     stack.callback(segmenter.close)
     pipeline = Pipeline(
         segmenter=TakingTurns(segmenter, shares),
@@ -329,6 +338,20 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     segmenter.warm_up()
     warm_up(pipeline)
     return pipeline
+
+
+def wanted_of(config: Config) -> "Wanted":
+    """Give what [model] wants to run it. What was compiled is kept in the store, unless another folder is named."""
+    from sgseg_dicom.inference.load import Wanted
+
+    model = config.model
+    return Wanted(
+        device=model.device,
+        runtime=model.runtime,
+        precision=model.precision,
+        threads=model.threads,
+        cache=Path(model.compiled_folder) if model.compiled_folder else config.store.folder / COMPILED_FOLDER,
+    )
 
 
 def language_of(config: Config) -> "Language":

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from pydantic import ValidationError
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sgseg_dicom.config import require_text_encoding
+from sgseg_dicom.config import Model, require_text_encoding
 from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
@@ -23,10 +24,11 @@ from sgseg_dicom.output_folder import OutputFolder
 from sgseg_dicom.records import Results
 from sgseg_dicom.zones import ZONES
 
-if TYPE_CHECKING:  # torch comes with it
-    from sgseg_dicom.pipeline import Pipeline
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
-Device = Literal["auto", "cpu", "cuda"]
+    from sgseg_dicom.inference.load import Wanted
+    from sgseg_dicom.pipeline import Pipeline
 
 app = typer.Typer(
     help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True
@@ -38,6 +40,13 @@ def _encoding(name: str) -> str:
         return require_text_encoding(name)
     except ValueError as error:
         raise typer.BadParameter(f"{error}; give gb18030, euc_kr or cp1251, for example") from None
+
+
+def _device(name: str) -> str:
+    try:
+        return Model(device=name).device
+    except ValidationError:
+        raise typer.BadParameter('give "auto", "cpu", "cuda" or one GPU, "cuda:0" for example') from None
 
 
 Undeclared = Annotated[
@@ -60,7 +69,12 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
     device: Annotated[
-        Device, typer.Option(help="Where the model runs; auto: on a GPU where there is one.")
+        str,
+        typer.Option(help='"auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".', callback=_device),
+    ] = "auto",
+    runtime: Annotated[
+        Literal["auto", "openvino", "torch"],
+        typer.Option(help="What runs the model; auto: torch on a GPU, OpenVINO on a CPU."),
     ] = "auto",
     language: Annotated[str, typer.Option(help='"en", "es", "de" or a language file ending .toml.')] = "en",
     undeclared_character_set: Undeclared = "",
@@ -71,6 +85,9 @@ def predict(
     Ends with status 1 where an image had no result, and says which and why. Where its header allows, a coded
     report that it was not judged is written in their place.
     """
+    from sgseg_dicom.inference.compiled_graph import cache_of_user, processors
+    from sgseg_dicom.inference.load import Wanted
+
     files = list(find_files(paths))
     if not files:
         typer.echo(f"no file in {', '.join(map(str, paths))}", err=True)
@@ -81,7 +98,7 @@ def predict(
             out=out,
             as_json=as_json,
             weights=weights,
-            device=device,
+            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=cache_of_user()),
             language=load_language(language),
             undeclared=undeclared_character_set,
         )
@@ -161,17 +178,18 @@ def _predict_all(
     out: Path,
     as_json: bool,
     weights: Path | None,
-    device: str,
+    wanted: "Wanted",
     language: Language,
     undeclared: str,
 ) -> int:
-    """Judge *files* one after the other; give the number of those without a result."""
-    from sgseg_dicom.inference.segmenter import load_segmenter
-    from sgseg_dicom.model.image_check import load_image_check
+    """Judge *files*, several at a time; give the number of those without a result."""
+    from sgseg_dicom.in_order import in_order
+    from sgseg_dicom.inference.image_check import load_image_check
+    from sgseg_dicom.inference.load import load_segmenter
     from sgseg_dicom.pipeline import Pipeline
 
     failed = 0
-    with closing(load_segmenter(weights, device=device)) as segmenter, _progress() as progress:
+    with closing(load_segmenter(weights, wanted)) as segmenter, _progress() as progress:
         pipeline = Pipeline(
             segmenter=segmenter,
             image_check=load_image_check(),
@@ -182,17 +200,20 @@ def _predict_all(
         with _written(out):
             out.mkdir(parents=True, exist_ok=True)
         folder = OutputFolder(out)
-        for path in progress.track(files, description="radiographs"):
-            line = _predict(path, folder, pipeline, out)
+        judged = in_order(pipeline, files, at_once=wanted.at_once + 1)
+        for path, answer in progress.track(judged, total=len(files), description="radiographs"):
+            line = _written_line(path, answer, folder, pipeline, out)
             failed += line["result"] == "none"
             _print(progress.console, line, as_json=as_json)
     return failed
 
 
-def _predict(path: Path, folder: OutputFolder, pipeline: "Pipeline", out: Path) -> dict[str, Any]:
-    """Judge one file and write its results; give its line of the output."""
+def _written_line(
+    path: Path, answer: "Future[Results]", folder: OutputFolder, pipeline: "Pipeline", out: Path
+) -> dict[str, Any]:
+    """Write the results of one file; give its line of the output."""
     try:
-        results = pipeline(path)
+        results = answer.result()
         folder.claim(results.source_uid, path)
     except SgsegError as error:  # one image's trouble is not the next one's
         line: dict[str, Any] = {

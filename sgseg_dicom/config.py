@@ -138,7 +138,17 @@ class Model(Section):
     weights: str = Field(
         default=PACKAGED_WEIGHTS, description=f'be "{PACKAGED_WEIGHTS}" or the name of a folder with weights'
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description='be "auto", "cpu" or "cuda"')
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")] = Field(
+        default="auto", description='be "auto", "cpu", "cuda" or one GPU, "cuda:0" for example'
+    )
+    runtime: Literal["auto", "openvino", "torch"] = Field(
+        default="auto", description='be "auto", "openvino" or "torch"'
+    )
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        default="auto", description='be "auto", "float32", "float16" or "bfloat16"'
+    )
+    threads: Annotated[int, _number(0, 1024)] = 0
+    compiled_folder: str = Field(default="", description="be the name of a folder")
     image_check: bool = Field(default=True, description="be true or false")
 
 
@@ -268,6 +278,8 @@ def _anchored(config: Config, folder: Path) -> Config:
     model = config.model
     if model.weights != PACKAGED_WEIGHTS:
         model = model.model_copy(update={"weights": str(folder / model.weights)})
+    if model.compiled_folder:
+        model = model.model_copy(update={"compiled_folder": str(folder / model.compiled_folder)})
     report = config.report
     if report.language.endswith(".toml"):
         report = report.model_copy(update={"language": str(folder / report.language)})

@@ -2,9 +2,8 @@
 
 import node.judge.child
 import node.judge.warm_up
-import sgseg_dicom.inference.segmenter
-import sgseg_dicom.model.image_check
-import sgseg_dicom.model.sgseg
+import sgseg_dicom.inference.image_check
+import sgseg_dicom.inference.load
 import sgseg_dicom.pipeline
 
 __all__ = ["node", "sgseg_dicom"]

@@ -3,63 +3,49 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sgseg_dicom.errors import InferenceError, WeightsError
+from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.inference.ensemble import Pass
 from sgseg_dicom.model.descriptors import content_of
-from sgseg_dicom.model.head_weights import HeadsManifest
 from sgseg_dicom.model.heads import Heads
-from sgseg_dicom.model.lungs import lungs_of
-from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model_records import Look, LookScores
+from sgseg_dicom.model.lungs import enlarged
+from sgseg_dicom.release.heads_manifest import HeadsManifest
 
 
-class HeadAnswer(NamedTuple):
+class HeadOutputs(NamedTuple):
     """
-    What the heads say of one image.
+    What the heads give for a batch; see `sgseg_dicom.inference.raw_answers.RawHeads`.
 
     Attributes:
-        lungs: uint8 (size, size), as of `Prediction.lungs`.
-        look: what the image looks like.
-        infection: natural log odds that the image shows an infection, less the threshold of the heads: from 0 on
-            they say so.
+        lungs: (B, 2, S, S).
+        looks: (B, 3).
+        infection: (B,).
     """
 
-    lungs: NDArray[np.uint8]
-    look: Look
-    infection: float
+    lungs: Tensor
+    looks: Tensor
+    infection: Tensor
 
 
 class HeadReader:
     """
-    Heads on a device, and the pass whose feature maps they read.
+    Heads, and the pass whose feature maps they read.
 
     Args:
-        heads: in evaluation mode.
+        heads: in evaluation mode, on the device of the passes.
         manifest: of the heads.
-        members: the models, in their order.
         passes: of the network; maps are read of the pass over the image itself at the manifest's size.
-        device: of the network.
 
     Raises:
         WeightsError: there is no such pass, or another number of passes than the heads learned from.
     """
 
-    def __init__(
-        self,
-        heads: Heads,
-        manifest: HeadsManifest,
-        *,
-        members: Sequence[SGSeg],
-        passes: Sequence[Pass],
-        device: torch.device,
-    ) -> None:
-        self.heads = heads.to(device).to(memory_format=torch.channels_last)
+    def __init__(self, heads: Heads, manifest: HeadsManifest, *, passes: Sequence[Pass]) -> None:
+        self.heads = heads
         self.manifest = manifest
+        members = list(dict.fromkeys(one.member for one in passes))
         fitting = [
             one
             for one in passes
@@ -92,27 +78,14 @@ class HeadBatch:
         if one is self._reader.reads:
             self._features = features
 
-    def answers(self, size: int) -> list[HeadAnswer]:
-        """
-        Answer, when all passes were seen; lungs come at *size* rows and columns.
-
-        Raises:
-            InferenceError: a score is not a number.
-        """
-        heads, manifest = self._reader.heads, self._reader.manifest
+    def outputs(self, size: int) -> HeadOutputs:
+        """Answer, when all passes were seen; lungs come at *size* rows and columns."""
+        heads = self._reader.heads
         logits = heads.lungs(self._features)
         # In full precision, as they learned: a sum over a thousand descriptors decides.
         with torch.autocast(logits.device.type, enabled=False):
-            looks = heads.look(self._features)
-            infection = heads.infection(torch.cat(self._content, dim=1))[:, 0] - manifest.infection
-        if not all(scores.isfinite().all() for scores in (logits, looks, infection)):
-            raise InferenceError('the heads\' answer is not a number; see the image, or set device = "cpu"')
-        return [
-            HeadAnswer(lungs=lungs, look=Look(scores=LookScores(*look), limits=manifest.look), infection=odds)
-            for lungs, look, odds in zip(
-                lungs_of(logits, size).cpu().numpy(),
-                looks.float().cpu().tolist(),
-                infection.float().cpu().tolist(),
-                strict=True,
+            return HeadOutputs(
+                lungs=enlarged(logits, size),
+                looks=heads.look(self._features),
+                infection=heads.infection(torch.cat(self._content, dim=1))[:, 0],
             )
-        ]

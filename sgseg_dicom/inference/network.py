@@ -1,4 +1,4 @@
-"""Network: a batch of ModelInputs -> as many Predictions, by loaded weights on their device."""
+"""Network: a batch of ModelInputs -> as many Predictions, by torch, on the device of the weights."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -11,30 +11,46 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sgseg_dicom.errors import ConfigError, InferenceError
-from sgseg_dicom.inference.ensemble import Guide, mean_logits, passes_of
-from sgseg_dicom.inference.head_reader import HeadAnswer, HeadReader
-from sgseg_dicom.model.head_weights import HeadsManifest, joint_identity, load_heads
+from sgseg_dicom.inference.decision import Judged, algorithm_of, judged_each
+from sgseg_dicom.inference.ensemble import Guide
+from sgseg_dicom.inference.raw_answers import RawAnswers, RawHeads
+from sgseg_dicom.inference.runtime import Precision, Runtime
+from sgseg_dicom.inference.whole_network import Outputs, WholeNetwork, own_report
+from sgseg_dicom.model.head_weights import load_heads
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest, Thresholds, folder_of, load_members, packaged_weights
-from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
+from sgseg_dicom.model.weights import load_members
+from sgseg_dicom.model_records import ModelInput, Prediction
+from sgseg_dicom.release.heads_manifest import HeadsManifest
+from sgseg_dicom.release.manifest import Manifest, folder_of, packaged_weights
 from sgseg_dicom.zones import ZoneBits
 
 GuidedBy = Literal["generated", "ground-truth", "none"]
 
+_DTYPES = {
+    Precision.FLOAT32: torch.float32,
+    Precision.FLOAT16: torch.float16,
+    Precision.BFLOAT16: torch.bfloat16,
+}
+
 
 class Network:
     """
-    Loaded weights on their device: half precision on a GPU, bf16 on a CPU that has it, else float32.
+    Loaded weights on their device.
 
     Args:
         members: one model, or several whose logits are averaged, in evaluation mode.
         manifest: of their weights.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: None: half precision on a GPU, float32 on a CPU.
         heads: what is read from the features besides, and its manifest; None: nothing is.
 
+    Attributes:
+        runtime: what runs it, where and how exactly.
+        algorithm: who judges.
+
     Raises:
-        ConfigError: "cuda" where there is none.
+        ConfigError: there is no such device, or it does not compute in *precision*.
         WeightsError: no pass makes the features that the heads read.
     """
 
@@ -44,16 +60,30 @@ class Network:
         manifest: Manifest,
         *,
         device: str = "auto",
+        precision: Precision | None = None,
         heads: tuple[Heads, HeadsManifest] | None = None,
     ) -> None:
         self.device = _choose(device)
         self.manifest = manifest
-        self.members = [member.to(self.device).to(memory_format=torch.channels_last) for member in members]
-        self._passes = passes_of(self.members, flip=manifest.test_time_flip, sizes=manifest.test_time_sizes)
-        self.precision = _precision(self.device)
-        self._heads = None if heads is None else self._reader(*heads)
-        identity = manifest.identity if heads is None else joint_identity(manifest, heads[1])
-        self.algorithm = Algorithm(name=manifest.name, version=manifest.version, weights_digest=identity)
+        self.members = list(members)
+        self.whole = WholeNetwork(members, manifest, heads)
+        self.whole.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.heads_manifest = None if heads is None else heads[1]
+        self.precision = _precision(self.device, precision)
+        self.runtime = Runtime(
+            name=f"torch {torch.__version__}",
+            device=_name_of(self.device),
+            precision=self.precision,
+            threads=torch.get_num_threads() if self.device.type == "cpu" else 0,
+        )
+        # Enough to fill a GPU. On a CPU larger batches only make each image wait longer.
+        self._max_batch = 64 if self.device.type == "cuda" else 4
+        self.algorithm = self.runtime.judging(algorithm_of(manifest, self.heads_manifest))
+
+    @property
+    def max_batch(self) -> int:
+        """Most images in one batch; fewer, once a batch did not fit into the GPU's memory."""
+        return self._max_batch
 
     def judge(
         self,
@@ -63,12 +93,35 @@ class Network:
         zones: Sequence[ZoneBits] | None = None,
     ) -> list[Prediction]:
         """
+        Judge a batch, of which each image must succeed. Arguments as of `judge_each`.
+
+        Raises:
+            InferenceError: the device failed, an answer is not a number, or the memory is too small for one image.
+        """
+        predictions = []
+        for judged in self.judge_each(inputs, guided_by=guided_by, zones=zones):
+            if isinstance(judged, InferenceError):
+                raise judged
+            predictions.append(judged)
+        return predictions
+
+    def judge_each(
+        self,
+        inputs: Sequence[ModelInput],
+        *,
+        guided_by: GuidedBy = "generated",
+        zones: Sequence[ZoneBits] | None = None,
+    ) -> list[Judged]:
+        """
         Judge a batch. Where the GPU's memory is too small for it, judge one half after the other.
 
         Args:
             inputs: at least one.
             guided_by: "generated", the model's own report, is what the node does; the others are for evaluation.
             zones: the true zones of each image, for "ground-truth" only.
+
+        Returns:
+            for each image its prediction, or why it has none.
 
         Raises:
             InferenceError: the device failed, or the memory is too small for a single image.
@@ -84,22 +137,16 @@ class Network:
         except RuntimeError as error:
             raise InferenceError(f"the device failed: {error}") from error
         half = len(inputs) // 2
+        self._max_batch = min(self._max_batch, half)  # the next batch would not fit either
         first, second = (None, None) if zones is None else (zones[:half], zones[half:])
         return [
-            *self.judge(inputs[:half], guided_by=guided_by, zones=first),
-            *self.judge(inputs[half:], guided_by=guided_by, zones=second),
+            *self.judge_each(inputs[:half], guided_by=guided_by, zones=first),
+            *self.judge_each(inputs[half:], guided_by=guided_by, zones=second),
         ]
 
-    @torch.inference_mode()
-    def logits(
-        self,
-        inputs: Sequence[ModelInput],
-        *,
-        guided_by: GuidedBy = "generated",
-        zones: Sequence[ZoneBits] | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def logits(self, inputs: Sequence[ModelInput]) -> tuple[Tensor, Tensor]:
         """
-        Give the mean logits of the passes: not calibrated, no threshold applied. Arguments as of `judge`.
+        Give the mean logits of the passes, under the model's own report: not calibrated, no threshold applied.
 
         Returns:
             float32, on the CPU: mask logits (B, 1, 224, 224), zone logits (B, 6).
@@ -107,129 +154,131 @@ class Network:
         Raises:
             InferenceError: a logit is not a number.
         """
-        return self._infer(inputs, guided_by, zones)[:2]
+        raw = self.raw_answers(inputs)
+        if not (np.isfinite(raw.mask_logits).all() and np.isfinite(raw.zone_logits).all()):
+            raise InferenceError("the network's answer is not a number")
+        return torch.from_numpy(raw.mask_logits)[:, None], torch.from_numpy(raw.zone_logits)
 
     @torch.inference_mode()
-    def _infer(
-        self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
-    ) -> tuple[Tensor, Tensor, list[HeadAnswer] | None]:
-        """Give `logits`, and what the heads say of each image."""
-        images = torch.from_numpy(np.stack([item.pixels for item in inputs])).unsqueeze(1).to(self.device)
-        given = None if guided_by != "ground-truth" else torch.tensor(zones, device=self.device) * 2.0 - 1.0
-        reading = None if self._heads is None else self._heads.begin()
+    def raw_answers(
+        self,
+        inputs: Sequence[ModelInput],
+        *,
+        guided_by: GuidedBy = "generated",
+        zones: Sequence[ZoneBits] | None = None,
+    ) -> RawAnswers:
+        """Give what the networks compute of a batch. Arguments as of `judge_each`."""
+        count = len(inputs)
+        padded = [*range(count), *[0] * (self._padded(count) - count)]
+        images = torch.from_numpy(np.stack([inputs[place].pixels for place in padded]))
+        given = None
+        if guided_by == "ground-truth" and zones is not None:
+            given = torch.tensor([zones[place] for place in padded], device=self.device) * 2.0 - 1.0
         with self._cast():
-            mask_logits, zone_logits = mean_logits(
-                self._passes,
-                images,
-                self._guide(guided_by),
-                given_zones=given,
-                seen=(lambda one, features: None) if reading is None else reading.see,
-            )
-            answers = None if reading is None else reading.answers(images.shape[-1])
-        # Every comparison with NaN is False: it would read as "no infection".
-        if not (mask_logits.isfinite().all() and zone_logits.isfinite().all()):
-            raise InferenceError(
-                'the network\'s answer is not a number; see the image, or set device = "cpu"'
-            )
-        return mask_logits.float().cpu(), zone_logits.float().cpu(), answers
+            outputs = self.whole(images.unsqueeze(1).to(self.device), _guide(guided_by), given)
+        return _raw(outputs, count)
 
-    def _reader(self, heads: Heads, manifest: HeadsManifest) -> HeadReader:
-        return HeadReader(heads, manifest, members=self.members, passes=self._passes, device=self.device)
+    def _padded(self, count: int) -> int:
+        """Give the size of a batch: on a GPU a power of two, since each new size compiles and measures kernels."""
+        return 1 << (count - 1).bit_length() if self.device.type == "cuda" else count
 
     def _run(
         self, inputs: Sequence[ModelInput], guided_by: GuidedBy, zones: Sequence[ZoneBits] | None
-    ) -> list[Prediction]:
-        mask_logits, zone_logits, answers = self._infer(inputs, guided_by, zones)
-        calibration = self.manifest.calibration
-        masks = (mask_logits / calibration.mask_temperature).sigmoid()[:, 0].numpy()
-        zone_probabilities = (zone_logits / calibration.zone_temperature).sigmoid().numpy()
-        if (
-            guided_by == "ground-truth"
-        ):  # the report is given, and so are its zones, and that there is an infection
-            zone_probabilities, answers = np.array(zones, dtype=np.float32), None
-        said: Sequence[HeadAnswer | None] = [None] * len(masks) if answers is None else answers
-        return [
-            decide(mask, probabilities, self.manifest.thresholds, answer)
-            for mask, probabilities, answer in zip(masks, zone_probabilities, said, strict=True)
-        ]
-
-    def _guide(self, guided_by: GuidedBy) -> Guide:
-        if guided_by == "generated":
-            return lambda member, zone_logits: member.guide(zone_logits)
-        if guided_by == "none":
-            return lambda member, zone_logits: member.reports.none(len(zone_logits))
-        return lambda member, zone_logits: member.reports.hard(zone_logits > 0)
+    ) -> list[Judged]:
+        raw = self.raw_answers(inputs, guided_by=guided_by, zones=zones)
+        return judged_each(
+            raw,
+            self.manifest,
+            self.heads_manifest,
+            # The report is given, and so are its zones, and that there is an infection.
+            given_zones=None if guided_by != "ground-truth" else zones,
+        )
 
     def _cast(self) -> AbstractContextManager[object]:
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+        dtype = _DTYPES[self.precision]
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
 
 
-def load_network(weights: Path | None = None, *, device: str = "auto", with_heads: bool = True) -> Network:
+def load_network(
+    weights: Path | None = None,
+    *,
+    device: str = "auto",
+    precision: Precision | None = None,
+    with_heads: bool = True,
+) -> Network:
     """
     Load the weights in folder *weights*, or those that ship; and their heads, where there are any and *with_heads*.
 
     Raises:
         WeightsError: weights, manifest and code do not belong together.
-        ConfigError: the device is not there.
+        ConfigError: the device is not there, or does not compute in *precision*.
     """
     folder = packaged_weights() if weights is None else weights
     members, manifest = load_members(folder)
     heads = load_heads(folder_of(folder), members, weights=manifest.sha256) if with_heads else None
-    return Network(members, manifest, device=device, heads=heads)
+    return Network(members, manifest, device=device, precision=precision, heads=heads)
 
 
-def infection_score(zone_probabilities: NDArray[np.float32]) -> float:
-    """
-    Give 1 - product of (1 - p) over the zones: the probability that any zone is infected, if they were independent.
+def _guide(guided_by: GuidedBy) -> Guide:
+    if guided_by == "generated":
+        return own_report
+    if guided_by == "none":
+        return lambda member, zone_logits: member.reports.none(len(zone_logits))
+    return lambda member, zone_logits: member.reports.hard(zone_logits > 0)
 
-    Of the scores tried on valid, it separates infected from normal images best (training/LOG.md).
-    """
-    return float(1 - np.prod(1 - zone_probabilities.astype(np.float64)))
 
-
-def decide(
-    mask_probability: NDArray[np.float32],
-    zone_probabilities: NDArray[np.float32],
-    thresholds: Thresholds,
-    answer: HeadAnswer | None = None,
-) -> Prediction:
-    """
-    Apply the thresholds: an image is infected where `infection_score` reaches the infection threshold.
-
-    Where there are heads, they too must say that it is infected: on the films of a hospital that they learned from
-    they know better, and on those of another one the zones do. An image that is not infected has no zone and an empty
-    mask. An infected image has at least its likeliest zone.
-    """
-    infected = infection_score(zone_probabilities) >= thresholds.infection
-    if answer is not None:
-        infected = infected and answer.infection >= 0
-    named = zone_probabilities >= min(thresholds.zone, float(zone_probabilities.max()))
-    upper_r, middle_r, lower_r, upper_l, middle_l, lower_l = (bool(infected and zone) for zone in named)
-    return Prediction(
-        mask_probability=mask_probability,
-        zone_probabilities=zone_probabilities,
-        threshold=thresholds.mask,
-        mask=(mask_probability >= thresholds.mask) & infected,
-        zones=(upper_r, middle_r, lower_r, upper_l, middle_l, lower_l),
-        lungs=None if answer is None else answer.lungs,
-        look=None if answer is None else answer.look,
+def _raw(outputs: Outputs, count: int) -> RawAnswers:
+    """Give the first *count* answers of a batch."""
+    mask_logits, zone_logits, heads = outputs
+    read = None
+    if heads is not None:
+        lungs, looks, infection = (_array(part[:count]) for part in heads)
+        read = RawHeads(lungs=lungs, looks=looks, infection=infection)
+    return RawAnswers(
+        mask_logits=_array(mask_logits[:count, 0]), zone_logits=_array(zone_logits[:count]), heads=read
     )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor.float().cpu().numpy(), dtype=np.float32)
 
 
 def _choose(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
+    if device != "cpu" and not torch.cuda.is_available():
         raise ConfigError(
-            '[model] device is "cuda", but no GPU can be used here; "auto" or "cpu" would be right'
+            f'[model] device is "{device}", but no GPU can be used here; "auto" or "cpu" would be right'
         )
-    return torch.device(device)
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f'[model] device is "{device}", but there are {torch.cuda.device_count()} GPUs, counted from 0'
+        )
+    return chosen
 
 
-def _precision(device: torch.device) -> torch.dtype:
-    if device.type == "cuda":
-        return torch.float16
-    return torch.bfloat16 if cpu_has_bf16() else torch.float32
+def _name_of(device: torch.device) -> str:
+    if device.type == "cpu":
+        return "cpu"
+    return f"{device}, {torch.cuda.get_device_name(device)}"
+
+
+def _precision(device: torch.device, wanted: Precision | None) -> Precision:
+    """
+    Give the precision: the wanted one, or what the device does best without another answer.
+
+    On a GPU float16 gives masks that are closer to those of float32 than bfloat16 does.
+    """
+    if wanted is None:
+        return Precision.FLOAT16 if device.type == "cuda" else Precision.FLOAT32
+    if device.type == "cpu" and wanted is Precision.FLOAT16:
+        raise ConfigError('[model] precision is "float16", which is for a GPU; "auto" would be right')
+    if device.type == "cpu" and wanted is Precision.BFLOAT16 and not cpu_has_bf16():
+        raise ConfigError(
+            '[model] precision is "bfloat16", which this processor only imitates, slowly; "auto" would be right'
+        )
+    return wanted
 
 
 def cpu_has_bf16() -> bool:

@@ -1,24 +1,47 @@
 """
 Segmenter: ModelInput -> Prediction, callable from many threads at once. All inputs that wait become one batch.
 
-`sgseg_dicom.inference.network` judges the batches. Nothing else holds state of the device.
+`sgseg_dicom.inference.load` chooses what judges the batches. Nothing else holds state of the device.
 """
 
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from sgseg_dicom.errors import InferenceError, WeightsError
-from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.model.weights import packaged_weights
-from sgseg_dicom.model_records import ModelInput, Prediction
+from sgseg_dicom.errors import InferenceError
+from sgseg_dicom.inference.decision import Judged
+from sgseg_dicom.inference.runtime import Runtime
+from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.preprocess import INPUT_SIZE
 
-MAX_BATCH = {"cuda": 64, "cpu": 4}
-"""Most images in one batch: enough to fill a GPU. On a CPU larger batches only make each image wait longer."""
+_Waiting = tuple[ModelInput, Future[Prediction]]
+
+
+class Judge(Protocol):
+    """
+    A loaded network (`sgseg_dicom.inference.network`, `sgseg_dicom.inference.exported_network`).
+
+    Attributes:
+        algorithm: who judges.
+        runtime: what runs it.
+        max_batch: most images in one batch.
+    """
+
+    algorithm: Algorithm
+    runtime: Runtime
+
+    @property
+    def max_batch(self) -> int:
+        """Most images in one batch."""
+        ...
+
+    def judge_each(self, inputs: Sequence[ModelInput]) -> list[Judged]:
+        """Judge a batch; give for each image its prediction, or why it has none."""
+        ...
 
 
 class Segmenter:
@@ -29,14 +52,16 @@ class Segmenter:
 
     Attributes:
         algorithm: name, version and digest of the weights.
+        runtime: what runs the model.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Judge) -> None:
         self.algorithm = network.algorithm
+        self.runtime = network.runtime
         self._network = network
         self._closed = False
         self._closing = threading.Lock()
-        self._waiting: queue.SimpleQueue[tuple[ModelInput, Future[Prediction]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._thread = threading.Thread(target=self._serve, name="batches", daemon=True)
         self._thread.start()
@@ -46,7 +71,7 @@ class Segmenter:
         Judge one image. The call returns when its batch is done.
 
         Raises:
-            InferenceError: the device failed, or the segmenter was closed.
+            InferenceError: the device failed, the answer to this image is not a number, or the segmenter was closed.
         """
         future: Future[Prediction] = Future()
         with self._closing:  # nothing may be put behind the end: it would never be judged
@@ -70,43 +95,23 @@ class Segmenter:
         while (first := self._waiting.get()) is not None:
             batch, last = self._drain(first)
             # This future hands any exception, also a defect, to all callers of the batch.
-            run: Future[list[Prediction]] = self._device.submit(
-                self._network.judge, [model_input for model_input, _ in batch]
-            )
+            run = self._device.submit(self._network.judge_each, [model_input for model_input, _ in batch])
             error = run.exception()
             for place, (_, future) in enumerate(batch):
-                if error is None:
-                    future.set_result(run.result()[place])
+                judged = error if error is not None else run.result()[place]
+                if isinstance(judged, Prediction):
+                    future.set_result(judged)
                 else:
-                    future.set_exception(error)
+                    future.set_exception(judged)
             if last:
                 break
         self._device.shutdown()
 
-    def _drain(
-        self, first: tuple[ModelInput, Future[Prediction]]
-    ) -> tuple[list[tuple[ModelInput, Future[Prediction]]], bool]:
+    def _drain(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
         batch = [first]
-        while len(batch) < MAX_BATCH[self._network.device.type] and not self._waiting.empty():
+        while len(batch) < self._network.max_batch and not self._waiting.empty():
             item = self._waiting.get()
             if item is None:
                 return batch, True
             batch.append(item)
         return batch, False
-
-
-def load_segmenter(weights: Path | None = None, *, device: str = "auto") -> Segmenter:
-    """
-    Load a `Network` and let many threads ask it. It judges whatever it is given: the image check comes before it.
-
-    Raises:
-        WeightsError: as `load_network`, or they are neither calibrated nor measured.
-        ConfigError: the device is not there.
-    """
-    network = load_network(weights, device=device)
-    if not network.manifest.metrics:
-        folder = weights or packaged_weights()
-        raise WeightsError(
-            f"the weights in {folder} are neither calibrated nor measured: `sgseg-train export` does both"
-        )
-    return Segmenter(network)

@@ -8,8 +8,9 @@ from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.decoder import GuidedDecoder
 from sgseg_dicom.model.detector import Lerg
 from sgseg_dicom.model.report_table import ReportTable
-from sgseg_dicom.model.sgseg import Guidance, SGSeg
+from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.vision import ImageEncoder
+from sgseg_dicom.release.manifest import Guidance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,8 @@ from transformers.models.rt_detr.modeling_rt_detr import (
 
 from sgseg_dicom.zones import ZONES
 
+_LEAST_SHARE = 1e-4
+"""Of the image: boxes are kept so far from 0 and 1, where logits have no end."""
 _ANCHOR_SIZE = 0.05  # of the image, at stride 8; doubled at each level (RT-DETR)
 
 
@@ -78,15 +80,17 @@ class Detector(nn.Module):
         places = self.enc_output(memory)
         place_logits = self.enc_score_head(places)
         chosen = self._select(place_logits)  # (B, queries)
-        anchors = _anchors(shapes, memory.device).expand(len(memory), -1, -1)
-        if self.enc_bbox_head is not None:
-            anchors = anchors + self.enc_bbox_head(places).float()
+        anchors = _anchors(shapes, memory.device)
+        if self.enc_bbox_head is None:
+            references = anchors[0][chosen]
+        else:
+            references = _gather(anchors + self.enc_bbox_head(places).float(), chosen)
         sizes = torch.tensor(shapes, device=memory.device)
         areas = sizes.prod(1)
         objects = self.decoder(
             inputs_embeds=_gather(places, chosen),
             encoder_hidden_states=memory,
-            reference_points=_gather(anchors, chosen).detach(),
+            reference_points=references.detach(),
             spatial_shapes=sizes,
             spatial_shapes_list=shapes,
             level_start_index=torch.cat((areas.new_zeros(1), areas.cumsum(0)[:-1])),
@@ -121,7 +125,9 @@ class LocationAggregator(nn.Module):
         logits = self.zones(gathered)  # (B, queries, 6)
         if logits.shape[1] == 1:
             return logits[:, 0], attention
-        return logits.diagonal(dim1=1, dim2=2), attention
+        # The diagonal, in operations that every exporter knows.
+        own = torch.eye(len(ZONES), dtype=logits.dtype, device=logits.device)
+        return (logits * own).sum(dim=-1), attention
 
 
 class Lerg(nn.Module):
@@ -166,4 +172,5 @@ def _anchors(shapes: list[tuple[int, int]], device: torch.device) -> Tensor:
         )
         size = torch.full_like(x, _ANCHOR_SIZE * 2.0**level)
         boxes.append(torch.stack((x, y, size, size), dim=-1).reshape(1, -1, 4))
-    return torch.logit(torch.cat(boxes, dim=1), eps=1e-4)
+    share = torch.cat(boxes, dim=1).clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
+    return torch.log(share / (1 - share))

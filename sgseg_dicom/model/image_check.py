@@ -1,30 +1,29 @@
 """The network of the image check: does it show a chest, and which way up? And its weights on disk."""
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
+from sgseg_dicom.applicability.poses import OUTPUTS, scores_of
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.model.weights import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
+from sgseg_dicom.release.image_check_manifest import (
+    ImageCheckManifest,
+    identity_of_image_check,
+    packaged_image_check,
+    read_image_check_manifest,
+    require_image_check_file,
+)
+from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, digest_of_file
 
-POSES = 8
-"""
-Poses of an image. Pose k + 4 m is the standard display, mirrored left to right if m is 1, then turned k times by 90
-degrees to the left.
-"""
-INVERTED, CHEST, CUT_OFF = 8, 9, 10
-OUTPUTS = 11
 NETWORK_SIZE = 56
 """Rows and columns that the network works on."""
 
@@ -60,29 +59,6 @@ def _block(given: int, made: int, *, stride: int = 1, size: int = 3) -> tuple[nn
     )
 
 
-class ImageCheckManifest(BaseModel):
-    """
-    Description of the weights.
-
-    Attributes:
-        format: of this file.
-        sha256: of the weights file.
-        identity: sha256 over everything that decides a result: weights and limits.
-        limits: chosen on good valid images. They belong to one version of the weights.
-        training: command, data with digest, commit.
-        metrics: how many good images were refused, and how many bad ones were let through.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    sha256: str
-    identity: str
-    limits: Limits
-    training: dict[str, Any]
-    metrics: dict[str, Any]
-
-
 class LoadedImageCheck:
     """A loaded network, an `ImageCheck`: pixels in, scores out; safe to call from many threads."""
 
@@ -99,35 +75,10 @@ class LoadedImageCheck:
         """
         Score images (B, 1, 224, 224).
 
-        The network runs over each image and over its mirror image. Scores that mirroring cannot change are averaged.
+        The network runs over each image and over its mirror image.
         """
-        plain, mirror = self.network(images), self.network(images.flip(3))
-        return [
-            ImageCheckScores(
-                not_chest=-float(alone[CHEST]),
-                inverted=float(alone[INVERTED]),
-                cut_off=float(alone[CUT_OFF]),
-                rotated=_odds(alone, (1, 3, 5, 7), (0, 2, 4, 6)),
-                upside_down=_odds(alone, (2, 6), (0, 4)),
-                mirrored=float(((one[4] - one[0]) - (other[4] - other[0])) / 2),
-            )
-            for alone, one, other in zip((plain + _unmirrored(mirror)) / 2, plain, mirror, strict=True)
-        ]
-
-
-def _unmirrored(logits: Tensor) -> Tensor:
-    """Turn the logits of mirror images into logits of the images themselves."""
-    # The mirror image of an image of pose (k, m) has pose (-k, not m).
-    return logits[:, [4, 7, 6, 5, 0, 3, 2, 1, INVERTED, CHEST, CUT_OFF]]
-
-
-def _odds(logits: Tensor, those: tuple[int, ...], others: tuple[int, ...]) -> float:
-    return float(torch.logsumexp(logits[list(those)], 0) - torch.logsumexp(logits[list(others)], 0))
-
-
-def packaged_image_check() -> Path:
-    """Give the folder of the weights that ship with the package."""
-    return Path(__file__).parent.parent / "weights" / "view"
+        plain, mirror = self.network(images).numpy(), self.network(images.flip(3)).numpy()
+        return [scores_of(one, other) for one, other in zip(plain, mirror, strict=True)]
 
 
 def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
@@ -139,34 +90,13 @@ def load_image_check(folder: Path | None = None) -> LoadedImageCheck:
     """
     folder = packaged_image_check() if folder is None else folder
     manifest = read_image_check_manifest(folder)
-    path = folder / WEIGHTS_FILE
-    if not path.is_file() or digest_of_file(path) != manifest.sha256:
-        raise WeightsError(f"{path} is missing or not that of its manifest; copy both of the same release")
+    path = require_image_check_file(folder, manifest)
     network = ImageCheckNet()
     try:
         network.load_state_dict(load_file(path), strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{path} does not fit this version: {error}") from None
     return LoadedImageCheck(network, manifest.limits)
-
-
-def read_image_check_manifest(folder: Path) -> ImageCheckManifest:
-    """
-    Read and check the manifest in *folder*.
-
-    Raises:
-        WeightsError: the manifest is missing, damaged or changed.
-    """
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = ImageCheckManifest.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(f"{path} is missing; weights without their manifest are not loaded") from None
-    except ValidationError as error:
-        raise WeightsError(f"{path} is not a manifest of this version: {error}") from None
-    if manifest.identity != _identity(manifest.sha256, manifest.limits):
-        raise WeightsError(f"{path} was changed: its limits are not those of its release; restore it")
-    return manifest
 
 
 def save_image_check(
@@ -178,13 +108,9 @@ def save_image_check(
     sha256 = digest_of_file(folder / WEIGHTS_FILE)
     manifest = ImageCheckManifest(
         sha256=sha256,
-        identity=_identity(sha256, image_check.limits),
+        identity=identity_of_image_check(sha256, image_check.limits),
         limits=image_check.limits,
         training=training,
         metrics=metrics,
     )
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
-
-
-def _identity(sha256: str, limits: Limits) -> str:
-    return hashlib.sha256(f"{sha256}|{limits.model_dump_json()}".encode()).hexdigest()

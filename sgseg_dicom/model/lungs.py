@@ -59,6 +59,11 @@ class LungDecoder(nn.Module):
         return pixel_shuffle(self.head(path), _FINER)
 
 
+def enlarged(logits: Tensor, size: int) -> Tensor:
+    """Resample logits (B, 2, h, w) to (B, 2, size, size), linearly; float32."""
+    return interpolate(logits.float(), (size, size), mode="bilinear", align_corners=False)
+
+
 def lungs_of(logits: Tensor, size: int) -> Tensor:
     """
     Give the lungs of logits (B, 2, h, w) as labels.
@@ -66,6 +71,5 @@ def lungs_of(logits: Tensor, size: int) -> Tensor:
     Returns:
         uint8 (B, size, size), `RIGHT_LUNG` and `LEFT_LUNG` of `sgseg_dicom.model_records`, 0 elsewhere.
     """
-    full = interpolate(logits.float(), (size, size), mode="bilinear", align_corners=False)
-    best, side = full.max(dim=1)
+    best, side = enlarged(logits, size).max(dim=1)
     return torch.where(best > 0, side + 1, 0).to(torch.uint8)

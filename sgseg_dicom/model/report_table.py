@@ -84,10 +84,12 @@ class ReportTable(nn.Module):
         Returns:
             (B, 24, width)
         """
-        logits = zone_logits.float()
-        present, absent = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
-        log_p = present @ self.bits.T + absent @ (1 - self.bits).T
-        return torch.einsum("bv,vtd->btd", log_p.exp(), self.embeddings)
+        # In full precision also where the rest is not: a product of six probabilities has no room for rounding.
+        with torch.autocast(zone_logits.device.type, enabled=False):
+            logits = zone_logits.float()
+            present, absent = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
+            log_p = present @ self.bits.T + absent @ (1 - self.bits).T
+            return torch.einsum("bv,vtd->btd", log_p.exp(), self.embeddings)
 
     def hard(self, zones: Tensor) -> Tensor:
         """Look up the report of zones (B, 6), 0 or 1 -> (B, 24, width)."""

@@ -1,7 +1,6 @@
 """SGSeg as a whole (paper Fig. 1): encode the image, locate, write the report, and segment under its guidance."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 
@@ -9,8 +8,7 @@ from sgseg_dicom.model.decoder import GuidedDecoder
 from sgseg_dicom.model.detector import Lerg, Location
 from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.vision import ImageEncoder
-
-Guidance = Literal["soft", "hard", "none"]
+from sgseg_dicom.release.manifest import Guidance
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.cli import _summary_of, app
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference import network
+from sgseg_dicom.inference import load
 from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.records import Results
 from tests.support.builders import chest_radiograph, write
@@ -22,18 +22,18 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def no_image_check(monkeypatch):
     """Drawn chests do not pass the image check, and rightly; it has tests of its own."""
-    monkeypatch.setattr("sgseg_dicom.model.image_check.load_image_check", lambda: None)
+    monkeypatch.setattr("sgseg_dicom.inference.image_check.load_image_check", lambda: None)
 
 
 @pytest.fixture(autouse=True)
 def weights_loaded_once(monkeypatch):
     """The weights that ship, where a command names none: one member and one pass, for what the command does of it."""
-    load = network.load_network
+    load_real = load.load_judge
 
-    def loaded(weights=None, *, device="auto"):
-        return load(weights, device=device) if weights else one_pass_network()
+    def loaded(weights, wanted):
+        return load_real(weights, wanted) if weights else one_pass_network()
 
-    monkeypatch.setattr("sgseg_dicom.inference.segmenter.load_network", loaded)
+    monkeypatch.setattr("sgseg_dicom.inference.load.load_judge", loaded)
 
 
 @pytest.fixture

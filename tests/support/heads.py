@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 
-from sgseg_dicom.model.head_weights import HeadsManifest, save_heads
+from sgseg_dicom.model.head_weights import save_heads
 from sgseg_dicom.model.heads import Heads
-from sgseg_dicom.model.weights import Calibration, Manifest, Thresholds, save_weights
+from sgseg_dicom.model.weights import save_weights
 from sgseg_dicom.model_records import Look, LookLimits, LookScores
+from sgseg_dicom.release.heads_manifest import HeadsManifest
+from sgseg_dicom.release.manifest import Calibration, Manifest, Thresholds
 from tests.support.networks import tiny_model
 
 LIMITS = LookLimits(

@@ -6,10 +6,12 @@ from functools import cache
 
 import torch
 
+from sgseg_dicom.inference.exported_network import ExportedNetwork, load_exported_network
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.inference.segmenter import Segmenter
+from sgseg_dicom.inference.segmenter import Judge, Segmenter
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
+from tests.support.compiled import COMPILED
 
 
 @cache
@@ -42,8 +44,14 @@ def tiny_model(*, seed: int = 0) -> SGSeg:
     return model
 
 
+@cache
+def exported_network() -> ExportedNetwork:
+    """Give the graph that ships, as a node without a GPU runs it."""
+    return load_exported_network(cache=COMPILED)
+
+
 @contextmanager
-def segmenter_of(network: Network) -> Iterator[Segmenter]:
+def segmenter_of(network: Judge) -> Iterator[Segmenter]:
     """Let many threads ask a network for the time of a test."""
     segmenter = Segmenter(network)
     yield segmenter

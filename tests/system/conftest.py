@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sgseg_dicom.inference.segmenter import load_segmenter
+from sgseg_dicom.inference.load import load_segmenter
 from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.pipeline import Pipeline
 from tests.support.predictions import pipeline_of

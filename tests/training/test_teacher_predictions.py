@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 import training
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.weights import packaged_weights, read_manifest
 from sgseg_dicom.preprocess import shrink
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from sgseg_dicom.zones import MIRROR_ORDER
 from tests.support.builders import synthetic_chest
 from tests.support.networks import shipped_network

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sgseg_dicom.model.weights import digest_of_file
+from sgseg_dicom.release.manifest import digest_of_file
 from training.data import (
     Captions,
     Item,

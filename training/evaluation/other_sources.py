@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
+from sgseg_dicom.release.image_check_manifest import packaged_image_check, read_image_check_manifest
 from training.data import Item
 from training.data.brixia import read_brixia
 from training.data.film import Film, Group

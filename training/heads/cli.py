@@ -26,7 +26,7 @@ def heads_command(
     ] = None,
 ) -> None:
     """Train lungs, look and image-level judgement on the frozen encoder, choose their limits, and measure them."""
-    from sgseg_dicom.model.weights import packaged_weights
+    from sgseg_dicom.release.manifest import packaged_weights
     from training.heads.train import Folders, train_heads
 
     with one_line_errors():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sgseg_dicom.inference.ensemble import passes_of, resized
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest
+from sgseg_dicom.release.manifest import Manifest
 from training.data import DataError
 
 

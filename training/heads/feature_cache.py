@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sgseg_dicom.model.weights import Manifest
+from sgseg_dicom.release.manifest import Manifest
 from training.data import Item, digest_of
 from training.progress import progress
 

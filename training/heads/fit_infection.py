@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.inference.network import infection_score
+from sgseg_dicom.inference.decision import infection_score
 from training.evaluation.wilson import wilson_interval
 from training.heads.judged import Judged
 from training.heads.linear_probe import LinearProbe, fit_probe, folds_of

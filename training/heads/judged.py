@@ -11,7 +11,7 @@ from torch import Tensor
 from sgseg_dicom.inference.ensemble import Pass, mean_logits, passes_of
 from sgseg_dicom.model.descriptors import content_of
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest
+from sgseg_dicom.release.manifest import Manifest
 from training.data import Item
 from training.evaluation.evaluate import model_input_of
 from training.heads.feature_cache import Arrays, FeatureCache

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sgseg_dicom.model.head_weights import save_heads
 from sgseg_dicom.model.heads import Heads
 from sgseg_dicom.model.lungs import LungDecoder
-from sgseg_dicom.model.weights import load_members, read_manifest
+from sgseg_dicom.model.weights import load_members
+from sgseg_dicom.release.manifest import read_manifest
 from training.data import digest_of
 from training.heads.encoder import FrozenEncoder
 from training.heads.feature_cache import FeatureCache, FilmCache, digest_of_passes

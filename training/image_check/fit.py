@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from sgseg_dicom.applicability.poses import CHEST, CUT_OFF, INVERTED, POSES
 from sgseg_dicom.inference.network import cpu_has_bf16
-from sgseg_dicom.model.image_check import CHEST, CUT_OFF, INVERTED, NETWORK_SIZE, POSES, ImageCheckNet
+from sgseg_dicom.model.image_check import NETWORK_SIZE, ImageCheckNet
 from sgseg_dicom.preprocess import shrink
 from training.augmentation.augment import augment
 from training.augmentation.strength import Strength

@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.weights import load_weights, read_manifest
+from sgseg_dicom.model.weights import load_weights
+from sgseg_dicom.release.manifest import read_manifest
 from training.data import Item
 from training.data.folds import Fold
 from training.loop.data_module import Epochs

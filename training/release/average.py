@@ -10,7 +10,8 @@ from sgseg_dicom import __version__
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import Manifest, save_weights
+from sgseg_dicom.model.weights import save_weights
+from sgseg_dicom.release.manifest import Manifest
 from training.data import Item
 from training.data.folds import fold_at
 from training.provenance import commit_of_checkout, runs_of

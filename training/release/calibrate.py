@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sgseg_dicom.inference.network import infection_score
-from sgseg_dicom.model.weights import Calibration, Thresholds
+from sgseg_dicom.inference.decision import infection_score
 from sgseg_dicom.records import Prediction
+from sgseg_dicom.release.manifest import Calibration, Thresholds
 from training.data import Item, load_mask
 from training.evaluation.metrics import ratio_of
 

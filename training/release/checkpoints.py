@@ -13,7 +13,8 @@ from torch.optim.swa_utils import update_bn
 
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.model.weights import WEIGHTS_FILE, digest_of_file, load_members, read_manifest
+from sgseg_dicom.model.weights import load_members
+from sgseg_dicom.release.manifest import WEIGHTS_FILE, digest_of_file, read_manifest
 from training.data import Captions, DataError, Item
 from training.data.folds import fold_at
 from training.loop.batches import LoadedItems, PlainBatches

@@ -88,6 +88,36 @@ def export_command(
     typer.echo(json.dumps(manifest.metrics, indent=2))
 
 
+@app.command("export-graph")
+def export_graph_command(
+    weights: Annotated[
+        Path, typer.Argument(help="Folder of exported weights, with their heads if there are any.")
+    ],
+) -> None:
+    """Write the graph that OpenVINO runs without torch, beside the weights."""
+    from training.release.export_graph import export_graph
+
+    with one_line_errors():
+        manifest = export_graph(weights)
+    typer.echo(f"Graph {manifest.sha256[:8]}: {weights}")
+
+
+@app.command("compare-graph")
+def compare_graph_command(
+    weights: Annotated[Path, typer.Argument(help="Folder of weights and graph.")],
+    data: Data,
+    kept: Annotated[Path, typer.Option(help="File that keeps each film's figures: a stopped run goes on.")],
+    normals: Normals | None = None,
+) -> None:
+    """Compare the graph with torch in float32 on valid; write the figures to graph.json."""
+    from training.release.agreement import measure_agreement
+
+    with one_line_errors():
+        films = read_captioned(data, "valid") + ([] if normals is None else read_normals(normals, "valid"))
+        manifest = measure_agreement(weights, films, kept=kept, cache=kept.parent / "compiled")
+    typer.echo(json.dumps(manifest.agreement, indent=2))
+
+
 @app.command("card")
 def card_command(
     weights: Annotated[Path, typer.Argument(help="Folder of exported weights.")],

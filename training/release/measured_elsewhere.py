@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.head_weights import (
+from sgseg_dicom.release.heads_manifest import (
     HEADS_MANIFEST_FILE,
     HeadsManifest,
     joint_identity,
     read_heads_manifest,
 )
-from sgseg_dicom.model.weights import MANIFEST_FILE, Manifest, read_manifest
+from sgseg_dicom.release.manifest import MANIFEST_FILE, Manifest, read_manifest
 from training.data.credits import SHIPPED_SOURCES, credits_table
 from training.evaluation.people import people_table
 from training.evaluation.source_tables import short_table, tables_of

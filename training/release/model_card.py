@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from sgseg_dicom.model.head_weights import (
+from sgseg_dicom.release.heads_manifest import (
     HEADS_MANIFEST_FILE,
     HeadsManifest,
     joint_identity,
     read_heads_manifest,
 )
-from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
-from sgseg_dicom.model.weights import Manifest, read_manifest
+from sgseg_dicom.release.image_check_manifest import packaged_image_check, read_image_check_manifest
+from sgseg_dicom.release.manifest import Manifest, read_manifest
 from training.data.credits import RESEARCH_ONLY, SHIPPED_SOURCES, credits_table
 from training.evaluation.people import people_table
 from training.evaluation.source_tables import tables_of

@@ -14,9 +14,10 @@ from sgseg_dicom.applicability.image_check import (
     shapelessness,
 )
 from sgseg_dicom.errors import NotApplicable, WeightsError
-from sgseg_dicom.model.image_check import load_image_check, packaged_image_check, read_image_check_manifest
+from sgseg_dicom.model.image_check import load_image_check
 from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.image_check_manifest import packaged_image_check, read_image_check_manifest
 
 LIMITS = Limits(
     blank=0.95,

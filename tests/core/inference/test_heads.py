@@ -8,9 +8,10 @@ from sgseg_dicom.errors import InferenceError, WeightsError
 from sgseg_dicom.inference.ensemble import passes_of
 from sgseg_dicom.inference.head_reader import HeadReader
 from sgseg_dicom.inference.network import Network, load_network
-from sgseg_dicom.model.head_weights import joint_identity, load_heads
+from sgseg_dicom.model.head_weights import load_heads
 from sgseg_dicom.model.weights import load_members
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.heads_manifest import joint_identity
 from tests.support.heads import LIMITS, tiny_heads, write_tiny_heads, write_tiny_weights
 
 SURE = 1e4
@@ -54,7 +55,7 @@ def calm(network):
 
 
 def loaded(network):
-    return network._heads.heads, network._heads.manifest
+    return network.whole.reader.heads, network.whole.reader.manifest
 
 
 def test_lungs_and_look_come_with_the_prediction(network):
@@ -160,7 +161,7 @@ def test_the_passes_are_read_in_their_order(tmp_path):
         tmp_path, heads=heads, facts={"size": 192}, test_time_flip=True, test_time_sizes=(192, 224)
     )
 
-    reads = network._heads.reads
+    reads = network.whole.reader.reads
 
     assert (reads.size, reads.mirrored) == (192, False)
     once = tiny_heads(passes=1)
@@ -191,8 +192,7 @@ def test_the_linear_heads_are_added_up_in_full_precision(tmp_path):
     members, _ = load_members(tmp_path)
     heads, manifest = load_heads(tmp_path, members, weights=weights.sha256)
     passes = passes_of(members, flip=False, sizes=(224,))
-    device = torch.device("cpu")
-    reader = HeadReader(heads, manifest, members=members, passes=passes, device=device)
+    reader = HeadReader(heads, manifest, passes=passes)
     with torch.inference_mode():
         features = passes[0].encode(torch.randn(1, 1, 224, 224, generator=torch.Generator().manual_seed(1)))[
             0
@@ -203,8 +203,8 @@ def test_the_linear_heads_are_added_up_in_full_precision(tmp_path):
             with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
                 batch = reader.begin()
                 batch.see(passes[0], features)
-                found += batch.answers(224)
+                found.append(batch.outputs(224))
 
     full, cast = found
-    assert cast.infection == pytest.approx(full.infection, abs=1e-4)
-    np.testing.assert_allclose(cast.look.scores, full.look.scores, atol=1e-4)
+    np.testing.assert_allclose(cast.infection, full.infection, atol=1e-4)
+    np.testing.assert_allclose(cast.looks, full.looks, atol=1e-4)

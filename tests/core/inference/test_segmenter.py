@@ -9,12 +9,14 @@ import torch
 from pydantic import ValidationError
 
 from sgseg_dicom.errors import ConfigError, InferenceError
+from sgseg_dicom.inference.decision import decide
 from sgseg_dicom.inference.ensemble import resized
-from sgseg_dicom.inference.network import Network, decide, load_network
+from sgseg_dicom.inference.network import Network, load_network
+from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.inference.segmenter import Segmenter
-from sgseg_dicom.model.weights import Manifest, Thresholds, identity_of
 from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.manifest import Manifest, Thresholds, identity_of
 from sgseg_dicom.zones import mirrored
 from tests.support.networks import shipped_network, tiny_network
 
@@ -83,6 +85,37 @@ def test_one_image_that_does_not_fit_is_an_error_with_a_cure(network):
     """Nothing smaller than one image can be tried."""
     with pytest.raises(InferenceError, match='device = "cpu"'):
         small_memory(network, most=0).judge(inputs(1))
+
+
+def test_a_size_that_did_not_fit_is_not_tried_again(network):
+    """Each try would cost the time of a batch."""
+    small = small_memory(network, most=2)
+    before = small.max_batch
+
+    small.judge(inputs(4))
+
+    assert (before, small.max_batch) == (4, 2)
+
+
+class Padding(Network):
+    """Stands in for a GPU, whose batches are powers of two."""
+
+    def _padded(self, count):
+        return 1 << (count - 1).bit_length()
+
+
+def test_what_fills_up_a_batch_is_left_out_of_its_answers(network):
+    """Three images are computed as four; each of the three gets what it gets alone."""
+    waiting = inputs(3)
+    zones = [(True, False, False, False, False, False)] * 3
+    padding = Padding(network.members, network.manifest, device="cpu")
+
+    for guided_by in ("generated", "ground-truth"):
+        together = padding.judge(waiting, guided_by=guided_by, zones=zones)
+        alone = network.judge(waiting, guided_by=guided_by, zones=zones)
+        assert len(together) == 3
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(one.mask_probability, other.mask_probability, atol=1e-3)
 
 
 def test_a_failed_batch_raises_for_every_caller_in_it_and_the_next_one_runs(network):
@@ -155,11 +188,12 @@ def test_an_infected_image_names_at_least_its_likeliest_zone():
     assert prediction.mask.all()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_runs_in_half_precision_and_agrees_with_the_cpu(shipped):
     """The GPU's mask is the CPU's."""
     on_gpu = load_network(device="cuda")
-    assert on_gpu.precision is torch.float16
+    assert on_gpu.runtime.precision is Precision.FLOAT16
 
     for gpu, cpu in zip(on_gpu.judge(inputs(3)), shipped.judge(inputs(3)), strict=True):
         np.testing.assert_allclose(gpu.mask_probability, cpu.mask_probability, atol=0.05)
@@ -252,7 +286,7 @@ def test_one_logit_that_is_no_number_is_enough(network, monkeypatch, part):
     """NaN in the zones alone would read "no infection"."""
     logits = [torch.zeros(1, 1, INPUT_SIZE, INPUT_SIZE), torch.zeros(1, 6)]
     logits[part].view(-1)[0] = float("nan")
-    monkeypatch.setattr("sgseg_dicom.inference.network.mean_logits", lambda *_, **__: tuple(logits))
+    monkeypatch.setattr("sgseg_dicom.inference.whole_network.mean_logits", lambda *_, **__: tuple(logits))
 
     with pytest.raises(InferenceError, match="not a number"):
         network.judge([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), np.float32))])

@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.model.head_weights import (
+from sgseg_dicom.model.head_weights import load_heads
+from sgseg_dicom.model.weights import load_members
+from sgseg_dicom.release.heads_manifest import (
     HEADS_FILE,
     HEADS_MANIFEST_FILE,
     identity_of_heads,
     joint_identity,
-    load_heads,
 )
-from sgseg_dicom.model.weights import load_members, read_manifest
+from sgseg_dicom.release.manifest import read_manifest
 from tests.support.heads import LIMITS, tiny_heads, write_tiny_heads, write_tiny_weights
 
 

@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.inference.segmenter import load_segmenter
+from sgseg_dicom.inference.load import load_segmenter
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import (
+from sgseg_dicom.model.weights import load_members, load_weights, save_weights
+from sgseg_dicom.release.manifest import (
     MANIFEST_FILE,
     WEIGHTS_FILE,
     Calibration,
@@ -18,11 +19,8 @@ from sgseg_dicom.model.weights import (
     Thresholds,
     digest_of_file,
     identity_of,
-    load_members,
-    load_weights,
     packaged_weights,
     read_manifest,
-    save_weights,
 )
 
 FACTS = {
@@ -223,4 +221,4 @@ def test_weights_of_eight_bits_are_written_again_the_same(tmp_path):
 def test_weights_that_were_not_calibrated_do_not_judge(folder):
     """Their thresholds are open: every image would be infected."""
     with pytest.raises(WeightsError, match="neither calibrated nor measured"):
-        load_segmenter(folder, device="cpu")
+        load_segmenter(folder)

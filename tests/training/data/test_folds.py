@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.weights import packaged_weights
+from sgseg_dicom.release.manifest import packaged_weights
 from tests.training.builders import small_data_set
 from training.data import read_split
 from training.data.folds import Fold, fold_at

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
-from sgseg_dicom.model.weights import packaged_weights, read_manifest
+from sgseg_dicom.release.image_check_manifest import packaged_image_check, read_image_check_manifest
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from tests.support.predictions import ALGORITHM, IMAGE_LEFT, drawn_lungs, prediction, spot, with_lungs
 from tests.training.builders import draw, small_normals
 from tests.training.other_sources import small_other_sources

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgseg_dicom.model.weights import read_manifest
+from sgseg_dicom.release.manifest import read_manifest
 from tests.training.builders import draw
 from training.data import Item
 from training.heads.feature_cache import FeatureCache, digest_of_passes

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgseg_dicom.inference.network import infection_score
+from sgseg_dicom.inference.decision import infection_score
 from training.data import Item
 from training.heads.fit_infection import REFERENCE, TAKEN, fit_infection
 from training.heads.judged import Judged, JudgedFilm

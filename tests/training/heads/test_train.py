@@ -9,8 +9,9 @@ import torch
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.descriptors import content_of
 from sgseg_dicom.model.lungs import LungDecoder
-from sgseg_dicom.model.weights import load_members, read_manifest
+from sgseg_dicom.model.weights import load_members
 from sgseg_dicom.records import ModelInput
+from sgseg_dicom.release.manifest import read_manifest
 from tests.support.heads import LIMITS
 from tests.training.builders import draw
 from training.data import Item

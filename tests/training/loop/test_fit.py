@@ -13,8 +13,9 @@ import training
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import WEIGHTS_FILE, load_weights, packaged_weights, read_manifest
+from sgseg_dicom.model.weights import load_weights
 from sgseg_dicom.preprocess import normalise
+from sgseg_dicom.release.manifest import WEIGHTS_FILE, packaged_weights, read_manifest
 from tests.training.builders import STILL, small_data_set, small_normals
 from training.augmentation.strength import Strength
 from training.cli import app
@@ -355,6 +356,7 @@ def test_an_epoch_is_drawn_with_the_strength_of_its_phase(items):
         assert min((image - other).abs().max() for other in kept) < 1e-3
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_augments_its_own_batches(items):
     """Image, mask and zones keep together, and the same seed gives the same batch."""

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.build import build_sgseg
-from sgseg_dicom.model.weights import load_weights, packaged_weights, read_manifest, save_weights
+from sgseg_dicom.model.weights import load_weights, save_weights
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 from training.provenance import holds_statistics

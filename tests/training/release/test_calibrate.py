@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sgseg_dicom.inference.network import infection_score
+from sgseg_dicom.inference.decision import infection_score
 from tests.training.builders import small_data_set
 from training.data import load_mask, read_split
 from training.release.calibrate import _best_mask_cut, best_temperature, calibrate, infection_threshold

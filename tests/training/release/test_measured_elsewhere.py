@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.model.weights import packaged_weights, read_manifest
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from tests.support.data_folder import DATA
 from tests.test_documents import ROOT
 from tests.training.other_sources import small_other_sources

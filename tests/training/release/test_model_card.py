@@ -1,7 +1,7 @@
 """The card says what the weights came from, through every run on the way."""
 
-from sgseg_dicom.model.image_check import packaged_image_check, read_image_check_manifest
-from sgseg_dicom.model.weights import packaged_weights, read_manifest
+from sgseg_dicom.release.image_check_manifest import packaged_image_check, read_image_check_manifest
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from training.recipe import load_recipe
 from training.release.model_card import card_of, model_card
 

@@ -1,0 +1,5 @@
+"""What judging by torch needs besides `node.judge.imports`."""
+
+import sgseg_dicom.inference.network
+
+__all__ = ["sgseg_dicom"]
