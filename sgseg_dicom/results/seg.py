@@ -53,9 +53,6 @@ def encode_seg(
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
             is not a multiple of 8; others do not know FRACTIONAL. Each is an instance of its own.
         language: of what readers see; the codes are the standard's. Each is an instance of its own.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     if not finding.regions:
         return None
