@@ -25,8 +25,8 @@ from node.judge.judged import judged
 from node.store.result_folder import ResultFolder
 from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.pipeline import Pipeline, Segmenter
-from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
+from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER
 from sgseg_dicom.zones import ZONES
 
 _SIDE = 224

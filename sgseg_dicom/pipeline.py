@@ -111,7 +111,10 @@ class Pipeline:
         with timed("check"):
             read_back = {name: one.dataset for name, one in files.items()}
             require_valid(
-                read_back, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres
+                read_back,
+                radiograph.header,
+                extent=radiograph.stored_extent,
+                lung_centres=finding.lung_centres,
             )
         return Results(
             source_uid=radiograph.sop_instance_uid,

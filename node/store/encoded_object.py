@@ -30,9 +30,7 @@ class EncodedObject:
 
 def object_of(written: "WrittenObject") -> EncodedObject:
     """Take a result as it was written."""
-    return EncodedObject(
-        sop_instance_uid=str(written.dataset.SOPInstanceUID), content=written.content
-    )
+    return EncodedObject(sop_instance_uid=str(written.dataset.SOPInstanceUID), content=written.content)
 
 
 def encoded(ds: Dataset) -> EncodedObject:

@@ -151,7 +151,7 @@ def _cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _filtered(one: sitk.ImageFilter, mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Filter a mask of the network's grid in this thread: to share so little among threads costs more than the work."""
+    """Filter a mask of the network's grid in this thread: to share so little work among threads costs more."""
     one.SetNumberOfThreads(1)
     one.SetNumberOfWorkUnits(1)
     return sitk.GetArrayFromImage(one.Execute(sitk.GetImageFromArray(mask.astype(np.uint8))))

@@ -79,7 +79,9 @@ def render(
     padding = None if shown is None else ~shown
     if padded:
         without = _looked_up(is_padding, codes)
-        padding = touching_the_edge(without if padding is None else np.logical_or(without, padding, out=without))
+        padding = touching_the_edge(
+            without if padding is None else np.logical_or(without, padding, out=without)
+        )
     image = _looked_up(np.where(np.isfinite(grey), grey, np.float32(0)), codes)
     if padding is None or not padding.any():
         return Rendered(image, None, display)

@@ -109,7 +109,7 @@ def _set_pixels(segmentation: Dataset, regions: Sequence[LungRegion]) -> None:
         data = np.packbits(frames, bitorder="little").tobytes()
     else:
         data = b"".join((region.mask.view(np.uint8) * np.uint8(_OCCUPIED)).tobytes() for region in regions)
-    segmentation.PixelData = data + b"\0" * (len(data) % 2)
+    segmentation.add_new("PixelData", "OB", data + b"\0" * (len(data) % 2))
 
 
 def _segment(

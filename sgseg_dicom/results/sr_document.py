@@ -17,8 +17,8 @@ def document_of(
 
     highdicom's constructors copy the tree, make every item of the copy anew, and search the tree for references: most
     of the time of a report. So a constructor gets *root* with its first item alone, and the others follow. Nothing is
-    lost: the items are highdicom's own, who checked each when it was made; all *evidence* is recorded in any case; and
-    our own check demands that the evidence has what the tree references (`sgseg_dicom.check.rules.Rule.SR_EVIDENCE`).
+    lost: the items are highdicom's own and were checked when they were made; all *evidence* is recorded in any case;
+    and our check demands that the evidence has what the tree references (`sgseg_dicom.check.rules.Rule.SR_EVIDENCE`).
     """
     items = root.ContentSequence
     root.ContentSequence = ContentSequence(items[:1])
