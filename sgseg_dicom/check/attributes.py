@@ -74,7 +74,7 @@ def _plain_text(ds: Dataset, keyword: str) -> str | None:
     if not isinstance(raw, RawDataElement) or raw.VR not in _PLAIN or ds.original_character_set != _UTF_8:
         return None
     content = raw.value or b""
-    return None if b"\\" in content else content.decode(errors="replace").strip(" \0")
+    return None if b"\\" in content else content.decode(errors="replace").rstrip(" \0").strip()
 
 
 def _is_name(value: object) -> bool:
