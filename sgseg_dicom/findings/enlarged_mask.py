@@ -92,4 +92,5 @@ def _interpolated(
     before, after, share = columns.before[across], columns.after[across], columns.share[across]
     at_top = upper[before] + (upper[after] - upper[before]) * share
     at_bottom = lower[before] + (lower[after] - lower[before]) * share
-    return (at_top + (at_bottom - at_top) * rows.share[down][:, None]).astype(np.float32)
+    values = at_top + (at_bottom - at_top) * rows.share[down][:, None]
+    return np.asarray(values, dtype=np.float32)

@@ -150,7 +150,7 @@ def _cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(_filtered(sitk.BinaryFillholeImageFilter(), kept) > 0)
 
 
-def _filtered(one: sitk.ImageFilter, mask: NDArray[np.bool_]) -> NDArray[Any]:
+def _filtered(one: Any, mask: NDArray[np.bool_]) -> NDArray[Any]:
     """Filter a mask of the network's grid in this thread: to share so little work among threads costs more."""
     one.SetNumberOfThreads(1)
     one.SetNumberOfWorkUnits(1)

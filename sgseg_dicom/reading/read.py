@@ -90,11 +90,11 @@ def read(
         orientation = orientation_of(stated.orientation)
         shown = shown_within_border(codes) if stated.shutter is None else ~stated.shutter.hidden
         rendered = render(  # turned to the display before it is four bytes a pixel
-            orientation.to_display(codes),
+            orientation.to_display(codes).astype(np.uint16, copy=False),
             header,
             pixel_format,
             stated,
-            shown=None if shown is None else orientation.to_display(shown),
+            shown=None if shown is None else orientation.to_display(shown).astype(np.bool_, copy=False),
         )
     padding = rendered.padding
     spacing_mm, spacing_at_detector = _spacing(header)

@@ -8,6 +8,7 @@ changes between them. Written here are the items and plain texts alone; every ot
 
 import struct
 from collections.abc import Iterable
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
@@ -53,17 +54,18 @@ def _items(items: Iterable[Dataset]) -> bytes:
 def _element(element: DataElement | RawDataElement | None) -> bytes:
     if element is None or element.tag == _SPECIFIC_CHARACTER_SET:
         raise ValueError("an item with a character set of its own")
-    kind, value = element.VR, element.value
+    kind: str | None = element.VR
+    value: Any = element.value
     if isinstance(element, DataElement):
         if kind == VR.SQ and not element.is_undefined_length:
             content = _items(value)
             return _tag(element.tag) + b"SQ\0\0" + struct.pack("<L", len(content)) + content
         if type(value) in (str, UID):
             if kind in _UTF_8 and len(content := _padded(value, b" ")) <= _LONGEST:
-                return _tag(element.tag) + kind.encode() + struct.pack("<H", len(content)) + content
+                return _tag(element.tag) + str(kind).encode() + struct.pack("<H", len(content)) + content
             if kind in _ASCII and value.isascii() and len(value) < _LONGEST:
                 content = _padded(value, b"\0" if kind == VR.UI else b" ")
-                return _tag(element.tag) + kind.encode() + struct.pack("<H", len(content)) + content
+                return _tag(element.tag) + str(kind).encode() + struct.pack("<H", len(content)) + content
             if kind == VR.UT:
                 content = _padded(value, b" ")
                 return _tag(element.tag) + b"UT\0\0" + struct.pack("<L", len(content)) + content

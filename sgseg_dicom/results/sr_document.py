@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from highdicom.sr import Comprehensive3DSR, ComprehensiveSR, ContainerContentItem, ContentSequence, EnhancedSR
+from highdicom.sr import Comprehensive3DSR, ComprehensiveSR, ContentSequence, EnhancedSR
 from pydicom import Dataset
 
 SrDocument = type[EnhancedSR] | type[ComprehensiveSR] | type[Comprehensive3DSR]
 
 
-def document_of(
-    kind: SrDocument, root: ContainerContentItem, evidence: Sequence[Dataset], **keywords: Any
-) -> Dataset:
+def document_of(kind: SrDocument, root: Dataset, evidence: Sequence[Dataset], **keywords: Any) -> Dataset:
     """
     Build a report of a class with everything under *root*, which belongs to it afterwards.
 
