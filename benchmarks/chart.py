@@ -11,7 +11,7 @@ import matplotlib
 
 matplotlib.use("svg")
 
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
 

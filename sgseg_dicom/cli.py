@@ -21,7 +21,7 @@ from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, 
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
 from sgseg_dicom.output_folder import OutputFolder
-from sgseg_dicom.records import Results
+from sgseg_dicom.records import Results, WrittenObject
 from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _written_line(
         report = _not_judged(path, error, pipeline)
         if report is None:
             return line
-        uid = _image_of(report)
+        uid = _image_of(report.dataset)
         try:
             folder.claim(uid, path)
         except ConflictingInstance as conflict:
@@ -236,7 +236,7 @@ def _written_line(
     return {"file": str(path), "result": "draft", **_summary_of(results, written, pipeline.language)}
 
 
-def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> Dataset | None:
+def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> WrittenObject | None:
     """Give the report that an image was not judged; None where the file does not tell which image it is."""
     with suppress(SgsegError):
         return pipeline.not_judged(path, error)
