@@ -10,12 +10,35 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import published_way, whole_node
+from benchmarks import published_way, stages, whole_node
 from sgseg_dicom.inference.network import Network, load_network
 from sgseg_dicom.inference.openvino_library import openvino
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("stages")
+def measure_stages(
+    megapixels: Annotated[
+        list[int] | None, typer.Option(help="4, 7, 12 or 36; several times for several; all without it.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Films of each size, three times.")] = 5,
+    before: Annotated[
+        Path | None, typer.Option(help="A checkout of an older commit, to compare with.")
+    ] = None,
+    real_model: Annotated[bool, typer.Option(help="With the model that ships.")] = False,
+) -> None:
+    """Measure each stage of the pipeline, in time, CPU time and memory."""
+    console = Console()
+    sizes = megapixels or list(stages.SHAPES)
+    figures = stages.measure(sizes, runs=runs, real_model=real_model, before=before)
+    for size, (ours, former) in figures.items():
+        console.print(stages.table_of(size, ours, former))
+
+
+@app.callback(invoke_without_command=True)
 def main(
+    context: typer.Context,
     images: Annotated[
         int, typer.Option(min=0, help="Images sent one by one, and as many in a burst; 0: no node.")
     ] = 40,
@@ -24,6 +47,8 @@ def main(
     ] = 20,
 ) -> None:
     """Measure and print; no file stays."""
+    if context.invoked_subcommand is not None:
+        return
     console = Console()
     network = load_network(device="cpu")
     console.print(_machine(network))
@@ -73,4 +98,4 @@ def _inference_table(medians: dict[str, float]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -1,11 +1,13 @@
 """Builds all objects from the settings and connects them; the only module that knows them all."""
 
+import gc
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -85,6 +87,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 f"cannot listen on {where} ({error.strerror}); set another one"
             ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
+        gc.freeze()  # what is loaded now stays: pynetdicom collects garbage after every 60 associations
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
         _look_after_receiving(config, store, jobs, listener, stop)
         listener.stop(patience_seconds=5.0)
@@ -339,7 +342,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
 
 
 def wanted_of(config: Config) -> "Wanted":
-    """Give what [model] wants to run it. What was compiled is kept in the store: the node may write there."""
+    """Give what [model] wants to run it. What was compiled is kept in the store, unless another folder is named."""
     from sgseg_dicom.inference.load import Wanted
 
     model = config.model
@@ -348,7 +351,7 @@ def wanted_of(config: Config) -> "Wanted":
         runtime=model.runtime,
         precision=model.precision,
         threads=model.threads,
-        cache=config.store.folder / COMPILED_FOLDER,
+        cache=Path(model.compiled_folder) if model.compiled_folder else config.store.folder / COMPILED_FOLDER,
     )
 
 

@@ -1,7 +1,6 @@
 """`sgseg predict PATH...` and `sgseg check FILE...`: the core without a network."""
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, 
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
 from sgseg_dicom.output_folder import OutputFolder
-from sgseg_dicom.records import Results
+from sgseg_dicom.records import Results, WrittenObject
 from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def predict(
     Ends with status 1 where an image had no result, and says which and why. Where its header allows, a coded
     report that it was not judged is written in their place.
     """
-    from sgseg_dicom.inference.compiled_graph import processors
+    from sgseg_dicom.inference.compiled_graph import cache_of_user, processors
     from sgseg_dicom.inference.load import Wanted
 
     files = list(find_files(paths))
@@ -99,7 +98,7 @@ def predict(
             out=out,
             as_json=as_json,
             weights=weights,
-            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=_compiled_folder()),
+            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=cache_of_user()),
             language=load_language(language),
             undeclared=undeclared_character_set,
         )
@@ -225,7 +224,7 @@ def _written_line(
         report = _not_judged(path, error, pipeline)
         if report is None:
             return line
-        uid = _image_of(report)
+        uid = _image_of(report.dataset)
         try:
             folder.claim(uid, path)
         except ConflictingInstance as conflict:
@@ -237,7 +236,7 @@ def _written_line(
     return {"file": str(path), "result": "draft", **_summary_of(results, written, pipeline.language)}
 
 
-def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> Dataset | None:
+def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> WrittenObject | None:
     """Give the report that an image was not judged; None where the file does not tell which image it is."""
     with suppress(SgsegError):
         return pipeline.not_judged(path, error)
@@ -293,12 +292,6 @@ def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
             [*line.get("caution", ()), line.get("reads") or line["why"], *line.get("doubts", ())]
         )
         console.print(f"{line['file']}: {words}", highlight=False, markup=False)
-
-
-def _compiled_folder() -> Path:
-    """Give the folder that keeps the compiled model between two calls (XDG Base Directory Specification)."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "sgseg-dicom" / "compiled"
 
 
 def _progress() -> Progress:

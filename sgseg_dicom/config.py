@@ -148,6 +148,7 @@ class Model(Section):
         default="auto", description='be "auto", "float32", "float16" or "bfloat16"'
     )
     threads: Annotated[int, _number(0, 1024)] = 0
+    compiled_folder: str = Field(default="", description="be the name of a folder")
     image_check: bool = Field(default=True, description="be true or false")
 
 
@@ -277,6 +278,8 @@ def _anchored(config: Config, folder: Path) -> Config:
     model = config.model
     if model.weights != PACKAGED_WEIGHTS:
         model = model.model_copy(update={"weights": str(folder / model.weights)})
+    if model.compiled_folder:
+        model = model.model_copy(update={"compiled_folder": str(folder / model.compiled_folder)})
     report = config.report
     if report.language.endswith(".toml"):
         report = report.model_copy(update={"language": str(folder / report.language)})

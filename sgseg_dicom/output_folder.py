@@ -5,9 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydicom import Dataset
-
 from sgseg_dicom.errors import ConflictingInstance
+from sgseg_dicom.records import WrittenObject
 
 _OURS = re.compile(r"(seg|sr|text|answer)\b.*\.dcm")
 """What may stand behind the image's UID in the name of a file."""
@@ -34,7 +33,7 @@ class OutputFolder:
                 "find out which is right, and give that one"
             )
 
-    def write(self, uid: str, files: Mapping[str, Dataset]) -> dict[str, Path]:
+    def write(self, uid: str, files: Mapping[str, WrittenObject]) -> dict[str, Path]:
         """
         Write *files*, by the end of their name, and delete what an earlier run wrote about this image beside them.
 
@@ -43,7 +42,7 @@ class OutputFolder:
         """
         paths = {name: self._out / f"{uid}.{name}" for name in files}
         for name, path in paths.items():
-            files[name].save_as(path, enforce_file_format=True)
+            path.write_bytes(files[name].content)
         for path in set(self._out.glob(f"{uid}.*.dcm")) - set(paths.values()):
             if _OURS.fullmatch(path.name.removeprefix(f"{uid}.")):
                 path.unlink()

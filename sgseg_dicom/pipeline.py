@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from pydicom import Dataset
-
 from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.applicability.sound_image import require_sound_image
@@ -19,10 +17,11 @@ from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
+from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results, WrittenObject
 from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_not_judged
+from sgseg_dicom.results.write import write
 
 Timed = Callable[[str], AbstractContextManager[object]]
 """Called with a stage's name; the context that it gives is entered around the stage."""
@@ -105,12 +104,17 @@ class Pipeline:
         with timed("measure"):
             finding = measure(prediction, radiograph, fields)
         with timed("encode"):
-            files, names = encode_results(
+            made, names = encode_results(
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
             )
+            files = {name: write(ds) for name, ds in made.items()}
         with timed("check"):
+            read_back = {name: one.dataset for name, one in files.items()}
             require_valid(
-                files, radiograph.header, extent=radiograph.stored_extent, lung_centres=finding.lung_centres
+                read_back,
+                radiograph.header,
+                extent=radiograph.stored_extent,
+                lung_centres=finding.lung_centres,
             )
         return Results(
             source_uid=radiograph.sop_instance_uid,
@@ -120,7 +124,7 @@ class Pipeline:
             caution=tuple(self.language.caution(radiograph)),
         )
 
-    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
+    def not_judged(self, path: Path, error: SgsegError) -> WrittenObject:
         """
         Write for one stored image that it was not judged, and why (*error*); its pixels are not read.
 
@@ -132,8 +136,9 @@ class Pipeline:
         """
         made_at = self.clock()
         header = read_header(path, undeclared=self.undeclared_character_set)
-        report = encode_not_judged(
+        made = encode_not_judged(
             header, error, algorithm=self.segmenter.algorithm, made_at=made_at, language=self.language
         )
-        require_valid({"answer.dcm": report}, header)
+        report = write(made)
+        require_valid({"answer.dcm": report.dataset}, header)
         return report

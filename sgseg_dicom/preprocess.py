@@ -1,6 +1,7 @@
 """Radiograph -> ModelInput, and the mask's way back to the source grid. Training calls it too: one way."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -8,12 +9,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sgseg_dicom.model_records import ModelInput
+from sgseg_dicom.row_blocks import row_blocks
 
 if TYPE_CHECKING:  # pydicom comes with it, and the model takes INPUT_SIZE from here
     from sgseg_dicom.records import Radiograph
 
 INPUT_SIZE = 224
 """Rows and columns of the network's input (paper section 3.3). The aspect changes, as it did in the data set."""
+
+_LARGE = 2_000_000
+"""Pixels of an image of which a copy would count."""
+
+_TALL = 1.4
+"""Height in widths up to which Pillow takes the rows of a large image first; all versions do so far above it."""
 
 FLAT = 1e-6
 """Deviation below which an image has one grey value."""
@@ -30,16 +38,38 @@ def preprocess(radiograph: "Radiograph") -> ModelInput:
     pixels = radiograph.pixels[place]
     if radiograph.padding is None or not (padding := radiograph.padding[place]).any() or padding.all():
         return ModelInput(pixels=normalise(shrink(pixels)))
-    pixels = np.where(padding, pixels[~padding].min(), pixels)
-    return ModelInput(pixels=normalise(shrink(pixels)), padding=shrink(padding.astype(np.float32)) > 0)
+    seen = (pixels[rows][~padding[rows]] for rows in row_blocks(pixels.shape))
+    darkest = min(block.min() for block in seen if block.size)
+    filled = _shrunk(lambda rows: np.where(padding[rows], darkest, pixels[rows]), pixels.shape, INPUT_SIZE)
+    return ModelInput(pixels=normalise(filled), padding=shrink(padding) > 0)
 
 
-def shrink(pixels: NDArray[np.float32], size: int = INPUT_SIZE) -> NDArray[np.float32]:
+def shrink(pixels: NDArray[Any], size: int = INPUT_SIZE) -> NDArray[np.float32]:
     """Resize (rows, columns) to (size, size); antialiased (bilinear over the source's support)."""
-    if pixels.shape == (size, size):
-        return np.asarray(pixels, dtype=np.float32)
+    return _shrunk(lambda rows: pixels[rows], pixels.shape, size)
+
+
+def _shrunk(
+    pixels_of: Callable[[slice], NDArray[Any]], shape: tuple[int, ...], size: int
+) -> NDArray[np.float32]:
+    """
+    Shrink an image of *shape* whose rows *pixels_of* gives.
+
+    Pillow needs a copy of what it resizes. Of a large image it gets block after block: it resizes each row to the new
+    width first, and the columns of the result then, so the result is the same. Of an image much taller than wide it
+    takes the columns first since version 13; so such a one is resized whole.
+    """
+    rows, columns = shape
+    if rows * columns < _LARGE or rows > _TALL * columns:
+        return _resized(pixels_of(slice(None)), (size, size))
+    narrow = [_resized(pixels_of(block), (size, block.stop - block.start)) for block in row_blocks(shape)]
+    return _resized(np.concatenate(narrow), (size, size))
+
+
+def _resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (rows, columns) to *size* (columns, rows) by Pillow."""
     image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
 
 
 def normalise(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

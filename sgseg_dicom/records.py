@@ -350,9 +350,23 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class WrittenObject:
+    """
+    One result as it is kept and sent, written once.
+
+    Attributes:
+        content: all bytes of the file (PS3.10).
+        dataset: what a reader of *content* finds in it; it is never changed.
+    """
+
+    content: bytes
+    dataset: Dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Results:
     """
-    The DICOM objects of one radiograph, ready to be written.
+    The DICOM objects of one radiograph, written and checked.
 
     Attributes:
         source_uid: SOP Instance UID (0008,0018) of the radiograph.
@@ -364,15 +378,15 @@ class Results:
     """
 
     source_uid: UID
-    files: Mapping[str, Dataset]
+    files: Mapping[str, WrittenObject]
     names: Mapping[str, tuple[str, ...]]
     finding: Finding
     caution: tuple[str, ...] = ()
 
     @property
     def objects(self) -> tuple[Dataset, ...]:
-        """The objects in the order in which they were made, a SEG before what references it."""
-        return tuple(self.files.values())
+        """The data sets in the order in which they were made, a SEG before what references it."""
+        return tuple(one.dataset for one in self.files.values())
 
     @property
     def seg(self) -> Dataset | None:

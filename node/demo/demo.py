@@ -94,11 +94,15 @@ def _send_through(
     """Send *source* through a node of its own; give the times and the files that arrived."""
     archive_folder = folder / "archive"
     archive_folder.mkdir()
-    with _archive(archive_folder) as archive, console.status("starting the node and warming up the model"):
+    from sgseg_dicom.inference.compiled_graph import cache_of_user
+
+    words = "starting the node; at the first start it compiles the model for this processor"
+    with _archive(archive_folder) as archive, console.status(words):
         config = Config.internal(
             receive={"port": 0},
             store={"folder": folder / "store", "min_free_megabytes": 64},
             destination=[archive.model_dump()],
+            model={"compiled_folder": str(cache_of_user())},
             log={"level": "error"},
         )
         began = time.monotonic()

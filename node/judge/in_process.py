@@ -4,17 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pydicom import Dataset
-
 from node.judge.judged import Judged, judged
 from node.judge.stopwatch import stopwatch
-from node.store.encoded_object import EncodedObject, encoded
+from node.store.encoded_object import EncodedObject, object_of
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
 
 if TYPE_CHECKING:
     from sgseg_dicom.pipeline import Timed
-    from sgseg_dicom.records import Results
+    from sgseg_dicom.records import Results, WrittenObject
 
 
 class Process(Protocol):
@@ -24,7 +22,7 @@ class Process(Protocol):
         """Turn one stored radiograph into the results that are wanted, by the name of each destination."""
         ...
 
-    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
+    def not_judged(self, path: Path, error: SgsegError) -> "WrittenObject":
         """Write for one stored image that it was not judged."""
         ...
 
@@ -52,7 +50,7 @@ class InProcess:
     def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
         """Write that an image was not judged."""
         self._entered("report")
-        return encoded(self._process.not_judged(path, error))
+        return object_of(self._process.not_judged(path, error))
 
     @property
     def is_able(self) -> bool:

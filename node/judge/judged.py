@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from node.store.encoded_object import EncodedObject, encoded
+from node.store.encoded_object import EncodedObject, object_of
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.zones import ZONES
@@ -54,9 +54,9 @@ class Judge(Protocol):
 
 
 def judged(results: "Results") -> Judged:
-    """Encode all objects of *results*."""
+    """Take the objects of *results* as they were written and checked."""
     return Judged(
-        objects={name: encoded(ds) for name, ds in results.files.items()},
+        objects={name: object_of(one) for name, one in results.files.items()},
         names=results.names,
         is_positive=results.finding.is_positive,
         summary=summary_of(results),
@@ -73,5 +73,5 @@ def summary_of(results: "Results") -> str:
     finding = results.finding
     zones = "".join(finding.judgement_of(zone).value[0].upper() for zone in ZONES)
     lungs = "".join(region.laterality.value for region in finding.regions) or "-"
-    weights = next((ds.get("DeviceSerialNumber") for ds in results.files.values()), None) or "-"
+    weights = next((ds.get("DeviceSerialNumber") for ds in results.objects), None) or "-"
     return f"{weights} {zones} {lungs}"

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -29,12 +29,14 @@ class Request:
         called: AE title that it calls.
         version: protocol version.
         only_echo: whether it proposes nothing but Verification (PS3.4 A).
+        pdu: the whole of it, decoded.
     """
 
     calling: str
     called: str
     version: int
     only_echo: bool
+    pdu: A_ASSOCIATE_RQ = field(default_factory=A_ASSOCIATE_RQ, repr=False, compare=False)
 
 
 def read_request(pdu: bytes) -> Request:
@@ -57,6 +59,7 @@ def read_request(pdu: bytes) -> Request:
         called=called.strip(),
         version=decoded.protocol_version,
         only_echo=proposed == {str(Verification)},
+        pdu=decoded,
     )
 
 

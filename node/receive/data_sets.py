@@ -1,18 +1,21 @@
 """
 The data set of a C-STORE on its way to the disk: how large it may be, and how much space must stay free meanwhile.
 
-pynetdicom writes it to a file, and aborts the association where that fails. Here such an object is thrown away while
-the rest of it comes, and its command is then answered: the sender learns the reason, and its other objects go on.
+An object that cannot be kept is thrown away while the rest of it comes, and its command is then answered: the sender
+learns the reason, and its other objects go on.
 """
 
 import contextlib
 import os
-from collections import deque
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pynetdicom.dimse_primitives import C_STORE
+
+from node.receive.file_head import file_head
 from node.store.fsync import storage
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -22,7 +25,7 @@ _LOOK_EVERY_BYTES = 1 << 24
 _LAST = 2
 """The bit of a message control header for the last fragment (PS3.8 E.2)."""
 
-Receive = Callable[[int, bytes], None]
+_WHY_REFUSED = "why_refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,57 +46,73 @@ class ObjectLimits:
 
 class DataSets:
     """
-    Passes one data set after another of an association to pynetdicom, or throws away those that cannot be kept.
+    Writes one data set after another of an association to files, or throws away those that cannot be kept.
 
     Args:
-        association: of pynetdicom.
         limits: see there.
-        receive: passes one fragment of a message on.
     """
 
-    def __init__(self, association: Any, limits: ObjectLimits, receive: Receive) -> None:
-        self._association = association
+    def __init__(self, limits: ObjectLimits) -> None:
         self._limits = limits
-        self._receive = receive
-        self._reasons: deque[str] = deque()
-        association.reasons_of_refused_objects = self._reasons
-        self._instead = b""
+        self._file: Any = None
         self._refused = ""
         self._size = self._looked_at = 0
 
-    def begin(self, context_id: int, command: bytes, *, instead: bytes) -> None:
-        """
-        Take the command that comes before a data set.
+    @property
+    def is_endless(self) -> bool:
+        """Whether so much was thrown away of the data set that nothing but an abort is left."""
+        return self._size > 2 * self._limits.most_bytes
 
-        Args:
-            context_id: of its presentation context.
-            command: its last fragment.
-            instead: the fragment that is passed on at the end where the data set cannot be kept: without a data set,
-                and marked for `why_refused`.
-        """
-        self._instead, self._refused = instead, ""
+    def begin(self, request: C_STORE, transfer_syntax: str) -> None:
+        """Make the file for the data set that follows a request."""
+        self._refused = ""
         self._size = self._looked_at = 0
+        head = file_head(
+            str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID), transfer_syntax
+        )
         try:
             self._limits.require_space()
             with storage(self._limits.folder):
-                self._receive(context_id, command)  # pynetdicom makes the file
+                self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115
+                    "wb", buffering=0, suffix=".dcm", dir=self._limits.folder, delete=False
+                )
+                self._write(head)
         except StorageUnavailable as error:
             self._refuse(str(error))
 
-    def add(self, context_id: int, data: bytes) -> bool:
-        """Take a fragment of the data set; False where it has no end, and nothing but an abort is left."""
-        self._size += len(data) - 1
-        if not self._refused:
-            try:
-                self._require_room()
-                with storage(self._limits.folder):
-                    self._receive(context_id, data)
-            except StorageUnavailable as error:
-                self._refuse(str(error))
-        if self._refused and data[0] & _LAST:
-            self._reasons.append(self._refused)
-            self._receive(context_id, self._instead)
-        return self._size <= 2 * self._limits.most_bytes
+    def add(self, data: memoryview) -> None:
+        """Take a piece of the data set."""
+        self._size += len(data)
+        if self._refused:
+            return
+        try:
+            self._require_room()
+            with storage(self._limits.folder):
+                self._write(data)
+        except StorageUnavailable as error:
+            self._refuse(str(error))
+
+    def end(self, request: C_STORE) -> None:
+        """Give *request* its file, or why there is none."""
+        if self._refused:
+            setattr(request, _WHY_REFUSED, self._refused)
+            return
+        request._dataset_file = self._file  # type: ignore[attr-defined]  # pynetdicom closes and deletes it
+        request._dataset_path = Path(self._file.name)  # type: ignore[attr-defined]
+        self._file = None
+
+    def drop(self) -> None:
+        """Delete what came of an object that will never be whole."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(file.name)
+            file.close()
+
+    def _write(self, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
 
     def _require_room(self) -> None:
         most = self._limits.most_bytes
@@ -106,26 +125,11 @@ class DataSets:
             self._looked_at = self._size
             self._limits.require_space()
 
-    def drop(self) -> None:
-        """Delete what came of an object that will never be whole, and let pynetdicom forget it."""
-        message, self._association.dimse.message = self._association.dimse.message, None
-        if (file := message and message._data_set_file) is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(file.name)
-            with contextlib.suppress(OSError):  # what cannot be written fails once more
-                file.close()
-
     def _refuse(self, why: str) -> None:
         self._refused = why
         self.drop()
 
 
-def why_refused(association: Any, request: Any) -> str:
-    """
-    Say why the data set of a C-STORE request was thrown away; "" where it was not. Ask once for each request.
-
-    The mark of such a request is (0000,1031), which no sender's command has any more (`node.receive.command_sets`).
-    """
-    if getattr(request, "MoveOriginatorMessageID", None) is None:
-        return ""
-    return str(association.reasons_of_refused_objects.popleft())
+def why_refused(request: Any) -> str:
+    """Say why the data set of a C-STORE request was thrown away; "" where it was not."""
+    return str(getattr(request, _WHY_REFUSED, ""))

@@ -45,6 +45,9 @@ _MOST_AT_ALL = 256
 """Connections of all addresses whose request is not whole."""
 
 _TICK_SECONDS = 0.1
+_IDLE_SECONDS = 1.0
+"""Between two looks where no connection waits for anything."""
+
 _LEAVING_SECONDS = 1.0
 """For a peer to read why it was refused, and to close."""
 
@@ -110,7 +113,7 @@ class Doorway:
             no place. It may call `turn_away`.
         on_no_place: called for one that waited in vain for a place.
         on_refused: called with a visitor and why it is closed; "" for one that said nothing.
-        on_tick: called several times a second.
+        on_tick: called at least once a second.
     """
 
     def __init__(
@@ -143,6 +146,8 @@ class Doorway:
     def stop(self) -> None:
         """Accept nothing more, and close what is no association."""
         self._stopping.set()
+        with contextlib.suppress(OSError):
+            shut_down(self._listening, socket.SHUT_RDWR)  # the thread wakes
         self._thread.join()
         for visitor in list(self._visitors):
             self._close(visitor)
@@ -163,7 +168,7 @@ class Doorway:
     def _run(self) -> None:
         ticked = 0.0
         while not self._stopping.is_set():
-            for key, _ in self._selector.select(_TICK_SECONDS):
+            for key, _ in self._selector.select(_TICK_SECONDS if self._visitors else _IDLE_SECONDS):
                 if key.fileobj is self._listening:
                     self._accept()
                 elif key.data in self._visitors:  # an earlier one of these may have made it give way

@@ -7,11 +7,9 @@ of a peer that has gone. So it gets only requests that are whole and accepted: s
 
 import contextlib
 import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,11 +22,12 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 from node.association_requests import calling_title, read_tidied
 from node.audit.recorder import Note, note_nothing
 from node.receive.admission import Admission, Request, UnreadableRequest, read_request
-from node.receive.command_sets import TidyCommands
+from node.receive.command_sets import Messages
 from node.receive.counted_events import REJECTED, CountedEvents
 from node.receive.data_sets import ObjectLimits
 from node.receive.doorway import Doorway, Visitor, shut_down
 from node.receive.offers import why_nothing_was_accepted
+from node.receive.one_thread import OneThread
 from node.receive.pdu_reader import PduReader
 from node.receive.places import Place, Places
 from node.receive.refusals import FULL, INVALID, Rejection, abort_pdu
@@ -42,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 _MORE_THAN_THERE_ARE = 1_000_000
 """Associations that pynetdicom lets in: `Places` counts them."""
+
+_ABORT_SECONDS = 5.0
+"""For associations to end when the receiver stops."""
 
 _UNREADABLE = "its association request cannot be read; correct the sender's settings or software"
 
@@ -93,13 +95,12 @@ class Listener(ThreadedAssociationServer):
         """Accept nothing more, wait for open associations, and abort those that do not end."""
         self._doorway.stop()
         self.server_close()
-        deadline = time.monotonic() + patience_seconds
-        while self.active_associations and time.monotonic() < deadline:
-            time.sleep(0.05)
-        for association in self.active_associations:
-            association.abort()
+        _wait_for(self.active_associations, patience_seconds)
+        for place in self._places.taken:
+            place.over = True
+            place.end("the receiver stops")
+        _wait_for(self.active_associations, _ABORT_SECONDS)
         self.events.flush(everything=True)
-        tempfile.tempdir = None  # see `listen`
 
     def _let_in(self, visitor: Visitor) -> bool:
         """Answer a whole request. True: its association runs. False: there is no place, or it was turned away."""
@@ -120,7 +121,7 @@ class Listener(ThreadedAssociationServer):
             return False
         has_begun = False
         try:
-            _Connection(visitor, place, self)
+            _Connection(visitor, request, place, self)
             has_begun = True
         finally:
             place.over = place.over or not has_begun  # else the place would stay taken for ever
@@ -156,22 +157,42 @@ class Listener(ThreadedAssociationServer):
 
 
 class _Connection(RequestHandler):
-    """Opens an association that has its request already, reads large pieces, and has commands tidied."""
+    """Opens an association that has its request already."""
 
     server: Listener
 
-    def __init__(self, visitor: Visitor, place: Place, server: Listener) -> None:
-        self._visitor, self._place = visitor, place
+    def __init__(self, visitor: Visitor, request: Request, place: Place, server: Listener) -> None:
+        self._asked, self._place = request, place
         visitor.connection.settimeout(server.settings.idle_seconds)
         super().__init__(visitor.connection, visitor.peer, server)
 
     def _create_association(self) -> Association:
-        association = super()._create_association()
+        """Stand for pynetdicom's, which copies all presentation contexts for each association."""
+        association = OneThread(self.ae, self.request)
+        association._server = self.server
+        association.name = (
+            f"AcceptorThread {self.client_address}"  # `active_associations` looks for such names
+        )
+        acceptor = association.acceptor
+        acceptor.maximum_length = self.ae.maximum_pdu_size
+        acceptor.ae_title = self.server.ae_title
+        acceptor.address_info = self.local
+        acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        acceptor.implementation_version_name = self.ae.implementation_version_name
+        acceptor.supported_contexts = self.server.contexts
+        association.requestor.address_info = self.remote
+        association._handlers = {
+            event: [*bound] if isinstance(bound, list) else bound
+            for event, bound in self.server._handlers.items()
+        }
+        self._prepare(association)
+        return association
+
+    def _prepare(self, association: OneThread) -> None:
+        """Let the association read large pieces, and its commands and data sets be taken here."""
         place = self._place
-        reader = PduReader(self.request, self.server.settings, place, bytes(self._visitor.received))
-        association.dul.socket.recv = reader.receive  # type: ignore
         read_tidied(association)
-        self._commands = TidyCommands(
+        self._messages = Messages(
             association,
             place,
             known=SOP_CLASSES,
@@ -179,21 +200,30 @@ class _Connection(RequestHandler):
             on_refused=self._note_refused,
         )
         association.bind(evt.EVT_ABORTED, self._note_aborted)
-        place.end = partial(self._end, association)
+        place.end = self._end
         place.lives = lambda: association.is_alive() or not association.ident
-        association.dul._read_pdu_data()  # the request
-        return association
+        self._reader = PduReader(self.request, self.server.settings, place)
+        association.take_over(
+            self._asked.pdu,
+            self._reader,
+            take=self._messages.take,
+            is_over=lambda: place.over,
+            at_the_end=self._let_go,
+        )
 
-    def _end(self, association: Association, why: str) -> None:
-        """End an association in favour of another one, without waiting for its threads."""
+    def _let_go(self) -> None:
+        self._messages.drop()
+        self._reader.close()
+
+    def _end(self, why: str) -> None:
+        """Let an association end that its place has marked as over: its thread aborts it when its read ends."""
         self._tell(why)
-        association.abort(block=False)
         with contextlib.suppress(OSError):
-            shut_down(self.request, socket.SHUT_RD)  # a read in the middle of a PDU ends
+            shut_down(self.request, socket.SHUT_RD)
 
     def _note_aborted(self, event: evt.Event) -> None:
         is_logged = self._place.over
-        self._commands.drop()
+        self._messages.drop()
         if not is_logged:
             broken = self._place.why or "the sender aborted it"
             self._tell(why_nothing_was_accepted(event.assoc) or broken)
@@ -205,6 +235,13 @@ class _Connection(RequestHandler):
     def _note_refused(self, why: str) -> None:
         place = self._place
         self.server.events.tell("not_understood", address=place.address, detail=why, peer=place.calling)
+
+
+def _wait_for(associations: Sequence[Association], seconds: float) -> None:
+    """Wait until associations have ended, but not longer."""
+    deadline = time.monotonic() + seconds
+    for association in associations:
+        association.join(max(0.0, deadline - time.monotonic()))
 
 
 def _certificate(visitor: Visitor) -> dict[str, str]:
@@ -249,9 +286,7 @@ def listen(
         ConfigError: the files for TLS cannot be used.
     """
     certificates = _certificates(settings)
-    _config.STORE_RECV_CHUNKED_DATASET = True
     _config.LOG_HANDLER_LEVEL = "none"
-    tempfile.tempdir = str(spool)
     ae = AE(settings.ae_title)
     ae.maximum_associations = _MORE_THAN_THERE_ARE
     ae.maximum_pdu_size = settings.max_pdu_bytes

@@ -135,7 +135,7 @@ def _stored_and_queued(
     """
     Store the image and queue its job; no job can be removed in between. Give also whether the job was known.
     """
-    if why := why_refused(event.assoc, event.request):
+    if why := why_refused(event.request):
         raise StorageUnavailable(why)
     instance = _sop_instance_uid(event)
     with store.adding():

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from pydicom import Dataset, dcmread
+
+if TYPE_CHECKING:
+    from sgseg_dicom.records import WrittenObject
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +26,11 @@ class EncodedObject:
     def decoded(self) -> Dataset:
         """Give the data set."""
         return dcmread(BytesIO(self.content))
+
+
+def object_of(written: "WrittenObject") -> EncodedObject:
+    """Take a result as it was written."""
+    return EncodedObject(sop_instance_uid=str(written.dataset.SOPInstanceUID), content=written.content)
 
 
 def encoded(ds: Dataset) -> EncodedObject:

@@ -8,6 +8,8 @@ the pixels afterwards.
 import re
 from datetime import date
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.body_part import require_chest
@@ -17,6 +19,7 @@ from sgseg_dicom.attributes import coded_concepts, text_of
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.records import Radiograph, StatedOrientation
 from sgseg_dicom.refusal_reasons import RefusalReason
+from sgseg_dicom.row_blocks import row_blocks
 
 ADULT_YEARS = 18
 LEAST_SIDE = 64
@@ -97,12 +100,23 @@ def _require_image(radiograph: Radiograph) -> None:
             reason=RefusalReason.TOO_SMALL,
         )
     _require_shown(radiograph)
-    pixels = radiograph.pixels if radiograph.padding is None else radiograph.pixels[~radiograph.padding]
-    if pixels.min() == pixels.max():
+    if _is_blank(radiograph.pixels, radiograph.padding):
         raise NotApplicable(
             "every pixel has the same value: the image is blank; look at the original and send that",
             reason=RefusalReason.BLANK,
         )
+
+
+def _is_blank(pixels: NDArray[np.float32], padding: NDArray[np.bool_] | None) -> bool:
+    """Whether all pixels outside *padding* have one value."""
+    value: np.float32 | None = None
+    for rows in row_blocks(pixels.shape):
+        seen = pixels[rows] if padding is None else pixels[rows][~padding[rows]]
+        if seen.size and value is None:
+            value = seen.flat[0]
+        if seen.size and (seen.min() != value or seen.max() != value):
+            return False
+    return True
 
 
 def _require_shown(radiograph: Radiograph) -> None:

@@ -4,6 +4,8 @@ from functools import cache
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag, Tag
 
 from sgseg_dicom.attributes import UNPARSABLE
@@ -12,6 +14,9 @@ Code = tuple[str, str]
 """Code Value and Coding Scheme Designator."""
 
 NO_CODE: Code = ("", "")
+
+_PLAIN = frozenset({"CS", "LO", "LT", "SH", "ST", "UI", "UT"})
+_UTF_8 = convert_encodings("ISO_IR 192")
 
 
 def value(ds: Dataset, keyword: str) -> Any:
@@ -25,6 +30,8 @@ def value(ds: Dataset, keyword: str) -> Any:
 
 def text(ds: Dataset, keyword: str) -> str:
     """Give a value as text without padding, several joined by a backslash; "" where absent."""
+    if (plain := _plain_text(ds, keyword)) is not None:
+        return plain
     held = value(ds, keyword)
     if held is None:
         return ""
@@ -59,6 +66,15 @@ def code_of(item: Dataset) -> Code:
 def referenced(ds: Dataset) -> tuple[str, str]:
     """Give Referenced SOP Class UID and Referenced SOP Instance UID."""
     return text(ds, "ReferencedSOPClassUID"), text(ds, "ReferencedSOPInstanceUID")
+
+
+def _plain_text(ds: Dataset, keyword: str) -> str | None:
+    """Give one text that lies in UTF-8 as it was read, without pydicom's conversion; None: pydicom must convert."""
+    raw = ds.get_item(_tag(keyword))
+    if not isinstance(raw, RawDataElement) or raw.VR not in _PLAIN or ds.original_character_set != _UTF_8:
+        return None
+    content = raw.value or b""
+    return None if b"\\" in content else content.decode(errors="replace").rstrip(" \0").strip()
 
 
 def _is_name(value: object) -> bool:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.findings.components import Component
+from sgseg_dicom.findings.enlarged_mask import reaches
 from sgseg_dicom.findings.lung_fields import LungFields, is_nearer_right, lung_fields_of
 from sgseg_dicom.findings.lung_shares import LungShares, lung_shares_of
 from sgseg_dicom.findings.sides import Split, split_at_midline, split_by_lungs
 from sgseg_dicom.findings.zone_extent import reached
-from sgseg_dicom.preprocess import enlarge
 from sgseg_dicom.records import Finding, LungRegion, Prediction, Radiograph
 from sgseg_dicom.zones import HALVES, ZONES, Laterality, sentence_of
 
@@ -75,7 +75,7 @@ def mask_on_display(prediction: Prediction, shape: tuple[int, ...]) -> NDArray[n
         return prediction.mask
     if not prediction.mask.any():
         return np.zeros((rows, columns), dtype=np.bool_)
-    return enlarge(prediction.mask_probability, (rows, columns)) >= np.float32(prediction.threshold)
+    return reaches(prediction.mask_probability, (rows, columns), np.float32(prediction.threshold))
 
 
 def _on_display(
@@ -129,8 +129,10 @@ def _only_lung(prediction: Prediction) -> Laterality | None:
 
 def _stored(half: NDArray[np.bool_], radiograph: Radiograph, extent: Extent) -> NDArray[np.bool_]:
     """Put what was found in the image's *extent* back on the stored grid."""
-    whole = np.zeros(radiograph.pixels.shape, dtype=np.bool_)
-    whole[extent.place] = half
+    whole = half
+    if half.shape != radiograph.pixels.shape:
+        whole = np.zeros(radiograph.pixels.shape, dtype=np.bool_)
+        whole[extent.place] = half
     return radiograph.orientation.to_stored(whole).astype(np.bool_, copy=False)
 
 

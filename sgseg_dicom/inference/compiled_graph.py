@@ -168,3 +168,9 @@ def _forget_unused(cache: Path) -> None:
 def processors() -> int:
     """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cache_of_user() -> Path:
+    """Give the folder that keeps the compiled model between two calls (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "sgseg-dicom" / "compiled"

@@ -6,7 +6,7 @@ most 65,536 values that Bits Stored allows. The result is a table, in which each
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from highdicom.pixels import apply_lut, apply_voi_window
@@ -19,7 +19,9 @@ from sgseg_dicom.reading.display_settings import intensity_sign, is_raw
 from sgseg_dicom.reading.pixel_data import PixelFormat
 from sgseg_dicom.reading.pixel_padding import touching_the_edge
 from sgseg_dicom.records import DisplaySettings, LookupTable, Rescale, Window
+from sgseg_dicom.row_blocks import row_blocks
 
+T = TypeVar("T", bound=np.generic)
 _RAW_SHARES = (0.005, 0.995)
 _NEARLY = 1 / 512  # half a step of 8 bits away from black or white
 _USEFUL_SHARE = 0.01
@@ -30,7 +32,7 @@ class Rendered(NamedTuple):
     Grey of (rows, columns).
 
     Attributes:
-        grey: float32, 0 = black to 1 = white; padding is black.
+        grey: float32, contiguous, 0 = black to 1 = white; padding is black.
         padding: bool, True where there is no image, around it; None where that is nowhere.
         display: the settings as they were applied.
     """
@@ -64,10 +66,9 @@ def render(
     """
     values = _possible_values(pixel_format)
     is_padding = _padding(values, header, pixel_format)
-    judged = codes.ravel() if shown is None else codes[shown]
-    counts = np.bincount(judged, minlength=len(values))
+    counts = _counts(codes, shown, len(values))
     padded = int(counts[is_padding].sum())
-    if padded == judged.size:
+    if padded == counts.sum():
         raise UndecodablePixels("every pixel has the Pixel Padding Value: there is no image; send it again")
     counts[is_padding] = 0
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
@@ -75,15 +76,34 @@ def render(
     grey = of_values.astype(np.float32)
     if not np.isfinite(grey[counts > 0]).all():
         raise UndecodablePixels("Rescale Slope or the window gives no finite grey; correct the header")
-    image = np.where(np.isfinite(grey), grey, np.float32(0))[codes]
     padding = None if shown is None else ~shown
     if padded:
-        without = is_padding[codes] if padding is None else is_padding[codes] | padding
-        padding = touching_the_edge(without)
+        without = _looked_up(is_padding, codes)
+        padding = touching_the_edge(
+            without if padding is None else np.logical_or(without, padding, out=without)
+        )
+    image = _looked_up(np.where(np.isfinite(grey), grey, np.float32(0)), codes)
     if padding is None or not padding.any():
         return Rendered(image, None, display)
     image[padding] = 0
     return Rendered(image, padding, display)
+
+
+def _counts(codes: NDArray[np.uint16], shown: NDArray[np.bool_] | None, length: int) -> NDArray[np.intp]:
+    """Count how often each code occurs in what is shown; numpy makes an int64 of each code that it counts."""
+    counts = np.zeros(length, dtype=np.intp)
+    for rows in row_blocks(codes.shape):
+        block = codes[rows]
+        counts += np.bincount(block.ravel() if shown is None else block[shown[rows]], minlength=length)
+    return counts
+
+
+def _looked_up(table: NDArray[T], codes: NDArray[np.uint16]) -> NDArray[T]:
+    """Give table[codes], contiguous; numpy makes an int64 of each code that it looks up."""
+    found = np.empty(codes.shape, dtype=table.dtype)
+    for rows in row_blocks(codes.shape):
+        found[rows] = table[codes[rows]]
+    return found
 
 
 def _possible_values(pixel_format: PixelFormat) -> NDArray[np.int64]:

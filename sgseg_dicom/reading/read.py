@@ -85,16 +85,23 @@ def read(
             require_room(pixel_format.rows * pixel_format.columns)
         state_loss(header, ds)
         codes = decode(ds, pixel_format)
+        del ds  # with the bytes of the pixels
         stated = display_settings_of(header, pixel_format)
+        orientation = orientation_of(stated.orientation)
         shown = shown_within_border(codes) if stated.shutter is None else ~stated.shutter.hidden
-        rendered = render(codes, header, pixel_format, stated, shown=shown)
+        rendered = render(  # turned to the display before it is four bytes a pixel
+            orientation.to_display(codes).astype(np.uint16, copy=False),
+            header,
+            pixel_format,
+            stated,
+            shown=None if shown is None else orientation.to_display(shown).astype(np.bool_, copy=False),
+        )
     padding = rendered.padding
-    orientation = orientation_of(stated.orientation)
     spacing_mm, spacing_at_detector = _spacing(header)
     return Radiograph(
         header=header,
-        pixels=_frozen(orientation.to_display(rendered.grey)),
-        padding=None if padding is None else _frozen(orientation.to_display(padding)),
+        pixels=_frozen(rendered.grey),
+        padding=None if padding is None else _frozen(padding),
         orientation=orientation,
         spacing_mm=spacing_mm,
         spacing_at_detector=spacing_at_detector,

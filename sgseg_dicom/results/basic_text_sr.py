@@ -23,6 +23,7 @@ from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.measurement_report import draft_keywords, observation_context
 from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.report_items import language_of
+from sgseg_dicom.results.sr_document import document_of
 
 _CONTAINS = "CONTAINS"
 
@@ -78,17 +79,15 @@ def write_report(
     Write a report as a draft: PARTIAL, UNVERIFIED, PRELIMINARY.
 
     As highdicom's Enhanced SR, which allows all of this; a Basic Text SR allows nothing else of TID 2000.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     root = ContainerContentItem(codes.REPORT, is_content_continuous=False, template_id="2000")
     root.ContentSequence = ContentSequence(
         [*language_of(language), *observation_context(algorithm), *report.sections]
     )
-    ds = EnhancedSR(
-        evidence=report.evidence,
-        content=root,
+    ds = document_of(
+        EnhancedSR,
+        root,
+        report.evidence,
         **instance_keywords(source, algorithm, report.form),
         series_number=report.series_number,
         series_description=report.series_description,

@@ -47,9 +47,6 @@ def encode_results(
     Returns:
         The objects by their file-like names ("seg-fractional.dcm"), and by the name of each destination the names of
         what it gets, the SEG before what references it.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     made = {"algorithm": algorithm, "made_at": made_at, "language": language}
     forms = _Forms(radiograph, finding, made)

@@ -26,6 +26,7 @@ from sgseg_dicom.results.measurement_groups import Context, region_groups, whole
 from sgseg_dicom.results.provenance import instance_keywords, serial_number
 from sgseg_dicom.results.report_items import image_library, language_of, qualitative_evaluations
 from sgseg_dicom.results.source_header import source_of
+from sgseg_dicom.results.sr_document import document_of
 from sgseg_dicom.results.uids import device_uid
 
 _CLASSES: Mapping[SrClass, type[ComprehensiveSR | Comprehensive3DSR]] = {
@@ -64,15 +65,16 @@ def encode_sr(
             canonical English sentence stays beside that of another language.
 
     Raises:
-        InvalidResult: *seg* is not of this finding, or a text did not read back as it was meant.
+        InvalidResult: *seg* is not of this finding.
     """
     source = source_of(radiograph)
     context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg, language=language)
     form = "SR" if sr_class == "comprehensive-3d" else "SR comprehensive"
     form += referenced_form(finding, seg) + language.form
-    report = _CLASSES[sr_class](
-        evidence=[source] if seg is None else [source, seg],
-        content=_report(finding, context),
+    report = document_of(
+        _CLASSES[sr_class],
+        _report(finding, context)[0],
+        [source] if seg is None else [source, seg],
         **instance_keywords(radiograph, algorithm, form),
         series_number=OBJECT_TYPES[Kind.SR].series_number,
         series_description=language.title(Kind.SR),

@@ -84,7 +84,6 @@ def encode_not_judged(
 
     Raises:
         InvalidDataset: no report can refer to an image of an unknown SOP class.
-        InvalidResult: a text did not read back as it was meant.
     """
     if not is_referable(header.SOPClassUID):
         raise InvalidDataset(

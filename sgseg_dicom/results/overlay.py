@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Finding, LungRegion, Radiograph
+from sgseg_dicom.row_blocks import row_blocks
 from sgseg_dicom.zones import Laterality
 
 LUNG_COLOURS: dict[Laterality, tuple[int, int, int]] = {
@@ -121,7 +122,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _shown(radiograph: Radiograph, longer_side: int) -> Image.Image:
-    grey = Image.fromarray(np.asarray(np.clip(radiograph.pixels, 0, 1) * 255, dtype=np.uint8))
+    pixels = np.empty(radiograph.pixels.shape, dtype=np.uint8)
+    for rows in row_blocks(pixels.shape):
+        pixels[rows] = np.clip(radiograph.pixels[rows], 0, 1) * 255
+    grey = Image.fromarray(pixels)
     return grey.resize(_scaled(radiograph, longer_side), Image.Resampling.LANCZOS).convert("RGB")
 
 

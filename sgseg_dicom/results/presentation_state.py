@@ -62,9 +62,6 @@ def encode_state(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         language: of what is written.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     form = f"PR{language.form}"
     layers = _layers(language)

@@ -47,7 +47,7 @@ def encode_capture(
         language: of what is written.
 
     Raises:
-        InvalidResult: the font lacks a letter of the language, or a text did not read back as it was meant.
+        InvalidResult: the font lacks a letter of the language.
     """
     source = source_of(radiograph)
     form = f"SC{language.form}"

@@ -1,5 +1,6 @@
 """Finding -> DICOM Segmentation: one segment per infected lung, on the source image's own grid."""
 
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 
@@ -30,6 +31,12 @@ _MULTI_FRAME = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
+_STAND_IN = (8, 8)
+"""Rows and columns of the masks that highdicom gets in place of ours."""
+
+_OCCUPIED = 255
+"""Maximum Fractional Value (0062,000E)."""
+
 _GEOMETRY = (("PixelSpacing", "SliceThickness"), ("ImageOrientationPatient",), ("ImagePositionPatient",))
 
 
@@ -53,17 +60,16 @@ def encode_seg(
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
             is not a multiple of 8; others do not know FRACTIONAL. Each is an instance of its own.
         language: of what readers see; the codes are the standard's. Each is an instance of its own.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     if not finding.regions:
         return None
     source = source_of(radiograph)
+    image = _with_geometry(source, radiograph, algorithm)
+    image.Rows, image.Columns = _STAND_IN
     form = ("SEG" if segmentation_type == "BINARY" else "SEG fractional") + language.form
     segmentation = Segmentation(
-        source_images=[_with_geometry(source, radiograph, algorithm)],
-        pixel_array=_label_map(finding),
+        source_images=[image],
+        pixel_array=_stand_in(len(finding.regions)),
         segmentation_type=segmentation_type,
         fractional_type="OCCUPANCY",
         segment_descriptions=[
@@ -79,16 +85,31 @@ def encode_seg(
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")
     segmentation.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
-    _fix_padding(segmentation)
+    _set_pixels(segmentation, finding.regions)
     _fix_dimension_uid(segmentation, result_uid(radiograph, algorithm, "SEG dimensions"))
     return finish(segmentation, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
-def _label_map(finding: Finding) -> NDArray[np.uint8]:
-    labels = np.zeros(finding.regions[0].mask.shape, dtype=np.uint8)
-    for number, region in enumerate(finding.regions, 1):
-        labels[region.mask] = number
+def _stand_in(segments: int) -> NDArray[np.uint8]:
+    """Give a label map in which each segment has a pixel, so that highdicom gives each a frame."""
+    labels = np.zeros(_STAND_IN, dtype=np.uint8)
+    labels.flat[:segments] = range(1, segments + 1)
     return labels
+
+
+def _set_pixels(segmentation: Dataset, regions: Sequence[LungRegion]) -> None:
+    """
+    Put the masks in, one frame each, packed without a gap (PS3.5 8.1.1) and padded with a zero byte (PS3.5 6.2, OB).
+
+    highdicom copies masks several times to ask what these cannot be, and pads with the digit "0", a value of 48.
+    """
+    segmentation.Rows, segmentation.Columns = regions[0].mask.shape
+    if segmentation.SegmentationType == "BINARY":
+        frames = np.concatenate([region.mask.ravel() for region in regions])
+        data = np.packbits(frames, bitorder="little").tobytes()
+    else:
+        data = b"".join((region.mask.view(np.uint8) * np.uint8(_OCCUPIED)).tobytes() for region in regions)
+    segmentation.add_new("PixelData", "OB", data + b"\0" * (len(data) % 2))
 
 
 def _segment(
@@ -159,10 +180,3 @@ def _part(image: Dataset, *keywords: str) -> Dataset:
 def _fix_dimension_uid(segmentation: Dataset, uid: str) -> None:
     for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid
-
-
-def _fix_padding(segmentation: Dataset) -> None:
-    """Pad with a zero byte (PS3.5 6.2, OB), which is no value: highdicom pads with the digit "0", a value of 48."""
-    bits = segmentation.NumberOfFrames * segmentation.Rows * segmentation.Columns * segmentation.BitsAllocated
-    length = -(-bits // 8)
-    segmentation.PixelData = segmentation.PixelData[:length] + b"\0" * (length % 2)

@@ -36,9 +36,6 @@ def encode_text(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         language: of every text.
-
-    Raises:
-        InvalidResult: a text did not read back as it was meant.
     """
     source = source_of(radiograph)
     report = TextReport(

@@ -59,7 +59,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         ),
         (
             "[model]\ndevice = 'tpu'",
-            '[model] device is \'tpu\'; it must be "auto", "cpu" or "cuda"',
+            '[model] device is \'tpu\'; it must be "auto", "cpu", "cuda" or one GPU, "cuda:0" for example',
         ),
         ("[store]\nfolder = 5", "[store] folder is 5; it must be a folder's name, of its own and without ~"),
         (

@@ -33,9 +33,10 @@ from pydicom.uid import (
 from node.judge.shares import Shares
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
-from sgseg_dicom.records import Finding, LungRegion, Results
+from sgseg_dicom.records import Finding, LungRegion, Results, WrittenObject
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.results.write import write
 from sgseg_dicom.zones import Laterality
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class StandIn:
             self._do(source.get("ImageComments", ""), source, earlier)
         return results_of(source, wanted)
 
-    def not_judged(self, path: Path, error: SgsegError) -> Dataset:
+    def not_judged(self, path: Path, error: SgsegError) -> WrittenObject:
         """Say that it was not judged."""
         source = dcmread(path, stop_before_pixels=True)
         if source.get("ImageComments") == "deadly header":
@@ -70,7 +71,7 @@ class StandIn:
         ds = _object(source, BasicTextSRStorage, "SR")
         ds.SeriesDescription = type(error).__name__
         ds.ContentDate = f"{time.time_ns():x}"  # as the real one, another at each making
-        return ds
+        return write(ds)
 
     def begun(self) -> list[str]:
         """Give the SOP Instance UIDs of the images that were begun, in order."""
@@ -115,7 +116,7 @@ def results_of(source: Dataset, wanted: Mapping[str, Wanted] = SEG_AND_SR) -> Re
         "seg.dcm": None if clear else _object(source, SegmentationStorage, "SEG"),
         "sr.dcm": _object(source, ComprehensiveSRStorage, "SR"),
     }
-    made = {name: ds for name, ds in files.items() if ds is not None}
+    made = {name: write(ds) for name, ds in files.items() if ds is not None}
     return Results(
         source_uid=source.SOPInstanceUID,
         files=made,

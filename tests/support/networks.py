@@ -1,11 +1,8 @@
 """Networks for the tests: those that ship, loaded once, and a small one where only the way through it is tested."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import torch
 
@@ -14,6 +11,7 @@ from sgseg_dicom.inference.network import Network, load_network
 from sgseg_dicom.inference.segmenter import Judge, Segmenter
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.sgseg import SGSeg
+from tests.support.compiled import COMPILED
 
 
 @cache
@@ -49,7 +47,7 @@ def tiny_model(*, seed: int = 0) -> SGSeg:
 @cache
 def exported_network() -> ExportedNetwork:
     """Give the graph that ships, as a node without a GPU runs it."""
-    return load_exported_network(cache=Path(tempfile.gettempdir()) / f"sgseg-tests-{os.getuid()}")
+    return load_exported_network(cache=COMPILED)
 
 
 @contextmanager

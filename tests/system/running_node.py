@@ -14,6 +14,7 @@ from node.jobs import Entry
 from node.work.queue import open_jobs
 from sgseg_dicom.config import load
 from tests.node.processes import ROOT, wait_for
+from tests.support.compiled import COMPILED
 from tests.support.ports import free_ports
 from tests.system.images import ARE_REAL
 from tests.system.network import Network
@@ -112,7 +113,7 @@ def write_config(folder: Path, destinations: Sequence[dict[str, str | int]]) -> 
         ("[receive]", {"port": receive}),
         ("[page]", {"port": page}),
         ("[store]", {"folder": "store", "min_free_megabytes": 0}),
-        ("[model]", {"image_check": ARE_REAL}),
+        ("[model]", {"image_check": ARE_REAL, "compiled_folder": str(COMPILED)}),
         *(("[[destination]]", destination) for destination in destinations),
     ]
     file = folder / "config.toml"

@@ -95,7 +95,7 @@ def test_what_may_not_be_judged_ends_in_its_own_coded_answer(
 
     with pytest.raises(NotApplicable) as caught:
         pipeline(path)
-    report = pipeline.not_judged(path, caught.value)
+    report = pipeline.not_judged(path, caught.value).dataset
 
     assert caught.value.reason == reason
     assert coded(report, codes.WHY_NOT_JUDGED) == [code.value]

@@ -59,8 +59,8 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     source = write_source(cell, folder / "source.dcm")
     looking = Looking(blind=not cell.sides)
     made = pipeline_of(looking)(source, wanted={"archive": FORMS[cell.form]})
-    for name, ds in made.files.items():
-        ds.save_as(folder / name, enforce_file_format=True)
+    for name, one in made.files.items():
+        (folder / name).write_bytes(one.content)
     return Case(cell, source, {folder / name: dcmread(folder / name) for name in made.files})
 
 

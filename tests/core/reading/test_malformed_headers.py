@@ -147,7 +147,7 @@ def test_the_answer_about_a_malformed_image_is_of_that_image(form: str, tmp_path
 
     assert raised.value.names_image
     pipeline = pipeline_of(SimpleNamespace(algorithm=ALGORITHM))  # type: ignore[arg-type]
-    report = pipeline.not_judged(path, raised.value)
+    report = pipeline.not_judged(path, raised.value).dataset
 
     image = chest_radiograph()
     referenced = (

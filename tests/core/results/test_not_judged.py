@@ -260,7 +260,7 @@ def test_the_header_alone_is_enough(tmp_path, keywords):
     ds = chest_radiograph(**keywords)
     path = write(ds, tmp_path / "image.dcm")
 
-    report = pipeline_of(Looking()).not_judged(path, UndecodablePixels("cut off"))
+    report = pipeline_of(Looking()).not_judged(path, UndecodablePixels("cut off")).dataset
 
     assert report.StudyInstanceUID == ds.StudyInstanceUID
 

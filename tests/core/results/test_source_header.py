@@ -12,10 +12,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.results.finish import require_readable
 from sgseg_dicom.results.measurement_report import encode_sr
 from sgseg_dicom.results.seg import encode_seg
 from sgseg_dicom.results.source_header import source_of
+from sgseg_dicom.results.write import write
 from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, read_built
 
 TYPE_2 = [
@@ -198,11 +198,11 @@ def test_a_text_that_its_character_set_cannot_hold_is_never_sent():
     result.StudyDescription = "right – lower"
 
     with pytest.raises(InvalidResult, match="StudyDescription does not read back"):
-        require_readable(result)
+        write(result)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_both_results_are_checked_before_they_are_given_back():
+def test_both_results_are_read_back_when_they_are_written():
     """
     A half surrogate, as broken decoding leaves it, has no UTF-8.
     """
@@ -212,9 +212,9 @@ def test_both_results_are_checked_before_they_are_given_back():
     made = {"algorithm": ALGORITHM, "made_at": MADE_AT}
 
     with pytest.raises(InvalidResult, match="StudyDescription"):
-        encode_seg(radiograph, finding, **made)
+        write(encode_seg(radiograph, finding, **made))
     with pytest.raises(InvalidResult, match="StudyDescription"):
-        encode_sr(radiograph, finding, None, **made)
+        write(encode_sr(radiograph, finding, None, **made))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -228,7 +228,7 @@ def test_a_lost_text_is_found_at_every_depth():
     result.ContentSequence = [item]
 
     with pytest.raises(InvalidResult, match=r"ContentSequence\.TextValue does not read back"):
-        require_readable(result)
+        write(result)
 
 
 def test_a_text_in_utf_8_reads_back():
@@ -240,7 +240,7 @@ def test_a_text_in_utf_8_reads_back():
     result.StudyDescription = "胸部 – zwölf "
     result.OtherPatientIDs = ["å", "ß"]
 
-    require_readable(result)
+    write(result)
 
 
 def _smallest_result():

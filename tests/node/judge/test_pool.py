@@ -34,7 +34,11 @@ class Rejected(stand_in.StandIn):
 
     def __call__(self, path: Path, **options: Any) -> Any:
         results = super().__call__(path, **options)
-        raise InvalidResult("the sides differ", rules=("sides",), objects=results.files)
+        raise InvalidResult(
+            "the sides differ",
+            rules=("sides",),
+            objects={name: one.dataset for name, one in results.files.items()},
+        )
 
 
 def load_stand_in(config: Config, *_: Any) -> stand_in.StandIn:

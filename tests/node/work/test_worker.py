@@ -265,7 +265,7 @@ def test_other_weights_or_a_few_pixels_are_no_other_answer(store, tmp_path, othe
     assert worker(store, StandIn(tmp_path)).answer(job).answer.endswith(" AAPAAA R")
     results = results_of(dcmread(store.folder / job.file, stop_before_pixels=True))
     if other == "weights":
-        results.files["seg.dcm"].DeviceSerialNumber = "other"
+        results.files["seg.dcm"].dataset.DeviceSerialNumber = "other"
         results = replace(results, finding=replace(results.finding, regions=(), zones=(True, *[False] * 5)))
     else:
         region = replace(results.finding.regions[0], mask=np.eye(2, dtype=bool))
@@ -478,7 +478,8 @@ def test_an_image_that_ends_its_process_again_and_again_is_quarantined_and_answe
 
 
 def wrong_side(store: Store, job: Job) -> InvalidResult:
-    objects = results_of(dcmread(store.folder / job.file)).files
+    files = results_of(dcmread(store.folder / job.file)).files
+    objects = {name: one.dataset for name, one in files.items()}
     return InvalidResult("seg: PixelData must ...", rules=("mask-side",), objects=objects)
 
 
