@@ -26,7 +26,8 @@ from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.report_table import TOKENS
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.model.weights import load_weights
-from sgseg_dicom.preprocess import INPUT_SIZE, normalise
+from sgseg_dicom.model_records import INPUT_SIZE
+from sgseg_dicom.preprocess import normalise
 from sgseg_dicom.records import ModelInput
 from sgseg_dicom.release.manifest import packaged_weights
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
-    from sgseg_dicom.inference.load import Wanted
+    from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
 
@@ -302,7 +302,7 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 def _judging_processes(config: Config) -> "Judge":
     """Start the processes in which images are judged."""
     from node.judge.pool import Pool
-    from sgseg_dicom.inference.load import may_need_torch
+    from sgseg_dicom.inference.wanted import may_need_torch
 
     imports = ["node.judge.imports"]
     if may_need_torch(config.weights_folder, wanted_of(config)):
@@ -319,6 +319,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     from node.judge.shares import Unshared
     from node.judge.taking_turns import TakingTurns
     from node.judge.warm_up import warm_up
+    from node.service.loaded_model import tell
     from sgseg_dicom.inference.image_check import load_image_check
     from sgseg_dicom.inference.load import load_segmenter
     from sgseg_dicom.pipeline import Pipeline
@@ -327,6 +328,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     language = language_of(config)
     segmenter = load_segmenter(config.weights_folder, wanted_of(config))
     log.info("model_loaded", runtime=str(segmenter.runtime), weights=segmenter.algorithm.version)
+    tell(config.store.folder, str(segmenter.runtime))
     stack.callback(segmenter.close)
     pipeline = Pipeline(
         segmenter=TakingTurns(segmenter, shares),
@@ -343,7 +345,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
 
 def wanted_of(config: Config) -> "Wanted":
     """Give what [model] wants to run it. What was compiled is kept in the store, unless another folder is named."""
-    from sgseg_dicom.inference.load import Wanted
+    from sgseg_dicom.inference.wanted import Wanted
 
     model = config.model
     return Wanted(

@@ -27,7 +27,7 @@ from sgseg_dicom.zones import ZONES
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sgseg_dicom.inference.load import Wanted
+    from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.pipeline import Pipeline
 
 app = typer.Typer(
@@ -86,7 +86,7 @@ def predict(
     report that it was not judged is written in their place.
     """
     from sgseg_dicom.inference.compiled_graph import cache_of_user, processors
-    from sgseg_dicom.inference.load import Wanted
+    from sgseg_dicom.inference.wanted import Wanted
 
     files = list(find_files(paths))
     if not files:

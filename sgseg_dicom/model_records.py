@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from sgseg_dicom.zones import ZoneBits
 
+INPUT_SIZE = 224
+"""Rows and columns of the network's input (paper section 3.3). The aspect changes, as it did in the data set."""
+
 RIGHT_LUNG, LEFT_LUNG = 1, 2
 """Values of `Prediction.lungs`: the PATIENT's lungs."""
 

@@ -8,14 +8,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from sgseg_dicom.model_records import ModelInput
+from sgseg_dicom.model_records import INPUT_SIZE, ModelInput
 from sgseg_dicom.row_blocks import row_blocks
 
 if TYPE_CHECKING:  # pydicom comes with it, and the model takes INPUT_SIZE from here
     from sgseg_dicom.records import Radiograph
-
-INPUT_SIZE = 224
-"""Rows and columns of the network's input (paper section 3.3). The aspect changes, as it did in the data set."""
 
 _LARGE = 2_000_000
 """Pixels of an image of which a copy would count."""

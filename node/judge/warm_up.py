@@ -9,8 +9,8 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.pipeline import Pipeline
-from sgseg_dicom.preprocess import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results
 
 _SIDE = 512

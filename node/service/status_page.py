@@ -32,6 +32,7 @@ class Health:
         destinations: names of the destinations.
         counts: jobs by state.
         associations: what the receiver counted since it started: who was let in, and why others were not.
+        model: what runs the model; "" before it is loaded.
     """
 
     problems: tuple[str, ...]
@@ -39,6 +40,7 @@ class Health:
     destinations: tuple[str, ...]
     counts: dict[str, int] = field(default_factory=dict)
     associations: Mapping[str, int] = field(default_factory=dict)
+    model: str = ""
 
 
 def build(health: Callable[[], Health], *, names: Sequence[str] = ()) -> Starlette:

@@ -109,11 +109,6 @@ def _raw(outputs: Sequence[NDArray[np.float32]]) -> RawAnswers:
     )
 
 
-def has_graph(weights: Path | None) -> bool:
-    """Say whether there is an exported graph beside the weights; whether it belongs to them, loading tells."""
-    return (folder_of(weights or packaged_weights()) / "graph.json").is_file()
-
-
 def load_exported_network(
     weights: Path | None = None, *, settings: CpuSettings = LATENCY, cache: Path | None = None
 ) -> ExportedNetwork:

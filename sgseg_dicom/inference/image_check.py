@@ -15,7 +15,7 @@ from sgseg_dicom.applicability.image_check import ImageCheckScores, Limits
 from sgseg_dicom.applicability.poses import scores_of
 from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.inference.openvino_library import openvino, ops
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.release.image_check_manifest import (
     packaged_image_check,
     read_image_check_manifest,

@@ -1,55 +1,18 @@
 """
-Choose what runs the model, and load it: OpenVINO on a CPU, torch on a GPU.
+Load what runs the model (`sgseg_dicom.inference.wanted` chooses it).
 
 torch is imported only where it is used: it need not be installed on a machine without a GPU.
 """
 
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
-
-import structlog
 
 from sgseg_dicom.errors import ConfigError, WeightsError
 from sgseg_dicom.inference.compiled_graph import CpuSettings
-from sgseg_dicom.inference.exported_network import has_graph, load_exported_network
+from sgseg_dicom.inference.exported_network import load_exported_network
 from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.inference.segmenter import Judge, Segmenter
+from sgseg_dicom.inference.wanted import ANYTHING, Wanted, choose_runtime, is_torch_installed
 from sgseg_dicom.release.manifest import packaged_weights, read_manifest
-
-log = structlog.get_logger(__name__)
-
-RuntimeName = Literal["auto", "openvino", "torch"]
-PrecisionName = Literal["auto", "float32", "float16", "bfloat16"]
-
-_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""The drivers' own files: NVIDIA, Windows' Linux, AMD."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """
-    What shall run the model; [model] of the configuration has the same keys.
-
-    Attributes:
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        runtime: "auto" takes torch on a GPU and OpenVINO on a CPU.
-        precision: "auto" is float16 on a GPU and float32 on a CPU.
-        threads: on a CPU; 0: as many as there are processors.
-        at_once: images that OpenVINO computes at once. More take longer each, and less time together.
-        cache: folder in which what was compiled is kept; None: nothing is kept.
-    """
-
-    device: str = "auto"
-    runtime: RuntimeName = "auto"
-    precision: PrecisionName = "auto"
-    threads: int = 0
-    at_once: int = 1
-    cache: Path | None = None
-
-
-ANYTHING = Wanted()
 
 
 def load_segmenter(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Segmenter:
@@ -79,60 +42,6 @@ def load_judge(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Judge:
     precision = Precision.FLOAT32 if wanted.precision == "auto" else Precision(wanted.precision)
     settings = CpuSettings(threads=wanted.threads, streams=wanted.at_once, precision=precision)
     return load_exported_network(weights, settings=settings, cache=wanted.cache)
-
-
-def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", "torch"]:
-    """
-    Decide what runs the model.
-
-    Raises:
-        ConfigError: a GPU is asked for, and OpenVINO too.
-    """
-    on_gpu = wanted.device.startswith("cuda")
-    if wanted.runtime == "openvino":
-        if on_gpu:
-            raise ConfigError(
-                f'[model] device is "{wanted.device}", and runtime "openvino" is for a CPU; "auto" would be right'
-            )
-        return "openvino"
-    if wanted.runtime == "torch" or on_gpu or not has_graph(weights):
-        return "torch"
-    return "torch" if wanted.device == "auto" and _gpu_can_be_used() else "openvino"
-
-
-def may_need_torch(weights: Path | None, wanted: Wanted) -> bool:
-    """Say whether torch may run the model, without a look at the GPU itself: for who wants to import it early."""
-    asked = wanted.runtime == "torch" or wanted.device.startswith("cuda") or not has_graph(weights)
-    possible = wanted.runtime != "openvino" and wanted.device == "auto" and _has_gpu_driver()
-    return (asked or possible) and is_torch_installed()
-
-
-def _has_gpu_driver() -> bool:
-    return any(Path(file).exists() for file in _GPU_FILES)
-
-
-def _gpu_can_be_used() -> bool:
-    """Say whether torch can use a GPU here. torch is not even imported where no driver is."""
-    if not _has_gpu_driver():
-        return False
-    if not is_torch_installed():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
-        )
-        return False
-    import torch
-
-    if not torch.cuda.is_available():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch cannot use it: see driver and torch's build"
-        )
-        return False
-    return True
-
-
-def is_torch_installed() -> bool:
-    """Say whether what runs the model on a GPU is installed; nothing is imported."""
-    return all(find_spec(name) is not None for name in ("torch", "timm", "transformers"))
 
 
 def _by_torch(weights: Path | None, wanted: Wanted) -> Judge:

@@ -15,8 +15,7 @@ import numpy as np
 from sgseg_dicom.errors import InferenceError
 from sgseg_dicom.inference.decision import Judged
 from sgseg_dicom.inference.runtime import Runtime
-from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE, Algorithm, ModelInput, Prediction
 
 _Waiting = tuple[ModelInput, Future[Prediction]]
 

@@ -13,7 +13,7 @@ from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.model.build import build_sgseg
 from sgseg_dicom.model.quantization import Bits, packed
 from sgseg_dicom.model.sgseg import SGSeg
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.release.manifest import (
     MANIFEST_FILE,
     WEIGHTS_FILE,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgseg_dicom.errors import WeightsError
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.zones import ZONES
 
 Guidance = Literal["soft", "hard", "none"]

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from sgseg_dicom.preprocess import INPUT_SIZE, enlarge, normalise, preprocess, shrink
+from sgseg_dicom.model_records import INPUT_SIZE
+from sgseg_dicom.preprocess import enlarge, normalise, preprocess, shrink
 from sgseg_dicom.records import DisplaySettings, Orientation, Radiograph
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.uid import UID
 
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.records import Algorithm, ModelInput, Orientation, Prediction
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.zones import ZONES, Laterality

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from sgseg_dicom.applicability.image_check import ImageCheck
-from sgseg_dicom.model_records import LEFT_LUNG, RIGHT_LUNG
+from sgseg_dicom.model_records import INPUT_SIZE, LEFT_LUNG, RIGHT_LUNG
 from sgseg_dicom.pipeline import Pipeline, Segmenter
-from sgseg_dicom.preprocess import INPUT_SIZE, shrink
+from sgseg_dicom.preprocess import shrink
 from sgseg_dicom.reading.read import read
 from sgseg_dicom.records import Algorithm, Orientation, Prediction, Radiograph
 from sgseg_dicom.zones import ZONES

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.zones import ZoneBits
 
 

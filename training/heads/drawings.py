@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from sgseg_dicom.findings.lung_fields import lung_fields_of, zone_rows
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference.network import Network
-from sgseg_dicom.preprocess import INPUT_SIZE, preprocess
+from sgseg_dicom.model_records import INPUT_SIZE
+from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.records import Finding, Prediction
 from sgseg_dicom.zones import Laterality
 from training.data import DataError, read_split

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from sgseg_dicom.model.lungs import LungDecoder, lungs_of
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from training.heads.encoder import FrozenEncoder, standardised
 from training.heads.feature_cache import FilmCache
 from training.heads.lung_views import LungFilm, changed_views, load_batch

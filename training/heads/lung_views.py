@@ -11,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from sgseg_dicom.model_records import LEFT_LUNG, RIGHT_LUNG
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE, LEFT_LUNG, RIGHT_LUNG
 from training.augmentation.augment import augment
 from training.augmentation.strength import Strength
 from training.data import Item, load_image

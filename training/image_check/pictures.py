@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from sgseg_dicom.preprocess import INPUT_SIZE, shrink
+from sgseg_dicom.model_records import INPUT_SIZE
+from sgseg_dicom.preprocess import shrink
 from training.data import DataError
 
 _SLICES = 3

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 
 Drawing = Callable[[np.random.Generator], NDArray[np.float32]]
 """Draws an image, float32 (224, 224), of any range."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from training.cli_options import Data, Normals, allowed_sizes, one_line_errors
 from training.data import read_captioned, read_normals, survey_split
 

@@ -12,7 +12,7 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.model.quantization import Bits
 from sgseg_dicom.model.weights import describe_weights, save_weights
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest
 from training.data import Captions, Item
 from training.evaluation.evaluate import evaluate, predict

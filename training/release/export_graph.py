@@ -12,7 +12,7 @@ from sgseg_dicom.inference.exported_network import HEAD_OUTPUTS, OUTPUTS, tensor
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.inference.openvino_library import openvino
 from sgseg_dicom.inference.whole_network import WholeNetwork
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.release.graph import Graph, GraphManifest, save_graph
 from sgseg_dicom.release.heads_manifest import HEADS_FILE
 from sgseg_dicom.release.manifest import WEIGHTS_FILE

@@ -7,7 +7,8 @@ from PIL import Image
 
 from sgseg_dicom.findings.components import components_of
 from sgseg_dicom.findings.enlarged_mask import reaches
-from sgseg_dicom.preprocess import INPUT_SIZE, enlarge, shrink
+from sgseg_dicom.model_records import INPUT_SIZE
+from sgseg_dicom.preprocess import enlarge, shrink
 from tests.support.predictions import spot
 
 SHAPES = [(1536, 1400), (701, 1333), (300, 223), (97, 224), (64, 64), (225, 1000)]

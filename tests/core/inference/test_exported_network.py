@@ -12,10 +12,11 @@ import pytest
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
 from sgseg_dicom.inference.compiled_graph import CpuSettings, compiled
 from sgseg_dicom.inference.exported_network import load_exported_network
-from sgseg_dicom.inference.load import Wanted, choose_runtime, load_judge
+from sgseg_dicom.inference.load import load_judge
 from sgseg_dicom.inference.network import load_network
 from sgseg_dicom.inference.runtime import Precision, Runtime
 from sgseg_dicom.inference.segmenter import Segmenter
+from sgseg_dicom.inference.wanted import Wanted, choose_runtime
 from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 from sgseg_dicom.release.graph import GRAPH_FILE, GRAPH_MANIFEST_FILE
 from sgseg_dicom.release.manifest import packaged_weights
@@ -93,7 +94,7 @@ import numpy as np
 import node.judge.imports
 from pathlib import Path
 from sgseg_dicom.inference.image_check import load_image_check
-from sgseg_dicom.inference.load import load_segmenter, Wanted
+from sgseg_dicom.inference.wanted import Wanted
 from sgseg_dicom.model_records import ModelInput
 from sgseg_dicom.inference.load import load_judge
 pixels = np.random.default_rng(1).standard_normal((224, 224), dtype=np.float32)

@@ -14,7 +14,7 @@ from sgseg_dicom.inference.ensemble import resized
 from sgseg_dicom.inference.network import Network, load_network
 from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.inference.segmenter import Segmenter
-from sgseg_dicom.preprocess import INPUT_SIZE
+from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.records import ModelInput
 from sgseg_dicom.release.manifest import Manifest, Thresholds, identity_of
 from sgseg_dicom.zones import mirrored
