@@ -1,6 +1,7 @@
 """The exported graph: the same answers as torch, made without torch, from files that belong together."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
-from sgseg_dicom.inference.compiled_graph import CpuSettings, compiled
+from sgseg_dicom.inference.compiled_graph import CpuSettings, _keep, compiled
 from sgseg_dicom.inference.exported_network import load_exported_network
 from sgseg_dicom.inference.load import load_judge
 from sgseg_dicom.inference.network import load_network
@@ -172,6 +173,19 @@ def test_a_damaged_blob_is_made_anew(copied, content):
 
     assert isinstance(judged[0], Prediction)
     assert len(blob.read_bytes()) > len(content)
+
+
+def test_only_what_was_compiled_is_forgotten(tmp_path):
+    """An administrator may name a folder that holds other things, for example the one of config.toml."""
+    old, name = 0, "0" * 32
+    (tmp_path / "folder").mkdir()
+    for mine in ("config.toml", f"{name}.blob", f"{name}.1234"):
+        (tmp_path / mine).write_bytes(b"")
+        os.utime(tmp_path / mine, (old, old))
+    os.utime(tmp_path / "folder", (old, old))
+    _keep(b"compiled", tmp_path / f"{'1' * 32}.blob")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{'1' * 32}.blob", "config.toml", "folder"]
 
 
 def test_a_cache_that_cannot_be_written_stops_nobody(folder, tmp_path):
