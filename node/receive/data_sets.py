@@ -64,7 +64,8 @@ class DataSets:
         return self._size > 2 * self._limits.most_bytes
 
     def begin(self, request: C_STORE, transfer_syntax: str) -> None:
-        """Make the file for the data set that follows a request."""
+        """Make the file for the data set that follows a request; one that was not whole is deleted."""
+        self.drop()
         self._refused = ""
         self._size = self._looked_at = 0
         head = file_head(
