@@ -22,9 +22,6 @@ from sgseg_dicom.errors import StorageUnavailable
 _LOOK_EVERY_BYTES = 1 << 24
 """After so many bytes of a data set the free space is looked at again."""
 
-_LAST = 2
-"""The bit of a message control header for the last fragment (PS3.8 E.2)."""
-
 _WHY_REFUSED = "why_refused"
 
 
