@@ -276,7 +276,7 @@ def _define_deliver(
         why = delivering.why_down(destination)
         if why or running.deliveries_to(destination) >= _BEGUN_AT_ONCE:
             _enqueue(job_id, destination)
-        else:  # the queue is looked at only once in a second
+        else:  # the queue of deliveries is looked at only every `_LOOK_SECONDS`
             with SetWorkflowID(delivery_id(job_id, destination)):
                 DBOS.start_workflow(deliver, job_id, destination)
         detail = f"tried again later; last time: {why}" if why else ""
