@@ -266,12 +266,25 @@ def test_openvino_on_a_gpu_is_refused(folder):
         choose_runtime(folder, Wanted(device="cuda", runtime="openvino"))
 
 
-def test_without_torch_a_gpu_is_not_used_and_torch_cannot_be_asked_for(folder, monkeypatch):
-    """The message says what to install."""
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Wanted(device="cuda:1"), 'device is "cuda:1"'),
+        (Wanted(runtime="torch"), 'runtime is "torch"'),
+        (Wanted(device="cpu"), "no exported graph"),
+    ],
+)
+def test_where_torch_is_needed_and_missing_the_message_says_why_and_what_to_install(
+    copied, monkeypatch, wanted, why
+):
+    """A device, a runtime, or weights that have no graph: the cure is the same, the cause is not."""
     monkeypatch.setattr("sgseg_dicom.inference.load.is_torch_installed", lambda: False)
+    if why == "no exported graph":
+        (copied / GRAPH_FILE).unlink()
+        (copied / GRAPH_MANIFEST_FILE).unlink()
 
-    with pytest.raises(ConfigError, match=r"pip install 'sgseg-dicom\[gpu\]'"):
-        load_judge(folder, Wanted(device="cuda"))
+    with pytest.raises(ConfigError, match=rf"{why}.*pip install 'sgseg-dicom\[gpu\]'"):
+        load_judge(copied, wanted)
 
 
 def test_half_precision_has_an_identity_of_its_own():
