@@ -102,7 +102,7 @@ def _send_through(
             receive={"port": 0},
             store={"folder": folder / "store", "min_free_megabytes": 64},
             destination=[archive.model_dump()],
-            model={"compiled_folder": str(cache_of_user())},
+            model={"compiled_folder": str(cache_of_user() or "")},
             log={"level": "error"},
         )
         began = time.monotonic()

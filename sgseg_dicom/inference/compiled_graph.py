@@ -173,7 +173,13 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cache_of_user() -> Path:
-    """Give the folder that keeps the compiled model between two calls (XDG Base Directory Specification)."""
+def cache_of_user() -> Path | None:
+    """
+    Give the folder that keeps the compiled model between two calls (XDG Base Directory Specification).
+
+    None: the user has no home, as in a container that runs under any number.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "sgseg-dicom" / "compiled"
+    with suppress(RuntimeError):
+        return Path(home).expanduser() / "sgseg-dicom" / "compiled"
+    return None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
-from sgseg_dicom.inference.compiled_graph import CpuSettings, _keep, compiled
+from sgseg_dicom.inference.compiled_graph import CpuSettings, _keep, cache_of_user, compiled
 from sgseg_dicom.inference.exported_network import load_exported_network
 from sgseg_dicom.inference.load import load_judge
 from sgseg_dicom.inference.network import load_network
@@ -190,6 +190,18 @@ def test_only_what_was_compiled_is_forgotten(tmp_path):
     _keep(b"compiled", tmp_path / f"{'1' * 32}.blob")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{'1' * 32}.blob", "config.toml", "folder"]
+
+
+@pytest.mark.parametrize(("home", "cache"), [("/h", Path("/h/.cache/sgseg-dicom/compiled")), (None, None)])
+def test_a_user_without_a_home_keeps_nothing(monkeypatch, home, cache):
+    """A container may run under a number that no user has; the model is compiled each time then."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr("os.getuid", lambda: 4_242_424)
+
+    assert cache_of_user() == cache
 
 
 def test_a_cache_that_cannot_be_written_stops_nobody(folder, tmp_path):
