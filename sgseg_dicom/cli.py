@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import structlog
 import typer
 from pydantic import ValidationError
 from pydicom import Dataset, dcmread
@@ -63,6 +64,8 @@ Undeclared = Annotated[
 @app.callback()
 def sgseg() -> None:
     """Mark infected lung regions on chest radiographs, without a network."""
+    if not structlog.is_configured():  # standard output is for what a program reads
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sgseg_dicom.cli import _summary_of, app, at_once
 from sgseg_dicom.findings.measure import measure
-from sgseg_dicom.inference import load
+from sgseg_dicom.inference import load, wanted
 from sgseg_dicom.language.language import ENGLISH
 from sgseg_dicom.records import Results
 from tests.support.builders import chest_radiograph, write
@@ -68,6 +68,22 @@ def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
         unsure = any(zone["judgement"] == "undetermined" for zone in line["zones"].values())
         assert bool(line["doubts"]) == unsure
         assert ("seg" in line) == bool(line["area_share"])
+
+
+def test_a_warning_is_no_line_of_the_output(folder, tmp_path, monkeypatch):
+    """A machine with a GPU and without torch: a program that reads the lines reads JSON alone."""
+    loaded = load.load_judge
+    monkeypatch.setattr(wanted, "_has_gpu_driver", lambda: True)
+    monkeypatch.setattr(wanted, "is_torch_installed", lambda: False)
+    monkeypatch.setattr(
+        load,
+        "load_judge",
+        lambda weights, asked: (wanted.choose_runtime(weights, asked), loaded(weights, asked))[1],
+    )
+    result = runner.invoke(app, ["predict", str(folder / "deeper"), "--out", str(tmp_path / "out"), "--json"])
+
+    assert "gpu_idle" in result.stderr
+    assert [json.loads(line)["result"] for line in result.stdout.splitlines()] == ["draft", "draft"]
 
 
 def test_what_cannot_be_judged_is_named_and_the_rest_goes_on(folder, tmp_path):
