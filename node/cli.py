@@ -99,7 +99,7 @@ def status(
         nothing = _nothing(failed=failed, overdue=overdue is not None)
         print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
         if not monitoring and (model := told(settings.store.folder)):
-            typer.echo(f"the model runs by {model}")
+            typer.echo(f"the model is run by {model}")
     raise typer.Exit(1 if monitoring and entries else 0)
 
 

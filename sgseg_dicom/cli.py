@@ -49,6 +49,9 @@ def _device(name: str) -> str:
         raise typer.BadParameter('give "auto", "cpu", "cuda" or one GPU, "cuda:0" for example') from None
 
 
+_MOST_AT_ONCE = 8
+"""Files that are judged at a time: a large image takes a gigabyte, whatever the number of processors is."""
+
 Undeclared = Annotated[
     str,
     typer.Option(
@@ -98,7 +101,12 @@ def predict(
             out=out,
             as_json=as_json,
             weights=weights,
-            wanted=Wanted(device=device, runtime=runtime, at_once=processors(), cache=cache_of_user()),
+            wanted=Wanted(
+                device=device,
+                runtime=runtime,
+                at_once=at_once(len(files), processors()),
+                cache=cache_of_user(),
+            ),
             language=load_language(language),
             undeclared=undeclared_character_set,
         )
@@ -170,6 +178,11 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
             )
         else:
             yield path
+
+
+def at_once(files: int, processors: int) -> int:
+    """Give how many files are judged at a time. A single one has all processors."""
+    return 1 if files == 1 else min(processors, _MOST_AT_ONCE)
 
 
 def _predict_all(

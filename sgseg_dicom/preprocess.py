@@ -11,7 +11,7 @@ from PIL import Image
 from sgseg_dicom.model_records import INPUT_SIZE, ModelInput
 from sgseg_dicom.row_blocks import row_blocks
 
-if TYPE_CHECKING:  # pydicom comes with it, and the model takes INPUT_SIZE from here
+if TYPE_CHECKING:  # pydicom comes with it
     from sgseg_dicom.records import Radiograph
 
 _LARGE = 2_000_000

@@ -22,9 +22,6 @@ from sgseg_dicom.errors import StorageUnavailable
 _LOOK_EVERY_BYTES = 1 << 24
 """After so many bytes of a data set the free space is looked at again."""
 
-_LAST = 2
-"""The bit of a message control header for the last fragment (PS3.8 E.2)."""
-
 _WHY_REFUSED = "why_refused"
 
 
@@ -64,7 +61,8 @@ class DataSets:
         return self._size > 2 * self._limits.most_bytes
 
     def begin(self, request: C_STORE, transfer_syntax: str) -> None:
-        """Make the file for the data set that follows a request."""
+        """Make the file for the data set that follows a request; one that was not whole is deleted."""
+        self.drop()
         self._refused = ""
         self._size = self._looked_at = 0
         head = file_head(

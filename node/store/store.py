@@ -8,6 +8,8 @@ The images, durable: bytes -> temporary file -> fsync -> rename. What a method h
     <folder>/acknowledged/<job>           a person has looked at it (node.store.acknowledgements)
     <folder>/queue.sqlite                 the durable queue (node.work.queue); queue.lock guards its creation
     <folder>/worker.notices               a pipe: an image was queued (node.work.notices)
+    <folder>/compiled/                    the model as it was compiled for this processor; may be deleted
+    <folder>/model.loaded                 what runs the model (node.service.loaded_model)
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job are added together, and removed together
 """

@@ -6,7 +6,7 @@ two leaves both: then the workflow counts.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from node.jobs import Entry, Job
@@ -76,6 +76,16 @@ def count(database: sqlite3.Connection) -> int:
     oldest = f"SELECT job FROM arrivals ORDER BY number LIMIT {_MOST_TAKEN}"
     both = f"SELECT count(*) FROM ({oldest}) a WHERE EXISTS {_WORKFLOW.format(job='a.job')}"
     return int(found - database.execute(both).fetchone()[0])
+
+
+def delete_taken(database: sqlite3.Connection, job_ids: Iterable[str]) -> None:
+    """
+    Delete arrivals that are workflows now.
+
+    One whose workflow is gone again stays: it ended, was deleted, and came or was queued once more in the meantime.
+    """
+    statement = f"DELETE FROM arrivals WHERE job = ? AND EXISTS {_WORKFLOW.format(job='job')}"
+    database.executemany(statement, [(job_id,) for job_id in job_ids])
 
 
 def _is_unknown(database: sqlite3.Connection, job: str) -> str:

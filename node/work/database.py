@@ -9,7 +9,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,7 +67,7 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str, *, end: str) -> Iterator[sqlite3.Connection]:
         with _named_errors():
-            connection = self._idle.pop() if self._idle else self._connected()
+            connection = self._taken() or self._connected()
             is_over = False
             try:
                 connection.wait_at_most(_seconds())
@@ -85,6 +85,11 @@ class Database:
         """Close all connections that nobody uses."""
         while self._idle:
             self._idle.pop().close()
+
+    def _taken(self) -> "_Connection | None":
+        with suppress(IndexError):  # there is none, or another thread was faster
+            return self._idle.pop()
+        return None
 
     def _connected(self) -> "_Connection":
         connection = sqlite3.connect(

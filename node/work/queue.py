@@ -141,7 +141,7 @@ class Jobs:
     def taken(self, job_ids: Iterable[str]) -> None:
         """Delete arrivals that are workflows now."""
         with self._database.writing() as database:
-            database.executemany("DELETE FROM arrivals WHERE job = ?", [(job_id,) for job_id in job_ids])
+            arrivals.delete_taken(database, job_ids)
 
     def latest(self, limit: int) -> list[Entry]:
         """Give the last *limit* jobs, the newest first."""

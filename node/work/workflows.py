@@ -21,7 +21,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -181,7 +181,8 @@ class Workflows:
                 in_work = self._jobs.in_work()
                 still = idle & (idle := in_work.keys() - self._running.ids)
                 for workflow_id in still:
-                    DBOS.resume_workflow(workflow_id, queue_name=in_work[workflow_id])
+                    with _named_errors("a job cannot be continued"):
+                        DBOS.resume_workflow(workflow_id, queue_name=in_work[workflow_id])
                     log.warning("resumed", workflow=workflow_id)
 
 
@@ -211,16 +212,20 @@ def _define_answer(
             return {"outcome": asdict(replace(outcome, again=False)), "deliveries": deliveries}
 
     def start(job: Job) -> None:
-        with running.starting(job.id):
-            try:
-                with SetWorkflowID(job.id):
-                    DBOS.start_workflow(answer, asdict(job))
-            except (SQLAlchemyError, dbos_error.DBOSException) as error:
-                raise StorageUnavailable(
-                    f"an image cannot be taken from the queue ({type(error).__name__}); check space and rights"
-                ) from error
+        named = _named_errors("an image cannot be taken from the queue")
+        with running.starting(job.id), named, SetWorkflowID(job.id):
+            DBOS.start_workflow(answer, asdict(job))
 
     return start
+
+
+@contextmanager
+def _named_errors(what: str) -> Iterator[None]:
+    """Turn errors of DBOS and of its database into StorageUnavailable, which begins with *what*."""
+    try:
+        yield
+    except (SQLAlchemyError, dbos_error.DBOSException) as error:
+        raise StorageUnavailable(f"{what} ({type(error).__name__}); check space and rights") from error
 
 
 def _receivers(outcome: Outcome) -> tuple[str, ...]:
@@ -271,7 +276,7 @@ def _define_deliver(
         why = delivering.why_down(destination)
         if why or running.deliveries_to(destination) >= _BEGUN_AT_ONCE:
             _enqueue(job_id, destination)
-        else:  # the queue is looked at only once in a second
+        else:  # the queue of deliveries is looked at only every `_LOOK_SECONDS`
             with SetWorkflowID(delivery_id(job_id, destination)):
                 DBOS.start_workflow(deliver, job_id, destination)
         detail = f"tried again later; last time: {why}" if why else ""

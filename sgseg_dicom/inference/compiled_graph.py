@@ -6,6 +6,7 @@ Compiling takes seconds; to load what was compiled takes a part of one.
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,8 @@ _DIGEST = 32
 """Bytes of the sha256 that begins a kept file."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _UNUSED_SECONDS = 90 * 86400.0
+_OURS = re.compile(r"[0-9a-f]{32}\.(blob|[0-9]+)")
+"""Names of the files that are kept, and of those that are not whole yet. An administrator may name any folder."""
 
 
 class Compiled(NamedTuple):
@@ -159,9 +162,9 @@ def _keep(content: bytes, kept: Path) -> None:
 
 
 def _forget_unused(cache: Path) -> None:
-    """Delete what nothing has used for long: earlier releases, other settings."""
+    """Delete what nothing has used for long: earlier releases, other settings. What is not ours stays."""
     for file in cache.iterdir():
-        if time.time() - file.stat().st_mtime > _UNUSED_SECONDS:
+        if _OURS.fullmatch(file.name) and time.time() - file.stat().st_mtime > _UNUSED_SECONDS:
             file.unlink(missing_ok=True)
 
 

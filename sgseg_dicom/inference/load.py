@@ -47,8 +47,8 @@ def load_judge(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Judge:
 def _by_torch(weights: Path | None, wanted: Wanted) -> Judge:
     if not is_torch_installed():
         raise ConfigError(
-            f'[model] device = "{wanted.device}", runtime = "{wanted.runtime}" need torch, which is not '
-            "installed, or the weights have no exported graph: pip install 'sgseg-dicom[gpu]'"
+            f"{_why_torch(weights, wanted)}: torch must run the model, and it is not installed; "
+            "pip install 'sgseg-dicom[gpu]'"
         )
     import torch
 
@@ -58,3 +58,13 @@ def _by_torch(weights: Path | None, wanted: Wanted) -> Judge:
         torch.set_num_threads(wanted.threads)
     precision = None if wanted.precision == "auto" else Precision(wanted.precision)
     return load_network(weights, device=wanted.device, precision=precision)
+
+
+def _why_torch(weights: Path | None, wanted: Wanted) -> str:
+    if wanted.runtime == "torch":
+        return '[model] runtime is "torch"'
+    if wanted.device.startswith("cuda"):
+        return f'[model] device is "{wanted.device}"'
+    return (
+        f"the weights in {weights or packaged_weights()} have no exported graph (`sgseg-train export-graph`)"
+    )

@@ -31,7 +31,7 @@ class HeadsManifest(_Record):
         identity: sha256 over everything here that decides a result.
         look: limits of what the image looks like.
         infection: the least natural log odds of an infected image. An image is infected where the zones say so
-            (`sgseg_dicom.model.weights.Thresholds.infection`) and these too.
+            (`sgseg_dicom.release.manifest.Thresholds.infection`) and these too.
         training: command, data with digest and licence, commit.
         metrics: by source.
     """

@@ -7,7 +7,7 @@ from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
-from sgseg_dicom.cli import _summary_of, app
+from sgseg_dicom.cli import _summary_of, app, at_once
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference import load
 from sgseg_dicom.language.language import ENGLISH
@@ -242,3 +242,13 @@ def test_json_tells_each_zone_its_own():
     assert told["zones"]["right middle"] == {"judgement": "present", "probability": 0.9}
     assert [name for name, zone in told["zones"].items() if zone["judgement"] != "absent"] == ["right middle"]
     assert set(told["area_share"]) == {"right"}
+
+
+@pytest.mark.parametrize(
+    ("files", "processors", "expected"),
+    [(1, 16, 1), (2, 2, 2), (1000, 4, 4), (1000, 128, 8)],
+    ids=["one file has all processors", "one each", "many files", "memory has an end"],
+)
+def test_several_files_are_judged_at_a_time(files, processors, expected):
+    """But a single file is not computed by one processor of many, and not a hundred images are in memory together."""
+    assert at_once(files, processors) == expected

@@ -1,6 +1,7 @@
 """The exported graph: the same answers as torch, made without torch, from files that belong together."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from sgseg_dicom.errors import ConfigError, InferenceError, WeightsError
-from sgseg_dicom.inference.compiled_graph import CpuSettings, compiled
+from sgseg_dicom.inference.compiled_graph import CpuSettings, _keep, compiled
 from sgseg_dicom.inference.exported_network import load_exported_network
 from sgseg_dicom.inference.load import load_judge
 from sgseg_dicom.inference.network import load_network
@@ -178,6 +179,19 @@ def test_a_damaged_blob_is_made_anew(copied, content):
     assert len(blob.read_bytes()) > len(content)
 
 
+def test_only_what_was_compiled_is_forgotten(tmp_path):
+    """An administrator may name a folder that holds other things, for example the one of config.toml."""
+    old, name = 0, "0" * 32
+    (tmp_path / "folder").mkdir()
+    for mine in ("config.toml", f"{name}.blob", f"{name}.1234"):
+        (tmp_path / mine).write_bytes(b"")
+        os.utime(tmp_path / mine, (old, old))
+    os.utime(tmp_path / "folder", (old, old))
+    _keep(b"compiled", tmp_path / f"{'1' * 32}.blob")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{'1' * 32}.blob", "config.toml", "folder"]
+
+
 def test_a_cache_that_cannot_be_written_stops_nobody(folder, tmp_path):
     """The graph is compiled at each start then."""
     (tmp_path / "file").touch()
@@ -252,12 +266,25 @@ def test_openvino_on_a_gpu_is_refused(folder):
         choose_runtime(folder, Wanted(device="cuda", runtime="openvino"))
 
 
-def test_without_torch_a_gpu_is_not_used_and_torch_cannot_be_asked_for(folder, monkeypatch):
-    """The message says what to install."""
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Wanted(device="cuda:1"), 'device is "cuda:1"'),
+        (Wanted(runtime="torch"), 'runtime is "torch"'),
+        (Wanted(device="cpu"), "no exported graph"),
+    ],
+)
+def test_where_torch_is_needed_and_missing_the_message_says_why_and_what_to_install(
+    copied, monkeypatch, wanted, why
+):
+    """A device, a runtime, or weights that have no graph: the cure is the same, the cause is not."""
     monkeypatch.setattr("sgseg_dicom.inference.load.is_torch_installed", lambda: False)
+    if why == "no exported graph":
+        (copied / GRAPH_FILE).unlink()
+        (copied / GRAPH_MANIFEST_FILE).unlink()
 
-    with pytest.raises(ConfigError, match=r"pip install 'sgseg-dicom\[gpu\]'"):
-        load_judge(folder, Wanted(device="cuda"))
+    with pytest.raises(ConfigError, match=rf"{why}.*pip install 'sgseg-dicom\[gpu\]'"):
+        load_judge(copied, wanted)
 
 
 def test_half_precision_has_an_identity_of_its_own():

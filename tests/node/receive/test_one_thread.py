@@ -114,6 +114,19 @@ def test_an_image_that_came_whole_before_an_abort_is_kept(open_receiver: Open, t
     assert len(list((tmp_path / "store").rglob("instances/*/*.dcm"))) == 1
 
 
+def test_a_command_in_the_place_of_a_data_set_leaves_no_file(open_receiver: Open, tmp_path: Path) -> None:
+    """Else a peer could fill the folder with files of images that never come."""
+    uid, data = image()
+    with connected(open_receiver().port) as peer:
+        peer.sendall(request())
+        read_pdu(peer)
+        peer.sendall(p_data(3, store_command(uid, {}), is_command=True) * 20)
+        peer.sendall(b"".join(store_message(uid, data)))
+        read_pdu(peer)
+
+        assert list((tmp_path / "store").rglob("incoming/*")) == []
+
+
 def test_a_quiet_association_is_aborted_in_time(open_receiver: Open) -> None:
     """With an A-ABORT, and not before [receive] idle_seconds; the log says why."""
     listener = open_receiver(idle_seconds=0.5)

@@ -51,7 +51,7 @@ def test_it_names_what_runs_the_model(site):
     """An administrator sees whether the GPU is used."""
     site.health = replace(WELL, model="torch 2.14 on cuda:0, float16")
 
-    assert "The model runs by torch 2.14 on cuda:0, float16." in site.get("/")[1]
+    assert "The model is run by torch 2.14 on cuda:0, float16." in site.get("/")[1]
 
 
 def test_the_page_says_where_to_send_and_what_waits(site):

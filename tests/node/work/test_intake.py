@@ -1,8 +1,11 @@
 """The way of an image from the receiver's row to a workflow: by a notice, or by a look where the notice was lost."""
 
+import json
 import os
+import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +13,7 @@ from dbos import _workflow_commands
 from dbos._dbos import DBOSRegistry
 
 from node.jobs import Job
+from node.store.queue_file import QUEUE_FILE
 from node.store.store import open_store
 from node.work.intake import Intake
 from node.work.notices import PIPE, Notices, notify
@@ -108,9 +112,28 @@ def test_a_link_in_the_place_of_the_pipe_is_not_followed(tmp_path):
 
 @pytest.fixture
 def jobs(configure):
-    """A queue without a worker."""
+    """A queue without a worker, with the tables of one."""
     with closing(open_jobs(configure())) as jobs:
+        make_tables(jobs.folder / QUEUE_FILE)
         yield jobs
+
+
+def as_workflow(jobs: Jobs, one: Job) -> None:
+    """Make a workflow of a job, as DBOS does."""
+    with closing(sqlite3.connect(jobs.folder / QUEUE_FILE)) as database, database:
+        database.execute(
+            "INSERT INTO workflow_status (workflow_uuid, status, name, created_at, updated_at) "
+            "VALUES (?, 'PENDING', 'answer', 1, 1)",
+            (one.id,),
+        )
+        inputs = json.dumps({"namedArgs": {}, "positionalArgs": [asdict(one)]})
+        database.execute("INSERT INTO workflow_input (workflow_uuid, inputs) VALUES (?, ?)", (one.id, inputs))
+
+
+def arrivals_of(jobs: Jobs) -> list[str]:
+    """Give the ids of all rows that the receiver wrote and that are still there."""
+    with closing(sqlite3.connect(jobs.folder / QUEUE_FILE)) as database:
+        return [row[0] for row in database.execute("SELECT job FROM arrivals ORDER BY number")]
 
 
 def intake(jobs: Jobs, start, *, room: int = 100) -> Intake:
@@ -126,10 +149,15 @@ def test_images_begin_in_the_order_in_which_they_came_and_no_more_than_there_is_
     for number in numbers:
         jobs.enqueue(job(number))
     begun: list[Job] = []
-    intake(jobs, begun.append, room=3)._take()
+
+    def start(one: Job) -> None:
+        as_workflow(jobs, one)
+        begun.append(one)
+
+    intake(jobs, start, room=3)._take()
 
     assert begun == [job(number) for number in numbers[:3]]
-    assert [entry.job for entry in jobs.all()] == [job(1)]
+    assert arrivals_of(jobs) == [job(1).id]
 
 
 def test_an_image_that_cannot_be_begun_stays_queued(jobs):
@@ -143,13 +171,14 @@ def test_an_image_that_cannot_be_begun_stays_queued(jobs):
     def start(one: Job) -> None:
         if len(begun) == 1:
             raise StorageUnavailable("the disk is full")
+        as_workflow(jobs, one)
         begun.append(one)
 
     with pytest.raises(StorageUnavailable):
         intake(jobs, start)._take()
 
     assert begun == [job(1)]
-    assert [entry.job for entry in jobs.all()] == [job(2), job(3)]
+    assert arrivals_of(jobs) == [job(2).id, job(3).id]
 
 
 def test_an_image_is_not_begun_twice_where_its_row_could_not_be_deleted(jobs, monkeypatch):
@@ -158,7 +187,12 @@ def test_an_image_is_not_begun_twice_where_its_row_could_not_be_deleted(jobs, mo
     """
     jobs.enqueue(job(1))
     begun: list[Job] = []
-    taking, taken = intake(jobs, begun.append), Jobs.taken
+
+    def start(one: Job) -> None:
+        as_workflow(jobs, one)
+        begun.append(one)
+
+    taking, taken = intake(jobs, start), Jobs.taken
 
     def locked(*_: object) -> None:
         monkeypatch.setattr(Jobs, "taken", taken)
@@ -169,7 +203,22 @@ def test_an_image_is_not_begun_twice_where_its_row_could_not_be_deleted(jobs, mo
         taking._take()
     taking._take()
 
-    assert (begun, jobs.all()) == ([job(1)], [])
+    assert (begun, arrivals_of(jobs)) == ([job(1)], [])
+
+
+def test_an_image_that_is_queued_again_before_its_row_was_deleted_stays_queued(jobs):
+    """
+    It failed at once and came again, while the worker still had the row of the first time to delete.
+    """
+    jobs.enqueue(job(1))
+
+    def start(one: Job) -> None:
+        as_workflow(jobs, one)
+        jobs.again(one)
+
+    intake(jobs, start)._take()
+
+    assert jobs.arrived(10) == [job(1)]
 
 
 def test_places_are_held_for_images_that_an_earlier_worker_left(jobs):
