@@ -22,6 +22,8 @@ from node.work.queue import open_jobs
 from sgseg_dicom.config import Config, load
 from sgseg_dicom.destinations import DESTINATIONS
 from sgseg_dicom.model import image_check, weights
+from sgseg_dicom.release.image_check_manifest import packaged_image_check
+from sgseg_dicom.release.manifest import packaged_weights
 from tests.node.processes import STAND_IN, Archive, begun, half, wait_for
 
 DATA = Path(__file__).parent / "data_0_3_0"
@@ -194,6 +196,7 @@ def test_a_configuration_with_every_key_starts():
     new |= {("receive", "key_file"), ("receive", "client_ca_file")}
     new |= {("queue", key) for key in ("processes", "image_seconds", "inference_seconds", "memory_megabytes")}
     new |= {("queue", "max_megapixels")}
+    new |= {("model", key) for key in ("runtime", "precision", "threads", "compiled_folder")}
     new |= {("store", "make_room_below_megabytes")}
     for section, key in new:
         del settings[section][key]
@@ -216,7 +219,7 @@ def test_weights_load(tmp_path):
     The weights that come with this version are still those of 0.3.0: they load with the manifest of then.
     """
     shutil.copy(DATA / "manifest.json", tmp_path / "manifest.json")
-    (tmp_path / "model.safetensors").symlink_to(weights.packaged_weights() / "model.safetensors")
+    (tmp_path / "model.safetensors").symlink_to(packaged_weights() / "model.safetensors")
 
     members, manifest = weights.load_members(tmp_path)
 
@@ -229,6 +232,6 @@ def test_weights_of_the_image_check_load(tmp_path):
     As the weights of the model.
     """
     shutil.copy(DATA / "image_check_manifest.json", tmp_path / "manifest.json")
-    (tmp_path / "model.safetensors").symlink_to(image_check.packaged_image_check() / "model.safetensors")
+    (tmp_path / "model.safetensors").symlink_to(packaged_image_check() / "model.safetensors")
 
     assert image_check.load_image_check(tmp_path).limits

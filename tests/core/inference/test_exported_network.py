@@ -78,8 +78,8 @@ def test_what_ships_judges_as_torch_does():
 
 def test_the_shipped_graph_was_compared_on_all_of_valid():
     """
-    No other judgement on 1,617 films. Ten masks differ, each by a pixel at the threshold; in one of 456 pixels that
-    is a Dice of 0.9989.
+    No other judgement on 1,617 films. Ten masks differ, each by a pixel at the threshold; of 456 pixels that makes a
+    Dice of 0.9989.
     """
     agreement = json.loads((packaged_weights() / GRAPH_MANIFEST_FILE).read_text())["agreement"]
 
