@@ -7,6 +7,7 @@ Compiling takes seconds; to load what was compiled takes a part of one.
 import hashlib
 import os
 import re
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,12 +87,14 @@ def compiled(
         graph: gives it; called where nothing is kept.
         digest: of the graph and its numbers.
         settings: how it shall run.
-        cache: folder of what is kept; made where it is not there. None: nothing is kept.
+        cache: folder of what is kept; made where it is not there. None: nothing is kept, and nothing is in a folder
+            into which others can write.
 
     Raises:
         ConfigError: this processor does not compute in the precision that is wanted.
     """
     core = openvino.Core()
+    cache = cache if cache is not None and _is_private(cache) else None
     _require_precision(core, settings.precision)
     kept = None if cache is None else cache / f"{_key(core, digest, settings)}.blob"
     if kept is not None and (content := _read(kept)) is not None:
@@ -108,6 +111,15 @@ def compiled(
     if kept is not None:
         _keep(made.export_model().read(), kept)
     return Compiled(made, constants)
+
+
+def _is_private(cache: Path) -> bool:
+    """Say whether nobody else can put a file there: the library trusts what it reads."""
+    try:
+        status = cache.stat()
+    except OSError:  # it is made when something is kept
+        return True
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _require_precision(core: openvino.Core, precision: Precision) -> None:

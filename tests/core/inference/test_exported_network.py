@@ -204,6 +204,20 @@ def test_a_user_without_a_home_keeps_nothing(monkeypatch, home, cache):
     assert cache_of_user() == cache
 
 
+def test_nothing_is_read_from_a_folder_into_which_others_can_write(copied):
+    """The library trusts what it reads, so somebody else's file could do anything."""
+    cache = copied / "compiled"
+    load_exported_network(copied, cache=cache)
+    (blob,) = cache.glob("*.blob")
+    blob.write_bytes(b"of somebody else")
+    cache.chmod(0o777)
+
+    judged = load_exported_network(copied, cache=cache).judge_each(inputs(1))
+
+    assert isinstance(judged[0], Prediction)
+    assert blob.read_bytes() == b"of somebody else"
+
+
 def test_a_cache_that_cannot_be_written_stops_nobody(folder, tmp_path):
     """The graph is compiled at each start then."""
     (tmp_path / "file").touch()
