@@ -90,7 +90,8 @@ def test_orthanc_commits_itself(configure, tmp_path):
         config = configure(destination=[destination], receive={"port": port})
         with half(RECEIVE, config, tmp_path) as receiver, half(STAND_IN, config, tmp_path):
             (entry,) = settled(config, send(receiver, tmp_path))
-            reported = receiver.events("commitment_reported")
+            # The worker takes the report from the disk, perhaps before the receiver has written its line.
+            reported = wait_for(lambda: receiver.events("commitment_reported"), what="the receiver's line")
 
     assert [sent.state for sent in entry.deliveries] == ["delivered"]
     assert [(event["peer"], event["committed"], event["failed"]) for event in reported] == [("ORTHANC", 2, 0)]
