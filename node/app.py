@@ -322,7 +322,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     from node.judge.shares import Unshared
     from node.judge.taking_turns import TakingTurns
     from node.judge.warm_up import warm_up
-    from node.service.loaded_model import tell
+    from node.service.loaded_model import write_runtime
     from sgseg_dicom.inference.image_check import load_image_check
     from sgseg_dicom.inference.load import load_segmenter
     from sgseg_dicom.pipeline import Pipeline
@@ -331,7 +331,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
     language = language_of(config)
     segmenter = load_segmenter(config.weights_folder, wanted_of(config))
     log.info("model_loaded", runtime=str(segmenter.runtime), weights=segmenter.algorithm.version)
-    tell(config.store.folder, str(segmenter.runtime))
+    write_runtime(config.store.folder, str(segmenter.runtime))
     stack.callback(segmenter.close)
     pipeline = Pipeline(
         segmenter=TakingTurns(segmenter, shares),

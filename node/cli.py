@@ -82,7 +82,7 @@ def status(
 ) -> None:
     """Show the images that were received, and how they ended."""
     from node import operations
-    from node.service.loaded_model import told
+    from node.service.loaded_model import read_runtime
     from node.status_table import print_status
 
     with plain_errors():
@@ -98,7 +98,7 @@ def status(
     else:
         nothing = _nothing(failed=failed, overdue=overdue is not None)
         print_status(entries, nothing=f"{nothing} in {settings.store.folder}")
-        if not monitoring and (model := told(settings.store.folder)):
+        if not monitoring and (model := read_runtime(settings.store.folder)):
             typer.echo(f"the model is run by {model}")
     raise typer.Exit(1 if monitoring and entries else 0)
 

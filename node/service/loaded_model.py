@@ -8,13 +8,13 @@ from node.store.own_files import write_own
 FILE = "model.loaded"
 
 
-def tell(folder: Path, runtime: str) -> None:
+def write_runtime(folder: Path, runtime: str) -> None:
     """Write it down. A full disk is no error here: another check finds it."""
     with suppress(OSError):
         write_own(folder / FILE, runtime.encode())
 
 
-def told(folder: Path) -> str:
+def read_runtime(folder: Path) -> str:
     """Give what was written last; "" where no model was loaded yet."""
     try:
         return (folder / FILE).read_text("utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from node.receive.figures import read_figures
 from node.service.heartbeat import LATE_SECONDS, silence_of
-from node.service.loaded_model import told
+from node.service.loaded_model import read_runtime
 from node.service.status_page import Health
 from node.service.supervisor import Supervisor
 from node.store.queue_file import why_not_writable
@@ -77,7 +77,7 @@ class Readiness:
             destinations=tuple(destination.name for destination in self._config.destination),
             counts=counts,
             associations=read_figures(self._store.folder) if "receive" in ready else {},
-            model=told(self._store.folder) if "work" in ready else "",
+            model=read_runtime(self._store.folder) if "work" in ready else "",
         )
 
     def _problems_of_the_store(self) -> Iterator[str]:

@@ -44,9 +44,9 @@ class Runtime:
         """
         if self.precision is Precision.FLOAT32:
             return algorithm
-        told = f"{algorithm.weights_digest}|{self.precision}"
+        identity = f"{algorithm.weights_digest}|{self.precision}"
         return replace(
             algorithm,
             version=f"{algorithm.version} {self.precision}",
-            weights_digest=hashlib.sha256(told.encode()).hexdigest(),
+            weights_digest=hashlib.sha256(identity.encode()).hexdigest(),
         )

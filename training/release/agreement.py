@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sgseg_dicom.errors import WeightsError
 from sgseg_dicom.inference.decision import judged_each
 from sgseg_dicom.inference.exported_network import ExportedNetwork, load_exported_network
 from sgseg_dicom.inference.network import Network, load_network
@@ -62,8 +63,9 @@ def measure_agreement(
     known = read_graph_manifest(
         folder, weights=network.manifest.sha256, heads="" if heads is None else heads.sha256
     )
+    if known is None:
+        raise WeightsError(f"{folder} has no exported graph; `sgseg-train export-graph` makes it")
     exported = load_exported_network(folder, cache=cache)
-    assert known is not None  # noqa: S101  it was loaded
     films = _read_kept(kept, known.sha256)
     with kept.open("a") as file:
         for film in _compared([item for item in items if item.name not in films], network, exported):
