@@ -1,9 +1,11 @@
 """What holds for all tests: CI may skip only what needs a GPU, and a property has the same examples each time."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # Before torch is imported. Each worker of pytest-xdist has one core, and so have the processes that its tests start;
@@ -25,6 +27,14 @@ _LONG_ONES_FIRST = (
 
 _ONE_ARCHIVE = ("tests/viewers/",)
 """Folders whose files share what is started once: all of one goes to one worker."""
+
+
+@pytest.fixture(autouse=True)
+def logs_are_of_one_test() -> Iterator[None]:
+    """A command that a test calls in this process sets up the logs of the process: the next test begins without."""
+    yield
+    structlog.reset_defaults()
+
 
 _skipped: list[str] = []
 """Of all workers: pytest-xdist hands their reports to the process that started them, and that one decides."""

@@ -6,8 +6,8 @@ from tests.system.faults.soaking import soak
 
 pytestmark = pytest.mark.system
 
-_MORE_DESCRIPTORS, _MORE_THREADS = 30, 10
-"""Pools fill up within the first hundred images; a leak of one an image would be 60 more."""
+_MORE = 30
+"""Pools of threads may fill up as late as here, by chance; a leak of one an image would be 60 more."""
 
 
 @pytest.mark.parametrize("half", ["receiver", "worker"])
@@ -18,8 +18,8 @@ def test_memory_descriptors_and_threads_stay_as_they_are(soaked, half):
     before, after = soaked[30][half], soaked[90][half]
 
     assert after.bytes < 1.15 * before.bytes
-    assert after.descriptors <= before.descriptors + _MORE_DESCRIPTORS
-    assert after.threads <= before.threads + _MORE_THREADS
+    assert after.descriptors <= before.descriptors + _MORE
+    assert after.threads <= before.threads + _MORE
     assert after.processes == before.processes
 
 
