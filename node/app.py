@@ -30,6 +30,7 @@ from sgseg_dicom.errors import ConfigError, StorageUnavailable
 if TYPE_CHECKING:
     from node.judge.asked_worker import AskedWorker
     from node.judge.judged import Judge
+    from node.judge.messages import Loaded
     from node.receive.listener import Listener
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
@@ -140,23 +141,27 @@ def work(
         QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
-    from node.work import queue
-    from node.work.queue_watch import QueueLost, QueueWatch
-    from node.work.tables import make_tables
-    from node.work.take_over import make_arrivals, take_over
-    from node.work.worker import Worker
-    from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
+        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
+        judging = (judge or _judging_processes)(config)
+        stack.callback(judging.close)
+        # Imported while the model loads in its process: dbos takes a second.
+        from node.work import queue
+        from node.work.queue_watch import QueueLost, QueueWatch
+        from node.work.tables import make_tables
+        from node.work.take_over import make_arrivals, take_over
+        from node.work.worker import Worker
+        from node.work.workflows import Workflows
+
         swept = store.sweep_unfinished()
         file = queue.prepare(store.folder, thorough=True)
         make_tables(file)
         take_over(file)
         make_arrivals(file)
-        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
-        judging = (judge or _judging_processes)(config)
-        stack.callback(judging.close)
+        if loaded := judging.wait_ready():
+            _say_what_is_loaded(config, loaded)
         worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
@@ -303,13 +308,16 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 def _judging_processes(config: Config) -> "Judge":
     """Start the processes in which images are judged."""
     from node.judge.pool import Pool
+
+    return Pool(config, load_pipeline, load_model, imports=("node.judge.imports",))
+
+
+def _say_what_is_loaded(config: Config, loaded: "Loaded") -> None:
+    """Write it into the log, and into the store for the page and `status`."""
     from node.service.loaded_model import write_runtime
 
-    pool = Pool(config, load_pipeline, load_model, imports=("node.judge.imports",))
-    runtime = str(pool.loaded.runtime)
-    log.info("model_loaded", runtime=runtime, weights=pool.loaded.algorithm.version)
-    write_runtime(config.store.folder, runtime)
-    return pool
+    log.info("model_loaded", runtime=str(loaded.runtime), weights=loaded.algorithm.version)
+    write_runtime(config.store.folder, str(loaded.runtime))
 
 
 def load_model(config: Config) -> "Network":

@@ -39,20 +39,14 @@ class Pool:
     """
     A `node.judge.judged.Judge` whose work is done in processes; safe to call from many threads.
 
+    The processes start at once. Nothing is judged before `wait_ready`.
+
     Args:
         config: the settings.
         load: gives the pipeline, in each process; a function of a module.
         load_model: gives the network, in the model's process; a function of a module.
         imports: modules that are imported once for all judging processes.
-
-    Attributes:
-        loaded: what the model's process has loaded.
-
-    Raises:
-        SgsegError: pipeline or model cannot be loaded; as *load* or *load_model* raised it.
     """
-
-    loaded: Loaded
 
     def __init__(
         self, config: Config, load: Load, load_model: LoadModel, *, imports: Sequence[str] = ()
@@ -69,13 +63,22 @@ class Pool:
         self._model = Model(config, load_model)
         with ExitStack() as stack:
             stack.callback(self.close)
-            first = self._places[0] = self._started()  # it starts beside the model
-            self.loaded = self._model.wait_ready()
-            first.wait_ready()
-            self._idle.put(first)
+            self._places[0] = self._started()
             stack.pop_all()
+
+    def wait_ready(self) -> Loaded:
+        """
+        Wait until images can be judged, and tell what model judges them.
+
+        Raises:
+            SgsegError: pipeline or model cannot be loaded; as *load* or *load_model* raised it.
+        """
+        loaded = self._model.wait_ready()
+        self._places[0].wait_ready()
+        self._idle.put(self._places[0])
         # One after the other: two that warm up at the same time take twice as long, and the first can work already.
         threading.Thread(target=self._start_others, daemon=True).start()
+        return loaded
 
     def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
         """

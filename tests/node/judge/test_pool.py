@@ -112,6 +112,7 @@ def pool_of(tmp_path: Path) -> Iterator[Any]:
     def start(load: Any = load_stand_in, load_network: Any = load_model, **queue: Any) -> Pool:
         config = Config.internal(store={"folder": str(tmp_path)}, queue={"image_seconds": 20.0, **queue})
         pools.append(Pool(config, load, load_network, imports=(__name__,)))
+        pools[-1].wait_ready()
         return pools[-1]
 
     yield start
@@ -251,6 +252,7 @@ def test_a_signal_to_the_whole_group_does_not_end_the_processes(tmp_path):
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in, load_model)\n"
+        "    pool.wait_ready()\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.readline()\n"
         "    print(all(one.is_alive for one in (*pool._processes, pool._model)), flush=True)\n"
@@ -389,6 +391,7 @@ def test_processes_end_with_the_one_that_asks(tmp_path):
         "import threading, time\n"
         "if __name__ == '__main__':\n"
         "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in, load_model)\n"
+        "    pool.wait_ready()\n"
         "    while len(pool._processes) < 2: time.sleep(0.01)\n"
         "    ask = lambda: pool(Path(sys.argv[1]), wanted=SEG_AND_SR, seconds={})\n"
         "    threading.Thread(target=ask, daemon=True).start()\n"
