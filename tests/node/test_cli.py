@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
