@@ -24,6 +24,11 @@ from node.service.room import Room
 from node.store.fsync import storage
 from node.store.store import Store, open_store
 from node.time_limit import time_limit
+from node.watch.counting import WorkCounts, counted
+from node.watch.tally import SECONDS as COUNT_EVERY
+from node.watch.tally import Tally
+from node.watch.worker_state import SECONDS as STATE_EVERY
+from node.watch.worker_state import StateFile, WorkerState
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
+    from node.work.worker import Worker
     from sgseg_dicom.inference.segmenter import Judge as Network
     from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.language.language import Language
@@ -67,7 +73,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
         _say_if_full(store)
-        jobs = LastingJobs(store.folder)
+        jobs, tally = LastingJobs(store.folder), Tally(store.folder)
+        note = counted(note, tally)
         contexts = scp.contexts()
         handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
         if commitment_reports.is_asked_for(config):
@@ -91,8 +98,10 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         gc.freeze()  # what is loaded now stays: pynetdicom collects garbage after every 60 associations
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
+        _in_background(stop, tally.write, every=COUNT_EVERY)
         _look_after_receiving(config, store, jobs, listener, stop)
         listener.stop(patience_seconds=5.0)
+        tally.write()
         jobs.close()
     log.info("receiver_stopped")
 
@@ -160,9 +169,18 @@ def work(
         make_tables(file)
         take_over(file)
         make_arrivals(file)
-        if loaded := judging.wait_ready():
-            _say_what_is_loaded(config, loaded)
-        worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
+        loaded = judging.wait_ready()
+        model = _said_of_what_is_loaded(config, loaded) if loaded else {}
+        tally = Tally(store.folder)
+        counts = WorkCounts(tally)
+        worker = Worker(
+            store=store,
+            judge=judging,
+            senders=receivers,
+            patience=config.deliver,
+            on_answered=counts.answered,
+            on_delivered=counts.delivered,
+        )
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
@@ -170,6 +188,7 @@ def work(
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
         _show_life(store, lambda: judging.is_able and workflows.takes_images, stop)
+        _tell_of_work(store, tally, worker, model, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
@@ -179,7 +198,22 @@ def work(
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
+        tally.write()
     log.info("worker_stopped")
+
+
+def _tell_of_work(
+    store: Store, tally: Tally, worker: "Worker", model: Mapping[str, str], stop: threading.Event
+) -> None:
+    """Write down, for other processes, what happens and how the destinations stand, until *stop* is set."""
+    state = StateFile(store.folder)
+
+    def tell() -> None:
+        state.write(WorkerState(model=model, destinations=worker.deliveries.states()))
+
+    tell()
+    _in_background(stop, tell, every=STATE_EVERY)
+    _in_background(stop, tally.write, every=COUNT_EVERY)
 
 
 def _show_life(store: Store, is_able: Callable[[], bool], stop: threading.Event) -> None:
@@ -338,12 +372,19 @@ def _judging_processes(config: Config) -> "Judge":
     return Pool(config, load_pipeline, load_model, imports=("node.judge.imports",))
 
 
-def _say_what_is_loaded(config: Config, loaded: "Loaded") -> None:
-    """Write it into the log, and into the store for the page and `status`."""
+def _said_of_what_is_loaded(config: Config, loaded: "Loaded") -> Mapping[str, str]:
+    """Write it into the log, and into the store for the page and `status`; give it for the worker's state."""
     from node.service.loaded_model import write_runtime
 
     log.info("model_loaded", runtime=str(loaded.runtime), weights=loaded.algorithm.version)
     write_runtime(config.store.folder, str(loaded.runtime))
+    algorithm = loaded.algorithm
+    return {
+        "name": algorithm.name,
+        "version": algorithm.version,
+        "weights": algorithm.weights_digest,
+        "runtime": str(loaded.runtime),
+    }
 
 
 def load_model(config: Config) -> "Network":
