@@ -278,6 +278,7 @@ def start(
     from node.service.readiness import Readiness
     from node.service.reload import Reload
     from node.service.supervisor import Supervisor
+    from node.watch.metrics import Metrics
     from node.work.lasting_jobs import LastingJobs
 
     require_startable(config)  # before the receiver takes an image
@@ -290,8 +291,9 @@ def start(
     health = Readiness(
         lambda: reload.config, supervisor, store, jobs, echo=lambda port: _why_no_echo(reload.config, port)
     )
+    metrics = Metrics(lambda: reload.config, store, health=health.recent, pids=lambda: supervisor.pids)
     page = status_page.Page(
-        status_page.build(health, names=config.page.names),
+        status_page.build(health, metrics=metrics, names=config.page.names),
         host=config.page.host,
         port=config.page.port,
     )

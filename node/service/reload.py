@@ -19,6 +19,8 @@ _FOR: Mapping[str, tuple[str, ...]] = {
     "deliver": ("work",),
     "log": ("receive", "work"),
     "audit": ("receive", "work"),
+    "watch": (),  # this process watches
+    "notify": (),
     "sender": ("receive",),
     "destination": ("receive", "work"),  # archives report on Storage Commitment to the receiver
 }
