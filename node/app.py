@@ -278,7 +278,9 @@ def start(
     from node.service.readiness import Readiness
     from node.service.reload import Reload
     from node.service.supervisor import Supervisor
+    from node.watch.lookout import Lookout
     from node.watch.metrics import Metrics
+    from node.watch.teller import Tellers
     from node.work.lasting_jobs import LastingJobs
 
     require_startable(config)  # before the receiver takes an image
@@ -298,6 +300,10 @@ def start(
         port=config.page.port,
     )
     page.start()
+    tellers = Tellers(
+        lambda: reload.config, store.folder, Lookout(lambda: reload.config, store, health=health)
+    )
+    tellers.start()
 
     def on_ready(ready: "Mapping[str, Ready]") -> None:
         show(greeting(config, port=ready["receive"]["port"], page_port=page.port))
@@ -310,6 +316,7 @@ def start(
     try:
         return supervisor.run(stop, on_ready=on_ready, on_tick=on_tick)
     finally:
+        tellers.stop()
         page.stop()
         jobs.close()
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from node.service.hasty_http import HastyProtocol
 from node.service.known_hosts import KnownHosts
-from node.watch.degraded import Degraded
+from node.watch.degraded import Degradation
 from node.watch.worker_state import WorkerState
 from node.work.queue import Waiting
 from sgseg_dicom.errors import StorageUnavailable
@@ -50,14 +50,14 @@ class Health:
     counts: dict[str, int] = field(default_factory=dict)
     associations: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
-    degraded: tuple[Degraded, ...] = ()
+    degraded: tuple[Degradation, ...] = ()
     waiting: Waiting = field(default_factory=Waiting)
     worker: WorkerState = field(default_factory=WorkerState)
 
     @property
     def warnings(self) -> list[str]:
         """What is degraded, in sentences."""
-        return [words for _, words in self.degraded]
+        return [one.words for one in self.degraded]
 
 
 def build(

@@ -7,7 +7,7 @@ from node.jobs import Job, Outcome, Sent
 from node.watch.counts import Figure
 from node.watch.tally import Tally
 
-_STATUSES = {"A700": "out of resources", "C000": "cannot understand"}
+STATUSES = {"A700": "out of resources", "C000": "cannot understand"}
 """The words of PS3.4 table B.2-1 for the statuses with which an image is not taken."""
 
 
@@ -19,7 +19,7 @@ def counted(note: Note, tally: Tally) -> Note:
         if event == "received":
             tally.count(Figure.RECEIVED, facts["sender"], facts["how"])
         elif event == "not_taken":
-            tally.count(Figure.REFUSED, "image", _STATUSES.get(facts["status"], facts["status"]))
+            tally.count(Figure.REFUSED, "image", STATUSES.get(facts["status"], facts["status"]))
         elif event == "rejected":
             why = facts["why"].split(" (")[0]  # without its numbers
             tally.count(Figure.REFUSED, "association", why, number=facts.get("times", 1))

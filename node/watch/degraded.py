@@ -5,6 +5,7 @@ The node is then "degraded". `/ready` stays 200, because a sender gets its answe
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from node.watch.worker_state import DestinationState
@@ -12,13 +13,26 @@ from node.work.queue import Waiting
 from sgseg_dicom.config import AnyDestination, Config, Destination
 from sgseg_dicom.watching import Trouble
 
-Degraded = tuple[Trouble, str]
-"""What it is, and a sentence for people."""
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """
+    One thing that is wrong.
+
+    Attributes:
+        trouble: what it is.
+        subject: the destination; "" where it is none's.
+        words: a sentence for people, with the cure where there is one.
+    """
+
+    trouble: Trouble
+    subject: str
+    words: str
 
 
 def degradations(
     config: Config, waiting: Waiting, destinations: Mapping[str, DestinationState], *, now: float
-) -> Iterator[Degraded]:
+) -> Iterator[Degradation]:
     """
     Say what is wrong.
 
@@ -31,8 +45,9 @@ def degradations(
     limit = config.watch.waiting_minutes * 60
     if waiting.oldest and now - waiting.oldest > limit:
         minutes = (now - waiting.oldest) / 60
-        yield (
+        yield Degradation(
             Trouble.WAITING,
+            "",
             f"an image has waited for its answer for {minutes:.0f} minutes; see `sgseg-node status --overdue`",
         )
     for one in config.destination:
@@ -41,12 +56,13 @@ def degradations(
         if not state.is_up:
             since = datetime.fromtimestamp(state.down_since).astimezone().isoformat(timespec="seconds")
             words = f"{one.name} is down since {since}, and {number} results wait for it: {state.why_down}"
-            yield Trouble.DESTINATION_DOWN, words
+            yield Degradation(Trouble.DESTINATION_DOWN, one.name, words)
             continue
         patience = limit + _commitment_seconds(one)
         if now - oldest > patience:
             minutes = (now - oldest) / 60
-            yield Trouble.WAITING, f"results have waited for {one.name} for {minutes:.0f} minutes"
+            words = f"results have waited for {one.name} for {minutes:.0f} minutes"
+            yield Degradation(Trouble.WAITING, one.name, words)
 
 
 def _commitment_seconds(destination: AnyDestination) -> float:

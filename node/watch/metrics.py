@@ -26,6 +26,7 @@ from node.jobs import Ending, Sent
 from node.service.status_page import Health
 from node.store.store import Store
 from node.watch.certificates import ends_of_certificates
+from node.watch.counting import STATUSES
 from node.watch.counts import BUCKETS, Counted, Figure, Labels, read_counts
 from node.watch.memory import memory_of
 from sgseg_dicom.config import Config
@@ -110,7 +111,7 @@ def _counters(counts: Counted, destinations: Iterable[str]) -> Iterator[Metric]:
         "sgseg_refused",
         "Images that were not taken, and associations that were rejected.",
         ("what", "reason"),
-        _of(counts, Figure.REFUSED),
+        {("image", words): 0.0 for words in STATUSES.values()} | _of(counts, Figure.REFUSED),
     )
     by_station = _of(counts, Figure.RESULTS)
     by_ending = {(ending.value,): 0.0 for ending in Ending}

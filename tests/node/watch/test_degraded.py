@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from node.service.status_page import Health, Page, build
-from node.watch.degraded import degradations
+from node.watch.degraded import Degradation, degradations
 from node.watch.worker_state import DestinationState
 from node.work.queue import Waiting
 from sgseg_dicom.watching import Trouble
@@ -35,7 +35,7 @@ def test_what_is_wrong_is_said(configure, waiting, states, expected):
     config = configure(destination=[PACS], watch={"waiting_minutes": 1.0})
     found = list(degradations(config, waiting, states, now=NOW))
 
-    assert [trouble for trouble, _ in found] == expected
+    assert [one.trouble for one in found] == expected
 
 
 def test_the_cause_is_named(configure):
@@ -44,10 +44,11 @@ def test_the_cause_is_named(configure):
     """
     config = configure(destination=[PACS])
     waiting = Waiting(deliveries={"PACS": (7, NOW)})
-    ((_, words),) = degradations(config, waiting, {"PACS": DOWN}, now=NOW)
+    (found,) = degradations(config, waiting, {"PACS": DOWN}, now=NOW)
 
-    assert "PACS is down since" in words
-    assert words.endswith("7 results wait for it: it does not answer")
+    assert (found.trouble, found.subject) == (Trouble.DESTINATION_DOWN, "PACS")
+    assert "PACS is down since" in found.words
+    assert found.words.endswith("7 results wait for it: it does not answer")
 
 
 def test_an_archive_may_take_its_time_to_commit_itself(configure):
@@ -69,7 +70,7 @@ def test_the_page_is_not_green_then():
     And /ready goes on to say 200: a sender gets its answer.
     """
     health = Health(problems=(), address="here", destinations=("PACS",))
-    ill = replace(health, degraded=((Trouble.DESTINATION_DOWN, "PACS is down"),))
+    ill = replace(health, degraded=(Degradation(Trouble.DESTINATION_DOWN, "PACS", "PACS is down"),))
     shown = []
     for one in (health, ill):
         page = Page(build(lambda one=one: one), host="127.0.0.1", port=0)

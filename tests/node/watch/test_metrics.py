@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from node.service.status_page import METRICS_TYPE, Health, Page, build
 from node.store.store import open_store
 from node.watch.counts import Figure
+from node.watch.degraded import Degradation
 from node.watch.metrics import Metrics
 from node.watch.tally import Tally
 from node.watch.worker_state import DestinationState, WorkerState
@@ -151,7 +152,7 @@ def test_a_destination_that_is_down_is_not_up(node):
     [
         ({}, 1, 0),
         ({"problems": ("full",)}, 0, 0),
-        ({"degraded": ((Trouble.WAITING, "long"),)}, 1, 1),
+        ({"degraded": (Degradation(Trouble.WAITING, "", "long"),)}, 1, 1),
     ],
 )
 def test_ready_and_degraded_are_two_things(node, changes: dict[str, Any], ready, degraded):
