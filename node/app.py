@@ -4,8 +4,8 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,11 +33,15 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
+    from node.delivery.protocols import Sender
     from node.judge.asked_worker import AskedWorker
     from node.judge.judged import Judge
     from node.judge.messages import Loaded
     from node.receive.listener import Listener
-    from node.service.supervisor import Ready
+    from node.service.readiness import Readiness
+    from node.service.status_page import Page
+    from node.service.supervisor import Ready, Supervisor
+    from node.watch.teller import Tellers
     from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
     from node.work.worker import Worker
@@ -80,7 +84,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
-        try:
+        with _named_port(config):
             listener = listen(
                 config.receive,
                 contexts=contexts,
@@ -90,11 +94,6 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 require_space=store.require_space,
                 note=note,
             )
-        except OSError as error:
-            where = f"[receive] host {config.receive.host}, port {config.receive.port}"
-            raise StorageUnavailable(
-                f"cannot listen on {where} ({error.strerror}); set another one"
-            ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         gc.freeze()  # what is loaded now stays: pynetdicom collects garbage after every 60 associations
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
@@ -104,6 +103,16 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         tally.write()
         jobs.close()
     log.info("receiver_stopped")
+
+
+@contextmanager
+def _named_port(config: Config) -> Iterator[None]:
+    """Turn the error that the receiver cannot listen into one that names the settings."""
+    try:
+        yield
+    except OSError as error:
+        where = f"[receive] host {config.receive.host}, port {config.receive.port}"
+        raise StorageUnavailable(f"cannot listen on {where} ({error.strerror}); set another one") from error
 
 
 def _look_after_receiving(
@@ -161,26 +170,16 @@ def work(
         from node.work.queue_watch import QueueLost, QueueWatch
         from node.work.tables import make_tables
         from node.work.take_over import make_arrivals, take_over
-        from node.work.worker import Worker
         from node.work.workflows import Workflows
 
         swept = store.sweep_unfinished()
         file = queue.prepare(store.folder, thorough=True)
-        make_tables(file)
-        take_over(file)
-        make_arrivals(file)
+        for step in (make_tables, take_over, make_arrivals):
+            step(file)
         loaded = judging.wait_ready()
         model = _said_of_what_is_loaded(config, loaded) if loaded else {}
         tally = Tally(store.folder)
-        counts = WorkCounts(tally)
-        worker = Worker(
-            store=store,
-            judge=judging,
-            senders=receivers,
-            patience=config.deliver,
-            on_answered=counts.answered,
-            on_delivered=counts.delivered,
-        )
+        worker = _worker(config, store, judging, receivers, WorkCounts(tally))
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
@@ -200,6 +199,21 @@ def work(
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
         tally.write()
     log.info("worker_stopped")
+
+
+def _worker(
+    config: Config, store: Store, judging: "Judge", receivers: "Mapping[str, Sender]", counts: WorkCounts
+) -> "Worker":
+    from node.work.worker import Worker
+
+    return Worker(
+        store=store,
+        judge=judging,
+        senders=receivers,
+        patience=config.deliver,
+        on_answered=counts.answered,
+        on_delivered=counts.delivered,
+    )
 
 
 def _tell_of_work(
@@ -274,13 +288,9 @@ def start(
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
     from node.doctor.before_start import require_startable
-    from node.service import status_page
     from node.service.readiness import Readiness
     from node.service.reload import Reload
     from node.service.supervisor import Supervisor
-    from node.watch.lookout import Lookout
-    from node.watch.metrics import Metrics
-    from node.watch.teller import Tellers
     from node.work.lasting_jobs import LastingJobs
 
     require_startable(config)  # before the receiver takes an image
@@ -293,17 +303,7 @@ def start(
     health = Readiness(
         lambda: reload.config, supervisor, store, jobs, echo=lambda port: _why_no_echo(reload.config, port)
     )
-    metrics = Metrics(lambda: reload.config, store, health=health.recent, pids=lambda: supervisor.pids)
-    page = status_page.Page(
-        status_page.build(health, metrics=metrics, names=config.page.names),
-        host=config.page.host,
-        port=config.page.port,
-    )
-    page.start()
-    tellers = Tellers(
-        lambda: reload.config, store.folder, Lookout(lambda: reload.config, store, health=health)
-    )
-    tellers.start()
+    page, tellers = _watching(lambda: reload.config, store, health, supervisor)
 
     def on_ready(ready: "Mapping[str, Ready]") -> None:
         show(greeting(config, port=ready["receive"]["port"], page_port=page.port))
@@ -319,6 +319,24 @@ def start(
         tellers.stop()
         page.stop()
         jobs.close()
+
+
+def _watching(
+    config: Callable[[], Config], store: Store, health: "Readiness", supervisor: "Supervisor"
+) -> "tuple[Page, Tellers]":
+    """Show how the node stands on the page, and tell those whom [notify] names; give both while they run."""
+    from node.service.status_page import Page, build
+    from node.watch.lookout import Lookout
+    from node.watch.metrics import Metrics
+    from node.watch.teller import Tellers
+
+    metrics = Metrics(config, store, health=health.recent, pids=lambda: supervisor.pids)
+    settings = config().page
+    page = Page(build(health, metrics=metrics, names=settings.names), host=settings.host, port=settings.port)
+    page.start()
+    tellers = Tellers(config, store.folder, Lookout(config, store, health=health))
+    tellers.start()
+    return page, tellers
 
 
 def _why_no_echo(config: Config, port: int) -> str:

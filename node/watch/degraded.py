@@ -55,7 +55,7 @@ def degradations(
         number, oldest = waiting.deliveries.get(one.name, (0, now))
         if not state.is_up:
             since = datetime.fromtimestamp(state.down_since).astimezone().isoformat(timespec="seconds")
-            words = f"{one.name} is down since {since}, and {number} results wait for it: {state.why_down}"
+            words = f"{one.name} is down since {since} (images whose results wait for it: {number}): {state.why_down}"
             yield Degradation(Trouble.DESTINATION_DOWN, one.name, words)
             continue
         patience = limit + _commitment_seconds(one)

@@ -48,7 +48,7 @@ def test_the_cause_is_named(configure):
 
     assert (found.trouble, found.subject) == (Trouble.DESTINATION_DOWN, "PACS")
     assert "PACS is down since" in found.words
-    assert found.words.endswith("7 results wait for it: it does not answer")
+    assert found.words.endswith("(images whose results wait for it: 7): it does not answer")
 
 
 def test_an_archive_may_take_its_time_to_commit_itself(configure):
