@@ -114,7 +114,7 @@ def _counters(counts: Counted, destinations: Iterable[str]) -> Iterator[Metric]:
         {("image", words): 0.0 for words in STATUSES.values()} | _of(counts, Figure.REFUSED),
     )
     by_station = _of(counts, Figure.RESULTS)
-    by_ending = {(ending.value,): 0.0 for ending in Ending}
+    by_ending: dict[Labels, float] = {(ending.value,): 0.0 for ending in Ending}
     for (ending, _), number in by_station.items():
         by_ending[(ending,)] = by_ending.get((ending,), 0.0) + number
     yield _counter(
