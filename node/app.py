@@ -69,7 +69,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         _say_if_full(store)
         jobs = LastingJobs(store.folder)
         contexts = scp.contexts()
-        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
+        handlers = scp.handlers(
+            store,
+            jobs,
+            answer_seconds=config.receive.answer_seconds,
+            priority_places=config.queue.priority_places,
+            note=note,
+        )
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))

@@ -124,6 +124,7 @@ class Queue(Section):
     polling_seconds: Annotated[float, _number(0.005, 60)] = 1.0
     attempts: Count = 4
     retry_seconds: Seconds = 2.0
+    priority_places: Annotated[int, _number(0, 1e6)] = 100
     max_restarts: Count = 3
     processes: Annotated[int, _number(1, 64)] = 2
     image_seconds: Seconds = 60.0

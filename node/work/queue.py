@@ -136,7 +136,7 @@ class Jobs:
     def arrived(self, limit: int) -> list[Job]:
         """Give the first *limit* arrivals, for the worker."""
         with self._database.reading() as database:
-            return [one.job for one in arrivals.waiting(database, "ORDER BY number LIMIT ?", limit)]
+            return [one.job for one in arrivals.waiting(database, f"{arrivals.IN_TURN} LIMIT ?", limit)]
 
     def taken(self, job_ids: Iterable[str]) -> None:
         """Delete arrivals that are workflows now."""

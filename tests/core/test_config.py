@@ -74,7 +74,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[queue]\nmax_retry = 1",
             "[queue] has unknown keys ['max_retry']; known: "
             "['attempts', 'image_seconds', 'inference_seconds', 'jobs_at_once', 'max_megapixels', 'max_restarts', "
-            "'memory_megabytes', 'polling_seconds', 'processes', 'retry_seconds']",
+            "'memory_megabytes', 'polling_seconds', 'priority_places', 'processes', 'retry_seconds']",
         ),
         ("receive = 3", "[receive] must be a table"),
         (
@@ -192,7 +192,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             '[[sender]]\nname = "ward"\nnetwork = "10.0.0.0/8"',
             "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
-            "'name', 'networks']",
+            "'name', 'networks', 'priority']",
         ),
         ("[audit]\nkeep_days = 90", "[audit] keep_days is 90; it must lie between 183 and 36500"),
         (
