@@ -338,6 +338,7 @@ def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = No
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language,
+        picture_style=config.report.picture_style,
         undeclared_character_set=config.receive.undeclared_character_set,
         require_room=shares.require_room,
     )

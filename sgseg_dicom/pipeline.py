@@ -15,6 +15,7 @@ from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results, WrittenObject
@@ -50,6 +51,7 @@ class Pipeline:
             safety gate out ([model] image_check = false).
         clock: gives the site's local time, with which results are stamped.
         language: of what readers see.
+        picture_style: how pictures mark regions ([report] picture_style).
         undeclared_character_set: the encoding of texts where an image declares none
             (`sgseg_dicom.reading.character_sets`); "": Latin-1.
         require_room: called with an image's number of pixels before they are decoded (`sgseg_dicom.reading.read`).
@@ -60,6 +62,7 @@ class Pipeline:
     image_check: ImageCheck | None
     clock: Callable[[], datetime]
     language: Language = ENGLISH
+    picture_style: PictureStyle = "outline"
     undeclared_character_set: str = ""
     require_room: Callable[[int], None] | None = None
 
@@ -105,7 +108,13 @@ class Pipeline:
             finding = measure(prediction, radiograph, fields)
         with timed("encode"):
             made, names = encode_results(
-                radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
+                radiograph,
+                finding,
+                wanted,
+                algorithm=algorithm,
+                made_at=made_at,
+                language=self.language,
+                picture_style=self.picture_style,
             )
             files = {name: write(ds) for name, ds in made.items()}
         with timed("check"):
