@@ -11,7 +11,7 @@ from sgseg_dicom.cli import _summary_of, app, at_once
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference import load, wanted
 from sgseg_dicom.language.language import ENGLISH
-from sgseg_dicom.records import Results
+from sgseg_dicom.predicted_files import Predicted
 from tests.support.builders import chest_radiograph, write
 from tests.support.networks import one_pass_network
 from tests.support.predictions import IMAGE_LEFT, prediction, read_built, spot
@@ -253,7 +253,7 @@ def test_json_tells_each_zone_its_own():
     At the image's left is the patient's right: one zone is present, and one lung has an area.
     """
     finding = measure(prediction(spot(*IMAGE_LEFT), zones=["right middle"]), read_built())
-    told = _summary_of(Results(source_uid="1", files={}, names={}, finding=finding), {}, ENGLISH)
+    told = _summary_of(Predicted(name="1", finding=finding, caution=(), sides="", files={}), {}, ENGLISH)
 
     assert told["zones"]["right middle"] == {"judgement": "present", "probability": 0.9}
     assert [name for name, zone in told["zones"].items() if zone["judgement"] != "absent"] == ["right middle"]
