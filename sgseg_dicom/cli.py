@@ -365,7 +365,7 @@ def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
             [*line.get("caution", ()), *sides, line.get("reads") or line["why"], *line.get("doubts", ())]
         )
         place = f" -> {line['overlay']}" if "overlay" in line else ""
-        console.print(f"{line['file']}: {words}{place}", highlight=False, markup=False)
+        console.print(f"{line['file']}: {words}{place}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _progress() -> Progress:

@@ -132,14 +132,14 @@ def load_model(weights: str | Path | None, *, device: str, language: str) -> Mod
     """
     Load weights and image check; arguments and errors as of `sgseg_dicom.load`.
     """
-    segmenter = load_segmenter(
-        None if weights is None else Path(weights), Wanted(device=device, cache=cache_of_user())
-    )
+    words = load_language(language)
+    where = None if weights is None else Path(weights)
+    segmenter = load_segmenter(where, Wanted(device=device, cache=cache_of_user()))
     pipeline = Pipeline(
         segmenter=segmenter,
         image_check=load_image_check(),
         clock=lambda: datetime.now().astimezone(),
-        language=load_language(language),
+        language=words,
         reader=read_any,
     )
     return Model(pipeline, segmenter)

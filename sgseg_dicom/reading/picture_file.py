@@ -83,8 +83,8 @@ def read_picture(path: Path, *, require_room: Callable[[int], None] | None = Non
             raise _too_large(f"{image.height} x {image.width} pixels")
         if require_room is not None:
             require_room(image.width * image.height)
-        turned = _require_kind(image)
-        try:
+        try:  # Pillow decodes a whole PNG to look for its Exif note
+            turned = _require_kind(image)
             image.load()
             return grey_of(np.asarray(_plain(ImageOps.exif_transpose(image) if turned else image)))
         except _DAMAGED as error:
@@ -99,11 +99,10 @@ def _too_large(what: str) -> UndecodablePixels:
 
 def _require_kind(image: Image.Image) -> bool:
     """
-    Refuse what no radiograph is, before it is decoded; say whether the picture is stored turned.
+    Refuse what no radiograph is; say whether the picture is stored turned.
 
     Raises:
         UnsupportedObject: see `read_picture`.
-        UndecodablePixels: the note in the file that says how it is turned cannot be read.
     """
     if image.mode == "CMYK":
         raise UnsupportedObject("the picture is in CMYK, colours for printing; export it as greyscale")
@@ -111,10 +110,7 @@ def _require_kind(image: Image.Image) -> bool:
         raise UnsupportedObject("the picture has black and white alone; export it with 8 or 16 bits of grey")
     if getattr(image, "n_frames", 1) > 1:
         raise UnsupportedObject("the file holds several pictures; give one film a file")
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGED as error:
-        raise UndecodablePixels(f"the Exif data are damaged ({error}); export the picture again") from error
+    orientation = image.getexif().get(_ORIENTATION, 1)
     if orientation in range(2, 9) and orientation not in _UNMIRRORED:
         raise UnsupportedObject(
             "an Exif note says that the picture is stored mirrored, and not every program obeys it: nobody knows "
