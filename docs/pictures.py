@@ -3,10 +3,10 @@ Make the pictures of the documents again: `python -m docs.pictures`. It needs wh
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
 that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
-node's own secondary captures, and what OHIF and dwv show of the delivered objects; `OTHER_WAYS` are drawn without a
-node. It takes about five minutes.
+node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects; `OTHER_WAYS` are drawn
+without a node. It takes about five minutes.
 
-`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes.
+`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller likewise.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> None:
     ):
         for name in DRAWINGS:
             capture = judged[name].results["secondary-capture.dcm"].pixel_array
-            Image.fromarray(capture).save(out / f"{name}.png", optimize=True)
+            _save(Image.fromarray(capture), out / f"{name}.png")
         _draw_in_other_ways(Path(folder), out)
         _show(judged, archive, page, out)
 
@@ -125,7 +125,13 @@ def _draw_in_other_ways(folder: Path, out: Path) -> None:
             picture = draw_picture(
                 radiograph, finding, algorithm=algorithm, language=load_language(language), style=style
             )
-            picture.save(out / f"{name}.png", optimize=True)
+            _save(picture, out / f"{name}.png")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Save at two thirds of the size: a document shows no more, and the repository keeps every version."""
+    size = (picture.width * 2 // 3, picture.height * 2 // 3)
+    picture.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
 
 
 def _weights_for_drawings(folder: Path) -> Path:
