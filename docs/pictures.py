@@ -3,10 +3,10 @@ Make the pictures of the documents again: `python -m docs.pictures`. It needs wh
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
 that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
-node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects; `OTHER_WAYS` are drawn
-without a node. It takes about five minutes.
+node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects. `OTHER_WAYS` are
+drawn without a node. It takes about five minutes.
 
-`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller likewise.
+`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller too.
 """
 
 import argparse

@@ -106,8 +106,9 @@ def _write_legend(column: TextColumn, finding: Finding, language: Language) -> N
             column.row(language.lung(side), words.share_unknown, sample=LUNG_COLOURS[side], faint=True)
         else:
             column.row(language.lung(side), f"{language.percent(share)} %", sample=LUNG_COLOURS[side])
-    if finding.share_of_both is not None:
+    if finding.share_of_both is not None or finding.severity is not None:
         column.rule()
+    if finding.share_of_both is not None:
         column.row(words.both_lungs, f"{language.percent(finding.share_of_both)} %")
     if finding.severity is not None:
         column.row(words.severity, str(sum(finding.severity)))
