@@ -107,7 +107,7 @@ def film_object(picture: Picture) -> Dataset:
 def _header(picture: Picture) -> Dataset:
     """Give the header of the Secondary Capture that the film would be (PS3.3 A.8.1): it names no patient."""
     digest = hashlib.sha256(f"{picture.codes.shape} {picture.bits} ".encode())
-    digest.update(np.ascontiguousarray(picture.codes))
+    digest.update(np.ascontiguousarray(picture.codes).data)
     header = Dataset()
     header.SOPClassUID = SecondaryCaptureImageStorage
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):

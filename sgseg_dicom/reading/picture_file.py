@@ -129,7 +129,7 @@ def _plain(image: Image.Image) -> Image.Image:
     if "A" not in image.mode and "transparency" not in image.info:
         return image.convert("RGB") if image.mode == "P" else image
     seen = image.convert("RGBA")
-    if seen.getchannel("A").getextrema()[0] < 255:
+    if np.asarray(seen.getchannel("A")).min() < 255:
         raise UnsupportedObject(
             "parts of the picture are transparent: what is seen there depends on the program; export it without"
         )

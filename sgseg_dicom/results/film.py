@@ -70,8 +70,9 @@ def _shown(radiograph: Radiograph, longer_side: int) -> Image.Image:
 def _paint(film: Image.Image, region: LungRegion, radiograph: Radiograph, style: PictureStyle) -> None:
     shown = np.ascontiguousarray(radiograph.orientation.to_display(region.mask).astype(np.uint8))
     grey = Image.fromarray(shown * 255).resize(film.size, Image.Resampling.BILINEAR)
-    least = 127 if grey.getextrema()[1] > 127 else 0  # what is marked is never invisible
-    mask = grey.point(lambda value: 255 if value > least else 0)
+    values = np.asarray(grey)
+    least = 127 if values.max() > 127 else 0  # what is marked is never invisible
+    mask = Image.fromarray((values > least).astype(np.uint8) * 255)
     blur = max(_LEAST_BLUR, _BLUR_OF_STEPS * film.width / shown.shape[1])
     box = _around(mask, math.ceil(_REACH * blur))
     colour, mask = LUNG_COLOURS[region.laterality], mask.crop(box)
@@ -79,7 +80,7 @@ def _paint(film: Image.Image, region: LungRegion, radiograph: Radiograph, style:
     if style == "fill":
         under = _over(under, np.asarray(mask, dtype=np.float32) / 255 * _TINT, colour)
     line, halo = _lines(mask, blur)
-    under = _over(_over(under, halo * _HALO, (0, 0, 0)), line, colour)
+    under = _over(_over(under, halo * np.float32(_HALO), (0, 0, 0)), line, colour)
     film.paste(Image.fromarray(np.rint(under).astype(np.uint8)), box[:2])
 
 
@@ -103,10 +104,13 @@ def _lines(mask: Image.Image, blur: float) -> tuple[Strength, Strength]:
     """
     blurred = _blurred(mask, blur)
     distance = np.abs(blurred - 0.5) * np.float32(blur * math.sqrt(2 * math.pi))
-    line, halo = (np.clip((width + 1) / 2 - distance, 0, 1) for width in (LINE_WIDTH, _HALO_WIDTH))
+    line, halo = (
+        np.clip(np.float32((width + 1) / 2) - distance, np.float32(0), np.float32(1))
+        for width in (LINE_WIDTH, _HALO_WIDTH)
+    )
     near = _blurred(Image.fromarray((line > 0.5).astype(np.uint8) * 255), blur) > 0
     speck = (np.asarray(mask) > 0) & (blurred < 0.5) & ~near  # so small that the blur leaves no edge of it
-    return np.maximum(line, speck), halo
+    return np.maximum(line, speck.astype(np.float32)), halo
 
 
 def _blurred(mask: Image.Image, blur: float) -> Strength:
