@@ -78,9 +78,9 @@ def _paint(film: Image.Image, region: LungRegion, radiograph: Radiograph, style:
     colour, mask = LUNG_COLOURS[region.laterality], mask.crop(box)
     under = np.asarray(film.crop(box), dtype=np.float32)
     if style == "fill":
-        under = _over(under, np.asarray(mask, dtype=np.float32) / 255 * _TINT, colour)
+        under = _over(under, np.asarray(mask, dtype=np.float32) / np.float32(255 / _TINT), colour)
     line, halo = _lines(mask, blur)
-    under = _over(_over(under, halo * np.float32(_HALO), (0, 0, 0)), line, colour)
+    under = _over(_over(under, halo, (0, 0, 0)), line, colour)
     film.paste(Image.fromarray(np.rint(under).astype(np.uint8)), box[:2])
 
 
@@ -103,18 +103,21 @@ def _lines(mask: Image.Image, blur: float) -> tuple[Strength, Strength]:
     how far away the edge is, to parts of a pixel.
     """
     blurred = _blurred(mask, blur)
-    distance = np.abs(blurred - 0.5) * np.float32(blur * math.sqrt(2 * math.pi))
-    line, halo = (
-        np.clip(np.float32((width + 1) / 2) - distance, np.float32(0), np.float32(1))
-        for width in (LINE_WIDTH, _HALO_WIDTH)
-    )
+    distance = np.abs(blurred - np.float32(0.5)) * np.float32(blur * math.sqrt(2 * math.pi))
+    line, halo = (_within(width, distance) for width in (LINE_WIDTH, _HALO_WIDTH))
     near = _blurred(Image.fromarray((line > 0.5).astype(np.uint8) * 255), blur) > 0
     speck = (np.asarray(mask) > 0) & (blurred < 0.5) & ~near  # so small that the blur leaves no edge of it
-    return np.maximum(line, speck.astype(np.float32)), halo
+    line[speck] = 1
+    return line, halo * np.float32(_HALO)
+
+
+def _within(width: float, distance: Strength) -> Strength:
+    """Give 1 along a line of so many pixels, 0 beside it, and what lies between at its edges."""
+    return np.asarray(np.clip((width + 1) / 2 - distance, 0, 1), dtype=np.float32)
 
 
 def _blurred(mask: Image.Image, blur: float) -> Strength:
-    return np.asarray(mask.filter(ImageFilter.GaussianBlur(blur)), dtype=np.float32) / 255
+    return np.asarray(mask.filter(ImageFilter.GaussianBlur(blur)), dtype=np.float32) / np.float32(255)
 
 
 def _over(under: Strength, strength: Strength, colour: tuple[int, int, int]) -> Strength:
