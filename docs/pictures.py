@@ -3,9 +3,10 @@ Make the pictures of the documents again: `python -m docs.pictures`. It needs wh
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
 that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
-node's own secondary captures, and what OHIF and dwv show of the delivered objects. It takes about five minutes.
+node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects. `OTHER_WAYS` are
+drawn without a node. It takes about five minutes.
 
-`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes.
+`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller too.
 """
 
 import argparse
@@ -23,9 +24,13 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from docs.drawn_chest import Opacity, drawn_chest
+from sgseg_dicom.language.language import load_language
+from sgseg_dicom.picture_style import PictureStyle
+from sgseg_dicom.python_model import load_model
 from sgseg_dicom.release.heads_manifest import HEADS_MANIFEST_FILE, identity_of_heads, read_heads_manifest
 from sgseg_dicom.release.manifest import packaged_weights
 from sgseg_dicom.results.overlay import LUNG_COLOURS
+from sgseg_dicom.results.secondary_capture import draw_picture
 from tests.node.processes import wait_for
 from tests.support.builders import chest_radiograph, write
 from tests.support.ports import free_ports
@@ -49,7 +54,15 @@ DRAWINGS: Mapping[str, tuple[Opacity, ...]] = {
     "no-finding": (),
     "doubt": (_RIGHT, Opacity(0.78, 0.60, 0.12, 0.14, 0.30)),
     "missed": (Opacity(0.27, 0.32, 0.15, 0.12, 0.34),),
+    "one-sided": (_LEFT,),
 }
+OTHER_WAYS: Mapping[str, tuple[str, PictureStyle]] = {
+    "finding-de": ("de", "outline"),
+    "finding-es": ("es", "outline"),
+    "finding-fill": ("en", "fill"),
+}
+"""More pictures of "finding", by the language and the style of each."""
+
 _LEAST_PIXELS = 2000
 """Of a region on the screen: a button in its colour has fewer."""
 _STILL_MILLISECONDS = 5000
@@ -84,7 +97,8 @@ def main() -> None:
     ):
         for name in DRAWINGS:
             capture = judged[name].results["secondary-capture.dcm"].pixel_array
-            Image.fromarray(capture).save(out / f"{name}.png", optimize=True)
+            _save(Image.fromarray(capture), out / f"{name}.png")
+        _draw_in_other_ways(Path(folder), out)
         _show(judged, archive, page, out)
 
 
@@ -99,6 +113,25 @@ def _stage(folder: Path) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]
         node = stack.enter_context(running_node(_write_config(folder, archive), network))
         judged = _judge(_drawn(), folder / "sent", node, archive)
         yield judged, archive, stack.enter_context(open_page(network, folder / "browser"))
+
+
+def _draw_in_other_ways(folder: Path, out: Path) -> None:
+    """Draw "finding" as nodes with other settings under [report] would."""
+    with load_model(folder / "weights", device="cpu", language="en") as model:
+        radiograph = model.pipeline.read(folder / "sent" / "finding.dcm")
+        finding = model.pipeline.judge(radiograph)
+        algorithm = model.pipeline.segmenter.algorithm
+        for name, (language, style) in OTHER_WAYS.items():
+            picture = draw_picture(
+                radiograph, finding, algorithm=algorithm, language=load_language(language), style=style
+            )
+            _save(picture, out / f"{name}.png")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Save at two thirds of the size: a document shows no more, and the repository keeps every version."""
+    size = (picture.width * 2 // 3, picture.height * 2 // 3)
+    picture.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
 
 
 def _weights_for_drawings(folder: Path) -> Path:

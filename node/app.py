@@ -393,6 +393,7 @@ def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language_of(config),
+        picture_style=config.report.picture_style,
         undeclared_character_set=config.receive.undeclared_character_set,
         require_room=segmenter.require_room,
     )

@@ -20,6 +20,7 @@ from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.senders import Sender as Sender
 from sgseg_dicom.toml_table import Place, Section, problems
 
@@ -154,12 +155,13 @@ class Model(Section):
 
 
 class Report(Section):
-    """[report]: the language of what readers see."""
+    """[report]: the language of what readers see, and how pictures mark regions."""
 
     language: str = Field(
         default="en", description='be "en", "es", "de" or the name of a language file ending ".toml"'
     )
     plain_ascii: bool = Field(default=False, description="be true or false")
+    picture_style: PictureStyle = Field(default="outline", description='be "outline" or "fill"')
 
 
 class Page(Section):

@@ -15,9 +15,10 @@ from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results, WrittenObject
+from sgseg_dicom.records import Algorithm, Finding, ModelInput, Prediction, Radiograph, Results, WrittenObject
 from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_not_judged
@@ -50,18 +51,22 @@ class Pipeline:
             safety gate out ([model] image_check = false).
         clock: gives the site's local time, with which results are stamped.
         language: of what readers see.
+        picture_style: how pictures mark regions ([report] picture_style).
         undeclared_character_set: the encoding of texts where an image declares none
             (`sgseg_dicom.reading.character_sets`); "": Latin-1.
         require_room: called with an image's number of pixels before they are decoded (`sgseg_dicom.reading.read`).
             None decodes every size.
+        reader: reads a file; the node's takes DICOM alone (`sgseg_dicom.reading.film` has one for films too).
     """
 
     segmenter: Segmenter
     image_check: ImageCheck | None
     clock: Callable[[], datetime]
     language: Language = ENGLISH
+    picture_style: PictureStyle = "outline"
     undeclared_character_set: str = ""
     require_room: Callable[[int], None] | None = None
+    reader: Callable[..., Radiograph] = read
 
     def __call__(
         self,
@@ -83,14 +88,33 @@ class Pipeline:
             InferenceError: the device failed.
             InvalidResult: a result failed its own check.
         """
-        made_at, algorithm = self.clock(), self.segmenter.algorithm
+        made_at = self.clock()
         with timed("read"):
-            radiograph = read(
-                path,
-                undeclared=self.undeclared_character_set,
-                require_room=self.require_room,
-            )
-            require_applicable(radiograph)
+            radiograph = self.read(path)
+        finding = self.judge(radiograph, timed=timed)
+        return self.encode(radiograph, finding, wanted=wanted, made_at=made_at, timed=timed)
+
+    def read(self, path: Path) -> Radiograph:
+        """
+        Read one stored radiograph that may be judged, as far as its header tells.
+
+        Raises:
+            InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
+        """
+        radiograph = self.reader(
+            path, undeclared=self.undeclared_character_set, require_room=self.require_room
+        )
+        require_applicable(radiograph)
+        return radiograph
+
+    def judge(self, radiograph: Radiograph, *, timed: Timed = lambda stage: nullcontext()) -> Finding:
+        """
+        Say what is found on a radiograph, if the image check lets it pass.
+
+        Raises:
+            NotApplicable: its pixels show that it must not be judged.
+            InferenceError: the device failed.
+        """
         with timed("preprocess"):
             model_input = preprocess(radiograph)
         with timed("infer"):
@@ -102,10 +126,32 @@ class Pipeline:
                     radiograph, model_input, prediction.look, fields, image_check=self.image_check
                 )
         with timed("measure"):
-            finding = measure(prediction, radiograph, fields)
+            return measure(prediction, radiograph, fields)
+
+    def encode(
+        self,
+        radiograph: Radiograph,
+        finding: Finding,
+        *,
+        made_at: datetime,
+        wanted: Mapping[str, Wanted] = FOR_RESULTS_FOLDER,
+        timed: Timed = lambda stage: nullcontext(),
+    ) -> Results:
+        """
+        Make the objects that are *wanted*, write them, and check what was written.
+
+        Raises:
+            InvalidResult: a result failed its own check.
+        """
         with timed("encode"):
             made, names = encode_results(
-                radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
+                radiograph,
+                finding,
+                wanted,
+                algorithm=self.segmenter.algorithm,
+                made_at=made_at,
+                language=self.language,
+                picture_style=self.picture_style,
             )
             files = {name: write(ds) for name, ds in made.items()}
         with timed("check"):

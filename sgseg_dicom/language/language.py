@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,6 +20,25 @@ from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
 PACKAGED = Path(__file__).parent
 _COUNTS = ("one", "two", "three", "four", "five", "six")
+
+
+class PictureWords(NamedTuple):
+    """
+    Short words beside the film.
+
+    Attributes:
+        marked_share: heads the shares of the lungs.
+        both_lungs: of the row for both.
+        nothing_marked: stands for the share of a lung without a region.
+        share_unknown: stands for the share of a region whose lung was not found.
+        severity: of the row for the score, with its range and its source.
+    """
+
+    marked_share: str
+    both_lungs: str
+    nothing_marked: str
+    share_unknown: str
+    severity: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +132,27 @@ class Language:
         if number > 0 and not float(written):  # what is marked is never nothing
             written = f"{number:.{-math.floor(math.log10(number))}f}"
         return written.replace(".", self._grammar.decimal_mark)
+
+    @property
+    def picture(self) -> PictureWords:
+        """Give the short words beside the film."""
+        mine, english = self._grammar.picture, _english().picture
+        return PictureWords(
+            *(
+                self._written(getattr(mine, name) or getattr(english, name) or "")
+                for name in PictureWords._fields
+            )
+        )
+
+    def lung(self, side: Laterality) -> str:
+        """Name a lung, for example "Right lung"."""
+        return self._written(self._side(side).lung or _side_of(_english(), side).lung or "")
+
+    @property
+    def picture_texts(self) -> list[str]:
+        """All that only pictures say, with the words for zones that are undetermined."""
+        zones = [self.zone_statement(zone, "undetermined") for zone in ZONES]
+        return [*self.picture, *map(self.lung, Laterality), *zones]
 
     @property
     def whole_image(self) -> str:

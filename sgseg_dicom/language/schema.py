@@ -116,6 +116,7 @@ class Side(Section):
     excess: Text
     difference: Newer = None
     share: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
+    lung: Newer = None
 
 
 class Judgement(Section):
@@ -137,6 +138,16 @@ class Region(Section):
     share_and_area_at_detector: Annotated[str, AfterValidator(_Holds(("region", "percent", "area")))]
     share_of_both: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
     severity: Annotated[str | None, AfterValidator(_Holds(("total", "right", "left")))] = None
+
+
+class Picture(Section):
+    """[picture]: short words beside the film; language files of 0.3.0 lack them."""
+
+    marked_share: Newer = None
+    both_lungs: Newer = None
+    nothing_marked: Newer = None
+    share_unknown: Newer = None
+    severity: Newer = None
 
 
 class Remark(Section):
@@ -193,6 +204,7 @@ class Grammar(Section):
     left: Side
     judgement: Judgement
     region: Region
+    picture: Picture = Picture()
     remark: Remark
     title: Title
     answer: NotJudged
