@@ -303,6 +303,11 @@ class Finding:
             return None
         return lung_score(self.lung_shares[Laterality.RIGHT]), lung_score(self.lung_shares[Laterality.LEFT])
 
+    @property
+    def comparable_shares(self) -> Mapping[Laterality, float]:
+        """The shares of the lungs about which sentence and mask agree: others are compared with no other film's."""
+        return {side: share for side, share in self.lung_shares.items() if not self.disagrees_on(side)}
+
     def judgement_of(self, zone: Zone) -> Judgement:
         """
         Say what is reported of a zone: undetermined where zones and mask say different things.
