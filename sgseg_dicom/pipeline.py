@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,13 +11,17 @@ from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.check import require_valid
+from sgseg_dicom.comparison.compare import compare
+from sgseg_dicom.comparison.films import Earlier, Film, MeasuredFilm, no_earlier
+from sgseg_dicom.comparison.header import film_of
+from sgseg_dicom.comparison.repeatability import Repeatability
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.preprocess import preprocess
 from sgseg_dicom.reading.read import read, read_header
-from sgseg_dicom.records import Algorithm, ModelInput, Prediction, Results, WrittenObject
+from sgseg_dicom.records import Algorithm, Finding, ModelInput, Prediction, Results, WrittenObject
 from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER, Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_not_judged
@@ -54,6 +58,7 @@ class Pipeline:
             (`sgseg_dicom.reading.character_sets`); "": Latin-1.
         require_room: called with an image's number of pixels before they are decoded (`sgseg_dicom.reading.read`).
             None decodes every size.
+        repeatability: what is no clear change between two films; None: films are compared with no earlier ones.
     """
 
     segmenter: Segmenter
@@ -62,6 +67,7 @@ class Pipeline:
     language: Language = ENGLISH
     undeclared_character_set: str = ""
     require_room: Callable[[int], None] | None = None
+    repeatability: Repeatability | None = None
 
     def __call__(
         self,
@@ -69,6 +75,7 @@ class Pipeline:
         *,
         wanted: Mapping[str, Wanted] = FOR_RESULTS_FOLDER,
         timed: Timed = lambda stage: nullcontext(),
+        earlier: Earlier = no_earlier,
     ) -> Results:
         """
         Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
@@ -77,6 +84,7 @@ class Pipeline:
             path: the stored image.
             wanted: by the name of each destination, what it wants.
             timed: measures each stage.
+            earlier: gives the films of the same patient that were judged before.
 
         Raises:
             InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
@@ -103,6 +111,8 @@ class Pipeline:
                 )
         with timed("measure"):
             finding = measure(prediction, radiograph, fields)
+            film = None if self.repeatability is None else film_of(radiograph, algorithm)
+            finding = self._compared(finding, film, earlier)
         with timed("encode"):
             made, names = encode_results(
                 radiograph, finding, wanted, algorithm=algorithm, made_at=made_at, language=self.language
@@ -122,7 +132,15 @@ class Pipeline:
             names=names,
             finding=finding,
             caution=tuple(self.language.caution(radiograph)),
+            measured=None if film is None else MeasuredFilm(film=film, shares=finding.comparable_shares),
         )
+
+    def _compared(self, finding: Finding, film: Film | None, earlier: Earlier) -> Finding:
+        """Add to a finding how it differs from that of an earlier film of the same patient, where there is one."""
+        if film is None or self.repeatability is None or not finding.comparable_shares:
+            return finding
+        found = compare(film.taken, finding.comparable_shares, earlier(film), self.repeatability)
+        return replace(finding, comparison=found)
 
     def not_judged(self, path: Path, error: SgsegError) -> WrittenObject:
         """
