@@ -132,7 +132,7 @@ class Pipeline:
             names=names,
             finding=finding,
             caution=tuple(self.language.caution(radiograph)),
-            measured=None if film is None else MeasuredFilm(film=film, shares=finding.comparable_shares),
+            measured=_measured(film, finding),
         )
 
     def _compared(self, finding: Finding, film: Film | None, earlier: Earlier) -> Finding:
@@ -160,3 +160,9 @@ class Pipeline:
         report = write(made)
         require_valid({"answer.dcm": report.dataset}, header)
         return report
+
+
+def _measured(film: Film | None, finding: Finding) -> MeasuredFilm | None:
+    """Give what is kept for later films of the patient; None where no lung of this one can be compared."""
+    shares = finding.comparable_shares
+    return MeasuredFilm(film=film, shares=shares) if film is not None and shares else None

@@ -17,6 +17,7 @@ import structlog
 
 from node import logs
 from node.failures import Defect
+from node.judge.asked_earlier import AskedEarlier
 from node.judge.in_process import InProcess, Process
 from node.judge.messages import Answer, Entered, Order
 from node.judge.shares import AskedShares, Shares
@@ -59,16 +60,16 @@ def serve(
         judge = InProcess(loaded, entered=lambda stage: connection.send(Entered(stage)))
         connection.send(Answer(value=os.getpid()))
         while (order := _next(connection)) is not None:
-            connection.send(_obey(thread, judge, order))
+            connection.send(_obey(thread, judge, order, AskedEarlier(connection)))
 
 
-def _obey(thread: ThreadPoolExecutor, judge: InProcess, order: Order) -> Answer[Any]:
+def _obey(thread: ThreadPoolExecutor, judge: InProcess, order: Order, earlier: AskedEarlier) -> Answer[Any]:
     """Do what the worker asks."""
     seconds: dict[str, float] = {}
 
     def action() -> object:
         if order.error is None:
-            return judge(order.path, wanted=order.wanted, seconds=seconds)
+            return judge(order.path, wanted=order.wanted, seconds=seconds, earlier=earlier)
         return judge.not_judged(order.path, order.error)
 
     value = _value_or_error(thread, action)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from sgseg_dicom.comparison.films import Film
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
 
@@ -50,6 +51,18 @@ class Need:
 
     share: Share
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskEarlier:
+    """
+    Process -> worker: which films of the same patient were judged before?
+
+    The worker writes them, a tuple of `sgseg_dicom.comparison.films.EarlierFilm`, or the SgsegError that kept it from
+    it.
+    """
+
+    film: Film
 
 
 @dataclass(frozen=True, slots=True)

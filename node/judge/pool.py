@@ -22,6 +22,7 @@ from node.judge.messages import Answer, Order, Share
 from node.judge.process import JudgingProcess
 from node.judge.shares import SharedOut
 from node.store.encoded_object import EncodedObject
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, SgsegError
 from sgseg_dicom.result_kinds import Wanted
@@ -63,7 +64,14 @@ class Pool:
         # One after the other: two that warm up at the same time take twice as long, and the first can work already.
         threading.Thread(target=self._start_others, daemon=True).start()
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
+    def __call__(
+        self,
+        path: Path,
+        *,
+        wanted: Mapping[str, Wanted],
+        seconds: dict[str, float],
+        earlier: Earlier = no_earlier,
+    ) -> Judged:
         """
         Judge one stored radiograph.
 
@@ -71,7 +79,7 @@ class Pool:
             ProcessEnded: its process had to be killed, or died.
             SgsegError: as `sgseg_dicom.pipeline.Pipeline`.
         """
-        return cast(Judged, self._obeyed(Order(path=path, wanted=dict(wanted)), seconds))
+        return cast(Judged, self._obeyed(Order(path=path, wanted=dict(wanted)), seconds, earlier))
 
     def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
         """
@@ -81,7 +89,7 @@ class Pool:
             ProcessEnded: its process had to be killed, or died.
             SgsegError: as `sgseg_dicom.pipeline.Pipeline.not_judged`.
         """
-        return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}))
+        return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}, no_earlier))
 
     @property
     def is_able(self) -> bool:
@@ -98,11 +106,11 @@ class Pool:
         for process in self._processes:
             process.kill()
 
-    def _obeyed(self, order: Order, seconds: dict[str, float]) -> object:
+    def _obeyed(self, order: Order, seconds: dict[str, float], earlier: Earlier) -> object:
         """Let a process do it, and replace the process where it is not fit for the next order."""
         process, unfit = self._take(), "it gave no answer"
         try:
-            answer = process.ask(order, shares=self._shares, watch=self._require_memory)
+            answer = process.ask(order, shares=self._shares, watch=self._require_memory, earlier=earlier)
             unfit = self._why_unfit(process, answer)
         except ProcessEnded as error:
             unfit = str(error)

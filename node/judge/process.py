@@ -13,9 +13,11 @@ from typing import Any
 
 from node.failures import ImageTooSlow, ProcessDied
 from node.judge.child import Load, serve
-from node.judge.messages import GRANTED, Answer, Entered, Need, Order, Returned, Share
+from node.judge.messages import GRANTED, Answer, AskEarlier, Entered, Need, Order, Returned, Share
 from node.judge.shares import SharedOut
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Config
+from sgseg_dicom.errors import SgsegError
 
 _TICK_SECONDS = 0.05
 """How often the memory is looked at while an image is in work."""
@@ -93,7 +95,12 @@ class JudgingProcess:
         self._bytes_at_start = _anonymous_bytes(self.pid)
 
     def ask(
-        self, order: Order, *, shares: SharedOut, watch: "Callable[[JudgingProcess], None]"
+        self,
+        order: Order,
+        *,
+        shares: SharedOut,
+        watch: "Callable[[JudgingProcess], None]",
+        earlier: Earlier = no_earlier,
     ) -> Answer[Any]:
         """
         Give an order and wait for its answer. What the process waits for a share does not count as its time.
@@ -102,6 +109,7 @@ class JudgingProcess:
             order: what to do.
             shares: what all processes share.
             watch: called again and again during that time; it may raise, and the process must be killed then.
+            earlier: gives the films of the same patient that were judged before.
 
         Raises:
             ImageTooSlow: no answer within [queue] image_seconds, or inference_seconds in the model. The process must
@@ -112,7 +120,7 @@ class JudgingProcess:
         try:
             with suppress(ConnectionError):  # it has ended: the answer will say how
                 self._connection.send(order)
-            return self._answer(shares, seconds=self._seconds, watch=watch)
+            return self._answer(shares, seconds=self._seconds, watch=watch, earlier=earlier)
         finally:
             self._bytes_before = None
 
@@ -122,6 +130,7 @@ class JudgingProcess:
         *,
         seconds: float,
         watch: "Callable[[JudgingProcess], None]" = lambda process: None,
+        earlier: Earlier = no_earlier,
     ) -> Answer[Any]:
         taken: dict[Share, Need] = {}
         limits = _Limits(seconds)
@@ -131,7 +140,10 @@ class JudgingProcess:
                     message = self._connection.recv()
                     if isinstance(message, Answer):
                         return message
-                    self._serve(message, shares, taken, limits)
+                    if isinstance(message, AskEarlier):
+                        self._connection.send(_earlier_or_error(earlier, message))
+                    else:
+                        self._serve(message, shares, taken, limits)
                 watch(self)
                 if why := limits.why_over():
                     raise ImageTooSlow(f"{why}, in stage '{self.stage}'; its process was killed")
@@ -176,6 +188,14 @@ class JudgingProcess:
         if code is None or code >= 0:
             return f"exit status {code}"
         return f"signal {signal.Signals(-code).name}"
+
+
+def _earlier_or_error(earlier: Earlier, asked: AskEarlier) -> object:
+    """Give the earlier films, or the error for which the process ends its order."""
+    try:
+        return earlier(asked.film)
+    except SgsegError as error:
+        return error
 
 
 class _Limits:

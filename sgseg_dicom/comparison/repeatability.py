@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sgseg_dicom.errors import WeightsError
+from sgseg_dicom.release.heads_manifest import joint_identity, read_heads
+from sgseg_dicom.release.manifest import folder_of, packaged_weights, read_manifest
 
 REPEATABILITY_FILE = "repeatability.json"
 
@@ -16,7 +18,7 @@ class Repeatability(BaseModel):
 
     Attributes:
         format: of the file.
-        weights: digest of the weights with which it was measured (`Algorithm.weights_digest`).
+        weights: identity of the weights with their heads with which it was measured.
         least: of a lung where nothing is marked, in percent of the lung.
         growth: how much more it is for each percent that is marked, up to *most*.
         most: the highest, in percent of the lung.
@@ -42,13 +44,29 @@ class Repeatability(BaseModel):
         return round(min(self.least + self.growth * (before + now) / 2, self.most), 1)
 
 
+def repeatability_of(weights: Path | None) -> Repeatability | None:
+    """
+    Read the file of the weights in a folder, or of those that ship (None).
+
+    It belongs to weights and heads, whatever the precision in which they run.
+
+    Raises:
+        WeightsError: a file beside the weights is missing, damaged or changed.
+    """
+    folder = folder_of(weights or packaged_weights())
+    manifest = read_manifest(folder)
+    heads = read_heads(folder, weights=manifest.sha256)
+    identity = manifest.identity if heads is None else joint_identity(manifest, heads)
+    return read_repeatability(folder, weights=identity)
+
+
 def read_repeatability(folder: Path, *, weights: str) -> Repeatability | None:
     """
     Read the file in *folder*; None: there is none, or it was measured with other weights. Nothing is compared then.
 
     Args:
         folder: of the weights.
-        weights: digest of those that judge.
+        weights: identity of those that judge.
 
     Raises:
         WeightsError: the file is damaged.
