@@ -71,6 +71,11 @@ def forget_decision(database: sqlite3.Connection, job_id: str) -> None:
     database.execute("DELETE FROM comparisons WHERE job = ?", (job_id,))
 
 
+def forget_image(database: sqlite3.Connection, sop_instance_uid: str) -> None:
+    """Delete what was measured on an image that a person deletes for good."""
+    database.execute("DELETE FROM measurements WHERE sop_instance_uid = ?", (sop_instance_uid,))
+
+
 class Measurements:
     """
     Keeps what was measured; safe to call from many threads. Each method may raise StorageUnavailable.

@@ -134,6 +134,11 @@ class Jobs:
         with self._database.writing() as database:
             _delete(database, entry.job.id)
 
+    def forget_measurements(self, sop_instance_uid: str) -> None:
+        """Delete what was measured on an image, so that no later film is compared with it."""
+        with self._database.writing() as database:
+            measurements.forget_image(database, sop_instance_uid)
+
     def arrived(self, limit: int) -> list[Job]:
         """Give the first *limit* arrivals, for the worker."""
         with self._database.reading() as database:
