@@ -200,7 +200,9 @@ def coefficients_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "lungs": len(spread),
         "lost": len(Laterality) * len(rows) - len(spread),
         "by_percent": [_band(low, high, spread) for low, high in _BANDS],
-        "by_form": {name: _differences(rows, name) for name in (*FORMS, MIXED)},
+        "by_form": {
+            name: _differences(found) for name in (*FORMS, MIXED) if (found := _differing(rows, name))
+        },
     }
 
 
@@ -224,12 +226,15 @@ def _band(low: float, high: float, spread: Sequence[tuple[float, float]]) -> dic
     }
 
 
-def _differences(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float]:
-    found = [
+def _differing(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [
         one[side.value] - base
         for row in rows
         for one in row.get(name, ())
         for side in Laterality
         if (base := row["as it is"][0][side.value]) is not None and one[side.value] is not None
     ]
+
+
+def _differences(found: Sequence[float]) -> dict[str, float]:
     return {"mean": float(np.mean(found)), "absolute_95": float(np.quantile(np.abs(found), 0.95))}
