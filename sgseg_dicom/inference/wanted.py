@@ -68,13 +68,6 @@ def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", 
     return "torch" if wanted.device == "auto" and _gpu_can_be_used() else "openvino"
 
 
-def may_need_torch(weights: Path | None, wanted: Wanted) -> bool:
-    """Say whether torch may run the model, without a look at the GPU itself: for who wants to import it early."""
-    asked = wanted.runtime == "torch" or wanted.device.startswith("cuda") or not has_graph(weights)
-    possible = wanted.runtime != "openvino" and wanted.device == "auto" and _has_gpu_driver()
-    return (asked or possible) and is_torch_installed()
-
-
 def _has_gpu_driver() -> bool:
     return any(Path(file).exists() for file in _GPU_FILES)
 
@@ -83,19 +76,22 @@ def _gpu_can_be_used() -> bool:
     """Say whether torch can use a GPU here. torch is not even imported where no driver is."""
     if not _has_gpu_driver():
         return False
+    if why := why_gpu_idle():
+        log.warning("gpu_idle", detail=why)
+    return not why
+
+
+def why_gpu_idle() -> str:
+    """Say why the GPU of this machine would not be used; "" where there is none, or it would."""
+    if not _has_gpu_driver():
+        return ""
     if not is_torch_installed():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
-        )
-        return False
+        return "this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
     import torch
 
-    if not torch.cuda.is_available():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch cannot use it: see driver and torch's build"
-        )
-        return False
-    return True
+    if torch.cuda.is_available():
+        return ""
+    return "this machine has a GPU, and torch cannot use it: see driver and torch's build"
 
 
 def is_torch_installed() -> bool:
