@@ -101,7 +101,11 @@ class Rule(Enum):
         "PS3.3 10.7.1.1",
         "harm: millimetres at the detector read as millimetres in the patient",
     )
-    SHARE_OF_LUNG = ("must be a percentage above 0 and at most 100, once a lung", "PS3.16 TID 1410", "UCUM")
+    SHARE_OF_LUNG = (
+        "must be a percentage above 0 and at most 100, with its method, once a lung",
+        "PS3.16 TID 1410",
+        "UCUM",
+    )
     SHARE_TOLD = (
         "must be the share of the lung, or of both, that the coded report measures",
         "harm: words and measurement of one report contradict each other",

@@ -197,7 +197,11 @@ def test_a_configuration_with_every_key_starts():
     new |= {("queue", key) for key in ("processes", "image_seconds", "inference_seconds", "memory_megabytes")}
     new |= {("queue", "max_megapixels")}
     new |= {("model", key) for key in ("runtime", "precision", "threads", "compiled_folder")}
-    new |= {("store", "make_room_below_megabytes"), ("store", "keep_measurements_days"), ("report", "compare")}
+    new |= {
+        ("store", "make_room_below_megabytes"),
+        ("store", "keep_measurements_days"),
+        ("report", "compare"),
+    }
     for section, key in new:
         del settings[section][key]
     del settings["audit"]

@@ -344,6 +344,7 @@ MEASURED: list[tuple[str, Rule, Change]] = [
         inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "101"),
     ),
     ("a share of another unit", Rule.SHARE_OF_LUNG, inside(sr_group(*SHARE), PERCENT, "mm2")),
+    ("a share of no method", Rule.SHARE_OF_LUNG, without(sr_group(*SHARE), "370129005")),
     ("another share", Rule.SHARE_TOLD, inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "77")),
     ("no share measured", Rule.SHARE_TOLD, without(sr_group("121214"), "share-of-lung")),
     ("no share told", Rule.SHARE_TOLD, say_again("right lung's area", "Nothing more.")),
