@@ -4,7 +4,8 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from structlog.testing import capture_logs
 
-from node.jobs import Ending, Job, Outcome
+from node.held_back import delete
+from node.jobs import Ending, Entry, Job, Outcome
 from node.judge.in_process import InProcess
 from node.service.housekeeping import forget_measurements
 from node.store.store import Store
@@ -23,6 +25,7 @@ from node.work.measurements import KEY_FILE, Measurements, read_key
 from node.work.queue import Jobs, prepare
 from node.work.worker import Worker
 from sgseg_dicom.comparison.films import Moment
+from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 from sgseg_dicom.records import Algorithm, ModelInput, Prediction
 from tests.support.builders import chest_radiograph, write
@@ -115,6 +118,14 @@ class Node:
         with sqlite3.connect(self.file) as database:
             database.row_factory = sqlite3.Row
             return database.execute("SELECT * FROM measurements").fetchall()
+
+
+@contextmanager
+def patched_get(entry: Entry) -> Iterator[None]:
+    """Let the queue know a job that no workflow has run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Jobs, "get", lambda jobs, job_id: entry)
+        yield
 
 
 def _texts(item: Dataset) -> list[str]:
@@ -280,6 +291,19 @@ def test_what_was_measured_outlives_the_image_and_then_goes(node):
     assert forget_measurements(node.measurements, 0, now=much_later) == 0
     assert forget_measurements(node.measurements, 365, now=much_later) == 2
     assert node.judge("20240301") == []
+
+
+def test_with_an_image_that_a_person_deletes_goes_what_was_measured_on_it(node):
+    """`sgseg-node delete`: an image of the wrong patient must not be compared with any more."""
+    settings = Config.internal(store={"folder": str(node.store.folder)}, audit={"enabled": False})
+    first = node.answer(node.receive("20240101"))
+    entry = Entry(job=first, state="finding", outcome=node.store.results.outcome_of(first.id))
+
+    with patched_get(entry):
+        assert list(delete(settings, [entry])) == [entry]
+
+    assert node.rows() == []
+    assert node.judge("20240201") == []
 
 
 def test_a_picture_may_draw_all_films_of_the_line(node):
