@@ -109,6 +109,7 @@ class Store(Section):
     )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
+    keep_measurements_days: Annotated[int, _number(0, 36500)] = 365
     make_room_below_megabytes: Annotated[int, _number(0, 1e9)] = 0
 
     @property
@@ -155,13 +156,14 @@ class Model(Section):
 
 
 class Report(Section):
-    """[report]: the language of what readers see, and how pictures mark regions."""
+    """[report]: the language of what readers see, how pictures mark regions, and what is said of earlier films."""
 
     language: str = Field(
         default="en", description='be "en", "es", "de" or the name of a language file ending ".toml"'
     )
     plain_ascii: bool = Field(default=False, description="be true or false")
     picture_style: PictureStyle = Field(default="outline", description='be "outline" or "fill"')
+    compare: bool = Field(default=True, description="be true or false")
 
 
 class Page(Section):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,10 @@ from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.applicability.image_check import ImageCheck
 from sgseg_dicom.applicability.sound_image import require_sound_image
 from sgseg_dicom.check import require_valid
+from sgseg_dicom.comparison.compare import compare
+from sgseg_dicom.comparison.films import Earlier, Film, MeasuredFilm, no_earlier
+from sgseg_dicom.comparison.header import film_of
+from sgseg_dicom.comparison.repeatability import Repeatability
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.findings.lung_fields import lung_fields_of
 from sgseg_dicom.findings.measure import measure
@@ -57,6 +61,7 @@ class Pipeline:
         require_room: called with an image's number of pixels before they are decoded (`sgseg_dicom.reading.read`).
             None decodes every size.
         reader: reads a file; the node's takes DICOM alone (`sgseg_dicom.reading.film` has one for films too).
+        repeatability: what is no clear change between two films; None: films are compared with no earlier ones.
     """
 
     segmenter: Segmenter
@@ -67,6 +72,7 @@ class Pipeline:
     undeclared_character_set: str = ""
     require_room: Callable[[int], None] | None = None
     reader: Callable[..., Radiograph] = read
+    repeatability: Repeatability | None = None
 
     def __call__(
         self,
@@ -74,6 +80,7 @@ class Pipeline:
         *,
         wanted: Mapping[str, Wanted] = FOR_RESULTS_FOLDER,
         timed: Timed = lambda stage: nullcontext(),
+        earlier: Earlier = no_earlier,
     ) -> Results:
         """
         Turn one stored radiograph into the drafts that are *wanted*: a SEG where a region was found, and reports.
@@ -82,6 +89,7 @@ class Pipeline:
             path: the stored image.
             wanted: by the name of each destination, what it wants.
             timed: measures each stage.
+            earlier: gives the films of the same patient that were judged before.
 
         Raises:
             InstanceError: the instance is not DICOM, cannot be decoded, or must not be judged.
@@ -92,7 +100,10 @@ class Pipeline:
         with timed("read"):
             radiograph = self.read(path)
         finding = self.judge(radiograph, timed=timed)
-        return self.encode(radiograph, finding, wanted=wanted, made_at=made_at, timed=timed)
+        film = None if self.repeatability is None else film_of(radiograph, self.segmenter.algorithm)
+        finding = self._compared(finding, film, earlier)
+        made = self.encode(radiograph, finding, wanted=wanted, made_at=made_at, timed=timed)
+        return replace(made, measured=_measured(film, finding))
 
     def read(self, path: Path) -> Radiograph:
         """
@@ -170,6 +181,13 @@ class Pipeline:
             caution=tuple(self.language.caution(radiograph)),
         )
 
+    def _compared(self, finding: Finding, film: Film | None, earlier: Earlier) -> Finding:
+        """Add to a finding how it differs from that of an earlier film of the same patient, where there is one."""
+        if film is None or self.repeatability is None or not finding.comparable_shares:
+            return finding
+        found = compare(film.taken, finding.comparable_shares, earlier(film), self.repeatability)
+        return replace(finding, comparison=found)
+
     def not_judged(self, path: Path, error: SgsegError) -> WrittenObject:
         """
         Write for one stored image that it was not judged, and why (*error*); its pixels are not read.
@@ -188,3 +206,9 @@ class Pipeline:
         report = write(made)
         require_valid({"answer.dcm": report.dataset}, header)
         return report
+
+
+def _measured(film: Film | None, finding: Finding) -> MeasuredFilm | None:
+    """Give what is kept for later films of the patient; None where no lung of this one can be compared."""
+    shares = finding.comparable_shares
+    return MeasuredFilm(film=film, shares=shares) if film is not None and shares else None

@@ -99,8 +99,10 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
 
 
 def percent_of(share: Item) -> float:
-    """Give the percentage that a measurement states; -1 where it states none."""
-    measured = items(share.ds, "MeasuredValueSequence")
+    """Give the percentage that a measurement states; -1 where it states none, or not by which method."""
+    measured, method = items(share.ds, "MeasuredValueSequence"), share.only(v.METHOD)
+    if method is None or method.code != v.BY_PIXELS:
+        return -1.0
     if len(measured) != 1 or code(measured[0], "MeasurementUnitsCodeSequence") != v.PERCENT:
         return -1.0
     return number(measured[0], "NumericValue")

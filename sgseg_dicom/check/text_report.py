@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.case import Case
+from sgseg_dicom.check.comparison import Coded, compared_of, told_comparison
 from sgseg_dicom.check.content_tree import Item
 from sgseg_dicom.check.measurement_groups import groups_of
 from sgseg_dicom.check.measurement_report import shares_of, zone_of
@@ -81,6 +82,9 @@ def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
         for measured in list(_measured(case)):
             yield from shares_told(lines, measured, where)
         yield from shares_told(lines, None, where)
+        for compared in _compared(case):
+            yield from told_comparison(lines, compared, where)
+        yield from told_comparison(lines, None, where)
 
 
 def _english(lines: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
@@ -130,6 +134,13 @@ def _measured(case: Case) -> Iterator[dict[Laterality, float]]:
     for root in case.contents.values():
         if root.only(v.EVALUATIONS):
             yield shares_of(groups_of(root))
+
+
+def _compared(case: Case) -> Iterator[dict[Laterality, Coded]]:
+    """Give what each coded report says of an earlier film."""
+    for root in case.contents.values():
+        if root.only(v.EVALUATIONS):
+            yield compared_of(groups_of(root))
 
 
 def _language(root: Item) -> tuple[str, str]:

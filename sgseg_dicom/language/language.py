@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from sgseg_dicom.comparison.compare import Change, LungChange
+from sgseg_dicom.comparison.films import Moment
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
@@ -112,16 +114,31 @@ class Language:
         """
         Say which share of each marked lung, and of both, is marked, and the severity score with its definition.
 
+        Of a lung that was not found, the share of the image.
+
         Nothing where nothing is marked: a score of 0 would read as a judgement of the lungs. No score where one of
         the lungs was not found, or sentence and mask disagree about one.
         """
         marked = {region.laterality for region in finding.regions}
         texts = [self._share(side, share) for side, share in finding.lung_shares.items() if side in marked]
+        texts += [
+            self._share_of_image(region)
+            for region in finding.regions
+            if region.laterality not in finding.lung_shares
+        ]
         if marked and finding.share_of_both is not None:
             texts.append(self._share_of_both(finding.share_of_both))
         if marked and finding.severity is not None:
             texts.append(self._severity(*finding.severity))
         return texts
+
+    def comparison(self, finding: Finding) -> list[str]:
+        """Say how each lung differs from the earlier film, and what the limit is; nothing without a comparison."""
+        compared = finding.comparison
+        if compared is None:
+            return []
+        day = _written_day(compared.prior.taken, beside=compared.taken)
+        return [*(self._change(one, day) for one in compared.lungs), self._of_region("about_comparison")]
 
     def percent(self, share: float) -> str:
         """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
@@ -214,8 +231,12 @@ class Language:
                 self.excess(side),
                 self.difference(side),
                 self._share(side, 0.0),
+                *(
+                    self._change(LungChange(side=side, before=0.0, now=now, limit=1.0), "0123456789-:")
+                    for now in (0.0, 0.5)
+                ),
             ]
-        return texts
+        return [*texts, *map(self._of_region, ("less", "about_comparison"))]
 
     @property
     def possible_assumptions(self) -> list[str]:
@@ -280,6 +301,33 @@ class Language:
     def _share(self, side: Laterality, share: float) -> str:
         template = self._side(side).share or _side_of(_english(), side).share or ""
         return self._written(template, percent=self.percent(share))
+
+    def _change(self, one: LungChange, day: str) -> str:
+        template = self._side(one.side).compared or _side_of(_english(), one.side).compared or ""
+        words = {Change.MORE: "more", Change.LESS: "less", Change.UNCLEAR: "unclear"}
+        return self._written(
+            template,
+            date=day,
+            before=self._part(one.before),
+            now=self._part(one.now),
+            change=self._of_region(words[one.change]),
+            limit=self._number(one.limit, decimals=1),
+        )
+
+    def _part(self, share: float) -> str:
+        """Say which part of a lung is marked; of nothing no number: it would read as a judgement of the lung."""
+        if not share:
+            return self._of_region("nothing_marked")
+        return self._of_region("of_its_area", percent=self.percent(share))
+
+    def _of_region(self, key: str, **values: object) -> str:
+        """Write a text of [region] that an older language file lacks: then in English."""
+        template = getattr(self._grammar.region, key) or getattr(_english().region, key) or ""
+        return self._written(template, **values)
+
+    def _share_of_image(self, region: LungRegion) -> str:
+        name, percent = self.region_name(region.laterality), self.percent(region.area_share)
+        return self._of_region("share_of_image", region=name, percent=percent)
 
     def _share_of_both(self, share: float) -> str:
         template = self._grammar.region.share_of_both or _english().region.share_of_both or ""
@@ -361,6 +409,12 @@ def to_ascii(text: str, spelling: dict[str, str]) -> str:
 def _english() -> Grammar:
     """Give the English texts, for those that an older language file lacks."""
     return _grammar_of(ENGLISH.path)
+
+
+def _written_day(taken: Moment, *, beside: Moment) -> str:
+    """Write a day as ISO 8601 does, which no language reads otherwise; with the time where both are of one day."""
+    day = f"{taken.date[:4]}-{taken.date[4:6]}-{taken.date[6:]}"
+    return f"{day} {taken.time[:2]}:{taken.time[2:4]}" if taken.date == beside.date else day
 
 
 def _side_of(words: Grammar, side: Laterality) -> Side:

@@ -117,6 +117,9 @@ class Side(Section):
     difference: Newer = None
     share: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
     lung: Newer = None
+    compared: Annotated[str | None, AfterValidator(_Holds(("date", "before", "now", "change", "limit")))] = (
+        None
+    )
 
 
 class Judgement(Section):
@@ -138,6 +141,13 @@ class Region(Section):
     share_and_area_at_detector: Annotated[str, AfterValidator(_Holds(("region", "percent", "area")))]
     share_of_both: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
     severity: Annotated[str | None, AfterValidator(_Holds(("total", "right", "left")))] = None
+    share_of_image: Annotated[str | None, AfterValidator(_Holds(("region", "percent")))] = None
+    of_its_area: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
+    nothing_marked: Newer = None
+    more: Newer = None
+    less: Newer = None
+    unclear: Newer = None
+    about_comparison: Newer = None
 
 
 class Picture(Section):

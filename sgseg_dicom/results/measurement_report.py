@@ -70,11 +70,11 @@ def encode_sr(
     source = source_of(radiograph)
     context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg, language=language)
     form = "SR" if sr_class == "comprehensive-3d" else "SR comprehensive"
-    form += referenced_form(finding, seg) + language.form
+    form += referenced_form(finding, seg) + language.form + compared_form(finding)
     report = document_of(
         _CLASSES[sr_class],
         _report(finding, context)[0],
-        [source] if seg is None else [source, seg],
+        [*([source] if seg is None else [source, seg]), *compared_images(finding)],
         **instance_keywords(radiograph, algorithm, form),
         series_number=OBJECT_TYPES[Kind.SR].series_number,
         series_description=language.title(Kind.SR),
@@ -104,11 +104,26 @@ def referenced_form(finding: Finding, seg: Dataset | None) -> str:
     return " fractional" if seg.SegmentationType == "FRACTIONAL" else ""
 
 
+def compared_form(finding: Finding) -> str:
+    """Name what a report is compared with, for its UID; "" without a comparison."""
+    return "" if finding.comparison is None else finding.comparison.form
+
+
+def compared_images(finding: Finding) -> list[Dataset]:
+    """Give the earlier image, which the report references, as evidence of another study."""
+    if finding.comparison is None:
+        return []
+    reference, image = finding.comparison.prior.reference, Dataset()
+    image.SOPClassUID, image.SOPInstanceUID = reference.sop_class_uid, reference.sop_instance_uid
+    image.StudyInstanceUID, image.SeriesInstanceUID = reference.study_uid, reference.series_uid
+    return [image]
+
+
 def _report(finding: Finding, context: Context) -> MeasurementReport:
     groups = [
         group
-        for region in finding.regions
-        for group in region_groups(region, context, share_of_lung=finding.lung_shares.get(region.laterality))
+        for number, region in enumerate(finding.regions)
+        for group in region_groups(region, context, finding=finding, first=not number)
     ]
     report = MeasurementReport(
         observation_context=observation_context(context.algorithm),

@@ -9,7 +9,7 @@ from sgseg_dicom.records import Algorithm, Finding, Radiograph
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, image, section, text, write_report
-from sgseg_dicom.results.measurement_report import referenced_form
+from sgseg_dicom.results.measurement_report import compared_form, referenced_form
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.zones import ZONES
 
@@ -39,7 +39,7 @@ def encode_text(
     """
     source = source_of(radiograph)
     report = TextReport(
-        form="TEXT" + referenced_form(finding, seg) + language.form,
+        form="TEXT" + referenced_form(finding, seg) + language.form + compared_form(finding),
         series_number=OBJECT_TYPES[Kind.TEXT].series_number,
         series_description=language.title(Kind.TEXT),
         sections=[
@@ -53,7 +53,7 @@ def encode_text(
             section(
                 codes.SECTION_FINDINGS,
                 # Not as Finding (121071, DCM): OHIF does not wrap those, and cut "left" or "right" off the sentence.
-                [text(codes.SECTION_FINDINGS, words) for words in _findings(finding, radiograph, language)],
+                [text(codes.SECTION_FINDINGS, words) for words in _findings(finding, language)],
             ),
             section(
                 codes.SECTION_PROCEDURE,
@@ -72,12 +72,12 @@ def encode_text(
     return write_report(report, radiograph, algorithm=algorithm, made_at=made_at, language=language)
 
 
-def _findings(finding: Finding, radiograph: Radiograph, language: Language) -> list[str]:
+def _findings(finding: Finding, language: Language) -> list[str]:
     """Say the sentence first, and at once where the marked region contradicts it."""
     return [
         language.sentence(finding.zones),
         *language.doubts(finding),
         *(language.zone_statement(zone, finding.judgement_of(zone)) for zone in ZONES),
-        *(language.region_extent(region, radiograph) for region in finding.regions),
         *language.lung_extents(finding),
+        *language.comparison(finding),
     ]

@@ -198,6 +198,11 @@ def test_a_configuration_with_every_key_starts():
     new |= {("queue", "max_megapixels"), ("queue", "priority_places")}
     new |= {("model", key) for key in ("runtime", "precision", "threads", "compiled_folder")}
     new |= {("store", "make_room_below_megabytes"), ("report", "picture_style")}
+    new |= {
+        ("store", "make_room_below_megabytes"),
+        ("store", "keep_measurements_days"),
+        ("report", "compare"),
+    }
     for section, key in new:
         del settings[section][key]
     del settings["audit"]

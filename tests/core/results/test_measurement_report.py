@@ -275,13 +275,13 @@ def test_a_calibrated_spacing_is_not_called_the_detectors():
 @pytest.mark.parametrize("spacing", [None, [0, 0]])
 def test_without_a_spacing_nothing_is_measured(spacing):
     """
-    Not even nominally; the share of the image is said in words.
+    Not even nominally; the share of the image is said in words, which give no square millimetres in any case.
     """
     _, _, sr = encoded(read_built(ImagerPixelSpacing=spacing))
 
     kinds = [item.ConceptNameCodeSequence[0].CodeMeaning for item in walk(sr) if item.ValueType == "NUM"]
     assert set(kinds) == {"Pixel Data Rows", "Pixel Data Columns"}
-    assert any("does not tell its pixel spacing" in text for text in texts(sr))
+    assert any("of the image's area" in text for text in texts(sr))
 
 
 def test_each_part_of_a_region_has_its_own_outline():
