@@ -15,6 +15,10 @@ from sgseg_dicom.zones import Laterality, Level
 INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
 ABNORMAL_STRUCTURE: Code = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
 LUNG: Code = codes.SCT.Lung
+LUNG_OF: dict[Laterality, Code] = {  # SNOMED CT; OHIF shows the meaning of a finding's site, and no modifier of it
+    Laterality.RIGHT: Code("3341006", "SCT", "Right lung"),
+    Laterality.LEFT: Code("44029006", "SCT", "Left lung"),
+}
 LATERALITY: dict[Laterality, Code] = {  # CID 244
     Laterality.RIGHT: codes.SCT.Right,
     Laterality.LEFT: codes.SCT.Left,

@@ -102,7 +102,8 @@ def _outline_group(
 
 def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
-    number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
+    segments = seg.SegmentSequence  # a label map's background is not tracked
+    number = next((item.SegmentNumber for item in segments if item.get("TrackingUID") == uid), None)
     if number is None:
         name = ENGLISH.region_name(region.laterality)
         raise InvalidResult(f"the SEG has no segment for {name}; encode both from one finding")
@@ -126,7 +127,7 @@ def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, A
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=name),
         "finding_type": codes.INFECTION,
         "finding_category": codes.ABNORMAL_STRUCTURE,
-        "finding_sites": [FindingSite(codes.LUNG, laterality=codes.LATERALITY[region.laterality])],
+        "finding_sites": [FindingSite(codes.LUNG_OF[region.laterality], laterality=codes.LATERALITY[region.laterality])],
         "algorithm_id": _algorithm(context.algorithm),
     }
 

@@ -26,11 +26,12 @@ from sgseg_dicom.records import (
     Radiograph,
     Window,
 )
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.outline import outline_of, outlined_parts
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import content_label, series_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import tracking_uid
 from sgseg_dicom.zones import Laterality
@@ -49,9 +50,11 @@ def encode_state(
     algorithm: Algorithm,
     made_at: datetime,
     language: Language = ENGLISH,
-) -> Dataset:
+) -> Dataset | None:
     """
     Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
+
+    None where no region was found: there is nothing to outline.
 
     It shows the radiograph in its own grey: the first window or table that the image states. Where it states
     none, or one under which nothing would be visible, the whole range of values is shown.
@@ -63,15 +66,16 @@ def encode_state(
         made_at: the site's local time; the same time gives the same bytes.
         language: of what is written.
     """
+    if not finding.regions:
+        return None
     form = f"PR{language.form}"
     layers = _layers(language)
     about = (algorithm, language)
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=_images(radiograph),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.STATE].series_number,
-        series_description=language.title(Kind.STATE),
-        content_label="INFECTED_REGIONS",
+        **series_keywords(radiograph, Kind.STATE, finding, language),
+        content_label=content_label(Kind.STATE, finding),
         content_description=language.title(Kind.STATE),
         graphic_layers=list(layers.values()),
         graphic_annotations=[

@@ -14,11 +14,12 @@ from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import series_keywords
 from sgseg_dicom.results.source_header import source_of
 
 LONGEST_SIDE = 1024
@@ -59,8 +60,7 @@ def encode_capture(
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.CAPTURE].series_number,
-        series_description=language.title(Kind.CAPTURE),
+        **series_keywords(radiograph, Kind.CAPTURE, finding, language),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
     capture.copy_patient_and_study_information(source)  # the constructor takes over less than the others' do
