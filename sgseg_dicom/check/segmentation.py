@@ -51,8 +51,6 @@ def segments_of(seg: Dataset) -> list[Segment]:
     segments = []
     for item in items(seg, "SegmentSequence"):
         place = int(number(item, "SegmentNumber"))
-        if place == 0 and text(seg, "SOPClassUID") == LABEL_MAP:
-            continue  # the background (PS3.3 C.8.20.2)
         segments.append(
             Segment(
                 number=place,

@@ -72,7 +72,7 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
-SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of the lung's area in the image")  # likewise
+SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of lung")  # likewise; OHIF shows it beside an outline
 WHY_NOT_JUDGED = Code("why-not-judged", PRIVATE_SCHEME, "Reason why the image was not judged")  # likewise
 
 

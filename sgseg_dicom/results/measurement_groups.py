@@ -102,8 +102,7 @@ def _outline_group(
 
 def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
-    segments = seg.SegmentSequence  # a label map's background is not tracked
-    number = next((item.SegmentNumber for item in segments if item.get("TrackingUID") == uid), None)
+    number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
     if number is None:
         name = ENGLISH.region_name(region.laterality)
         raise InvalidResult(f"the SEG has no segment for {name}; encode both from one finding")

@@ -83,6 +83,9 @@ def encode_seg(
         content_label=content_label(Kind.SEG, finding),
         content_description=language.seg_content,
     )
+    # highdicom describes a label map's background as a segment of its own, which Pixel Padding Value says already. OHIF
+    # counts it: the right lung is then black, and the left one has the right one's colour.
+    segmentation.SegmentSequence = [item for item in segmentation.SegmentSequence if item.SegmentNumber > 0]
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")
     segmentation.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required

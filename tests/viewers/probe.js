@@ -59,7 +59,7 @@ const probe = {
     return stays && { segmentations: probe.segmentations(), colours };
   },
 
-  // The outlines of a report by tracking UID, in the image's coordinates, and the words beside them; nothing
+  // The outlines of a report by tracking UID, in the image's coordinates, their values, and the words beside them; nothing
   // until so many are on the screen.
   outlines(count) {
     const drawn = document.querySelectorAll('svg.svg-layer polyline');
@@ -70,7 +70,9 @@ const probe = {
       data.renderableData.POLYLINE[0].map(point =>
         cornerstone.utilities.worldToImageCoords(metadata.referencedImageId, point)
       );
-    return { points: Object.fromEntries(annotations.map(one => [one.annotationUID, points(one)])), words };
+    const values = ({ data }) => data.labels.map(({ value }) => value);
+    const byUid = give => Object.fromEntries(annotations.map(one => [one.annotationUID, give(one)]));
+    return { points: byUid(points), values: byUid(values), words };
   },
 
   // All words on the page, with one blank between them.

@@ -74,15 +74,16 @@ def test_dciodvfy_finds_no_error(source, form, tmp_path):
     assert errors_of(ds, tmp_path) == []
 
 
-@pytest.mark.parametrize("form", ENCODERS)
 @pytest.mark.parametrize("predicted", [prediction(zones=[]), prediction(zones=["left lower"])])
-def test_an_image_without_a_region_has_one_too(predicted, form, tmp_path):
+def test_an_image_without_a_region_has_a_picture_and_no_outlines(predicted, tmp_path):
     """
-    Nothing found, and a zone without a mask.
+    Nothing found, and a zone without a mask: a presentation state would have nothing to outline.
     """
-    _, ds = encoded(form, read_built(), predicted)
+    _, picture = encoded("capture", read_built(), predicted)
+    _, state = encoded("state", read_built(), predicted)
 
-    assert errors_of(ds, tmp_path) == []
+    assert errors_of(picture, tmp_path) == []
+    assert state is None
 
 
 @pytest.mark.skipif(not Path("/usr/bin/dcmpschk").exists(), reason="DCMTK is not installed (apt: dcmtk)")
