@@ -90,7 +90,9 @@ def main() -> None:
 
 
 @contextmanager
-def stage(folder: Path, images: Mapping[str, Dataset]) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
+def stage(
+    folder: Path, images: Mapping[str, Dataset]
+) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
     """Judge every image, deliver to an archive, and open a browser beside it."""
     for part in ("sent", "archive/db", "browser"):
         (folder / part).mkdir(parents=True)
@@ -206,7 +208,9 @@ def once_painted(page: "Page", sides: Sequence[Laterality] = tuple(Laterality)) 
         before, last = last, page.screenshot()
         page.wait_for_timeout(_STILL_MILLISECONDS)
         colours = np.asarray(Image.open(BytesIO(last)).convert("RGB"))
-        areas = [np.count_nonzero(painted(colours, colour)) for colour in (LUNG_COLOURS[side] for side in sides)]
+        areas = [
+            np.count_nonzero(painted(colours, colour)) for colour in (LUNG_COLOURS[side] for side in sides)
+        ]
         return last if last == before and min(areas) > _LEAST_PIXELS else None
 
     return bytes(wait_for(still, what="the regions", seconds=PATIENCE_SECONDS))

@@ -1,8 +1,8 @@
 """
-Make the pictures of docs/viewers.md again: `python -m docs.viewer_pictures`. It needs what the tests of the viewers need.
+Make the pictures of docs/viewers.md again: `python -m docs.viewer_pictures`. It needs what the viewers' tests need.
 
-A stock OHIF: the address names a study and nothing else, and OHIF asks before it draws. Drawn chests go through a real
-node, as in `docs.pictures`. It takes about five minutes.
+A stock OHIF: the address names a study and nothing else, and OHIF asks before it draws. Drawn chests go through a
+real node, as in `docs.pictures`. It takes about five minutes.
 """
 
 import argparse
@@ -73,7 +73,6 @@ class _Photographer:
                 _save(once_painted(self._page, _SIDES[name]), self._out / f"viewer-{name}-mask.png")
                 self._open(results["sr.dcm"])
                 self._double_click(results["sr.dcm"])
-                self._ohif.outlines(len(_SIDES[name]))
                 self._keep(f"viewer-{name}-report")
             self._open(results["text.dcm"])
             self._double_click(results["text.dcm"])

@@ -85,7 +85,9 @@ class _Recipient(Section):
         strict=False,
         description=f"be a list of one or more of {[kind.value for kind in Kind]}, each once",
     )
-    segmentation: Segmentation = Field(default="auto", description='be "auto", "binary", "fractional" or "labelmap"')
+    segmentation: Segmentation = Field(
+        default="auto", description='be "auto", "binary", "fractional" or "labelmap"'
+    )
     sr_class: SrClass = Field(
         default="comprehensive-3d", description='be "comprehensive-3d" or "comprehensive"'
     )

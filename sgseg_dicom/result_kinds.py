@@ -52,7 +52,9 @@ class ObjectType:
 
 
 OBJECT_TYPES: Mapping[Kind, ObjectType] = {
-    Kind.SEG: ObjectType(sop_classes=(SegmentationStorage, LABEL_MAP_SEGMENTATION_STORAGE), series_place=1, file_name="seg.dcm"),
+    Kind.SEG: ObjectType(
+        sop_classes=(SegmentationStorage, LABEL_MAP_SEGMENTATION_STORAGE), series_place=1, file_name="seg.dcm"
+    ),
     Kind.SR: ObjectType(
         sop_classes=(Comprehensive3DSRStorage, ComprehensiveSRStorage),
         series_place=2,
@@ -77,9 +79,9 @@ NOT_JUDGED = ObjectType(sop_classes=(BasicTextSRStorage,), series_place=4, file_
 class Wanted:
     """What one destination wants: kinds in any order, and the form of each that has several.
 
-    ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8. ``sr_without_regions``: the coded
-    report also where no region is marked. OHIF shows such a report as a black viewport, so it is left out by default;
-    but for who wants no report in words, so that the image has its answer.
+    ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8. ``sr_without_regions``: the
+    coded report also where no region is marked. OHIF shows such a report as a black viewport, so it is left out by
+    default; but for who wants no report in words, so that the image has its answer.
     """
 
     results: tuple[Kind, ...] = (Kind.SEG, Kind.SR, Kind.TEXT)

@@ -159,9 +159,9 @@ class Title(Section):
     """
     [title]: what the objects are called.
 
-    By kind of result in full; *answer* is the description of the not-judged report's series. Then how a list of series
-    names the others: *series*, *series_no_finding*, and the words for the objects. Language files of 0.3.0 lack
-    these.
+    By kind of result in full; *answer* is the description of the not-judged report's series. Then how a list of
+    series names the others: *series*, *series_no_finding*, and the words for the objects. Language files of 0.3.0
+    lack these.
     """
 
     seg: Short

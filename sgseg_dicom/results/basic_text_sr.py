@@ -77,9 +77,9 @@ def write_report(
     """
     Write a report as a draft: PARTIAL, UNVERIFIED, PRELIMINARY.
 
-    As highdicom's Enhanced SR, which allows all of this; a Basic Text SR allows nothing else of TID 2000. Who observed
-    (TID 1001) stands after the sections, since viewers show a tree from top to bottom: it holds for the whole of the
-    report wherever it stands under the root (PS3.3 C.17.5).
+    As highdicom's Enhanced SR, which allows all of this; a Basic Text SR allows nothing else of TID 2000. Who
+    observed (TID 1001) stands after the sections, since viewers show a tree from top to bottom: it holds for the
+    whole of the report wherever it stands under the root (PS3.3 C.17.5).
     """
     root = ContainerContentItem(codes.REPORT, is_content_continuous=False, template_id="2000")
     root.ContentSequence = ContentSequence(

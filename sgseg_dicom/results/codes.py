@@ -15,7 +15,9 @@ from sgseg_dicom.zones import Laterality, Level
 INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
 ABNORMAL_STRUCTURE: Code = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
 LUNG: Code = codes.SCT.Lung
-LUNG_OF: dict[Laterality, Code] = {  # SNOMED CT; OHIF shows the meaning of a finding's site, and no modifier of it
+LUNG_OF: dict[
+    Laterality, Code
+] = {  # SNOMED CT; OHIF shows the meaning of a finding's site, and no modifier of it
     Laterality.RIGHT: Code("3341006", "SCT", "Right lung"),
     Laterality.LEFT: Code("44029006", "SCT", "Left lung"),
 }
@@ -72,7 +74,9 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
-SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of lung")  # likewise; OHIF shows it beside an outline
+SHARE_OF_LUNG = Code(
+    "share-of-lung", PRIVATE_SCHEME, "Share of lung"
+)  # likewise; OHIF shows it beside an outline
 WHY_NOT_JUDGED = Code("why-not-judged", PRIVATE_SCHEME, "Reason why the image was not judged")  # likewise
 
 

@@ -17,7 +17,10 @@ from sgseg_dicom.results.secondary_capture import encode_capture
 from sgseg_dicom.results.seg import encode_seg, form_suffix
 from sgseg_dicom.results.text_report import encode_text
 
-_PICTURES: Mapping[Kind, Callable[..., Dataset | None]] = {Kind.CAPTURE: encode_capture, Kind.STATE: encode_state}
+_PICTURES: Mapping[Kind, Callable[..., Dataset | None]] = {
+    Kind.CAPTURE: encode_capture,
+    Kind.STATE: encode_state,
+}
 """Forms that reference the image alone."""
 
 

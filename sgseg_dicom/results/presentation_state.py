@@ -40,7 +40,7 @@ _LAYERS = {Laterality.RIGHT: "RIGHT_LUNG", Laterality.LEFT: "LEFT_LUNG"}
 _WORDS = "WORDS"
 _WORDS_COLOUR = (255, 196, 61)
 # Left, top, right and bottom of the texts, in parts of the displayed area.
-_TOP, _BOTTOM = (0.02, 0.02, 0.98, 0.08), (0.02, 0.90, 0.98, 0.98)
+_TOP, _SENTENCE, _BOTTOM = (0.02, 0.02, 0.98, 0.08), (0.02, 0.86, 0.98, 0.90), (0.02, 0.90, 0.98, 0.98)
 
 
 def encode_state(
@@ -134,17 +134,24 @@ def _outlines(
 def _texts(
     radiograph: Radiograph, finding: Finding, layer: GraphicLayer, algorithm: Algorithm, language: Language
 ) -> GraphicAnnotation:
-    """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
+    """
+    Write the warning above the image's anatomy and the sentence below, in parts of the displayed area.
+
+    The sentence is a text of its own: DICOMscope writes a text in one line, and cuts it at the image's edge.
+    """
     below = [
         *language.caution(radiograph),
-        language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,
         *language.assumptions(finding, radiograph),
     ]
     texts = [
         TextObject(text, units="DISPLAY", bounding_box=box, text_justification="LEFT")
-        for text, box in ((language.warning(algorithm), _TOP), (" ".join(below), _BOTTOM))
+        for text, box in (
+            (language.warning(algorithm), _TOP),
+            (language.sentence(finding.zones), _SENTENCE),
+            (" ".join(below), _BOTTOM),
+        )
     ]
     return GraphicAnnotation(_images(radiograph), graphic_layer=layer, text_objects=texts)
 

@@ -59,8 +59,8 @@ def encode_seg(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
-            is not a multiple of 8; others do not know FRACTIONAL. LABELMAP is a Label Map Segmentation, a SOP class of
-            its own (PS3.3 A.51, 2024). Each is an instance of its own.
+            is not a multiple of 8; others do not know FRACTIONAL. LABELMAP is a Label Map Segmentation, a SOP class
+            of its own (PS3.3 A.51, 2024). Each is an instance of its own.
         language: of what readers see; the codes are the standard's. Each is an instance of its own.
     """
     if not finding.regions:
@@ -83,8 +83,8 @@ def encode_seg(
         content_label=content_label(Kind.SEG, finding),
         content_description=language.seg_content,
     )
-    # highdicom describes a label map's background as a segment of its own, which Pixel Padding Value says already. OHIF
-    # counts it: the right lung is then black, and the left one has the right one's colour.
+    # highdicom describes a label map's background as a segment of its own, which Pixel Padding Value says already.
+    # OHIF counts it: the right lung is then black, and the left one has the right one's colour.
     segmentation.SegmentSequence = [item for item in segmentation.SegmentSequence if item.SegmentNumber > 0]
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")
@@ -108,7 +108,9 @@ def _stand_in(segments: int) -> NDArray[np.uint8]:
 
 def _set_pixels(segmentation: Dataset, regions: Sequence[LungRegion]) -> None:
     """
-    Put the masks in: one frame each, or one of all segments' numbers where it is a label map; packed without a gap (PS3.5 8.1.1) and padded with a zero byte (PS3.5 6.2, OB).
+    Put the masks in: one frame each, or one of all segments' numbers where it is a label map.
+
+    Packed without a gap (PS3.5 8.1.1), and padded with a zero byte (PS3.5 6.2, OB).
 
     highdicom copies masks several times to ask what these cannot be, and pads with the digit "0", a value of 48.
     """

@@ -65,7 +65,8 @@ def series_number(image: Source, object_type: ObjectType) -> int:
     Derive a Series Number (0020,0011) from that of the image: 9000 + 10 times it + the kind's place.
 
     So each series of images has its own, and no two kinds meet: the mask of series 1 is 9011, that of series 2 9021.
-    Where the image states none, or one outside 0 and 99,999,099, its Series Instance UID stands in: above 1,000,000,000.
+    Where the image states none, or one outside 0 and 99,999,099, its Series Instance UID stands in: above
+    1,000,000,000.
     """
     stated = _integer(image.header, "SeriesNumber")
     if stated is not None and 0 <= stated <= _LARGEST:

@@ -29,8 +29,8 @@ def encode_text(
     Write the finding in words (TID 2000), also where nothing was found; a draft, as `encode_sr`.
 
     First the summary: a caution about the sides, where there is one, the sentence, and what contradicts it. Then the
-    six zones and the regions' sizes. Last what the model detects, what was assumed and the warning; then the image and
-    the SEG. The summary of CID 6047 is coded beside them, for software that gets no other report.
+    six zones and the regions' sizes. Last what the model detects, what was assumed and the warning; then the image
+    and the SEG. The summary of CID 6047 is coded beside them, for software that gets no other report.
 
     Args:
         radiograph: the source image.

@@ -76,7 +76,7 @@ class Orthanc:
         return [dcmread(path) for path in sorted(folder.iterdir())]
 
     def store_by_web(self, *files: Path) -> None:
-        """Store over STOW-RS, with another project's client: it takes classes that Orthanc's C-STORE does not know."""
+        """Store over STOW-RS, by another project's client: also classes that Orthanc's C-STORE does not know."""
         client = (Path(sys.executable).with_name("dicomweb_client"), "--url", self.url)
         result = self.network.run(*client, "store", "instances", *files)
         assert result.returncode == 0, result.stderr

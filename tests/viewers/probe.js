@@ -65,7 +65,8 @@ const probe = {
     const drawn = document.querySelectorAll('svg.svg-layer polyline');
     const words = [...document.querySelectorAll('svg.svg-layer tspan')].map(span => span.textContent);
     if (drawn.length < count || words.length < count) return null;
-    const annotations = cornerstoneTools.annotation.state.getAllAnnotations();
+    const all = cornerstoneTools.annotation.state.getAllAnnotations();
+    const annotations = all.filter(({ data }) => data.renderableData); // of reports, and not a reader's own
     const points = ({ metadata, data }) =>
       data.renderableData.POLYLINE[0].map(point =>
         cornerstone.utilities.worldToImageCoords(metadata.referencedImageId, point)

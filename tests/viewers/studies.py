@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
 
 from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.errors import NotApplicable
@@ -133,7 +133,10 @@ def _image(seed: int, *, shape: tuple[int, int], **keywords: Any) -> Dataset:
 
 
 def _judged(
-    image: Dataset, folder: Path, predicted: Prediction, wanted: Wanted = Wanted()  # noqa: B008 - frozen
+    image: Dataset,
+    folder: Path,
+    predicted: Prediction,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
 ) -> Study:
     radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
     finding = measure(predicted, radiograph)

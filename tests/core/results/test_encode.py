@@ -159,8 +159,8 @@ def test_nothing_found_is_the_same_report_for_all():
 @pytest.mark.parametrize("zones", [[], ["left lower"]])
 def test_no_object_is_sent_that_has_nothing_to_show(zones):
     """
-    Without a marked region there is no mask and there are no outlines. OHIF shows a coded report without outlines as a
-    black viewport: it is left out for who gets the report in words.
+    Without a marked region there is no mask and there are no outlines. OHIF shows a coded report without outlines as
+    a black viewport: it is left out for who gets the report in words.
     """
     _, (names,) = encoded(Wanted(results=tuple(Kind)), predicted=prediction(zones=zones))
 

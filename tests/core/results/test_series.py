@@ -38,7 +38,12 @@ def described(predicted, language=ENGLISH, **keywords):
     radiograph = read_built(**keywords)
     wanted = {"all": Wanted(results=tuple(Kind), sr_without_regions=True)}
     files, _ = encode_results(
-        radiograph, measure(predicted, radiograph), wanted, algorithm=ALGORITHM, made_at=MADE_AT, language=language
+        radiograph,
+        measure(predicted, radiograph),
+        wanted,
+        algorithm=ALGORITHM,
+        made_at=MADE_AT,
+        language=language,
     )
     return [ds.SeriesDescription for ds in files.values()]
 
