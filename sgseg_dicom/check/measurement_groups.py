@@ -81,7 +81,11 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
     finding, site = about.item.only(v.FINDING), about.item.only(v.SITE)
     if finding is None or finding.code != v.INFECTION:
         yield Rule.GROUP_FINDING, about.item.path
-    if site is None or site.code != v.LUNG or about.side is None:
+    if (
+        site is None
+        or about.side is None
+        or (site.code != v.LUNG and v.LUNGS.get(site.code) is not about.side)
+    ):
         yield Rule.GROUP_SITE, about.item.path
     for area in about.item.all(v.AREA):
         yield from _area(area, case)

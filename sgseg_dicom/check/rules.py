@@ -271,6 +271,7 @@ class Rule(Enum):
         "PS3.5 8.1.1, 8.2",
     )
     SEG_FRACTIONS = ("must be 0 or 255 alone", "harm: viewers do not show a mask of probabilities")
+    SEG_LABELS = ("must be 0 or the number of a segment", "PS3.3 C.8.20.2: LABELMAP")
     MASK_EMPTY = ("must mark at least one pixel", "harm: a segment announces a finding that is nowhere")
     MASK_SIDE = ("must lie on the side of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
     MASK_OVERLAP = ("must not overlap another segment", "PS3.3 C.8.20.2: Segments Overlap is NO")

@@ -6,7 +6,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code, items, referenced, text
-from sgseg_dicom.check.case import SEGMENTATION, Case, Equipment, equipment_of
+from sgseg_dicom.check.case import SEGMENTATIONS, Case, Equipment, equipment_of
 from sgseg_dicom.check.comparison import earlier_images
 from sgseg_dicom.check.content_tree import Item
 from sgseg_dicom.check.identity import references_source
@@ -84,5 +84,5 @@ def _references(sr: Dataset, root: Item, segments: Segments, case: Case) -> Iter
     others = {one for study, one in _evidence(sr, _OTHER) if study != text(sr, "StudyInstanceUID")}
     if earlier & evidence or not earlier <= others:
         yield Rule.COMPARISON_EVIDENCE, _OTHER
-    if any(kind == SEGMENTATION and uid not in segments for kind, uid in targets | evidence):
+    if any(kind in SEGMENTATIONS and uid not in segments for kind, uid in targets | evidence):
         yield Rule.SR_SEGMENTATION, "ReferencedSOPSequence"

@@ -17,6 +17,7 @@ LEVELS: dict[Code, Level] = {  # CID 6171
     ("281394001", "SCT"): Level.LOWER,
 }
 LUNG: Code = ("39607008", "SCT")
+LUNGS: dict[Code, Laterality] = {("3341006", "SCT"): Laterality.RIGHT, ("44029006", "SCT"): Laterality.LEFT}
 INFECTION: Code = ("128601007", "SCT")
 ABNORMAL_STRUCTURE: Code = ("49755003", "SCT")
 
@@ -40,7 +41,8 @@ NOT_ATTEMPTED: Code = ("111225", "DCM")
 NOT_JUDGED_REASON: Code = ("why-not-judged", "99SGSEG")
 
 TEXT_REPORT: Code = ("18748-4", "LN")  # CID 7000
-FINDINGS_SECTION: Code = ("59776-5", "LN")  # CID 7001
+SUMMARY_SECTION: Code = ("55112-7", "LN")  # CID 7001, as the next
+FINDINGS_SECTION: Code = ("59776-5", "LN")
 LANGUAGE: Code = ("121049", "DCM")
 MEASUREMENT_REPORT: Code = ("126000", "DCM")
 PROCEDURE_REPORTED: Code = ("121058", "DCM")

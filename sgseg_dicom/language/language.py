@@ -21,6 +21,14 @@ from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
 PACKAGED = Path(__file__).parent
+_SERIES_WORD = {
+    Kind.SEG: "mask",
+    Kind.SR: "report",
+    Kind.TEXT: "words",
+    Kind.CAPTURE: "picture",
+    Kind.STATE: "outlines",
+}
+"""The keys of [title] with the words for the objects."""
 _COUNTS = ("one", "two", "three", "four", "five", "six")
 
 
@@ -269,6 +277,21 @@ class Language:
         """Describe the series of one kind of result, at most 64 characters."""
         return self._written(getattr(self._grammar.title, kind.value.replace("-", "_")))
 
+    def series(self, kind: Kind, sides: Sequence[Laterality]) -> str:
+        """
+        Name a result as a list of series shall show it, at most 56 characters; see `sgseg_dicom.results.series`.
+
+        Args:
+            kind: of the result.
+            sides: the lungs of the patient that it is about; none where nothing was found.
+        """
+        here, english = self._grammar.title, _english().title
+        word = getattr(here, _SERIES_WORD[kind]) or getattr(english, _SERIES_WORD[kind])
+        if not sides:
+            return self._written(here.series_no_finding or english.series_no_finding or "", object=word)
+        letters = "+".join(side.value for side in sides)
+        return self._written(here.series or english.series or "", object=word, sides=letters)
+
     @property
     def seg_content(self) -> str:
         """Describe the SEG's content, at most 64 characters."""
@@ -439,7 +462,8 @@ def _grammar_of(path: Path) -> Grammar:
 
 def _require_ascii(words: Grammar, path: Path) -> None:
     """Spell everything once, so that no letter is met for the first time in a patient's result."""
-    short = [*(text for _, text in words.title), words.remark.draft, words.right.region, words.left.region]
+    titles = [text for _, text in words.title if text is not None]
+    short = [*titles, words.remark.draft, words.right.region, words.left.region]
     for text in (*short, words.model_dump_json(exclude={"ascii"})):
         spelt = to_ascii(text, words.ascii)
         if text in short and len(spelt) > LONG_STRING:

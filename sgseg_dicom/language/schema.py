@@ -173,8 +173,17 @@ class Remark(Section):
     nominal_geometry: Text
 
 
+_Word = Annotated[str | None, AfterValidator(_Holds(longest=16))]
+
+
 class Title(Section):
-    """[title]: descriptions of the series, by kind of result; *answer* is that of the not-judged report."""
+    """
+    [title]: what the objects are called.
+
+    By kind of result in full; *answer* is the description of the not-judged report's series. Then how a list of
+    series names the others: *series*, *series_no_finding*, and the words for the objects. Language files of 0.3.0
+    lack these.
+    """
 
     seg: Short
     seg_content: Short
@@ -183,6 +192,13 @@ class Title(Section):
     secondary_capture: Short
     presentation_state: Short
     answer: Short
+    series: Annotated[str | None, AfterValidator(_Holds(("object", "sides"), longest=40))] = None
+    series_no_finding: Annotated[str | None, AfterValidator(_Holds(("object",), longest=40))] = None
+    mask: _Word = None
+    report: _Word = None
+    words: _Word = None
+    picture: _Word = None
+    outlines: _Word = None
 
 
 class NotJudged(Section):

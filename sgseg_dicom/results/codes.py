@@ -15,6 +15,12 @@ from sgseg_dicom.zones import Laterality, Level
 INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
 ABNORMAL_STRUCTURE: Code = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
 LUNG: Code = codes.SCT.Lung
+LUNG_OF: dict[
+    Laterality, Code
+] = {  # SNOMED CT; OHIF shows the meaning of a finding's site, and no modifier of it
+    Laterality.RIGHT: Code("3341006", "SCT", "Right lung"),
+    Laterality.LEFT: Code("44029006", "SCT", "Left lung"),
+}
 LATERALITY: dict[Laterality, Code] = {  # CID 244
     Laterality.RIGHT: codes.SCT.Right,
     Laterality.LEFT: codes.SCT.Left,
@@ -75,7 +81,9 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
-SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of the lung's area in the image")  # likewise
+SHARE_OF_LUNG = Code(
+    "share-of-lung", PRIVATE_SCHEME, "Share of lung"
+)  # likewise; OHIF shows it beside an outline
 SHARE_OF_BOTH = Code("share-of-both", PRIVATE_SCHEME, "Share of both lungs' area in the image")  # likewise
 SHARE_BEFORE = Code(
     "share-before", PRIVATE_SCHEME, "Share of the lung's area in the earlier image"

@@ -15,7 +15,7 @@ from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.measurement_report import encode_sr, referenced_form
 from sgseg_dicom.results.presentation_state import encode_state
 from sgseg_dicom.results.secondary_capture import encode_capture
-from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.seg import encode_seg, form_suffix
 from sgseg_dicom.results.text_report import encode_text
 
 
@@ -33,7 +33,8 @@ def encode_results(
     Make every form that is wanted, once.
 
     A report references the SEG that its destination gets, in that form; a report for a destination without SEG
-    references none. Where no region was found there is no SEG, and reports are the same for all.
+    references none. Where no region was found there is no SEG, no presentation state, and no coded report for who
+    also wants one in words (`Wanted.is_sr_made`); reports are then the same for all.
 
     Args:
         radiograph: the source image.
@@ -69,12 +70,12 @@ class _Forms:
         about, seg = (self.radiograph, self.finding), None
         if Kind.SEG in wanted.results:
             form = wanted.segmentation_type(self.radiograph.stored_shape[1])
-            name = "seg.dcm" if form == "BINARY" else "seg-fractional.dcm"
+            name = f"seg{form_suffix(form)}.dcm".replace(" ", "-")
             seg = self._once(name, lambda: encode_seg(*about, segmentation_type=form, **self.made))
             if seg is not None:
                 yield name
         suffix = referenced_form(self.finding, seg).replace(" ", "-").lower() + ".dcm"
-        if Kind.SR in wanted.results:
+        if wanted.is_sr_made(has_regions=bool(self.finding.regions)):
             name = ("sr" if wanted.sr_class == "comprehensive-3d" else "sr-comprehensive") + suffix
             self._once(name, lambda: encode_sr(*about, seg, sr_class=wanted.sr_class, **self.made))
             yield name
@@ -83,12 +84,11 @@ class _Forms:
             self._once(name, lambda: encode_text(*about, seg, **self.made))
             yield name
         for kind, encode in self._pictures().items():
-            if kind in wanted.results:
-                name = f"{kind}.dcm"
-                self._once(name, partial(encode, *about, **self.made))
+            name = f"{kind}.dcm"
+            if kind in wanted.results and self._once(name, partial(encode, *about, **self.made)) is not None:
                 yield name
 
-    def _pictures(self) -> Mapping[Kind, Callable[..., Dataset]]:
+    def _pictures(self) -> Mapping[Kind, Callable[..., Dataset | None]]:
         """Give the forms that reference the image alone."""
         return {Kind.CAPTURE: partial(encode_capture, style=self.picture_style), Kind.STATE: encode_state}
 

@@ -137,7 +137,9 @@ def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, A
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=name),
         "finding_type": codes.INFECTION,
         "finding_category": codes.ABNORMAL_STRUCTURE,
-        "finding_sites": [FindingSite(codes.LUNG, laterality=codes.LATERALITY[region.laterality])],
+        "finding_sites": [
+            FindingSite(codes.LUNG_OF[region.laterality], laterality=codes.LATERALITY[region.laterality])
+        ],
         "algorithm_id": _algorithm(context.algorithm),
     }
 

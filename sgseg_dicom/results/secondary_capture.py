@@ -15,11 +15,12 @@ from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import series_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.text_column import undrawable
 
@@ -62,8 +63,7 @@ def encode_capture(
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.CAPTURE].series_number,
-        series_description=language.title(Kind.CAPTURE),
+        **series_keywords(radiograph, Kind.CAPTURE, finding, language),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
     capture.copy_patient_and_study_information(source)  # the constructor takes over less than the others' do

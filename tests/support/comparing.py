@@ -46,7 +46,7 @@ def compared_results(
     radiograph: Radiograph, finding: Finding, language: str = "en"
 ) -> tuple[dict[str, Dataset], Dataset]:
     """Give every form of result, by name, and the image's header."""
-    wanted = {"archive": Wanted(results=tuple(Kind))}
+    wanted = {"archive": Wanted(results=tuple(Kind), sr_without_regions=True)}
     made, _ = encode_results(
         radiograph,
         finding,

@@ -57,6 +57,7 @@ from tests.support.spoiling import (
     swap_masks,
     take_back,
     track_together,
+    unknown_label,
     without,
     zone,
 )
@@ -290,6 +291,17 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
     ("cut-off pixels", Rule.SEG_BITS, cut_off),
     ("BINARY in bytes", Rule.SEG_BITS, setting(SEG, BitsAllocated=8)),
     ("probabilities", Rule.SEG_FRACTIONS, probabilities),
+    ("a label of no segment", Rule.SEG_LABELS, unknown_label),
+    (
+        "a label map of another class",
+        Rule.SEG_FRAMES,
+        setting("seg-labelmap.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"),
+    ),
+    (
+        "the site of the other lung",
+        Rule.GROUP_SITE,
+        coded(sr_group("111030", "363698007"), "44029006"),
+    ),
     ("an empty mask", Rule.MASK_EMPTY, empty),
     ("masks of the wrong sides", Rule.MASK_SIDE, swap_masks),
     ("mirrored masks", Rule.MASK_SIDE, mirror_masks),

@@ -99,7 +99,7 @@ def test_it_is_a_draft_in_every_flag():
     assert sr.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     assert (sr.CompletionFlag, sr.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
     assert sr.PreliminaryFlag == "PRELIMINARY"
-    assert "DRAFT" in sr.SeriesDescription
+    assert sr.SeriesDescription.startswith("AI draft: ")
 
 
 def test_it_has_the_sentence_and_the_warning():
@@ -139,7 +139,7 @@ def test_it_says_its_language_and_keeps_the_canonical_sentence(name):
     assert said[-1].TextValue == finding.sentence
     assert [code(item) for item in items(said[-1], LANGUAGE)] == ([] if name == "en" else ["en"])
     assert len(said) == (1 if name == "en" else 2)
-    assert sr.SeriesDescription == language.title(Kind.SR)
+    assert sr.SeriesDescription.startswith(language.series(Kind.SR, list(Laterality)))
 
 
 def test_another_language_is_another_instance():
