@@ -35,7 +35,10 @@ Timed = Callable[[str], AbstractContextManager[object]]
 class Segmenter(Protocol):
     """One input in, one prediction out; safe to call from many threads (`sgseg_dicom.inference.segmenter`)."""
 
-    algorithm: Algorithm
+    @property
+    def algorithm(self) -> Algorithm:
+        """Who judges."""
+        ...
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         """Judge one image."""

@@ -26,7 +26,8 @@ class AskedWorker:
     @cached_property
     def algorithm(self) -> Algorithm:
         """Who judges; asked for at the first use, since the model loads beside this process."""
-        return self._answer(AskAlgorithm())
+        algorithm: Algorithm = self._answer(AskAlgorithm())
+        return algorithm
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         """
@@ -36,7 +37,8 @@ class AskedWorker:
             InferenceError: the device failed, or the answer is not a number.
             ProcessEnded: the process of the model ended at this image.
         """
-        return self._answer(AskModel(model_input))
+        prediction: Prediction = self._answer(AskModel(model_input))
+        return prediction
 
     def earlier(self, film: Film) -> tuple[EarlierFilm, ...]:
         """

@@ -37,7 +37,7 @@ def serve(
     # All runs in one thread: some libraries keep a pool of helpers for each thread that asks them.
     with ThreadPoolExecutor(1, thread_name_prefix="judge") as thread:
         loaded = answer_of(thread, lambda: load(config, worker))
-        connection.send(replace(loaded, value=os.getpid()))
+        connection.send(Answer(value=os.getpid(), error=loaded.error))
         if loaded.value is None:
             return
         judge = InProcess(loaded.value, entered=lambda stage: connection.send(Entered(stage)))

@@ -25,6 +25,7 @@ from node.time_limit import time_limit
 from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.senders import Sender
 
 log = structlog.get_logger(__name__)
 
@@ -98,9 +99,10 @@ def on_c_store(
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
         with time_limit(answer_seconds):
+            sender: Sender | None = getattr(event.assoc, "sender", None)  # `node.receive.one_thread`
             places = places_of(
-                event.request.Priority,
-                sender=event.assoc.sender.priority if event.assoc.sender else "as-sent",
+                getattr(event.request, "Priority", None),
+                sender=sender.priority if sender else "as-sent",
                 most=priority_places,
             )
             stored, job, is_known = _stored_and_queued(event, store, jobs, received_at, places)
