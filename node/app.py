@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,13 @@ from node.audit.recorder import Note, recording
 from node.audit.trail import Trail
 from node.service.heartbeat import SECONDS as BEAT_EVERY
 from node.service.heartbeat import Heartbeat
-from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
+from node.service.housekeeping import (
+    TRANSFER_SWEEP_SECONDS,
+    delete_old,
+    forget_measurements,
+    queue_orphans,
+    repeat,
+)
 from node.service.room import SECONDS as ROOM_EVERY
 from node.service.room import Room
 from node.store.fsync import storage
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from node.service.supervisor import Ready, Supervisor
     from node.watch.teller import Tellers
     from node.work.lasting_jobs import LastingJobs
+    from node.work.measurements import Measurements
     from node.work.queue import Jobs
     from node.work.worker import Worker
     from sgseg_dicom.inference.segmenter import Judge as Network
@@ -80,7 +88,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         jobs, tally = LastingJobs(store.folder), Tally(store.folder)
         note = counted(note, tally)
         contexts = scp.contexts()
-        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
+        handlers = scp.handlers(
+            store,
+            jobs,
+            answer_seconds=config.receive.answer_seconds,
+            priority_places=config.queue.priority_places,
+            note=note,
+        )
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
@@ -167,6 +181,8 @@ def work(
         stack.callback(judging.close)
         # Imported while the model loads in its process: dbos takes a second.
         from node.work import queue
+        from node.work.database import Database
+        from node.work.measurements import Measurements, read_key
         from node.work.queue_watch import QueueLost, QueueWatch
         from node.work.tables import make_tables
         from node.work.take_over import make_arrivals, take_over
@@ -179,7 +195,9 @@ def work(
         loaded = judging.wait_ready()
         model = _said_of_what_is_loaded(config, loaded) if loaded else {}
         tally = Tally(store.folder)
-        worker = _worker(config, store, judging, receivers, WorkCounts(tally))
+        # Also where nothing is compared any more: what was kept must go in time.
+        measurements = Measurements(Database(file), read_key(store.folder), clock=time.time)
+        worker = _worker(config, store, judging, receivers, WorkCounts(tally), measurements)
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
@@ -191,7 +209,7 @@ def work(
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
-        _keep_house(config, store, jobs, stop, note)
+        _keep_house(config, store, jobs, measurements, stop, note)
         watch.stop()
         if watch.why:  # steps that run now record nothing any more
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
@@ -202,7 +220,12 @@ def work(
 
 
 def _worker(
-    config: Config, store: Store, judging: "Judge", receivers: "Mapping[str, Sender]", counts: WorkCounts
+    config: Config,
+    store: Store,
+    judging: "Judge",
+    receivers: "Mapping[str, Sender]",
+    counts: WorkCounts,
+    measurements: "Measurements",
 ) -> "Worker":
     from node.work.worker import Worker
 
@@ -213,6 +236,7 @@ def _worker(
         patience=config.deliver,
         on_answered=counts.answered,
         on_delivered=counts.delivered,
+        measurements=measurements if config.report.compare else None,
     )
 
 
@@ -243,7 +267,14 @@ def _show_life(store: Store, is_able: Callable[[], bool], stop: threading.Event)
     _in_background(stop, beat, every=BEAT_EVERY)
 
 
-def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
+def _keep_house(
+    config: Config,
+    store: Store,
+    jobs: "Jobs",
+    measurements: "Measurements",
+    stop: threading.Event,
+    note: Note,
+) -> None:
     """Adopt what has no job, delete what is old, make room, and write the audit trail, until *stop* is set."""
     trail = Trail(store.folder)
     room = Room(store, jobs, below_bytes=config.store.room_bytes, note=note)
@@ -251,6 +282,7 @@ def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Even
     def tidy() -> None:
         now = datetime.now(UTC)
         delete_old(store, jobs, config.store.keep_days, now=now, note=note)
+        forget_measurements(measurements, config.store.keep_measurements_days, now=now)
         queue_orphans(store, jobs, stop=stop)
         with time_limit(_PATIENCE_SECONDS):  # somebody may hold the trail's lock for ever
             trail.forget(config.audit.keep_days, now=now)
@@ -447,6 +479,7 @@ def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
         WeightsError: the image check cannot be loaded.
     """
     from node.judge.warm_up import warm_up
+    from sgseg_dicom.comparison.repeatability import repeatability_of
     from sgseg_dicom.inference.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
@@ -455,8 +488,10 @@ def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language_of(config),
+        picture_style=config.report.picture_style,
         undeclared_character_set=config.receive.undeclared_character_set,
         require_room=segmenter.require_room,
+        repeatability=repeatability_of(config.weights_folder) if config.report.compare else None,
     )
     warm_up(pipeline)
     return pipeline
