@@ -1,8 +1,8 @@
 """
 The README as a package index shows it. Everything else stands in pyproject.toml.
 
-Its links are relative to the repository, which is right in a clone and in the source distribution, and leads nowhere on
-an index. Where pyproject.toml names the repository ([project.urls] Source), they become absolute; elsewhere text.
+Its links are relative to the repository. That is right in a clone and in the source distribution; on an index they
+lead nowhere. Where pyproject.toml names the repository ([project.urls] Source), they become absolute; elsewhere text.
 """
 
 import re
@@ -13,8 +13,8 @@ from setuptools import setup
 
 HERE = Path(__file__).parent
 PLACES = (
-    "\n> The documents that are named here come with the package: see `share/doc/sgseg-dicom` in the environment that it "
-    "is installed into, or the source distribution.\n"
+    "\n> The documents that are named here come with the package: see `share/sgseg-dicom` in the environment "
+    "that it is installed into, or the source distribution.\n"
 )
 
 

@@ -34,12 +34,12 @@ _CLASSIFIERS = {
 
 _HEAD = """# Licences of what is installed
 
-*Made by `python -m docs.third_party`; do not edit.* A plain installation (`pip install sgseg-dicom`) has these packages
-on Linux. Each licence is what the package states of itself. sgseg-dicom itself is Apache-2.0.
+*Made by `python -m docs.third_party`; do not edit.* A plain installation (`pip install sgseg-dicom`) has these
+packages on Linux. Each licence is what the package states of itself. sgseg-dicom itself is Apache-2.0.
 
 Nothing of these packages is in ours: pip installs them beside it. Whoever passes on an installation (a container, a
-disk image) passes on these packages too, and has to keep their licences. psycopg (LGPL) is used as a library, unchanged,
-and can be replaced by another build; certifi (MPL) is a list of certificates, unchanged.
+disk image) passes on these packages too, and has to keep their licences. psycopg (LGPL) is used as a library,
+unchanged, and can be replaced by another build; certifi (MPL) is a list of certificates, unchanged.
 
 Many wheels contain libraries of others, in C, C++ or Fortran. Their licences lie beside the package, in its
 `.dist-info` folder. `make sbom` writes a bill of materials in the form of CycloneDX.
@@ -56,8 +56,8 @@ _TAIL = """
 
 ## With extras
 
-`[gpu]` and `[train]` add PyTorch (BSD-3-Clause), and with it NVIDIA's CUDA libraries, which have a licence of NVIDIA's own
-that is not a free one. Read it before you pass on an image that has them.
+`[gpu]` and `[train]` add PyTorch (BSD-3-Clause), and with it NVIDIA's CUDA libraries. Those have a licence of
+NVIDIA's own that is not a free one. Read it before you pass on an image that has them.
 """
 
 
@@ -149,7 +149,7 @@ def constraints() -> str:
     packages = installed([*asked, *map(Requirement, _WITHOUT_DEPENDENCIES)])
     head = (
         "# The versions that all tests ran with, of every extra: pip install --constraint constraints.txt .\n"
-        "# Made by `python -m docs.third_party`. A line does not install anything; it says which version if it is asked for.\n"
+        "# Made by `python -m docs.third_party`. A line installs nothing; it says which version if it is asked.\n"
     )
     return head + "".join(f"{one.name}=={one.version}\n" for one in packages)
 
