@@ -115,14 +115,14 @@ def test_the_readme_of_an_index_has_no_link_that_leads_nowhere(built):
 def test_links_become_absolute_where_the_repository_has_an_address():
     """As soon as pyproject.toml names it."""
     readme = (
-        '[guide](docs/developer.md#b) [web](https://x.example) ![p](docs/p.png)\n\n<img src="docs/q.png" alt="q">\n'
+        '[guide](docs/developer.md#b) [web](https://x.y) ![p](docs/p.png)\n\n<img src="docs/q.png" alt="q">\n'
     )
 
     text = for_an_index(readme, "https://code.example/a/blob/main")
 
     assert re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', text) == [
         ("https://code.example/a/blob/main/docs/developer.md#b", ""),
-        ("https://x.example", ""),
+        ("https://x.y", ""),
         ("https://code.example/a/blob/main/docs/p.png", ""),
         ("", "https://code.example/a/blob/main/docs/q.png"),
     ]
