@@ -37,7 +37,7 @@ sbom: ## A bill of materials of a plain installation (CycloneDX), in dist/sbom.j
 # (npm) run in Chromium; PixelMed's validator is Java. systemd and logrotate read what deploy/ has for them.
 system-packages:
 	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb orthanc-python openssl chromium libpixelmed-java \
-		logrotate systemd
+		curl logrotate systemd
 	@command -v java >/dev/null || .ci/apt-packages default-jre-headless
 	@command -v npm >/dev/null || .ci/apt-packages npm
 	@command -v npm >/dev/null && npm ci --prefix tests/viewers --ignore-scripts --no-audit --no-fund --silent || \

@@ -181,3 +181,18 @@ def test_other_equipment_beside_the_processing_code_does_not_hold_an_image_back(
     ds = peers.store(seed=23, ContributingEquipmentSequence=equipment(Manufacturer="ACME"))
 
     assert peers.answered(ds).settled
+
+
+def test_the_command_of_the_guide_sends_everything_since_a_day_again(peers, last):
+    """What the node has already, it does not judge twice."""
+    _, ds = last
+    guide = (ROOT / "docs/administrator.md").read_text("utf-8").replace("\\\n", " ")
+    (command,) = re.findall(r"(?m)^ +(curl .+/modalities/sgseg/store .*)$", guide)
+    here = command.replace(":8042/", f":{peers.archive.http_port}/").replace("20261130-", f"{ds.StudyDate}-")
+    before = peers.routed().count(str(ds.SOPInstanceUID))
+
+    done = peers.archive.network.run("bash", "-c", here)
+
+    assert done.returncode == 0, done.stderr
+    assert peers.routed().count(str(ds.SOPInstanceUID)) == before + 1
+    assert begun(peers).count(str(ds.SOPInstanceUID)) == 1
