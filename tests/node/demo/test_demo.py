@@ -47,7 +47,7 @@ def test_what_would_be_wrong_at_every_start_is_said_at_once(tmp_path, monkeypatc
 
     monkeypatch.setattr(before_start, "require_new_sqlite", too_old)
 
-    with pytest.raises(ConfigError, match="SQLite is 3.40.1"):
+    with pytest.raises(ConfigError, match=r"SQLite is 3\.40\.1"):
         demo.run(tmp_path, threading.Event())
 
 
