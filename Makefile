@@ -36,7 +36,7 @@ sbom: ## A bill of materials of a plain installation (CycloneDX), in dist/sbom.j
 # DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
 # (npm) run in Chromium; PixelMed's validator is Java. systemd and logrotate read what deploy/ has for them.
 system-packages:
-	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb orthanc-python openssl chromium libpixelmed-java \
+	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb orthanc-python openssl chromium libpixelmed-java dicomscope \
 		curl logrotate systemd
 	@command -v java >/dev/null || .ci/apt-packages default-jre-headless
 	@command -v npm >/dev/null || .ci/apt-packages npm
