@@ -67,12 +67,12 @@ class Readiness:
 
     def recent(self) -> Health:
         """
-        Give what was found in the last half a minute, without a look.
+        Give what was found, a second ago at most; while somebody else looks, what was found before that.
 
-        What asks may have less patience than the checks, which take ten seconds where several of them fail.
+        A look takes ten seconds where several checks fail, and two that ask should not wait one after the other.
         """
         found, age = self._found, time.monotonic() - self._found_at
-        return found if found is not None and age < _RECENT_SECONDS else self()
+        return found if self._asking.locked() and found is not None and age < _RECENT_SECONDS else self()
 
     @property
     def _config(self) -> Config:
