@@ -166,3 +166,21 @@ def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):
         )()
 
     assert any("1000000000 MB must stay free" in problem for problem in told.problems)
+
+
+def test_who_asks_while_another_looks_gets_what_was_found_before(configure):
+    """
+    A look takes ten seconds where several checks fail: two one after the other would be too long for Prometheus.
+    """
+    config = configure()
+    with closing(LastingJobs(open_store(config).folder)) as jobs:
+        halves = SimpleNamespace(ready={}, children={})
+        health = Readiness(lambda: config, halves, open_store(config), jobs, echo=lambda port: "")
+        first = health.recent()
+        health._found_at -= 10
+        with health._asking:
+            meanwhile = health.recent()
+        afterwards = health.recent()
+
+    assert meanwhile is first
+    assert afterwards is not first
