@@ -34,10 +34,11 @@ sbom: ## A bill of materials of a plain installation (CycloneDX), in dist/sbom.j
 		--output-file dist/sbom.json build/sbom/node/bin/python
 
 # DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
-# (npm) run in Chromium; PixelMed's validator is Java. systemd and logrotate read what deploy/ has for them.
+# (npm) run in Chromium; PixelMed's validator is Java; promtool (prometheus) checks metrics and alerts. systemd and
+# logrotate read what deploy/ has for them.
 system-packages:
 	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb orthanc-python openssl chromium libpixelmed-java dicomscope \
-		curl logrotate systemd
+		curl logrotate prometheus systemd
 	@command -v java >/dev/null || .ci/apt-packages default-jre-headless
 	@command -v npm >/dev/null || .ci/apt-packages npm
 	@command -v npm >/dev/null && npm ci --prefix tests/viewers --ignore-scripts --no-audit --no-fund --silent || \
