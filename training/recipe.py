@@ -109,7 +109,7 @@ class Recipe(BaseModel):
     guide_scale: _Share | None = None
     opinions: _Share = 0.0
     renew: tuple[str, ...] = ()
-    precision: Literal["bf16-mixed", "32-true"]
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     guidance: Guidance
     losses: Losses
 

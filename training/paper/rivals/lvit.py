@@ -1,4 +1,6 @@
-"""LViT (Li et al. 2023, arXiv 2206.14718): a U of convolutions and a U of a ViT with text, which join at each level."""
+"""LViT (Li et al. 2023, arXiv 2206.14718): a U-Net, and a U of ViTs with the text, joined at each level."""
+
+from itertools import pairwise
 
 import torch
 from timm.models.vision_transformer import Block
@@ -26,7 +28,9 @@ class LViT(nn.Module):
         side, widths = size // _PLACES, _WIDTHS
         deeper = (*widths[1:], widths[-1])
         self.entry = _twice(1, widths[0])
-        self.downs = nn.ModuleList(_twice(given, wanted) for given, wanted in zip(widths, deeper, strict=True))
+        self.downs = nn.ModuleList(
+            _twice(given, wanted) for given, wanted in zip(widths, deeper, strict=True)
+        )
         self.text = nn.ModuleList(
             nn.Conv1d(given, wanted, 3, padding=1)
             for given, wanted in zip((*widths[1:], text_width), widths, strict=True)
@@ -39,14 +43,14 @@ class LViT(nn.Module):
         self.positions = nn.ParameterList(nn.Parameter(torch.zeros(1, side**2, width)) for width in widths)
         self.vit_downs = nn.ModuleList(_blocks(width) for width in widths)
         self.vit_ups = nn.ModuleList(_blocks(width) for width in widths)
-        self.wider = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths, widths[1:], strict=False))
-        self.narrower = nn.ModuleList(nn.Linear(b, a) for a, b in zip(widths, widths[1:], strict=False))
-        self.back = nn.ModuleList(nn.Sequential(nn.Conv2d(w, w, 1), nn.BatchNorm2d(w), nn.ReLU()) for w in widths)
+        self.wider = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+        self.narrower = nn.ModuleList(nn.Linear(b, a) for a, b in pairwise(widths))
+        self.back = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(w, w, 1), nn.BatchNorm2d(w), nn.ReLU()) for w in widths
+        )
         self.attentions = nn.ModuleList(PixelLevelAttention(width) for width in widths)
         ups = (widths[0], *widths[:-1])
-        self.ups = nn.ModuleList(
-            _twice(2 * width, wanted) for width, wanted in zip(widths, ups, strict=True)
-        )
+        self.ups = nn.ModuleList(_twice(2 * width, wanted) for width, wanted in zip(widths, ups, strict=True))
         self.head = nn.Conv2d(widths[0], 1, 1)
 
     def forward(self, images: Tensor, words: Tensor) -> Tensor:
@@ -122,7 +126,11 @@ class PixelLevelAttention(nn.Module):
 def _twice(given: int, wanted: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width in (given, wanted):
-        layers += [nn.Conv2d(width, wanted, 3, padding=1, bias=False), nn.BatchNorm2d(wanted), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(width, wanted, 3, padding=1, bias=False),
+            nn.BatchNorm2d(wanted),
+            nn.ReLU(inplace=True),
+        ]
     return nn.Sequential(*layers)
 
 

@@ -26,7 +26,9 @@ class SwinUnet(nn.Module):
         )
         width: int = self.encoder.embed_dim
         self.expansions = nn.ModuleList(_Expansion(width * 2**level, 2) for level in (3, 2, 1))
-        self.joins = nn.ModuleList(nn.Linear(width * 2 ** (level + 1), width * 2**level) for level in (2, 1, 0))
+        self.joins = nn.ModuleList(
+            nn.Linear(width * 2 ** (level + 1), width * 2**level) for level in (2, 1, 0)
+        )
         self.stages = nn.ModuleList(
             SwinTransformerStage(
                 width * 2**level,
