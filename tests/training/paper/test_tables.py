@@ -192,13 +192,18 @@ def test_all_rows_are_run_once_before_any_is_repeated(train, valid, tmp_path, mo
 
 def test_a_table_shows_what_was_run_and_what_was_not(finished):
     """A row without a run says so; an image-only method has no zone accuracy, rather than one of zero."""
-    text = tables_of("2", rows_of("2", RECIPE), finished)
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line}
+    figures, differences = tables_of("2", rows_of("2", RECIPE), finished).split("\n\n")
+    lines = {line.split("|")[1].strip(): line for line in figures.splitlines()}
     assert "not run" in lines["self-guidance, LERG"]
     assert lines["without text"].split("|")[9].strip() == "-"
     assert lines["self-guidance, simple report"].split("|")[9].strip() != "-"
     assert "self-guidance, simple report, one sentence" in lines
-    assert "minus without text" in lines
+    assert [line.split("|")[1].strip() for line in differences.splitlines()] == [
+        "minus without text",
+        "---",
+        "self-guidance, simple report",
+        "self-guidance, simple report, one sentence",
+    ]
     assert "0.846" in lines["without text"]
 
 
