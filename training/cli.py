@@ -12,6 +12,7 @@ from training.evaluation.cli import app as evaluation_app
 from training.heads.cli import app as heads_app
 from training.image_check.cli import app as image_check_app
 from training.paper.cli import app as paper_app
+from training.quiet import set_up_messages
 from training.recipe import load_recipe
 from training.release.cli import app as release_app
 
@@ -30,6 +31,7 @@ app.add_typer(image_check_app)  # `view` and `view-check`
 @app.callback()
 def sgseg_train() -> None:
     """Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads."""
+    set_up_messages()
 
 
 @app.command("prepare")

@@ -90,7 +90,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     recipe = for_this_machine(recipe)
     if run.left_out is not None:
         train = run.left_out.without(train)
-    lightning.seed_everything(recipe.seed)
+    lightning.seed_everything(recipe.seed, verbose=False)
     data = Epochs(recipe, train, valid, run.teacher_predictions)
     module = SGSegTraining(recipe, steps=data.steps)
     if run.start_from is None:

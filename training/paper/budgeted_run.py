@@ -60,9 +60,15 @@ class BudgetedRun:
         if (folder / _LAST).is_file():
             self._load()
 
+    @property
+    def name(self) -> str:
+        """The name and the seed of the run, for messages."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
     def train(self, *, stops: Callable[[], bool] = lambda: False) -> bool:
         """Train to the end, or until *stops* says so after a step. Say whether the end is reached."""
         saved = time.monotonic()
+        log.info("%s: begins at step %d of %d", self.name, self.step, self.data.steps)
         while self.step < self.data.steps:
             began = time.monotonic()
             self._train_step()
@@ -126,10 +132,7 @@ class BudgetedRun:
             self.best = {"epoch": epoch, "dice_micro": figures["dice_micro"]}
             _write(self.module.state_dict(), self.folder / _BEST)
         self._save()
-        print(
-            f"{self.folder.name}: epoch {epoch}, loss {loss:.4f}, valid {figures['dice_micro']:.4f}",
-            flush=True,
-        )
+        log.info("%s: epoch %d, loss %.4f, valid %.4f", self.name, epoch, loss, figures["dice_micro"])
 
     def count(self, predict: Callable[[Batch], tuple[Tensor, Tensor | None]]) -> tuple[Counts, bool]:
         """Count the valid split as `training.paper.counting` does, with one of the method's readings."""

@@ -71,6 +71,7 @@ def load_text_encoder(source: str) -> TextEncoder:
     if kind not in ("bert", "cxr-bert"):
         raise DataError(f"{folder} holds a {kind}; name the folder of a BERT, for example of CXR-BERT")
     own: Any = transformers  # mypy finds no tokenizers in its lazy index
+    own.utils.logging.disable_progress_bar()  # it takes a second
     model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, own.BertTokenizerFast)
     loaded: Any = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     bert, loading = loaded
