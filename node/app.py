@@ -28,12 +28,14 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
+    from node.judge.asked_worker import AskedWorker
     from node.judge.judged import Judge
-    from node.judge.shares import Shares
+    from node.judge.messages import Loaded
     from node.receive.listener import Listener
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
     from node.work.queue import Jobs
+    from sgseg_dicom.inference.segmenter import Judge as Network
     from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.language.language import Language
     from sgseg_dicom.pipeline import Pipeline
@@ -139,23 +141,27 @@ def work(
         QueueLost: the queue's file was deleted, replaced or damaged. The next process rebuilds it.
     """
     from node.delivery.protocols import senders
-    from node.work import queue
-    from node.work.queue_watch import QueueLost, QueueWatch
-    from node.work.tables import make_tables
-    from node.work.take_over import make_arrivals, take_over
-    from node.work.worker import Worker
-    from node.work.workflows import Workflows
 
     store = open_store(config)
     with store.claim("work"), ExitStack() as stack:
+        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
+        judging = (judge or _judging_processes)(config)
+        stack.callback(judging.close)
+        # Imported while the model loads in its process: dbos takes a second.
+        from node.work import queue
+        from node.work.queue_watch import QueueLost, QueueWatch
+        from node.work.tables import make_tables
+        from node.work.take_over import make_arrivals, take_over
+        from node.work.worker import Worker
+        from node.work.workflows import Workflows
+
         swept = store.sweep_unfinished()
         file = queue.prepare(store.folder, thorough=True)
         make_tables(file)
         take_over(file)
         make_arrivals(file)
-        receivers = senders(config)  # a secret that cannot be read stops the start before the model loads
-        judging = (judge or _judging_processes)(config)
-        stack.callback(judging.close)
+        if loaded := judging.wait_ready():
+            _say_what_is_loaded(config, loaded)
         worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
@@ -302,46 +308,62 @@ def greeting(config: Config, *, port: int, page_port: int) -> str:
 def _judging_processes(config: Config) -> "Judge":
     """Start the processes in which images are judged."""
     from node.judge.pool import Pool
-    from sgseg_dicom.inference.wanted import may_need_torch
 
-    imports = ["node.judge.imports"]
-    if may_need_torch(config.weights_folder, wanted_of(config)):
-        imports.append("node.judge.torch_imports")
-        # torch's threads spin while they wait, unless this is set before it is loaded. Where other processes work on
-        # the same processors, an image then takes several times as long (measured: 0.86 and 0.31 s).
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    return Pool(config, load_pipeline, imports=tuple(imports))
+    return Pool(config, load_pipeline, load_model, imports=("node.judge.imports",))
 
 
-def load_pipeline(config: Config, stack: ExitStack, shares: "Shares | None" = None) -> "Pipeline":
-    """
-    Load the real model, and warm up the whole pipeline: no patient waits for an import.
-
-    *shares*: what this process shares with others; None: nothing.
-    """
-    from node.judge.shares import Unshared
-    from node.judge.taking_turns import TakingTurns
-    from node.judge.warm_up import warm_up
+def _say_what_is_loaded(config: Config, loaded: "Loaded") -> None:
+    """Write it into the log, and into the store for the page and `status`."""
     from node.service.loaded_model import write_runtime
+
+    log.info("model_loaded", runtime=str(loaded.runtime), weights=loaded.algorithm.version)
+    write_runtime(config.store.folder, str(loaded.runtime))
+
+
+def load_model(config: Config) -> "Network":
+    """
+    Load the real network, and let it judge a blank image: no patient waits for kernels.
+
+    Raises:
+        WeightsError: weights, heads and graph do not belong together.
+        ConfigError: the device is not there, or what is wanted is not installed.
+        InferenceError: the device fails.
+    """
+    # torch's threads spin while they wait, unless this is set before it is loaded. Where other processes work on
+    # the same processors, an image then takes several times as long (measured: 0.86 and 0.31 s).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from sgseg_dicom.inference.load import load_measured
+    from sgseg_dicom.inference.segmenter import warm_up
+
+    network = load_measured(config.weights_folder, wanted_of(config))
+    warm_up(network)
+    return network
+
+
+def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
+    """
+    Make the pipeline around the model, and warm up the rest of it: no patient waits for an import.
+
+    Args:
+        config: the settings.
+        segmenter: the model, in a process of its own; and room for large images.
+
+    Raises:
+        ConfigError: the language cannot be used.
+        WeightsError: the image check cannot be loaded.
+    """
+    from node.judge.warm_up import warm_up
     from sgseg_dicom.inference.image_check import load_image_check
-    from sgseg_dicom.inference.load import load_segmenter
     from sgseg_dicom.pipeline import Pipeline
 
-    shares = shares or Unshared()
-    language = language_of(config)
-    segmenter = load_segmenter(config.weights_folder, wanted_of(config))
-    log.info("model_loaded", runtime=str(segmenter.runtime), weights=segmenter.algorithm.version)
-    write_runtime(config.store.folder, str(segmenter.runtime))
-    stack.callback(segmenter.close)
     pipeline = Pipeline(
-        segmenter=TakingTurns(segmenter, shares),
+        segmenter=segmenter,
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
-        language=language,
+        language=language_of(config),
         undeclared_character_set=config.receive.undeclared_character_set,
-        require_room=shares.require_room,
+        require_room=segmenter.require_room,
     )
-    segmenter.warm_up()
     warm_up(pipeline)
     return pipeline
 

@@ -52,6 +52,9 @@ class InProcess:
         self._entered("report")
         return object_of(self._process.not_judged(path, error))
 
+    def wait_ready(self) -> None:
+        """It is ready."""
+
     @property
     def is_able(self) -> bool:
         """It is there."""

@@ -11,6 +11,7 @@ from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
+    from node.judge.messages import Loaded
     from sgseg_dicom.records import Results
 
 
@@ -41,6 +42,10 @@ class Judge(Protocol):
 
     def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
         """Write for one stored image that it was not judged, and why (*error*)."""
+        ...
+
+    def wait_ready(self) -> "Loaded | None":
+        """Wait until it judges, and tell what model it has; None: it has none."""
         ...
 
     @property

@@ -1,30 +1,24 @@
-"""What the worker and a judging process write to each other; every message is a frozen record."""
+"""What the worker and its processes write to each other; every message is a frozen record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sgseg_dicom.errors import SgsegError
+from sgseg_dicom.model_records import Algorithm, ModelInput
 from sgseg_dicom.result_kinds import Wanted
 
+if TYPE_CHECKING:
+    from sgseg_dicom.inference.runtime import Runtime
+
 T = TypeVar("T")
-
-
-class Share(StrEnum):
-    """What all judging processes of a worker share."""
-
-    INFERENCE = "inference"
-    """One at a time: a model uses all cores, and two at once are slower than one after the other."""
-    MEGAPIXELS = "megapixels"
-    """Of the images that are being judged: each pixel takes memory until its image is done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """
-    Worker -> process: judge an image, or write that it was not judged.
+    Worker -> judging process: judge an image, or write that it was not judged.
 
     Attributes:
         path: the stored image.
@@ -39,30 +33,61 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Process -> worker: a stage has begun."""
+    """Judging process -> worker: a stage has begun."""
 
     stage: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """Process -> worker: it waits for a share. The worker writes `GRANTED` when it has it."""
+@dataclass(frozen=True, slots=True)
+class NeedRoom:
+    """Judging process -> worker: it waits until an image of so many megapixels may be decoded."""
 
-    share: Share
-    amount: int
+    megapixels: int
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """Process -> worker: it does not need its share any more. What it has at the end of an order comes back too."""
+class AskModel:
+    """Judging process -> worker: it waits for what the model says of an image."""
 
-    share: Share
+    model_input: ModelInput
+
+
+@dataclass(frozen=True, slots=True)
+class AskAlgorithm:
+    """Judging process -> worker: it wants to know who judges."""
+
+
+Request = NeedRoom | AskModel | AskAlgorithm
+"""What a judging process waits for. The worker writes an `Answer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Worker -> model process: judge these images."""
+
+    inputs: Sequence[ModelInput]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """
+    Model process -> worker: the model is there, and warm.
+
+    Attributes:
+        algorithm: who judges.
+        runtime: what runs the model.
+        max_batch: most images in one batch.
+    """
+
+    algorithm: Algorithm
+    runtime: "Runtime"
+    max_batch: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer(Generic[T]):
     """
-    Process -> worker: the end of an order, or of the start.
+    The end of an order, of a request or of the start.
 
     Attributes:
         value: what was asked for; None where it failed.
@@ -73,7 +98,3 @@ class Answer(Generic[T]):
     value: T | None = None
     error: SgsegError | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
-
-
-GRANTED = "granted"
-"""Worker -> process: go on."""

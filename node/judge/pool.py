@@ -2,7 +2,7 @@
 A few judging processes, warm and waiting, with one image each. One that hangs is killed, and another one starts.
 
 The processes are forked from a server that has imported everything (multiprocessing's "forkserver"). So a new one is
-ready within a second or two.
+ready within a second or two. The model is in a process of its own, once for all of them (`node.judge.model`).
 """
 
 import multiprocessing
@@ -11,19 +11,21 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import structlog
 
 from node.failures import OutOfMemory, ProcessEnded
 from node.judge.child import Load
 from node.judge.judged import Judged
-from node.judge.messages import Answer, Order, Share
+from node.judge.messages import Loaded, Order
+from node.judge.model import Model
+from node.judge.model_child import LoadModel
 from node.judge.process import JudgingProcess
-from node.judge.shares import SharedOut
+from node.judge.room import Room
 from node.store.encoded_object import EncodedObject
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, SgsegError
+from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
 
 log = structlog.get_logger(__name__)
@@ -37,31 +39,46 @@ class Pool:
     """
     A `node.judge.judged.Judge` whose work is done in processes; safe to call from many threads.
 
+    The processes start at once. Nothing is judged before `wait_ready`.
+
     Args:
         config: the settings.
         load: gives the pipeline, in each process; a function of a module.
-        imports: modules that are imported once for all processes.
-
-    Raises:
-        SgsegError: the pipeline cannot be loaded; as *load* raised it.
+        load_model: gives the network, in the model's process; a function of a module.
+        imports: modules that are imported once for all judging processes.
     """
 
-    def __init__(self, config: Config, load: Load, *, imports: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: Config, load: Load, load_model: LoadModel, *, imports: Sequence[str] = ()
+    ) -> None:
         self._config, self._load = config, load
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(imports))
-        self._shares = SharedOut({Share.INFERENCE: 1, Share.MEGAPIXELS: config.queue.max_megapixels})
+        self._room = Room(config.queue.max_megapixels)
         self._budget = config.queue.memory_megabytes << 20
         self._idle: queue.LifoQueue[JudgingProcess] = queue.LifoQueue()  # the last one has the warmest caches
         self._closed = threading.Event()
         self._cannot_start = False
         self._places: dict[int, JudgingProcess] = {}
+        self._model = Model(config, load_model)
         with ExitStack() as stack:
             stack.callback(self.close)
-            self._start(0)
+            self._places[0] = self._started()
             stack.pop_all()
+
+    def wait_ready(self) -> Loaded:
+        """
+        Wait until images can be judged, and tell what model judges them.
+
+        Raises:
+            SgsegError: pipeline or model cannot be loaded; as *load* or *load_model* raised it.
+        """
+        loaded = self._model.wait_ready()
+        self._places[0].wait_ready()
+        self._idle.put(self._places[0])
         # One after the other: two that warm up at the same time take twice as long, and the first can work already.
         threading.Thread(target=self._start_others, daemon=True).start()
+        return loaded
 
     def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
         """
@@ -86,7 +103,8 @@ class Pool:
     @property
     def is_able(self) -> bool:
         """False while no process can be started, because the device is gone for example."""
-        return not self._cannot_start or any(process.is_able for process in self._processes)
+        judges = not self._cannot_start or any(process.is_able for process in self._processes)
+        return judges and self._model.is_able
 
     @property
     def _processes(self) -> list[JudgingProcess]:
@@ -95,6 +113,7 @@ class Pool:
     def close(self) -> None:
         """Kill all processes."""
         self._closed.set()
+        self._model.close()
         for process in self._processes:
             process.kill()
 
@@ -102,8 +121,8 @@ class Pool:
         """Let a process do it, and replace the process where it is not fit for the next order."""
         process, unfit = self._take(), "it gave no answer"
         try:
-            answer = process.ask(order, shares=self._shares, watch=self._require_memory)
-            unfit = self._why_unfit(process, answer)
+            answer = process.ask(order, watch=self._require_memory)
+            unfit = self._why_unfit(process)
         except ProcessEnded as error:
             unfit = str(error)
             raise
@@ -117,14 +136,9 @@ class Pool:
             raise answer.error
         return answer.value
 
-    def _why_unfit(self, process: JudgingProcess, answer: Answer[Any]) -> str:
+    def _why_unfit(self, process: JudgingProcess) -> str:
         """Say why a process must not get another order; "" where it may."""
-        if isinstance(answer.error, InferenceError):
-            # A context of CUDA does not recover from an error: only a new process can use the device again.
-            return str(answer.error)
-        if process.kept_bytes > _KEPT_SHARE * self._budget:
-            return "it keeps too much memory"
-        return ""
+        return "it keeps too much memory" if process.kept_bytes > _KEPT_SHARE * self._budget else ""
 
     def _take(self) -> JudgingProcess:
         """Wait for a process that is idle."""
@@ -182,11 +196,11 @@ class Pool:
     def _start(self, place: int) -> None:
         """Start a process in a place, and let it take orders when it is ready."""
         process = self._places[place] = self._started()
-        process.wait_ready(self._shares)
+        process.wait_ready()
         if self._closed.is_set():
             process.kill()
         else:
             self._idle.put(process)
 
     def _started(self) -> JudgingProcess:
-        return JudgingProcess(self._context, self._config, self._load)
+        return JudgingProcess(self._context, self._config, self._load, room=self._room, model=self._model)

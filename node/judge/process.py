@@ -1,26 +1,22 @@
 """One judging process, as the worker sees it: it can be asked, watched and killed."""
 
-import math
-import multiprocessing
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from node.failures import ImageTooSlow, ProcessDied
+from node.failures import ImageTooSlow
 from node.judge.child import Load, serve
-from node.judge.messages import GRANTED, Answer, Entered, Need, Order, Returned, Share
-from node.judge.shares import SharedOut
+from node.judge.child_process import ChildProcess
+from node.judge.messages import Answer, AskAlgorithm, AskModel, Entered, NeedRoom, Order, Request
+from node.judge.model import START_SECONDS, Model
+from node.judge.room import Room
 from sgseg_dicom.config import Config
+from sgseg_dicom.errors import SgsegError
 
 _TICK_SECONDS = 0.05
 """How often the memory is looked at while an image is in work."""
-_START_SECONDS = 600.0
-"""How long a process may load and warm up; a GPU compiles its kernels at the first start."""
 _PAGE = 4096
 
 
@@ -32,20 +28,16 @@ class JudgingProcess:
         context: how processes are made.
         config: the settings.
         load: gives the pipeline, in the process.
+        room: megapixels for all processes.
+        model: for all processes.
     """
 
-    def __init__(self, context: ForkServerContext, config: Config, load: Load) -> None:
-        self._connection, theirs = multiprocessing.Pipe()
+    def __init__(
+        self, context: ForkServerContext, config: Config, load: Load, *, room: Room, model: Model
+    ) -> None:
+        self._process = ChildProcess(context, serve, config.to_json(), load)
         self._seconds = config.queue.image_seconds
-        self._inference_seconds = config.queue.inference_seconds
-        lifeline, self._lifeline = multiprocessing.Pipe(duplex=False)
-        self._process = context.Process(
-            target=serve, args=(theirs, lifeline, config.to_json(), load), daemon=True
-        )
-        with _signals_held():
-            self._process.start()
-        theirs.close()
-        lifeline.close()
+        self._room, self._model = room, model
         self._bytes_at_start: int | None = None
         self._bytes_before: int | None = None
         self.stage = "start"
@@ -53,12 +45,12 @@ class JudgingProcess:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid or 0
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
         """False after it has ended."""
-        return self._process.is_alive()
+        return self._process.is_alive
 
     @property
     def is_able(self) -> bool:
@@ -78,7 +70,7 @@ class JudgingProcess:
     def _grown_since(self, before: int | None) -> int:
         return 0 if before is None else max(0, _anonymous_bytes(self.pid) - before)
 
-    def wait_ready(self, shares: SharedOut) -> None:
+    def wait_ready(self) -> None:
         """
         Wait until it takes orders.
 
@@ -87,143 +79,75 @@ class JudgingProcess:
             ProcessDied: it ended before.
             ImageTooSlow: it hung.
         """
-        answer = self._answer(shares, seconds=_START_SECONDS)
+        answer = self._answer(seconds=START_SECONDS)
         if answer.error is not None:
             raise answer.error
         self._bytes_at_start = _anonymous_bytes(self.pid)
 
-    def ask(
-        self, order: Order, *, shares: SharedOut, watch: "Callable[[JudgingProcess], None]"
-    ) -> Answer[Any]:
+    def ask(self, order: Order, *, watch: "Callable[[JudgingProcess], None]") -> Answer[Any]:
         """
-        Give an order and wait for its answer. What the process waits for a share does not count as its time.
+        Give an order and wait for its answer. What it waits for room or the model does not count as its time.
 
         Args:
             order: what to do.
-            shares: what all processes share.
             watch: called again and again during that time; it may raise, and the process must be killed then.
 
         Raises:
-            ImageTooSlow: no answer within [queue] image_seconds, or inference_seconds in the model. The process must
-                be killed.
+            ImageTooSlow: no answer within [queue] image_seconds. The process must be killed.
             ProcessDied: it ended.
         """
         self._bytes_before = _anonymous_bytes(self.pid)
         try:
-            with suppress(ConnectionError):  # it has ended: the answer will say how
-                self._connection.send(order)
-            return self._answer(shares, seconds=self._seconds, watch=watch)
+            self._process.send(order)
+            return self._answer(seconds=self._seconds, watch=watch)
         finally:
             self._bytes_before = None
 
     def _answer(
-        self,
-        shares: SharedOut,
-        *,
-        seconds: float,
-        watch: "Callable[[JudgingProcess], None]" = lambda process: None,
+        self, *, seconds: float, watch: "Callable[[JudgingProcess], None]" = lambda process: None
     ) -> Answer[Any]:
-        taken: dict[Share, Need] = {}
-        limits = _Limits(seconds)
+        taken: list[int] = []
+        deadline = time.monotonic() + seconds
         try:
             while True:
-                if self._connection.poll(_TICK_SECONDS):
-                    message = self._connection.recv()
+                if self._process.has_answered(within=_TICK_SECONDS):
+                    message = self._process.receive(doing=f"in stage '{self.stage}'")
                     if isinstance(message, Answer):
                         return message
-                    self._serve(message, shares, taken, limits)
+                    if isinstance(message, Entered):
+                        self.stage = message.stage
+                    else:
+                        began = time.monotonic()
+                        self._process.send(self._served(message, taken))
+                        deadline += time.monotonic() - began
                 watch(self)
-                if why := limits.why_over():
-                    raise ImageTooSlow(f"{why}, in stage '{self.stage}'; its process was killed")
-        except (EOFError, ConnectionError) as error:
-            raise ProcessDied(f"the process ended in stage '{self.stage}' ({self._end()})") from error
+                if time.monotonic() > deadline:
+                    raise ImageTooSlow(
+                        f"no answer within {seconds:g} s ([queue] image_seconds), in stage '{self.stage}'; its "
+                        "process was killed"
+                    )
         finally:
-            for need in taken.values():
-                shares.give_back(need)
+            for megapixels in taken:
+                self._room.give_back(megapixels)
 
-    def _serve(
-        self,
-        message: Entered | Need | Returned,
-        shares: SharedOut,
-        taken: dict[Share, Need],
-        limits: "_Limits",
-    ) -> None:
-        """Do what the process asks for."""
-        if isinstance(message, Entered):
-            self.stage = message.stage
-        elif isinstance(message, Need):
-            began = time.monotonic()
-            shares.take(message)
-            taken[message.share] = message
-            limits.leave_out(time.monotonic() - began)
-            if message.share is Share.INFERENCE:
-                limits.begin_inference(self._inference_seconds)
-            self._connection.send(GRANTED)
-        else:
-            shares.give_back(taken.pop(message.share))
-            limits.end_inference()
+    def _served(self, request: Request, taken: list[int]) -> Answer[Any]:
+        """Do what the process waits for."""
+        try:
+            match request:
+                case NeedRoom(megapixels):
+                    self._room.take(megapixels)
+                    taken.append(megapixels)
+                    return Answer()
+                case AskModel(model_input):
+                    return Answer(value=self._model(model_input))
+                case AskAlgorithm():
+                    return Answer(value=self._model.algorithm)
+        except SgsegError as error:
+            return Answer(error=error)
 
     def kill(self) -> None:
         """End it now, whatever it does."""
-        self._lifeline.close()  # where the fork server has died, multiprocessing takes its children for dead
         self._process.kill()
-        self._process.join(5.0)
-
-    def _end(self) -> str:
-        """Say how it ended."""
-        self._process.join(5.0)
-        code = self._process.exitcode
-        if code is None or code >= 0:
-            return f"exit status {code}"
-        return f"signal {signal.Signals(-code).name}"
-
-
-class _Limits:
-    """When an order has taken too long."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._inference_seconds = self._inference_deadline = math.inf
-
-    def leave_out(self, seconds: float) -> None:
-        """Do not count a time that the process waited for others."""
-        self._deadline += seconds
-
-    def begin_inference(self, seconds: float) -> None:
-        """All others wait for the model from now on."""
-        self._inference_seconds, self._inference_deadline = seconds, time.monotonic() + seconds
-
-    def end_inference(self) -> None:
-        """The model is free."""
-        self._inference_deadline = math.inf
-
-    def why_over(self) -> str:
-        """Say which limit is over; "" where none is."""
-        now = time.monotonic()
-        if now > self._inference_deadline:
-            return (
-                f"the model gave no answer within {self._inference_seconds:g} s ([queue] inference_seconds)"
-            )
-        if now > self._deadline:
-            return f"no answer within {self._seconds:g} s ([queue] image_seconds)"
-        return ""
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """
-    Hold SIGTERM and SIGINT back from what is started here: a process inherits what is blocked.
-
-    systemd and Ctrl-C signal the whole group. The fork server must live until the images in work have come to their
-    end: multiprocessing takes its children for dead when it dies.
-    """
-    resource_tracker.ensure_running()  # its own start would end the holding
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _anonymous_bytes(pid: int) -> int:

@@ -19,8 +19,7 @@ _SIDE = 512
 class _Everything:
     """Finds an infection everywhere, so that every stage has something to do."""
 
-    def __init__(self, algorithm: Algorithm) -> None:
-        self.algorithm = algorithm
+    algorithm = Algorithm(name="warm-up", version="0", weights_digest="0" * 64)
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         full = np.ones((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
@@ -37,12 +36,12 @@ def warm_up(pipeline: Pipeline) -> Results:
     """
     Take an invented image through every stage of *pipeline*; the results are for nobody.
 
-    The segmenter is warm already (its own `warm_up`). The image check is asked of a blank image, which it would
+    The model is not asked: it warms up in its own process. The image check is asked of a blank image, which it would
     refuse.
     """
     if pipeline.image_check is not None:
         pipeline.image_check(np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32))
-    unchecked = replace(pipeline, segmenter=_Everything(pipeline.segmenter.algorithm), image_check=None)
+    unchecked = replace(pipeline, segmenter=_Everything(), image_check=None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "warm-up.dcm"
         _invented().save_as(path, enforce_file_format=True)

@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 CANNOT_START = 78
 """Exit status of a child that would fail at every start (EX_CONFIG of sysexits.h)."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 1.0, 60.0, 60.0
-_TICK = 0.1
+_TICK, _CALM_TICK = 0.1, 0.5
+"""Seconds between two looks at the children: while they start, and afterwards."""
 
 Ready = dict[str, Any]
 """What a child reports when it is ready, for example {"host": "127.0.0.1", "port": 11112}."""
@@ -137,7 +138,7 @@ class Supervisor:
         """
         was_ready = False
         try:
-            while not stop.wait(_TICK):
+            while not stop.wait(_CALM_TICK if was_ready else _TICK):
                 for child in self.children.values():
                     status = child.watch(self._settings, time.monotonic())
                     if status == CANNOT_START and not was_ready:

@@ -25,12 +25,17 @@ def load_segmenter(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Se
         WeightsError: weights, heads and graph do not belong together, or they are neither calibrated nor measured.
         ConfigError: the device is not there, or what is wanted is not installed.
     """
+    return Segmenter(load_measured(weights, wanted))
+
+
+def load_measured(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Judge:
+    """Load a network of weights that were calibrated and measured: arguments and errors as of `load_segmenter`."""
     if not read_manifest(weights or packaged_weights()).metrics:
         raise WeightsError(
             f"the weights in {weights or packaged_weights()} are neither calibrated nor measured: "
             "`sgseg-train export` does both"
         )
-    return Segmenter(load_judge(weights, wanted))
+    return load_judge(weights, wanted)
 
 
 def load_judge(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Judge:

@@ -12,8 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sgseg_dicom.errors import InferenceError
-from sgseg_dicom.inference.decision import Judged
+from sgseg_dicom.errors import InferenceError, SgsegError
 from sgseg_dicom.inference.runtime import Runtime
 from sgseg_dicom.model_records import INPUT_SIZE, Algorithm, ModelInput, Prediction
 
@@ -21,24 +20,24 @@ _Waiting = tuple[ModelInput, Future[Prediction]]
 
 
 class Judge(Protocol):
-    """
-    A loaded network (`sgseg_dicom.inference.network`, `sgseg_dicom.inference.exported_network`).
+    """A loaded network (`sgseg_dicom.inference.network`, `sgseg_dicom.inference.exported_network`)."""
 
-    Attributes:
-        algorithm: who judges.
-        runtime: what runs it.
-        max_batch: most images in one batch.
-    """
+    @property
+    def algorithm(self) -> Algorithm:
+        """Who judges."""
+        ...
 
-    algorithm: Algorithm
-    runtime: Runtime
+    @property
+    def runtime(self) -> Runtime:
+        """What runs it."""
+        ...
 
     @property
     def max_batch(self) -> int:
         """Most images in one batch."""
         ...
 
-    def judge_each(self, inputs: Sequence[ModelInput]) -> list[Judged]:
+    def judge_each(self, inputs: Sequence[ModelInput]) -> Sequence[Prediction | SgsegError]:
         """Judge a batch; give for each image its prediction, or why it has none."""
         ...
 
@@ -79,10 +78,6 @@ class Segmenter:
             self._waiting.put((model_input, future))
         return future.result()
 
-    def warm_up(self) -> None:
-        """Judge a blank image: the first run compiles and allocates, and no patient should wait for that."""
-        self(ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32)))
-
     def close(self) -> None:
         """Judge the inputs that wait, then stop the device thread."""
         with self._closing:
@@ -114,3 +109,15 @@ class Segmenter:
                 return batch, True
             batch.append(item)
         return batch, False
+
+
+def warm_up(network: Judge) -> None:
+    """
+    Judge a blank image: the first run compiles and allocates, and no patient should wait for that.
+
+    Raises:
+        InferenceError: the device failed.
+    """
+    (judged,) = network.judge_each([ModelInput(pixels=np.zeros((INPUT_SIZE, INPUT_SIZE), dtype=np.float32))])
+    if isinstance(judged, SgsegError):
+        raise judged

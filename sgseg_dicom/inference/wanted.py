@@ -68,13 +68,6 @@ def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", 
     return "torch" if wanted.device == "auto" and _gpu_can_be_used() else "openvino"
 
 
-def may_need_torch(weights: Path | None, wanted: Wanted) -> bool:
-    """Say whether torch may run the model, without a look at the GPU itself: for who wants to import it early."""
-    asked = wanted.runtime == "torch" or wanted.device.startswith("cuda") or not has_graph(weights)
-    possible = wanted.runtime != "openvino" and wanted.device == "auto" and _has_gpu_driver()
-    return (asked or possible) and is_torch_installed()
-
-
 def _has_gpu_driver() -> bool:
     return any(Path(file).exists() for file in _GPU_FILES)
 

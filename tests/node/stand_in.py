@@ -14,7 +14,6 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from node.judge.shares import Shares
+from node.judge.asked_worker import AskedWorker
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results, WrittenObject
@@ -145,6 +144,6 @@ def _object(source: Dataset, sop_class: UID, modality: str) -> Dataset:
     return ds
 
 
-def load(config: Config, stack: ExitStack, shares: Shares) -> StandIn:
+def load(config: Config, worker: AskedWorker) -> StandIn:
     """Stand in for `node.app.load_pipeline`."""
     return StandIn(Path(os.environ["STAND_IN_FOLDER"]))

@@ -22,7 +22,7 @@ from node.work import workflows
 from node.work.deliveries import Deliveries
 from node.work.worker import Worker
 from sgseg_dicom.config import Config
-from tests.node import stand_in
+from tests.node import stand_in, stand_in_model
 
 STEPS: Mapping[str, tuple[type, str]] = {
     "answer": (Worker, "answer"),
@@ -50,7 +50,7 @@ def _in_process(config: Config) -> InProcess:
 
 
 def _pool(config: Config) -> Pool:
-    return Pool(config, stand_in.load, imports=("tests.node.stand_in",))
+    return Pool(config, stand_in.load, stand_in_model.load_model, imports=("tests.node.stand_in",))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import sqlite3
 import threading
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from multiprocessing import Pipe
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from node import app
 from node.app import greeting, load_pipeline
 from node.jobs import Delivery, Ending, Outcome, Sent
+from node.judge.asked_worker import AskedWorker
 from node.judge.in_process import InProcess
+from node.judge.messages import Answer
 from node.service.housekeeping import delete_old, queue_orphans, repeat
 from node.service.readiness import Readiness
 from node.store.store import open_store
@@ -121,10 +124,13 @@ def test_the_node_judges_as_its_settings_say(configure):
     With the image check, which is the default; in the site's language; undeclared bytes as the site means them.
     """
     config = configure(report={"language": "de"}, receive={"undeclared_character_set": "gb18030"})
-    with ExitStack() as stack:
-        made = load_pipeline(config, stack)
+    ours, theirs = Pipe()
+    theirs.send(Answer())  # there is room for the image of the warm-up
+    worker = AskedWorker(ours, max_megapixels=64)
+    made = load_pipeline(config, worker)
 
     assert made.image_check is not None
+    assert (made.segmenter, made.require_room) == (worker, worker.require_room)
     assert made.language.code == "de"
     assert made.undeclared_character_set == "gb18030"
 

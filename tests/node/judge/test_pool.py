@@ -7,26 +7,35 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pydicom import dcmread
 
 from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
-from node.judge.messages import Need, Share
+from node.judge.asked_worker import AskedWorker
 from node.judge.pool import Pool
-from node.judge.shares import SharedOut, Unshared
+from node.judge.room import Room
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InvalidDataset, InvalidResult, NotApplicable, UnsupportedObject, WeightsError
+from sgseg_dicom.errors import (
+    InferenceError,
+    InvalidDataset,
+    InvalidResult,
+    NotApplicable,
+    SgsegError,
+    UnsupportedObject,
+    WeightsError,
+)
+from sgseg_dicom.model_records import ModelInput, Prediction
 from sgseg_dicom.refusal_reasons import RefusalReason
 from tests.node import stand_in
+from tests.node.judge.wishing_model import WISHES, load_wishing, no_weights
 from tests.node.stand_in import SEG_AND_SR
+from tests.node.stand_in_model import load_model
 from tests.support.builders import chest_radiograph, write
-
-
-def no_weights(*_: Any) -> None:
-    """Stand in for a pipeline that cannot be loaded."""
-    raise WeightsError("weights and manifest do not belong together")
 
 
 class Rejected(stand_in.StandIn):
@@ -54,14 +63,33 @@ def load_rejected(config: Config, *_: Any) -> Rejected:
 class Asking(stand_in.StandIn):
     """Asks for room, as reading does, and then waits for a file."""
 
-    def __init__(self, folder: Path, shares: Any) -> None:
+    def __init__(self, folder: Path, worker: AskedWorker) -> None:
         super().__init__(folder)
-        self._shares = shares
+        self._worker = worker
 
     def __call__(self, path: Path, **options: Any) -> Any:
-        self._shares.require_room(int(path.stem) * 1_000_000)
-        with self._shares.inference():
-            return super().__call__(path, **options)
+        self._worker.require_room(int(path.stem) * 1_000_000)
+        return super().__call__(path, **options)
+
+
+class AskingTheModel(stand_in.StandIn):
+    """Asks the model about each image, and then does what the image says."""
+
+    def __init__(self, folder: Path, worker: AskedWorker) -> None:
+        super().__init__(folder)
+        self._worker = worker
+
+    def __call__(self, path: Path, **options: Any) -> Any:
+        wish = WISHES.index(str(dcmread(path, stop_before_pixels=True).get("ImageComments", "")))
+        prediction = self._worker(ModelInput(pixels=np.full((2, 2), wish, dtype=np.float32)))
+        assert not prediction.mask.any()
+        assert self._worker.algorithm.name == "stand-in"
+        return super().__call__(path, **options)
+
+
+def load_asking_the_model(config: Config, worker: AskedWorker) -> AskingTheModel:
+    """Load it."""
+    return AskingTheModel(config.store.folder, worker)
 
 
 def load_once(config: Config, *_: Any) -> stand_in.StandIn:
@@ -72,18 +100,19 @@ def load_once(config: Config, *_: Any) -> stand_in.StandIn:
     return stand_in.StandIn(config.store.folder)
 
 
-def load_asking(config: Config, stack: Any, shares: Any) -> Asking:
+def load_asking(config: Config, worker: AskedWorker) -> Asking:
     """Load it."""
-    return Asking(config.store.folder, shares)
+    return Asking(config.store.folder, worker)
 
 
 @pytest.fixture
 def pool_of(tmp_path: Path) -> Iterator[Any]:
     pools = []
 
-    def start(load: Any = load_stand_in, **queue: Any) -> Pool:
+    def start(load: Any = load_stand_in, load_network: Any = load_model, **queue: Any) -> Pool:
         config = Config.internal(store={"folder": str(tmp_path)}, queue={"image_seconds": 20.0, **queue})
-        pools.append(Pool(config, load, imports=(__name__,)))
+        pools.append(Pool(config, load, load_network, imports=(__name__,)))
+        pools[-1].wait_ready()
         return pools[-1]
 
     yield start
@@ -163,15 +192,6 @@ def test_a_hanging_image_ends_at_its_limit_and_its_neighbour_does_not_wait(pool_
     assert "stage 'infer'" in str(ends[0])
 
 
-def test_an_image_that_hangs_in_the_model_holds_the_others_for_a_shorter_time(pool_of, tmp_path):
-    """
-    They wait for the model. Its limit there is another one, and the message names it.
-    """
-    pool = pool_of(load_asking, image_seconds=60.0, inference_seconds=1.0)
-    with pytest.raises(ImageTooSlow, match="inference_seconds"):
-        judge(pool, image(tmp_path, "1", ImageComments="hanging"))
-
-
 def test_a_process_is_started_again_when_files_ran_out(pool_of, tmp_path, monkeypatch):
     """
     No process could be made for a while: the place is not lost for ever.
@@ -193,25 +213,27 @@ def test_a_large_need_is_served_before_small_ones_that_came_later():
     """
     A stream of small images would keep a large one waiting for ever.
     """
-    shares = SharedOut({Share.MEGAPIXELS: 10})
-    small, large = Need(share=Share.MEGAPIXELS, amount=2), Need(share=Share.MEGAPIXELS, amount=10)
-    served: list[str] = []
+    room, served = Room(10), list[int]()
 
-    def ask(name: str, need: Need) -> threading.Thread:
-        thread = threading.Thread(target=lambda: (shares.take(need), served.append(name)), daemon=True)
+    def ask(megapixels: int) -> threading.Thread:
+        def take() -> None:
+            room.take(megapixels)
+            served.append(megapixels)
+
+        thread = threading.Thread(target=take, daemon=True)
         thread.start()
         time.sleep(0.05)
         return thread
 
-    shares.take(small)
-    threads = [ask("large", large), ask("small", small)]
+    room.take(3)
+    threads = [ask(10), ask(2)]
     waited = list(served)
-    shares.give_back(small)
+    room.give_back(3)
     threads[0].join(5)
-    shares.give_back(large)
+    room.give_back(10)
     threads[1].join(5)
 
-    assert (waited, served) == ([], ["large", "small"])
+    assert (waited, served) == ([], [10, 2])
 
 
 def test_a_signal_to_the_whole_group_does_not_end_the_processes(tmp_path):
@@ -225,13 +247,15 @@ def test_a_signal_to_the_whole_group_does_not_end_the_processes(tmp_path):
         "from sgseg_dicom.config import Config\n"
         "from tests.node.judge.test_pool import load_stand_in\n"
         "from tests.node.stand_in import SEG_AND_SR\n"
+        "from tests.node.stand_in_model import load_model\n"
         "import signal\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
-        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in)\n"
+        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in, load_model)\n"
+        "    pool.wait_ready()\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.readline()\n"
-        "    print(all(one.is_alive for one in pool._processes), flush=True)\n"
+        "    print(all(one.is_alive for one in (*pool._processes, pool._model)), flush=True)\n"
         "    print(pool(Path(sys.argv[1]), wanted=SEG_AND_SR, seconds={}).is_positive, flush=True)\n"
         "    pool.close()\n"
     )
@@ -296,7 +320,8 @@ def test_a_process_that_somebody_killed_is_replaced_before_it_is_asked(pool_of, 
     pool = pool_of(processes=1)
     first = pool._processes[0]
     os.kill(first.pid, signal.SIGKILL)
-    first._process.join()
+    while first.is_alive:
+        time.sleep(0.01)
 
     assert judge(pool, image(tmp_path)).is_positive
 
@@ -335,26 +360,6 @@ def test_large_images_wait_for_each_other(pool_of, tmp_path):
     assert len(stand_in.StandIn(tmp_path).begun()) == 2
 
 
-def test_waiting_for_others_is_no_time_of_the_image(pool_of, tmp_path):
-    """
-    It waits for the model longer than an image may take, and is judged.
-    """
-    pool = pool_of(load_asking, image_seconds=3.0, max_megapixels=64)
-    slow = threading.Thread(target=lambda: _suppressed(pool, image(tmp_path, "1", ImageComments="hanging")))
-    slow.start()
-    while not (tmp_path / "begun").exists():
-        time.sleep(0.01)
-    time.sleep(0.5)
-
-    assert judge(pool, image(tmp_path, "2", seed=1)).is_positive
-    slow.join(30)
-
-
-def _suppressed(pool: Pool, path: Path) -> None:
-    with pytest.raises(ImageTooSlow):
-        judge(pool, path)
-
-
 def test_an_image_above_all_bounds_is_refused_with_the_setting(pool_of, tmp_path):
     """
     It would wait for ever.
@@ -371,16 +376,6 @@ def test_what_cannot_be_loaded_stops_the_start(pool_of):
         pool_of(no_weights)
 
 
-def test_a_process_that_shares_with_nobody_waits_for_nobody():
-    """
-    `load_pipeline` without a pool, as tests and commands use it.
-    """
-    shares = Unshared()
-    shares.require_room(10**9)
-    with shares.inference():
-        pass
-
-
 def test_processes_end_with_the_one_that_asks(tmp_path):
     """
     The worker is killed while an image hangs: its processes do not stay behind and take the memory.
@@ -392,13 +387,15 @@ def test_processes_end_with_the_one_that_asks(tmp_path):
         "from sgseg_dicom.config import Config\n"
         "from tests.node.judge.test_pool import load_stand_in\n"
         "from tests.node.stand_in import SEG_AND_SR\n"
+        "from tests.node.stand_in_model import load_model\n"
         "import threading, time\n"
         "if __name__ == '__main__':\n"
-        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in)\n"
+        "    pool = Pool(Config.internal(store={'folder': sys.argv[2]}), load_stand_in, load_model)\n"
+        "    pool.wait_ready()\n"
         "    while len(pool._processes) < 2: time.sleep(0.01)\n"
         "    ask = lambda: pool(Path(sys.argv[1]), wanted=SEG_AND_SR, seconds={})\n"
         "    threading.Thread(target=ask, daemon=True).start()\n"
-        "    print(*[one.pid for one in pool._processes], flush=True)\n"
+        "    print(pool._model.pid, *[one.pid for one in pool._processes], flush=True)\n"
         "    sys.stdin.read()\n"
     )
     (tmp_path / "script.py").write_text(script)
@@ -427,3 +424,141 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
+
+
+def asked(pool: Pool, folder: Path, *wishes: str) -> list[Any]:
+    """Judge images at the same time; give for each its results, or its error."""
+
+    def one(place: int) -> Any:
+        path = image(folder, f"wish-{place}-{time.monotonic_ns()}", seed=place, ImageComments=wishes[place])
+        try:
+            return judge(pool, path)
+        except SgsegError as error:
+            return error
+
+    with ThreadPoolExecutor(len(wishes)) as threads:
+        return list(threads.map(one, range(len(wishes))))
+
+
+def test_one_model_answers_all_processes(pool_of, tmp_path):
+    """
+    What waits while it computes becomes one batch: a GPU gains by that.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing, processes=3)
+    while len(pool._places) < 3 or not all(one.is_able for one in pool._processes):
+        time.sleep(0.01)
+    first = threading.Thread(target=asked, args=(pool, tmp_path, "the model waits"))
+    first.start()
+    while not (tmp_path / "batches").exists():
+        time.sleep(0.01)
+    others = threading.Thread(target=asked, args=(pool, tmp_path, "", ""))
+    others.start()
+    while pool._model._segmenter._waiting.qsize() < 2:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    for thread in (first, others):
+        thread.join(30)
+
+    assert (tmp_path / "batches").read_text().split() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "message"),
+    [
+        ("the model hangs", ImageTooSlow, "inference_seconds"),
+        ("the model dies", ProcessDied, "in the model"),
+        ("the model fails", InferenceError, "the device failed"),
+    ],
+)
+def test_an_image_at_which_the_model_ends_harms_no_other_one(pool_of, tmp_path, wish, error, message):
+    """
+    It is named as the cause, another process takes the place, and the next images are judged.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing, inference_seconds=1.0, processes=2)
+    before = pool._model.pid
+    (ended,) = asked(pool, tmp_path, wish)
+    (good,) = asked(pool, tmp_path, "")
+
+    assert isinstance(ended, error)
+    assert message in str(ended)
+    assert good.is_positive
+    assert pool._model.pid != before
+
+
+def test_the_others_of_a_batch_are_judged_when_the_model_dies_at_one(pool_of, tmp_path):
+    """
+    Nobody knows at which: each is judged again, alone.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing)
+    inputs = [ModelInput(pixels=np.full((2, 2), wish, dtype=np.float32)) for wish in (0, 2, 0)]
+    answers = pool._model._network.judge_each(inputs)
+
+    assert [type(one) for one in answers] == [Prediction, ProcessDied, Prediction]
+
+
+def test_an_answer_that_is_no_number_is_that_images_alone(pool_of, tmp_path):
+    """
+    The device works: nothing is started again.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing)
+    before = pool._model.pid
+    (failed,) = asked(pool, tmp_path, "no number")
+    (good,) = asked(pool, tmp_path, "")
+
+    assert isinstance(failed, InferenceError)
+    assert good.is_positive
+    assert pool._model.pid == before
+
+
+def test_a_model_that_somebody_killed_is_replaced_before_it_is_asked(pool_of, tmp_path):
+    """
+    The image that comes next notices nothing.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing)
+    os.kill(pool._model.pid, signal.SIGKILL)
+    while pool._model.is_alive:
+        time.sleep(0.01)
+
+    assert asked(pool, tmp_path, "")[0].is_positive
+
+
+def test_waiting_for_the_model_is_no_time_of_the_image(pool_of, tmp_path):
+    """
+    It waits for another image's answer longer than an image may take, and is judged.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing, image_seconds=2.0, inference_seconds=4.0, processes=2)
+    hanging = threading.Thread(target=asked, args=(pool, tmp_path, "the model hangs"))
+    hanging.start()
+    while not (tmp_path / "batches").exists():
+        time.sleep(0.01)
+
+    assert asked(pool, tmp_path, "")[0].is_positive
+    hanging.join(30)
+
+
+def test_a_pool_whose_model_cannot_start_again_is_not_able(pool_of, tmp_path):
+    """
+    The device is gone, say. The images wait, and the stop of the node ends their waiting.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing)
+    before = pool.is_able
+    (tmp_path / "gone").touch()
+    asked(pool, tmp_path, "the model dies")
+    ends: list[Any] = []
+    waiting = threading.Thread(target=lambda: ends.extend(asked(pool, tmp_path, "")))
+    waiting.start()
+    while pool.is_able:
+        time.sleep(0.01)
+    pool.close()
+    waiting.join(30)
+
+    assert before
+    assert isinstance(ends[0], SgsegError)
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_start(pool_of):
+    """
+    With the error that says why.
+    """
+    with pytest.raises(WeightsError, match="do not belong together"):
+        pool_of(load_network=no_weights)

@@ -26,7 +26,7 @@ from node.judge.in_process import InProcess
 from node.judge.pool import Pool
 from node.work import database, queue
 from sgseg_dicom.config import Config
-from tests.node import stand_in
+from tests.node import stand_in, stand_in_model
 from tests.node.processes import wait_for
 from tests.node.stand_in import StandIn
 
@@ -142,7 +142,9 @@ class Fork:
                     config,
                     threading.Event(),
                     ready,
-                    judge=lambda given: Pool(given, stand_in.load, imports=(stand_in.__name__,)),
+                    judge=lambda given: Pool(
+                        given, stand_in.load, stand_in_model.load_model, imports=(stand_in.__name__,)
+                    ),
                 )
             else:
                 # The judging processes have their own tests.

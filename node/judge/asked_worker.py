@@ -1,0 +1,60 @@
+"""What a judging process asks the worker for: room for a large image, and what the model says."""
+
+from functools import cached_property
+from multiprocessing.connection import Connection
+from typing import Any
+
+from node.judge.messages import Answer, AskAlgorithm, AskModel, NeedRoom, Request
+from sgseg_dicom.errors import UnsupportedObject
+from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
+
+
+class AskedWorker:
+    """
+    Asks over *connection*; for one thread. It is a `sgseg_dicom.pipeline.Segmenter`.
+
+    Args:
+        connection: to the worker.
+        max_megapixels: the largest image that is decoded.
+    """
+
+    def __init__(self, connection: "Connection[Any, Any]", *, max_megapixels: int) -> None:
+        self._connection = connection
+        self._max_megapixels = max_megapixels
+
+    @cached_property
+    def algorithm(self) -> Algorithm:
+        """Who judges; asked for at the first use, since the model loads beside this process."""
+        return self._answer(AskAlgorithm())
+
+    def __call__(self, model_input: ModelInput) -> Prediction:
+        """
+        Judge one image.
+
+        Raises:
+            InferenceError: the device failed, or the answer is not a number.
+            ProcessEnded: the process of the model ended at this image.
+        """
+        return self._answer(AskModel(model_input))
+
+    def require_room(self, pixels: int) -> None:
+        """
+        Wait until an image of so many pixels may be decoded.
+
+        Raises:
+            UnsupportedObject: larger than [queue] max_megapixels.
+        """
+        megapixels = -(-pixels // 1_000_000)
+        if megapixels > self._max_megapixels:
+            raise UnsupportedObject(
+                f"the image has {megapixels} million pixels, and at most {self._max_megapixels} are judged: no "
+                "radiograph of one chest is so large; if this one is, raise [queue] max_megapixels"
+            )
+        self._answer(NeedRoom(megapixels))
+
+    def _answer(self, request: Request) -> Any:
+        self._connection.send(request)
+        answer: Answer[Any] = self._connection.recv()
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
