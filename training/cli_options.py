@@ -10,11 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from sgseg_dicom.errors import ConfigError, SgsegError
+from training.data.train_and_valid import ZonesFrom
 
 Data = Annotated[
     Path,
     typer.Option(
         help="QaTa-COV19 in the layout of the SGSeg release, of Kaggle or of LViT; it is recognised."
+    ),
+]
+Zones = Annotated[
+    ZonesFrom,
+    typer.Option(
+        help="masks: an image that no caption describes gets the zones of its mask (no captions: Kaggle)."
     ),
 ]
 Normals = Annotated[

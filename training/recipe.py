@@ -20,12 +20,20 @@ _Size = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class Guidance(BaseModel):
-    """Shares of a batch that the true report guides, and no report. The model's own soft report guides the rest."""
+    """
+    Shares of a batch that the true report guides, and no report. The model's own report guides the rest.
+
+    Attributes:
+        ground_truth, none: shares.
+        report: what guides the rest, and inference: "soft", the expectation over all reports, or "hard", one sentence
+            (the paper, section 2.3; the mask's loss then does not reach the zones).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ground_truth: _Share
     none: _Share
+    report: Literal["soft", "hard"] = "soft"
 
     @model_validator(mode="after")
     def _one_whole(self) -> Self:

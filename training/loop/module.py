@@ -51,7 +51,7 @@ class SGSegTraining(lightning.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.steps = steps
-        self.model = build_sgseg(recipe.preset)
+        self.model = build_sgseg(recipe.preset, guidance=recipe.guidance.report)
         leave_out_blocks(self.model.vision, recipe.drop_path)
         _, w16, w8, _ = PRESETS[recipe.preset].decoder_widths
         self.coarse = CoarseHeads((w16, w8))

@@ -18,14 +18,17 @@ def facts_of(items: Sequence[Item], *, children_left_out: int = 0) -> dict[str, 
     """
     Describe a set of images: their numbers, and the digest of all that they contain.
 
-    Where *children_left_out* of the normal radiographs were no adults', `left_out` says how many and why. Without any
-    the key is missing, as in older runs.
+    `zones_from_masks` counts the images whose zones no caption names, but their masks. Where *children_left_out* of
+    the normal radiographs were no adults', `left_out` says how many and why. Without any such image the key is
+    missing, as in older runs.
     """
     facts: dict[str, Any] = {
         "infected": sum(item.mask is not None for item in items),
         "normal": sum(item.mask is None for item in items),
         "digest": digest_of(items),
     }
+    if measured := sum(item.zones_from_mask for item in items):
+        facts["zones_from_masks"] = measured
     if children_left_out:
         facts["left_out"] = {"children": children_left_out, "why": WHY}
     return facts

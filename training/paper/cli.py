@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from sgseg_dicom.errors import ConfigError
-from training.cli_options import Data, one_line_errors
-from training.data import read_captioned, read_split
+from training.cli_options import Data, Zones, one_line_errors
+from training.data import read_split
+from training.data.train_and_valid import read_train_and_valid
 from training.recipe import load_recipe
 
 app = typer.Typer()
@@ -37,6 +38,7 @@ def ablate_command(
     resume: Annotated[
         bool, typer.Option(help="Go on with the runs in the folder; without, a folder with runs is refused.")
     ] = True,
+    zones: Zones = "captions",
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many minutes; 0: only make the table.")
     ] = None,
@@ -56,8 +58,7 @@ def ablate_command(
             raise ConfigError(f"no run is named {sorted(unknown)}; known: {[row.run for row in rows]}")
         if not resume and any(out.glob("*/seed-*")):
             raise ConfigError(f"{out} holds runs; name a new folder, or go on with --resume")
-        train = read_captioned(data, "train", captions=chosen.captions)
-        valid = read_captioned(data, "valid", captions=chosen.captions)
+        train, valid = read_train_and_valid(data, captions=chosen.captions, zones=zones)
         out.mkdir(parents=True, exist_ok=True)
 
         def write() -> None:

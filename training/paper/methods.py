@@ -211,7 +211,7 @@ def _start_of(recipe: Recipe) -> str:
 
 
 def _sgseg(recipe: Recipe) -> SGSeg:
-    model = build_sgseg(recipe.preset)
+    model = build_sgseg(recipe.preset, guidance=recipe.guidance.report)
     load_pretrained(model, recipe)
     return model
 
