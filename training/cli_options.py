@@ -24,6 +24,12 @@ Zones = Annotated[
         help="masks: an image that no caption describes gets the zones of its mask (no captions: Kaggle)."
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help='Another value for a key of the recipe: "phases.0.size=96"; may be given again.'
+    ),
+]
 Normals = Annotated[
     Path, typer.Option(help="Folder of normal radiographs, with a sub-folder for each split.")
 ]

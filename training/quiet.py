@@ -5,7 +5,8 @@ import sys
 import warnings
 from typing import TextIO
 
-_TALKATIVE = ("lightning.pytorch", "lightning.fabric", "lightning")
+_TALKATIVE = ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero")
+"""Both say what hardware is used, and advertise. The loggers above them get their level back at their import."""
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

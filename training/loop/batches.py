@@ -16,6 +16,9 @@ from training.data import Item, load_image, load_mask
 from training.data.borders_removed import without_border
 from training.teacher_predictions import TeacherPredictions
 
+VALID_BATCH = 16
+"""Images of a batch that is measured."""
+
 
 class Batch(NamedTuple):
     """
@@ -169,3 +172,13 @@ def normalised(images: Tensor) -> Tensor:
     centred = exact - exact.mean(dim=(2, 3), keepdim=True)
     deviation = centred.std(dim=(2, 3), keepdim=True, correction=0)
     return torch.where(deviation > FLAT, centred / deviation, 0.0).float()
+
+
+def padded(images: Tensor, count: int) -> Tensor:
+    """
+    Repeat the last image of (B, ...) until there are *count*. A GPU compiles its kernels anew for each new size.
+
+    In evaluation mode an image's answer does not depend on the others.
+    """
+    lacking = count - len(images)
+    return images if lacking <= 0 else torch.cat((images, images[-1:].expand(lacking, *images.shape[1:])))

@@ -8,12 +8,10 @@ from torch.utils.data import DataLoader
 
 from sgseg_dicom.errors import ConfigError
 from training.data import Item
-from training.loop.batches import AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
+from training.loop.batches import VALID_BATCH, AugmentedBatches, Batch, LoadedItems, PlainBatches, Share
 from training.loop.epoch_sampling import places_of_epoch
 from training.recipe import Recipe
 from training.teacher_predictions import TeacherPredictions
-
-_VALID_BATCH = 16
 
 
 class Epochs(lightning.LightningDataModule):
@@ -83,4 +81,4 @@ class Epochs(lightning.LightningDataModule):
 
         With unequal shares the devices would hang: DDP broadcasts the batch statistics at every forward pass.
         """
-        return DataLoader(PlainBatches(self.valid, batch_size=_VALID_BATCH), batch_size=None)
+        return DataLoader(PlainBatches(self.valid, batch_size=VALID_BATCH), batch_size=None)

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from training.evaluation.metrics import Counts, mask_metrics
 from training.loop.batches import Batch
+from training.loop.curves import METRICS, write_rows
 from training.loop.data_module import Epochs
 from training.loop.guidance import rng_of_step, seed_of_layers
 from training.loop.schedule import optimizer_of
@@ -132,6 +133,7 @@ class BudgetedRun:
             self.best = {"epoch": epoch, "dice_micro": figures["dice_micro"]}
             _write(self.module.state_dict(), self.folder / _BEST)
         self._save()
+        write_rows(self.folder / METRICS, [_as_row(one) for one in self.history])
         log.info("%s: epoch %d, loss %.4f, valid %.4f", self.name, epoch, loss, figures["dice_micro"])
 
     def count(self, predict: Callable[[Batch], tuple[Tensor, Tensor | None]]) -> tuple[Counts, bool]:
@@ -157,6 +159,13 @@ class BudgetedRun:
 
 _PLAIN = ("step", "best", "history", "seconds", "_loss_of_epoch")
 _PARTS = ("module", "optimizer", "scheduler", "scaler")
+
+
+def _as_row(history: Mapping[str, float]) -> dict[str, Any]:
+    """Give a row of metrics.csv, whose epochs are counted from 0."""
+    figures = {f"valid/{name}": history[name] for name in ("dice_micro", "dice_mean")}
+    numbers = {"epoch": int(history["epoch"]) - 1, "loss/all": history["loss"], "seconds": history["seconds"]}
+    return numbers | figures
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from sgseg_dicom.errors import ConfigError
-from training.cli_options import Data, Zones, one_line_errors
+from training.cli_options import Data, Settings, Zones, one_line_errors
 from training.data import read_split
 from training.data.train_and_valid import read_train_and_valid
 from training.recipe import load_recipe
@@ -39,6 +39,7 @@ def ablate_command(
         bool, typer.Option(help="Go on with the runs in the folder; without, a folder with runs is refused.")
     ] = True,
     zones: Zones = "captions",
+    settings: Settings = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many minutes; 0: only make the table.")
     ] = None,
@@ -52,7 +53,7 @@ def ablate_command(
     from training.paper.tables import Plan, run_rows
 
     with one_line_errors():
-        chosen = load_recipe(recipe)
+        chosen = load_recipe(recipe, settings or ())
         rows = rows_of(table, chosen, _named(weights))
         if unknown := set(only or ()) - {row.run for row in rows}:
             raise ConfigError(f"no run is named {sorted(unknown)}; known: {[row.run for row in rows]}")

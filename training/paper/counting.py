@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from training.evaluation.metrics import Counts
-from training.loop.batches import Batch, LoadedItems, PlainBatches
-
-_BATCH = 16
+from training.loop.batches import VALID_BATCH, Batch, LoadedItems, PlainBatches, padded
 
 
 @torch.inference_mode()
@@ -34,12 +32,13 @@ def count_masks(
         the counts, and whether the method has zones (if not, no zone counts as predicted).
     """
     masks, zones, has_zones = [], [], False
-    for batch in PlainBatches(loaded, batch_size=_BATCH):
+    for batch in PlainBatches(loaded, batch_size=VALID_BATCH):
         whole = batch.images.shape[-2:]
         images = interpolate(batch.images.to(device), (size, size), mode="bilinear", antialias=True)
-        mask_logits, zone_logits = predict(
-            batch._replace(images=images, masks=batch.masks.to(device), zones=batch.zones.to(device))
+        given = batch._replace(
+            images=padded(images, VALID_BATCH), zones=padded(batch.zones, VALID_BATCH).to(device)
         )
+        mask_logits, zone_logits = (None if one is None else one[: len(images)] for one in predict(given))
         masks.append((interpolate(mask_logits.float(), whole, mode="bilinear")[:, 0] > 0).cpu().numpy())
         has_zones = zone_logits is not None
         zones.append(torch.zeros(len(images), 6) if zone_logits is None else zone_logits.float().cpu())

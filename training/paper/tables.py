@@ -11,6 +11,7 @@ import torch
 
 from training.data import Item
 from training.loop.data_module import Epochs
+from training.loop.environment import environment_of
 from training.loop.precision import for_this_machine
 from training.loop.run_facts import facts_of, record_facts
 from training.paper.budgeted_run import BudgetedRun
@@ -75,7 +76,12 @@ def run_rows(
         folder = folder_of(plan.out, row.run, number)
         folder.mkdir(parents=True, exist_ok=True)
         told = {"recipe": own.model_dump(mode="json"), "begins": row.begins, **facts}
-        record_facts(folder / "run.json", told, resumes=(folder / "run.json").is_file())
+        record_facts(
+            folder / "run.json",
+            told,
+            resumes=(folder / "run.json").is_file(),
+            environment=environment_of(own.precision, valid_digest=facts["valid"]["digest"]),
+        )
         if _run_one(row, own, data, folder, plan):
             after()
         if plan.over:
