@@ -8,7 +8,7 @@ import typer
 
 from sgseg_dicom.errors import ConfigError
 from training.cli_options import Data, Settings, Zones, one_line_errors
-from training.data import read_split
+from training.data import Captions, read_split
 from training.data.train_and_valid import read_train_and_valid
 from training.recipe import load_recipe
 
@@ -71,6 +71,21 @@ def ablate_command(
         run_rows(wanted, chosen, train, valid, plan, after=write)
         write()
     typer.echo((out / f"table-{table}.md").read_text())
+
+
+@app.command("pack")
+def pack_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder to write, in the layout of the SGSeg release.")],
+    captions: Annotated[Captions, typer.Option(help="Captions that the zones come from.")] = "original",
+) -> None:
+    """Make a small copy of train and valid (49 MB of QaTa-COV19), to be sent to a machine with a GPU."""
+    from training.paper.pack import pack
+
+    with one_line_errors():
+        train, valid = read_train_and_valid(data, captions=captions)
+        size = pack({"train": train, "valid": valid}, out)
+    typer.echo(f"{len(train)} and {len(valid)} images, {size / 1e6:.1f} MB: {out}")
 
 
 def _named(weights: list[str] | None) -> dict[str, str]:
