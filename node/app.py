@@ -217,24 +217,45 @@ def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Even
         thread.join(_PATIENCE_SECONDS)
 
 
-def start(config: Config, stop: threading.Event, *, show: Callable[[str], None]) -> int:
+def start(
+    config: Config,
+    stop: threading.Event,
+    *,
+    show: Callable[[str], None],
+    read_again: "Callable[[], Config] | None" = None,
+    asked_to_reload: threading.Event | None = None,
+) -> int:
     """
     Run receiver, worker and status page until *stop* is set; give the exit status.
 
-    *show* gets the text for the administrator when both processes are ready.
+    Args:
+        config: the settings.
+        stop: set from outside.
+        show: gets the text for the administrator when both processes are ready.
+        read_again: reads the settings again.
+        asked_to_reload: set from outside when that shall be done.
 
     Raises:
+        ConfigError: something would be wrong at every start; one line each.
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
+    from node.doctor.before_start import require_startable
     from node.service import status_page
     from node.service.readiness import Readiness
+    from node.service.reload import Reload
     from node.service.supervisor import Supervisor
     from node.work.lasting_jobs import LastingJobs
 
+    require_startable(config)  # before the receiver takes an image
     store = open_store(config)
     jobs = LastingJobs(store.folder)
     supervisor = Supervisor(config, {role: child_command(role) for role in ("receive", "work")})
-    health = Readiness(config, supervisor, store, jobs, echo=lambda port: _why_no_echo(config, port))
+    reload = Reload(
+        config, read=read_again or (lambda: config), check=require_startable, restart=supervisor.restart
+    )
+    health = Readiness(
+        lambda: reload.config, supervisor, store, jobs, echo=lambda port: _why_no_echo(reload.config, port)
+    )
     page = status_page.Page(
         status_page.build(health, names=config.page.names),
         host=config.page.host,
@@ -245,8 +266,13 @@ def start(config: Config, stop: threading.Event, *, show: Callable[[str], None])
     def on_ready(ready: "Mapping[str, Ready]") -> None:
         show(greeting(config, port=ready["receive"]["port"], page_port=page.port))
 
+    def on_tick() -> None:
+        if asked_to_reload is not None and asked_to_reload.is_set():
+            asked_to_reload.clear()
+            reload()
+
     try:
-        return supervisor.run(stop, on_ready=on_ready)
+        return supervisor.run(stop, on_ready=on_ready, on_tick=on_tick)
     finally:
         page.stop()
         jobs.close()

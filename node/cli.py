@@ -1,4 +1,4 @@
-"""`sgseg-node`: start, receive, work, status, quarantine, acknowledge, requeue, delete, audit, echo, demo."""
+"""`sgseg-node`: init, doctor, start, receive, work, send, status, quarantine, requeue, delete, audit, echo, demo."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from node import cli_audit, cli_quarantine
+from node import cli_audit, cli_quarantine, cli_setup
 from node.command_line import ConfigOption, load_settings, plain_errors
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import SgsegError
@@ -28,15 +28,49 @@ app = typer.Typer(
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"sgseg-dicom {version('sgseg-dicom')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def sgseg_node(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A DICOM node that marks infected lung regions on chest radiographs."""
+
+
+app.command()(cli_setup.init)
+app.command()(cli_setup.doctor)
+
+
 @app.command()
 def start(config: ConfigOption = None) -> None:
-    """Run the receiver and the worker until SIGTERM or Ctrl-C; show where to send, and where results go."""
+    """
+    Run the receiver and the worker until SIGTERM or Ctrl-C; show where to send, and where results go.
+
+    SIGHUP reads the settings again.
+    """
     from node import app as node
 
     with plain_errors():
         settings = load_settings(config)
         _begin(settings)
-        raise typer.Exit(node.start(settings, _stop_on_signal(), show=typer.echo))
+        reload = threading.Event()
+        signal.signal(signal.SIGHUP, lambda *_: reload.set())
+        status = node.start(
+            settings,
+            _stop_on_signal(),
+            show=typer.echo,
+            read_again=lambda: load_settings(config),
+            asked_to_reload=reload,
+        )
+        raise typer.Exit(status)
 
 
 @app.command()
@@ -205,6 +239,7 @@ def _print_done(uids: Sequence[str], named: Sequence[str], *, done: str, why: st
     raise typer.Exit(1 if missing else 0)
 
 
+app.command()(cli_setup.send)
 app.command()(cli_quarantine.quarantine)
 app.command()(cli_quarantine.delete)
 app.add_typer(cli_audit.app, name="audit")
@@ -261,6 +296,9 @@ def _run(role: Callable[..., None], config: Path | None, supervised: bool) -> No
     if supervised:
         run_supervised(role)
     stop = _stop_on_signal()
+    signal.signal(
+        signal.SIGHUP, lambda *_: stop.set()
+    )  # its terminal was closed; only `start` reads settings again
     with plain_errors():
         settings = load_settings(config)
         _begin(settings)

@@ -113,6 +113,8 @@ def unknown_in(command: str) -> list[str]:
     if program == "make":
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return [] if name in targets else [name]
+    if name in {option for parameter in COMMANDS[program].params for option in parameter.opts}:
+        return []
     subcommand = COMMANDS[program].commands.get(name)
     if subcommand is None:
         return [name]

@@ -30,7 +30,7 @@ class Readiness:
     Checks everything that an image needs to be received, judged and delivered; safe to call from many threads.
 
     Args:
-        config: the settings.
+        config: gives the settings of now.
         supervisor: of receiver and worker.
         store: where images and results go.
         jobs: the queue.
@@ -39,14 +39,14 @@ class Readiness:
 
     def __init__(
         self,
-        config: Config,
+        config: Callable[[], Config],
         supervisor: Supervisor,
         store: Store,
         jobs: LastingJobs,
         *,
         echo: Callable[[int], str],
     ) -> None:
-        self._config, self._supervisor, self._store, self._jobs = config, supervisor, store, jobs
+        self._config_of_now, self._supervisor, self._store, self._jobs = config, supervisor, store, jobs
         self._echo = echo
         self._asking = threading.Lock()
         self._found: Health | None = None
@@ -59,6 +59,10 @@ class Readiness:
                 self._found = self._look()
                 self._found_at = time.monotonic()
             return self._found
+
+    @property
+    def _config(self) -> Config:
+        return self._config_of_now()
 
     def _look(self) -> Health:
         ready = self._supervisor.ready

@@ -7,12 +7,13 @@ process has ended, and the child stops. The child writes one line of JSON to its
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import IO, Any
 
 import structlog
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 CANNOT_START = 78
 """Exit status of a child that would fail at every start (EX_CONFIG of sysexits.h)."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 1.0, 60.0, 60.0
+_PATIENCE = 20.0
+"""Seconds that a child may take to end."""
 _TICK, _CALM_TICK = 0.1, 0.5
 """Seconds between two looks at the children: while they start, and afterwards."""
 
@@ -42,6 +45,7 @@ class Child:
         self._started = 0.0
         self._pause = _FIRST_PAUSE
         self._start_at = 0.0
+        self._kill_at = math.inf
 
     @property
     def pid(self) -> int | None:
@@ -55,10 +59,28 @@ class Child:
                 self._start(settings, now)
             return None
         status = self._process.poll()
+        if self._kill_at < math.inf:
+            self._watch_restart(self._process, status, now)
+            return None
         if status is not None:
             pause = self._note_end(self._process, now)
             log.error("child_died", child=self.name, status=status, restart_seconds=pause)
         return status
+
+    def restart(self, now: float) -> None:
+        """Let the process end its work, and start it again with the settings of then."""
+        if self._process is not None:
+            self.stop()
+            self._kill_at = now + _PATIENCE
+
+    def _watch_restart(self, process: "subprocess.Popen[str]", status: int | None, now: float) -> None:
+        """Look whether the process has ended, as it was asked to."""
+        if status is None and now > self._kill_at:
+            log.error("child_killed", child=self.name)
+            process.kill()
+        if status is not None:
+            self._kill_at, self._start_at = math.inf, now
+            self._forget(process)
 
     def stop(self) -> None:
         """Ask the process to end. A process that is still starting is killed: it has nothing to finish."""
@@ -128,12 +150,25 @@ class Supervisor:
         """The reports of the children that are ready now."""
         return {name: child.ready for name, child in self.children.items() if child.ready is not None}
 
-    def run(self, stop: threading.Event, *, on_ready: Callable[[Mapping[str, Ready]], None]) -> int:
+    def restart(self, config: Config, names: Collection[str]) -> None:
+        """Give the children other settings; those in *names* end their work and start again."""
+        self._settings = config.to_json()
+        for name in names:
+            self.children[name].restart(time.monotonic())
+
+    def run(
+        self,
+        stop: threading.Event,
+        *,
+        on_ready: Callable[[Mapping[str, Ready]], None],
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> int:
         """
         Run until *stop* is set, or until a child that never was ready ends with CANNOT_START.
 
         Once all children were ready, the settings are right. A child that then ends with CANNOT_START met a full
-        disk or a locked database, and is started again. *on_ready* is called once, at that moment.
+        disk or a locked database, and is started again. *on_ready* is called once, at that moment, and *on_tick*
+        again and again from then on.
         Gives the exit status for this process.
         """
         was_ready = False
@@ -146,6 +181,8 @@ class Supervisor:
                 if not was_ready and len(self.ready) == len(self.children):
                     was_ready = True
                     on_ready(self.ready)
+                if was_ready:
+                    on_tick()
         finally:
             self._stop()
         return 0
@@ -154,7 +191,7 @@ class Supervisor:
         for child in self.children.values():
             child.stop()
         for child in self.children.values():
-            child.wait(20.0)
+            child.wait(_PATIENCE)
 
 
 def receive_settings(stop: threading.Event) -> Config:

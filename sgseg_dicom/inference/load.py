@@ -6,13 +6,14 @@ torch is imported only where it is used: it need not be installed on a machine w
 
 from pathlib import Path
 
-from sgseg_dicom.errors import ConfigError, WeightsError
+from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.compiled_graph import CpuSettings
 from sgseg_dicom.inference.exported_network import load_exported_network
 from sgseg_dicom.inference.runtime import Precision
 from sgseg_dicom.inference.segmenter import Judge, Segmenter
 from sgseg_dicom.inference.wanted import ANYTHING, Wanted, choose_runtime, is_torch_installed
 from sgseg_dicom.release.manifest import packaged_weights, read_manifest
+from sgseg_dicom.release.whole import require_measured
 
 
 def load_segmenter(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Segmenter:
@@ -30,11 +31,8 @@ def load_segmenter(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Se
 
 def load_measured(weights: Path | None = None, wanted: Wanted = ANYTHING) -> Judge:
     """Load a network of weights that were calibrated and measured: arguments and errors as of `load_segmenter`."""
-    if not read_manifest(weights or packaged_weights()).metrics:
-        raise WeightsError(
-            f"the weights in {weights or packaged_weights()} are neither calibrated nor measured: "
-            "`sgseg-train export` does both"
-        )
+    folder = weights or packaged_weights()
+    require_measured(read_manifest(folder), folder)
     return load_judge(weights, wanted)
 
 

@@ -76,19 +76,22 @@ def _gpu_can_be_used() -> bool:
     """Say whether torch can use a GPU here. torch is not even imported where no driver is."""
     if not _has_gpu_driver():
         return False
+    if why := why_gpu_idle():
+        log.warning("gpu_idle", detail=why)
+    return not why
+
+
+def why_gpu_idle() -> str:
+    """Say why the GPU of this machine would not be used; "" where there is none, or it would."""
+    if not _has_gpu_driver():
+        return ""
     if not is_torch_installed():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
-        )
-        return False
+        return "this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
     import torch
 
-    if not torch.cuda.is_available():
-        log.warning(
-            "gpu_idle", detail="this machine has a GPU, and torch cannot use it: see driver and torch's build"
-        )
-        return False
-    return True
+    if torch.cuda.is_available():
+        return ""
+    return "this machine has a GPU, and torch cannot use it: see driver and torch's build"
 
 
 def is_torch_installed() -> bool:

@@ -161,6 +161,8 @@ def test_the_watermark_is_in_megabytes_and_ready_tells_of_it(configure):
     config = configure(store={"min_free_megabytes": 10**9})
     store = open_store(config)
     with closing(LastingJobs(store.folder)) as jobs:
-        told = Readiness(config, SimpleNamespace(ready={}, children={}), store, jobs, echo=lambda port: "")()
+        told = Readiness(
+            lambda: config, SimpleNamespace(ready={}, children={}), store, jobs, echo=lambda port: ""
+        )()
 
     assert any("1000000000 MB must stay free" in problem for problem in told.problems)

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +304,12 @@ def test_a_half_that_dies_of_a_defect_says_so_in_one_line():
     assert died.returncode == 1
     assert (json.loads(line)["event"], json.loads(line)["error"]) == ("defect", "KeyError")
     assert "Doe" not in line
+
+
+def test_the_version_is_printed():
+    """
+    For a report of a fault, and for who installs.
+    """
+    done = CliRunner().invoke(app, ["--version"])
+
+    assert (done.exit_code, done.stdout) == (0, f"sgseg-dicom {version('sgseg-dicom')}\n")

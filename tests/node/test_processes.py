@@ -544,19 +544,6 @@ def test_what_is_old_is_forgotten(node):
     assert entry.job.id not in Acknowledged(store.folder)
 
 
-def test_a_process_whose_device_failed_is_replaced(configure, tmp_path):
-    """
-    A context of CUDA does not recover. The worker goes on, and a new process judges the image.
-    """
-    config = configure(queue={"attempts": 10, "retry_seconds": 0.1})
-    uid = receive_here(config, ImageComments="flaky")
-    with half(STAND_IN_PROCESSES, config, tmp_path) as worker:
-        (entry,) = settled(config, uid)
-        replaced = [event["detail"] for event in worker.events("judge_replaced")]
-
-    assert (entry.state, replaced) == ("finding", ["the device failed"])
-
-
 def test_the_receiver_is_small(node):
     """
     Below 150 MB, and without the model's libraries in its memory.

@@ -137,3 +137,15 @@ def card_command(
         manifest = record_figures(weights, figures)
         fill_documents(documents or (), manifest, heads_of(weights))
     typer.echo(f"Card of {manifest.name} {manifest.version}: {weights}")
+
+
+@app.command("known-answer")
+def known_answer_command(
+    weights: Annotated[Path, typer.Argument(help="Folder of exported weights.")],
+) -> None:
+    """Write what the weights say of a drawn image, by torch in float32: `sgseg-node doctor` compares with it."""
+    from training.release.known_answer import write_known_answer
+
+    with one_line_errors():
+        path = write_known_answer(weights)
+    typer.echo(str(path))

@@ -14,6 +14,7 @@ from sgseg_dicom.model.quantization import Bits
 from sgseg_dicom.model.weights import describe_weights, save_weights
 from sgseg_dicom.model_records import INPUT_SIZE
 from sgseg_dicom.release.graph import GRAPH_FILE, GRAPH_MANIFEST_FILE
+from sgseg_dicom.release.known_answer import KNOWN_ANSWER_FILE
 from sgseg_dicom.release.manifest import MANIFEST_FILE, WEIGHTS_FILE, Manifest
 from training.data import Captions, Item
 from training.evaluation.evaluate import evaluate, predict
@@ -21,7 +22,9 @@ from training.release.calibrate import NEUTRAL_CALIBRATION, OPEN_THRESHOLDS, cal
 from training.release.checkpoints import load_trained
 from training.release.model_card import CARD_FILE, model_card
 
-_RELEASED = frozenset({WEIGHTS_FILE, MANIFEST_FILE, CARD_FILE, GRAPH_FILE, GRAPH_MANIFEST_FILE})
+_RELEASED = frozenset(
+    {WEIGHTS_FILE, MANIFEST_FILE, CARD_FILE, GRAPH_FILE, GRAPH_MANIFEST_FILE, KNOWN_ANSWER_FILE}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -154,9 +154,9 @@ def test_ready_says_that_a_lock_of_the_store_is_held(store: Store, tmp_path: Pat
     nothing = SimpleNamespace(ready={}, children={})
     config = settings(tmp_path)
     with closing(LastingJobs(store.folder)) as jobs:
-        before = Readiness(config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
+        before = Readiness(lambda: config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
         with store_locked(store):
-            held = Readiness(config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
+            held = Readiness(lambda: config, nothing, store, jobs, echo=lambda port: "")()  # type: ignore[arg-type]
 
     assert before.problems == ()
     assert [problem for problem in held.problems if "holds a lock of the store" in problem]

@@ -145,3 +145,17 @@ def test_a_child_that_keeps_dying_is_not_started_in_a_loop(lives, expected):
     Its pauses grow; a child that lived for more than a minute has them short again.
     """
     assert starts(lives) == expected
+
+
+def test_children_that_get_other_settings_end_and_start_again(tmp_path):
+    """
+    At once, and the others run on.
+    """
+    running = Running(child(tmp_path / "a"), child(tmp_path / "b"))
+    assert running.told.wait(30)
+    running.supervisor.restart(Config.internal(receive={"port": 0}, log={"level": "debug"}), ("1",))
+    wait_for(lambda: len(pids(tmp_path / "b")) == 2, what="the second life")
+    wait_for(lambda: len(running.supervisor.ready) == 2, what="both")
+
+    assert running.end() == 0
+    assert len(pids(tmp_path / "a")) == 1

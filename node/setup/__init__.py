@@ -1,0 +1,1 @@
+"""Sets a site up."""
