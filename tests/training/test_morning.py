@@ -24,7 +24,7 @@ def commands() -> list[list[str]]:
 
 def test_the_morning_of_the_readme_runs(tmp_path, monkeypatch):
     """From prepare to the paper's own inference; the files that the text names are there at the end."""
-    data = small_data_set(tmp_path / "QaTa", train=24, valid=6)
+    data = small_data_set(tmp_path / "QaTa", train=16, valid=4, reports=3)
     normals = small_normals(tmp_path / "normals")
     tiny = {
         "compact": "smoke",

@@ -70,17 +70,18 @@ class BudgetedRun:
         """Train to the end, or until *stops* says so after a step. Say whether the end is reached."""
         saved = time.monotonic()
         log.info("%s: begins at step %d of %d", self.name, self.step, self.data.steps)
-        while self.step < self.data.steps:
+        while self.step < self.data.steps and not stops():
             began = time.monotonic()
             self._train_step()
             self.seconds += time.monotonic() - began
             if self.step % self.data.steps_of_epoch == 0:
                 self._end_epoch()
-            elif stops() or time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+            elif time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 self._save()
                 saved = time.monotonic()
-            if stops() and self.step < self.data.steps:
-                return False
+        if self.step < self.data.steps:
+            self._save()
+            return False
         return True
 
     def load_best(self) -> None:

@@ -49,6 +49,7 @@ def test_the_script_for_a_gpu_runs_a_piece(packed, tmp_path):
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "OUT": str(back),
+            "TABLES": "2",
             "OMP_NUM_THREADS": "1",
         },
         capture_output=True,
