@@ -54,6 +54,11 @@ def test_kaggles_own_layout_can_be_trained_and_compared(kaggle, tmp_path):
     assert fitted.exit_code == 0, fitted.output
     facts = json.loads((tmp_path / "fit" / "run.json").read_text())
     assert facts["train"]["zones_from_masks"] == facts["train"]["infected"] > 0
+    export = ["export", str(tmp_path / "fit" / "last.ckpt"), *options[2:], "--out", str(tmp_path / "weights")]
+    exported = CliRunner().invoke(app, export)
+    assert exported.exit_code == 0, exported.output
+    manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text())
+    assert manifest["training"]["train"]["zones_from_masks"] == facts["train"]["zones_from_masks"]
     compared = CliRunner().invoke(
         app, ["ablate", *options, "--only", "without-text", "--seeds", "1", "--out", str(tmp_path / "t")]
     )
