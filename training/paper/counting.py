@@ -38,10 +38,14 @@ def count_masks(
         given = batch._replace(
             images=padded(images, VALID_BATCH), zones=padded(batch.zones, VALID_BATCH).to(device)
         )
-        mask_logits, zone_logits = (None if one is None else one[: len(images)] for one in predict(given))
-        masks.append((interpolate(mask_logits.float(), whole, mode="bilinear")[:, 0] > 0).cpu().numpy())
+        mask_logits, zone_logits = predict(given)
         has_zones = zone_logits is not None
-        zones.append(torch.zeros(len(images), 6) if zone_logits is None else zone_logits.float().cpu())
+        mask_logits = interpolate(mask_logits[: len(images)].float(), whole, mode="bilinear")
+        masks.append((mask_logits[:, 0] > 0).cpu().numpy())
+        said = (
+            torch.zeros(len(images), 6) if zone_logits is None else zone_logits[: len(images)].float().cpu()
+        )
+        zones.append(said)
     return _counts(np.concatenate(masks), torch.cat(zones).numpy() > 0, loaded), has_zones
 
 

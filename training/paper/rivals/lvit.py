@@ -75,20 +75,17 @@ class LViT(nn.Module):
 
     def _attend(self, maps: list[Tensor], words: Tensor) -> list[Tensor]:
         """Give the tokens (B, places, width) of each level, after the way down the ViT and the way up again."""
-        texts, text = [], words.transpose(1, 2)
+        text = words.transpose(1, 2)
         for narrow in reversed(self.text):  # type: ignore[call-overload]
             text = narrow(text)
-            texts.insert(0, text)
         down: list[Tensor] = []
         for level, level_map in enumerate(maps):
             tokens = self.embeds[level](level_map).flatten(2).transpose(1, 2) + self.positions[level]
-            if level:
-                tokens = tokens + self.wider[level - 1](down[-1])
-            else:
-                tokens = tokens + self.places(texts[0].transpose(1, 2))
+            before = self.wider[level - 1](down[-1]) if level else self.places(text.transpose(1, 2))
+            tokens = tokens + before
             down.append(self.vit_downs[level](tokens))
         up = down[-1]
-        levels = []
+        levels: list[Tensor] = []
         for level in reversed(range(len(maps))):
             if level < len(maps) - 1:
                 up = down[level] + self.narrower[level](up)
