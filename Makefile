@@ -25,7 +25,7 @@ test: $(VENV)/.check
 # DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
 # (npm) run in Chromium; PixelMed's validator is Java.
 system-packages:
-	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb openssl chromium libpixelmed-java
+	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb openssl chromium libpixelmed-java dicomscope
 	@command -v java >/dev/null || .ci/apt-packages default-jre-headless
 	@command -v npm >/dev/null || .ci/apt-packages npm
 	@command -v npm >/dev/null && npm ci --prefix tests/viewers --ignore-scripts --no-audit --no-fund --silent || \

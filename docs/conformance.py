@@ -27,7 +27,7 @@ from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import Destination, WebDestination
 from sgseg_dicom.errors import NotApplicable
 from sgseg_dicom.refusal_reasons import RefusalReason
-from sgseg_dicom.result_kinds import Kind, Wanted
+from sgseg_dicom.result_kinds import LABEL_MAP_SEGMENTATION_STORAGE, Kind, Wanted
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.not_judged import CAUSES, encode_not_judged
 from sgseg_dicom.senders import Sender
@@ -36,7 +36,7 @@ from tests.support.predictions import read_built
 
 HERE = Path(__file__).parent
 FILE = HERE / "CONFORMANCE.md"
-_EVERYTHING = Wanted(results=tuple(Kind), segmentation="binary")
+_EVERYTHING = Wanted(results=tuple(Kind), segmentation="binary", sr_without_regions=True)
 _OLDER = Wanted(results=(Kind.SR,), sr_class="comprehensive")
 _FORMS = {  # name of the object, where it is described
     "Segmentation": ("seg.dcm", _EVERYTHING),
@@ -66,6 +66,7 @@ def document() -> str:
         syntaxes=list(accepted_objects.TRANSFER_SYNTAXES),
         answered=list(scp.StoreStatus),
         results=_result_classes(),
+        label_map=LABEL_MAP_SEGMENTATION_STORAGE,
         stored=_statuses(0, deliver._DUPLICATE, *deliver._WARNINGS),
         busy=_statuses(*deliver._OUT_OF_RESOURCES),
         commitment=commitment,
@@ -157,6 +158,7 @@ def _trees() -> dict[str, list[str]]:
         "Measurement report (TID 1500), two regions": content_tree(found["sr.dcm"]),
         "Measurement report (TID 1500), nothing found": content_tree(nothing["sr.dcm"]),
         "Basic Text SR (TID 2000), two regions": content_tree(found["text.dcm"]),
+        "Basic Text SR (TID 2000), nothing found": content_tree(nothing["text.dcm"]),
         "Answer for an image that was not judged (Basic Text SR)": content_tree(answer),
     }
 

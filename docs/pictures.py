@@ -3,14 +3,15 @@ Make the pictures of the documents again: `python -m docs.pictures`. It needs wh
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
 that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
-node's own secondary captures, and what OHIF and dwv show of the delivered objects. It takes about five minutes.
+node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects. `OTHER_WAYS` are
+drawn without a node. It takes about five minutes.
 
-`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes.
+`docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller too.
 """
 
 import argparse
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,9 +24,14 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from docs.drawn_chest import Opacity, drawn_chest
+from sgseg_dicom.language.language import load_language
+from sgseg_dicom.picture_style import PictureStyle
+from sgseg_dicom.python_model import load_model
 from sgseg_dicom.release.heads_manifest import HEADS_MANIFEST_FILE, identity_of_heads, read_heads_manifest
 from sgseg_dicom.release.manifest import packaged_weights
 from sgseg_dicom.results.overlay import LUNG_COLOURS
+from sgseg_dicom.results.secondary_capture import draw_picture
+from sgseg_dicom.zones import Laterality
 from tests.node.processes import wait_for
 from tests.support.builders import chest_radiograph, write
 from tests.support.ports import free_ports
@@ -43,13 +49,21 @@ FOLDER = Path(__file__).parent / "images"
 
 # The second cloud of "doubt" is faint: the model marks it, and its sentence leaves it out. In "missed" the cloud
 # lies high in a lung: the model does not find it.
-_RIGHT, _LEFT = Opacity(0.25, 0.62, 0.17, 0.14, 0.34), Opacity(0.78, 0.60, 0.14, 0.16, 0.36)
+RIGHT_CLOUD, LEFT_CLOUD = Opacity(0.25, 0.62, 0.17, 0.14, 0.34), Opacity(0.78, 0.60, 0.14, 0.16, 0.36)
 DRAWINGS: Mapping[str, tuple[Opacity, ...]] = {
-    "finding": (_RIGHT, _LEFT),
+    "finding": (RIGHT_CLOUD, LEFT_CLOUD),
     "no-finding": (),
-    "doubt": (_RIGHT, Opacity(0.78, 0.60, 0.12, 0.14, 0.30)),
+    "doubt": (RIGHT_CLOUD, Opacity(0.78, 0.60, 0.12, 0.14, 0.30)),
     "missed": (Opacity(0.27, 0.32, 0.15, 0.12, 0.34),),
+    "one-sided": (LEFT_CLOUD,),
 }
+OTHER_WAYS: Mapping[str, tuple[str, PictureStyle]] = {
+    "finding-de": ("de", "outline"),
+    "finding-es": ("es", "outline"),
+    "finding-fill": ("en", "fill"),
+}
+"""More pictures of "finding", by the language and the style of each."""
+
 _LEAST_PIXELS = 2000
 """Of a region on the screen: a button in its colour has fewer."""
 _STILL_MILLISECONDS = 5000
@@ -80,25 +94,47 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(prefix="sgseg-pictures-") as folder,
-        _stage(Path(folder)) as (judged, archive, page),
+        stage(Path(folder), _drawn()) as (judged, archive, page),
     ):
         for name in DRAWINGS:
             capture = judged[name].results["secondary-capture.dcm"].pixel_array
-            Image.fromarray(capture).save(out / f"{name}.png", optimize=True)
+            _save(Image.fromarray(capture), out / f"{name}.png")
+        _draw_in_other_ways(Path(folder), out)
         _show(judged, archive, page, out)
 
 
 @contextmanager
-def _stage(folder: Path) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
-    """Judge every drawing, deliver to an archive, and open a browser beside it."""
+def stage(
+    folder: Path, images: Mapping[str, Dataset]
+) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
+    """Judge every image, deliver to an archive, and open a browser beside it."""
     for part in ("sent", "archive/db", "browser"):
         (folder / part).mkdir(parents=True)
     with ExitStack() as stack:
         network = stack.enter_context(own_network())
         archive = stack.enter_context(running_orthanc(network, folder / "archive" / "db"))
         node = stack.enter_context(running_node(_write_config(folder, archive), network))
-        judged = _judge(_drawn(), folder / "sent", node, archive)
+        judged = _judge(images, folder / "sent", node, archive)
         yield judged, archive, stack.enter_context(open_page(network, folder / "browser"))
+
+
+def _draw_in_other_ways(folder: Path, out: Path) -> None:
+    """Draw "finding" as nodes with other settings under [report] would."""
+    with load_model(folder / "weights", device="cpu", language="en") as model:
+        radiograph = model.pipeline.read(folder / "sent" / "finding.dcm")
+        finding = model.pipeline.judge(radiograph)
+        algorithm = model.pipeline.segmenter.algorithm
+        for name, (language, style) in OTHER_WAYS.items():
+            picture = draw_picture(
+                radiograph, finding, algorithm=algorithm, language=load_language(language), style=style
+            )
+            _save(picture, out / f"{name}.png")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Save at two thirds of the size: a document shows no more, and the repository keeps every version."""
+    size = (picture.width * 2 // 3, picture.height * 2 // 3)
+    picture.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
 
 
 def _weights_for_drawings(folder: Path) -> Path:
@@ -177,7 +213,7 @@ def _show(judged: Mapping[str, Judged], archive: Orthanc, page: "Page", out: Pat
     with served_viewers(archive) as origin:
         ohif = Ohif(page, origin)
         ohif.open(finding.results["seg.dcm"])
-        (out / "ohif-seg.png").write_bytes(_once_painted(page))
+        (out / "ohif-seg.png").write_bytes(once_painted(page))
         ohif.open(finding.results["sr.dcm"])
         ohif.outlines(2)
         page.screenshot(path=out / "ohif-sr.png")
@@ -186,7 +222,7 @@ def _show(judged: Mapping[str, Judged], archive: Orthanc, page: "Page", out: Pat
             ("not-judged", judged[LATERAL].results["answer.dcm"]),
         ):
             ohif.open(report)
-            ohif.wait_for_text(_first_text(report))
+            ohif.wait_for_text(first_text(report))
             page.screenshot(path=out / f"ohif-{name}.png")
         page.goto(f"{origin}/dwv.html")
         page.wait_for_function("() => window.show")
@@ -196,8 +232,8 @@ def _show(judged: Mapping[str, Judged], archive: Orthanc, page: "Page", out: Pat
         page.screenshot(path=out / "dwv.png")
 
 
-def _once_painted(page: "Page") -> bytes:
-    """Give a picture of the page once both lungs' regions are on it, and it no longer changes."""
+def once_painted(page: "Page", sides: Sequence[Laterality] = tuple(Laterality)) -> bytes:
+    """Give a picture of the page once the regions of these lungs are on it, and it no longer changes."""
     last = b""
 
     def still() -> bytes | None:
@@ -205,13 +241,15 @@ def _once_painted(page: "Page") -> bytes:
         before, last = last, page.screenshot()
         page.wait_for_timeout(_STILL_MILLISECONDS)
         colours = np.asarray(Image.open(BytesIO(last)).convert("RGB"))
-        areas = [np.count_nonzero(painted(colours, colour)) for colour in LUNG_COLOURS.values()]
+        areas = [
+            np.count_nonzero(painted(colours, colour)) for colour in (LUNG_COLOURS[side] for side in sides)
+        ]
         return last if last == before and min(areas) > _LEAST_PIXELS else None
 
     return bytes(wait_for(still, what="the regions", seconds=PATIENCE_SECONDS))
 
 
-def _first_text(report: Dataset) -> str:
+def first_text(report: Dataset) -> str:
     return " ".join(next(item.value for item in report.iterall() if item.keyword == "TextValue").split())
 
 

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -18,7 +19,13 @@ from node.audit.recorder import Note, recording
 from node.audit.trail import Trail
 from node.service.heartbeat import SECONDS as BEAT_EVERY
 from node.service.heartbeat import Heartbeat
-from node.service.housekeeping import TRANSFER_SWEEP_SECONDS, delete_old, queue_orphans, repeat
+from node.service.housekeeping import (
+    TRANSFER_SWEEP_SECONDS,
+    delete_old,
+    forget_measurements,
+    queue_orphans,
+    repeat,
+)
 from node.service.room import SECONDS as ROOM_EVERY
 from node.service.room import Room
 from node.store.fsync import storage
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from node.receive.listener import Listener
     from node.service.supervisor import Ready
     from node.work.lasting_jobs import LastingJobs
+    from node.work.measurements import Measurements
     from node.work.queue import Jobs
     from sgseg_dicom.inference.segmenter import Judge as Network
     from sgseg_dicom.inference.wanted import Wanted
@@ -69,7 +77,13 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         _say_if_full(store)
         jobs = LastingJobs(store.folder)
         contexts = scp.contexts()
-        handlers = scp.handlers(store, jobs, answer_seconds=config.receive.answer_seconds, note=note)
+        handlers = scp.handlers(
+            store,
+            jobs,
+            answer_seconds=config.receive.answer_seconds,
+            priority_places=config.queue.priority_places,
+            note=note,
+        )
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
@@ -149,6 +163,8 @@ def work(
         stack.callback(judging.close)
         # Imported while the model loads in its process: dbos takes a second.
         from node.work import queue
+        from node.work.database import Database
+        from node.work.measurements import Measurements, read_key
         from node.work.queue_watch import QueueLost, QueueWatch
         from node.work.tables import make_tables
         from node.work.take_over import make_arrivals, take_over
@@ -162,7 +178,15 @@ def work(
         make_arrivals(file)
         if loaded := judging.wait_ready():
             _say_what_is_loaded(config, loaded)
-        worker = Worker(store=store, judge=judging, senders=receivers, patience=config.deliver)
+        # Also where nothing is compared any more: what was kept must go in time.
+        measurements = Measurements(Database(file), read_key(store.folder), clock=time.time)
+        worker = Worker(
+            store=store,
+            judge=judging,
+            senders=receivers,
+            patience=config.deliver,
+            measurements=measurements if config.report.compare else None,
+        )
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
@@ -173,7 +197,7 @@ def work(
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
-        _keep_house(config, store, jobs, stop, note)
+        _keep_house(config, store, jobs, measurements, stop, note)
         watch.stop()
         if watch.why:  # steps that run now record nothing any more
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
@@ -195,7 +219,14 @@ def _show_life(store: Store, is_able: Callable[[], bool], stop: threading.Event)
     _in_background(stop, beat, every=BEAT_EVERY)
 
 
-def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Event, note: Note) -> None:
+def _keep_house(
+    config: Config,
+    store: Store,
+    jobs: "Jobs",
+    measurements: "Measurements",
+    stop: threading.Event,
+    note: Note,
+) -> None:
     """Adopt what has no job, delete what is old, make room, and write the audit trail, until *stop* is set."""
     trail = Trail(store.folder)
     room = Room(store, jobs, below_bytes=config.store.room_bytes, note=note)
@@ -203,6 +234,7 @@ def _keep_house(config: Config, store: Store, jobs: "Jobs", stop: threading.Even
     def tidy() -> None:
         now = datetime.now(UTC)
         delete_old(store, jobs, config.store.keep_days, now=now, note=note)
+        forget_measurements(measurements, config.store.keep_measurements_days, now=now)
         queue_orphans(store, jobs, stop=stop)
         with time_limit(_PATIENCE_SECONDS):  # somebody may hold the trail's lock for ever
             trail.forget(config.audit.keep_days, now=now)
@@ -379,6 +411,7 @@ def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
         WeightsError: the image check cannot be loaded.
     """
     from node.judge.warm_up import warm_up
+    from sgseg_dicom.comparison.repeatability import repeatability_of
     from sgseg_dicom.inference.image_check import load_image_check
     from sgseg_dicom.pipeline import Pipeline
 
@@ -387,8 +420,10 @@ def load_pipeline(config: Config, segmenter: "AskedWorker") -> "Pipeline":
         image_check=load_image_check() if config.model.image_check else None,
         clock=lambda: datetime.now().astimezone(),
         language=language_of(config),
+        picture_style=config.report.picture_style,
         undeclared_character_set=config.receive.undeclared_character_set,
         require_room=segmenter.require_room,
+        repeatability=repeatability_of(config.weights_folder) if config.report.compare else None,
     )
     warm_up(pipeline)
     return pipeline

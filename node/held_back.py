@@ -87,6 +87,8 @@ def delete(config: Config, entries: Sequence[Entry]) -> Iterator[Entry]:
             ids = {"job": entry.job.id, "image": entry.job.sop_instance_uid}
             noting = person_does(config, "deleted", at=time.time(), **ids, why="person", was=entry.state)
             if remove(store, jobs, entry, noting=noting):
+                if not entry.job.conflicting:  # else it was measured on its namesake, which stays
+                    jobs.forget_measurements(entry.job.sop_instance_uid)
                 yield entry
 
 

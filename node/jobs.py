@@ -36,6 +36,8 @@ class Job:
         conflicting: True where an image with the same SOP Instance UID and other content was stored before.
         peer: AE title of the sender.
         received_at: POSIX time of the last byte, in seconds.
+        places: how far it moves in the queue: an urgent image forward (negative), one that can wait back
+            (`node.receive.urgency`).
     """
 
     id: str
@@ -44,6 +46,7 @@ class Job:
     conflicting: bool
     peer: str
     received_at: float
+    places: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

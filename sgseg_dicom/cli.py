@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,15 +22,18 @@ from sgseg_dicom.config import Model, require_text_encoding
 from sgseg_dicom.errors import ConfigError, ConflictingInstance, InstanceError, InvalidDataset, SgsegError
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.language.language import Language, load_language
-from sgseg_dicom.output_folder import OutputFolder
-from sgseg_dicom.records import Results, WrittenObject
+from sgseg_dicom.output_folder import OUR_PICTURE, OutputFolder
+from sgseg_dicom.picture_style import PictureStyle
+from sgseg_dicom.records import WrittenObject
 from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from sgseg_dicom.inference.segmenter import Segmenter
     from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.pipeline import Pipeline
+    from sgseg_dicom.predicted_files import FilePredictor, Predicted
 
 app = typer.Typer(
     help="Mark infected lung regions on chest radiographs, without a network.", no_args_is_help=True
@@ -70,7 +74,9 @@ def sgseg() -> None:
 
 @app.command()
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders that are searched for them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="DICOM, PNG or JPEG files, or folders that are searched for them.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the results; made where it is not there.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line an image.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
@@ -83,10 +89,23 @@ def predict(
         typer.Option(help="What runs the model; auto: torch on a GPU, OpenVINO on a CPU."),
     ] = "auto",
     language: Annotated[str, typer.Option(help='"en", "es", "de" or a language file ending .toml.')] = "en",
+    picture: Annotated[
+        bool, typer.Option(help="Draw each finding over its image, in ....overlay.png.")
+    ] = True,
+    picture_style: Annotated[
+        PictureStyle,
+        typer.Option(help="How the picture marks a region: an outline leaves its texture as it is."),
+    ] = "outline",
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Make DICOM objects of PNG and JPEG films too, and of the films.")
+    ] = False,
     undeclared_character_set: Undeclared = "",
 ) -> None:
     """
-    Write a SEG, an SR and a text draft beside each other for every radiograph, named by its SOP Instance UID.
+    Write a SEG, an SR, a text draft and a picture beside each other for every radiograph.
+
+    Of DICOM they are named by its SOP Instance UID. A PNG or JPEG film has no header: of it there is a picture,
+    named like the film, and the patient's right is taken to be at the image's left. The output says so.
 
     Ends with status 1 where an image had no result, and says which and why. Where its header allows, a coded
     report that it was not judged is written in their place.
@@ -110,8 +129,13 @@ def predict(
                 at_once=at_once(len(files), processors()),
                 cache=cache_of_user(),
             ),
-            language=load_language(language),
-            undeclared=undeclared_character_set,
+            made=_Made(
+                language=load_language(language),
+                picture=picture,
+                picture_style=picture_style,
+                film_objects=dicom,
+                undeclared=undeclared_character_set,
+            ),
         )
     except SgsegError as error:
         typer.echo(str(error), err=True)
@@ -171,13 +195,16 @@ def _read(path: Path) -> Dataset:
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Give every file of *paths*, folders searched through, hidden files and DICOMDIR left out."""
+    """Give every file of *paths*, folders searched through; hidden files, DICOMDIR and our pictures are left out."""
     for path in paths:
         if path.is_dir():
             yield from (
                 file
                 for file in sorted(path.rglob("*"))
-                if file.is_file() and not file.name.startswith(".") and file.name != "DICOMDIR"
+                if file.is_file()
+                and not file.name.startswith(".")
+                and file.name != "DICOMDIR"
+                and not file.name.endswith(f".{OUR_PICTURE}")
             )
         else:
             yield path
@@ -188,68 +215,95 @@ def at_once(files: int, processors: int) -> int:
     return 1 if files == 1 else min(processors, _MOST_AT_ONCE)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """What is made of each file; `Pipeline` and `FilePredictor` say what each is."""
+
+    language: Language
+    picture: bool
+    picture_style: PictureStyle
+    film_objects: bool
+    undeclared: str
+
+
 def _predict_all(
-    files: Sequence[Path],
-    *,
-    out: Path,
-    as_json: bool,
-    weights: Path | None,
-    wanted: "Wanted",
-    language: Language,
-    undeclared: str,
+    files: Sequence[Path], *, out: Path, as_json: bool, weights: Path | None, wanted: "Wanted", made: _Made
 ) -> int:
     """Judge *files*, several at a time; give the number of those without a result."""
     from sgseg_dicom.in_order import in_order
-    from sgseg_dicom.inference.image_check import load_image_check
     from sgseg_dicom.inference.load import load_segmenter
-    from sgseg_dicom.pipeline import Pipeline
+    from sgseg_dicom.predicted_files import film_names
 
     failed = 0
     with closing(load_segmenter(weights, wanted)) as segmenter, _progress() as progress:
-        pipeline = Pipeline(
-            segmenter=segmenter,
-            image_check=load_image_check(),
-            clock=lambda: datetime.now().astimezone(),
-            language=language,
-            undeclared_character_set=undeclared,
-        )
+        names = film_names(files)
+        predictor = _predictor(segmenter, made, names)
         with _written(out):
             out.mkdir(parents=True, exist_ok=True)
         folder = OutputFolder(out)
-        judged = in_order(pipeline, files, at_once=wanted.at_once + 1)
+        judged = in_order(predictor, files, at_once=wanted.at_once + 1)
         for path, answer in progress.track(judged, total=len(files), description="radiographs"):
-            line = _written_line(path, answer, folder, pipeline, out)
+            line = _written_line(path, answer, folder, predictor, out)
             failed += line["result"] == "none"
             _print(progress.console, line, as_json=as_json)
     return failed
 
 
+def _predictor(segmenter: "Segmenter", made: _Made, names: Mapping[Path, str]) -> "FilePredictor":
+    from sgseg_dicom.inference.image_check import load_image_check
+    from sgseg_dicom.pipeline import Pipeline
+    from sgseg_dicom.predicted_files import FilePredictor
+    from sgseg_dicom.reading.film import read_any
+
+    pipeline = Pipeline(
+        segmenter=segmenter,
+        image_check=load_image_check(),
+        clock=lambda: datetime.now().astimezone(),
+        language=made.language,
+        picture_style=made.picture_style,
+        undeclared_character_set=made.undeclared,
+        reader=read_any,
+    )
+    return FilePredictor(pipeline=pipeline, names=names, picture=made.picture, film_objects=made.film_objects)
+
+
 def _written_line(
-    path: Path, answer: "Future[Results]", folder: OutputFolder, pipeline: "Pipeline", out: Path
+    path: Path, answer: "Future[Predicted]", folder: OutputFolder, predictor: "FilePredictor", out: Path
 ) -> dict[str, Any]:
     """Write the results of one file; give its line of the output."""
     try:
-        results = answer.result()
-        folder.claim(results.source_uid, path)
+        predicted = answer.result()
+        folder.claim(predicted.name, path)
     except SgsegError as error:  # one image's trouble is not the next one's
-        line: dict[str, Any] = {
-            "file": str(path),
-            "result": "none",
-            "why": f"{type(error).__name__}: {error}",
-        }
-        report = _not_judged(path, error, pipeline)
-        if report is None:
-            return line
-        uid = _image_of(report.dataset)
-        try:
-            folder.claim(uid, path)
-        except ConflictingInstance as conflict:
-            return line if error.args == conflict.args else line | {"why": f"{line['why']}; {conflict}"}
-        with _written(out):
-            return line | {"answer": str(folder.write(uid, {"answer.dcm": report})["answer.dcm"])}
+        return _refused_line(path, error, folder, predictor, out)
     with _written(out):
-        written = folder.write(results.source_uid, results.files)
-    return {"file": str(path), "result": "draft", **_summary_of(results, written, pipeline.language)}
+        written = folder.write(predicted.name, predicted.files)
+    return {
+        "file": str(path),
+        "result": "draft",
+        **_summary_of(predicted, written, predictor.pipeline.language),
+    }
+
+
+def _refused_line(
+    path: Path, error: SgsegError, folder: OutputFolder, predictor: "FilePredictor", out: Path
+) -> dict[str, Any]:
+    """Say why a file has no result; where its header allows, write a report that says so too."""
+    line = {"file": str(path), "result": "none", "why": f"{type(error).__name__}: {error}"}
+    if path in predictor.names:
+        with _written(out):  # what an earlier run found would contradict it
+            folder.write(predictor.names[path], {})
+        return line
+    report = _not_judged(path, error, predictor.pipeline)
+    if report is None:
+        return line
+    uid = _image_of(report.dataset)
+    try:
+        folder.claim(uid, path)
+    except ConflictingInstance as conflict:
+        return line if error.args == conflict.args else line | {"why": f"{line['why']}; {conflict}"}
+    with _written(out):
+        return line | {"answer": str(folder.write(uid, {"answer.dcm": report.content})["answer.dcm"])}
 
 
 def _not_judged(path: Path, error: SgsegError, pipeline: "Pipeline") -> WrittenObject | None:
@@ -281,13 +335,14 @@ def _written(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _summary_of(results: Results, written: Mapping[str, Path], language: Language) -> dict[str, Any]:
+def _summary_of(predicted: "Predicted", written: Mapping[str, Path], language: Language) -> dict[str, Any]:
     """Say what results say, and where they are."""
     # "seg", whichever form of it was chosen
     places = {re.split(r"\W", name)[0]: str(path) for name, path in written.items()}
-    finding = results.finding
+    finding = predicted.finding
     return {
-        "caution": list(results.caution),
+        **({"sides": predicted.sides} if predicted.sides else {}),
+        "caution": list(predicted.caution),
         "sentence": finding.sentence,
         "reads": language.sentence(finding.zones),
         "zones": {
@@ -296,6 +351,7 @@ def _summary_of(results: Results, written: Mapping[str, Path], language: Languag
         },
         "doubts": language.doubts(finding),
         "area_share": {region.laterality.word: round(region.area_share, 5) for region in finding.regions},
+        "lung_share": {side.word: round(share, 5) for side, share in finding.lung_shares.items()},
         **places,
     }
 
@@ -304,10 +360,12 @@ def _print(console: Console, line: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(line) + "\n")
     else:
+        sides = [f"Sides are {line['sides']}."] if "sides" in line else []
         words = " ".join(
-            [*line.get("caution", ()), line.get("reads") or line["why"], *line.get("doubts", ())]
+            [*line.get("caution", ()), *sides, line.get("reads") or line["why"], *line.get("doubts", ())]
         )
-        console.print(f"{line['file']}: {words}", highlight=False, markup=False)
+        place = f" -> {line['overlay']}" if "overlay" in line else ""
+        console.print(f"{line['file']}: {words}{place}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _progress() -> Progress:

@@ -20,6 +20,7 @@ from sgseg_dicom.destinations import AnyDestination as AnyDestination
 from sgseg_dicom.destinations import Destination as Destination
 from sgseg_dicom.destinations import WebDestination as WebDestination
 from sgseg_dicom.errors import ConfigError
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.senders import Sender as Sender
 from sgseg_dicom.toml_table import Place, Section, problems
 
@@ -108,6 +109,7 @@ class Store(Section):
     )
     min_free_megabytes: Annotated[int, _number(0, 1e9)] = 1024
     keep_days: Annotated[int, _number(0, 36500)] = 30
+    keep_measurements_days: Annotated[int, _number(0, 36500)] = 365
     make_room_below_megabytes: Annotated[int, _number(0, 1e9)] = 0
 
     @property
@@ -124,6 +126,7 @@ class Queue(Section):
     polling_seconds: Annotated[float, _number(0.005, 60)] = 1.0
     attempts: Count = 4
     retry_seconds: Seconds = 2.0
+    priority_places: Annotated[int, _number(0, 1e6)] = 100
     max_restarts: Count = 3
     processes: Annotated[int, _number(1, 64)] = 2
     image_seconds: Seconds = 60.0
@@ -153,12 +156,14 @@ class Model(Section):
 
 
 class Report(Section):
-    """[report]: the language of what readers see."""
+    """[report]: the language of what readers see, how pictures mark regions, and what is said of earlier films."""
 
     language: str = Field(
         default="en", description='be "en", "es", "de" or the name of a language file ending ".toml"'
     )
     plain_ascii: bool = Field(default=False, description="be true or false")
+    picture_style: PictureStyle = Field(default="outline", description='be "outline" or "fill"')
+    compare: bool = Field(default=True, description="be true or false")
 
 
 class Page(Section):

@@ -85,16 +85,24 @@ class _Recipient(Section):
         strict=False,
         description=f"be a list of one or more of {[kind.value for kind in Kind]}, each once",
     )
-    segmentation: Segmentation = Field(default="auto", description='be "auto", "binary" or "fractional"')
+    segmentation: Segmentation = Field(
+        default="auto", description='be "auto", "binary", "fractional" or "labelmap"'
+    )
     sr_class: SrClass = Field(
         default="comprehensive-3d", description='be "comprehensive-3d" or "comprehensive"'
     )
+    sr_without_regions: bool = Field(default=False, description="be true or false")
     not_judged: bool = Field(default=False, description="be true or false")
 
     @property
     def wanted(self) -> Wanted:
         """What it gets of an image."""
-        return Wanted(results=self.results, segmentation=self.segmentation, sr_class=self.sr_class)
+        return Wanted(
+            results=self.results,
+            segmentation=self.segmentation,
+            sr_class=self.sr_class,
+            sr_without_regions=self.sr_without_regions,
+        )
 
 
 class Destination(_Recipient):

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from sgseg_dicom.comparison.compare import Comparison as Comparison
+from sgseg_dicom.comparison.films import MeasuredFilm as MeasuredFilm
 from sgseg_dicom.extent import Extent, extent_of
 from sgseg_dicom.model_records import Algorithm as Algorithm
 from sgseg_dicom.model_records import ModelInput as ModelInput
@@ -273,6 +275,7 @@ class Finding:
         share_of_both: marked share of both lungs' area; None where not both were found.
         zone_shares: marked share of each zone's area, in the order of `sgseg_dicom.zones.ZONES`; None likewise.
         dropped_share: share of the image, 0 to 1, that was marked outside both lungs and is in no region.
+        comparison: with earlier films of the same patient; None: there is nothing to say of them.
     """
 
     regions: tuple[LungRegion, ...]
@@ -285,6 +288,7 @@ class Finding:
     share_of_both: float | None = None
     zone_shares: tuple[float, ...] | None = None
     dropped_share: float = 0.0
+    comparison: Comparison | None = None
 
     @property
     def is_positive(self) -> bool:
@@ -302,6 +306,11 @@ class Finding:
         if len(self.lung_shares) < len(Laterality) or any(map(self.disagrees_on, Laterality)):
             return None
         return lung_score(self.lung_shares[Laterality.RIGHT]), lung_score(self.lung_shares[Laterality.LEFT])
+
+    @property
+    def comparable_shares(self) -> Mapping[Laterality, float]:
+        """The shares of the lungs about which sentence and mask agree: others are compared with no other film's."""
+        return {side: share for side, share in self.lung_shares.items() if not self.disagrees_on(side)}
 
     def judgement_of(self, zone: Zone) -> Judgement:
         """
@@ -375,6 +384,7 @@ class Results:
             it.
         finding: what all of them say.
         caution: what they say before it, in the readers' language.
+        measured: what is kept for the films that come after; None: it cannot be compared.
     """
 
     source_uid: UID
@@ -382,6 +392,7 @@ class Results:
     names: Mapping[str, tuple[str, ...]]
     finding: Finding
     caution: tuple[str, ...] = ()
+    measured: MeasuredFilm | None = None
 
     @property
     def objects(self) -> tuple[Dataset, ...]:

@@ -16,8 +16,11 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-Segmentation = Literal["auto", "binary", "fractional"]
-SegmentationType = Literal["BINARY", "FRACTIONAL"]
+LABEL_MAP_SEGMENTATION_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
+"""Label Map Segmentation Storage (PS3.4 B.5), which pydicom does not name yet."""
+
+Segmentation = Literal["auto", "binary", "fractional", "labelmap"]
+SegmentationType = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 SrClass = Literal["comprehensive-3d", "comprehensive"]
 
 
@@ -38,35 +41,37 @@ class ObjectType:
 
     Attributes:
         sop_classes: SOP Class UID (0008,0016); where there are several, the first is the default.
-        series_number: Series Number (0020,0011): far from those of a modality, and one for each kind.
+        series_place: the last digit of its Series Number (0020,0011), 1 to 9 (`sgseg_dicom.results.series`).
         file_name: name of the file with the object. An object in another form than the default has a longer name
             (`sgseg_dicom.results.encode`).
     """
 
     sop_classes: tuple[UID, ...]
-    series_number: int
+    series_place: int
     file_name: str
 
 
 OBJECT_TYPES: Mapping[Kind, ObjectType] = {
-    Kind.SEG: ObjectType(sop_classes=(SegmentationStorage,), series_number=9001, file_name="seg.dcm"),
+    Kind.SEG: ObjectType(
+        sop_classes=(SegmentationStorage, LABEL_MAP_SEGMENTATION_STORAGE), series_place=1, file_name="seg.dcm"
+    ),
     Kind.SR: ObjectType(
         sop_classes=(Comprehensive3DSRStorage, ComprehensiveSRStorage),
-        series_number=9002,
+        series_place=2,
         file_name="sr.dcm",
     ),
-    Kind.TEXT: ObjectType(sop_classes=(BasicTextSRStorage,), series_number=9003, file_name="text.dcm"),
+    Kind.TEXT: ObjectType(sop_classes=(BasicTextSRStorage,), series_place=3, file_name="text.dcm"),
     Kind.CAPTURE: ObjectType(
-        sop_classes=(SecondaryCaptureImageStorage,), series_number=9005, file_name="secondary-capture.dcm"
+        sop_classes=(SecondaryCaptureImageStorage,), series_place=5, file_name="secondary-capture.dcm"
     ),
     Kind.STATE: ObjectType(
         sop_classes=(GrayscaleSoftcopyPresentationStateStorage,),
-        series_number=9006,
+        series_place=6,
         file_name="presentation-state.dcm",
     ),
 }
 
-NOT_JUDGED = ObjectType(sop_classes=(BasicTextSRStorage,), series_number=9004, file_name="answer.dcm")
+NOT_JUDGED = ObjectType(sop_classes=(BasicTextSRStorage,), series_place=4, file_name="answer.dcm")
 """The report that an image was not judged."""
 
 
@@ -74,17 +79,22 @@ NOT_JUDGED = ObjectType(sop_classes=(BasicTextSRStorage,), series_number=9004, f
 class Wanted:
     """What one destination wants: kinds in any order, and the form of each that has several.
 
-    ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8.
+    ``segmentation`` "auto" is BINARY unless the image's Columns are no multiple of 8. ``sr_without_regions``: the
+    coded report also where no region is marked. OHIF shows such a report as a black viewport, so it is left out by
+    default; but for who wants no report in words, so that the image has its answer.
     """
 
     results: tuple[Kind, ...] = (Kind.SEG, Kind.SR, Kind.TEXT)
     segmentation: Segmentation = "auto"
     sr_class: SrClass = "comprehensive-3d"
+    sr_without_regions: bool = False
 
     @property
     def sop_classes(self) -> tuple[UID, ...]:
         """SOP classes of the objects."""
         classes = {kind: OBJECT_TYPES[kind].sop_classes[0] for kind in self.results}
+        if Kind.SEG in classes and self.segmentation == "labelmap":
+            classes[Kind.SEG] = LABEL_MAP_SEGMENTATION_STORAGE
         if Kind.SR in classes and self.sr_class == "comprehensive":
             classes[Kind.SR] = ComprehensiveSRStorage
         return tuple(classes.values())
@@ -97,7 +107,18 @@ class Wanted:
         """
         if self.segmentation == "auto":
             return "FRACTIONAL" if columns % 8 else "BINARY"
-        return "BINARY" if self.segmentation == "binary" else "FRACTIONAL"
+        return _TYPE[self.segmentation]
+
+    def is_sr_made(self, *, has_regions: bool) -> bool:
+        """Whether the coded report is made of an image with or without a marked region."""
+        return Kind.SR in self.results and (
+            has_regions or self.sr_without_regions or Kind.TEXT not in self.results
+        )
+
+
+_TYPE: Mapping[str, SegmentationType] = MappingProxyType(
+    {"binary": "BINARY", "fractional": "FRACTIONAL", "labelmap": "LABELMAP"}
+)
 
 
 RESULTS_FOLDER = "results folder"

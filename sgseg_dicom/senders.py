@@ -1,7 +1,7 @@
 """[[sender]]: who may send images, from where, and how many associations at a time."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -33,3 +33,6 @@ class Sender(Section):
         default=(), strict=False, description="be a list of AE titles, 1 to 16 ASCII characters each"
     )
     max_associations: Annotated[int, Field(ge=1, le=1000, description="lie between 1 and 1000")] = 1000
+    priority: Literal["as-sent", "high", "medium", "low"] = Field(
+        default="as-sent", description='be "as-sent", "high", "medium" or "low"'
+    )

@@ -90,20 +90,21 @@ def report_of(zones: Sequence[bool]) -> str:
     Lower case and ASCII, for example "unilateral pulmonary infection, one infected area, lower right lung."
     """
     bits = _checked(zones)
-    count = sum(bits)
-    if count == 0:
+    if not any(bits):
         return NO_INFECTION
-    lungs = [text for side in (Laterality.LEFT, Laterality.RIGHT) if (text := _lung_phrase(bits, side))]
-    spread = "bilateral" if len(lungs) == 2 else "unilateral"
-    areas = "area" if count == 1 else "areas"
-    return f"{spread} pulmonary infection, {_COUNT_WORDS[count]} infected {areas}, {' and '.join(lungs)}."
+    return _report(bits, (Laterality.LEFT, Laterality.RIGHT))
 
 
 def sentence_of(zones: Sequence[bool]) -> str:
-    """Write the report as a sentence for readers: `report_of` with a capital, or `NOTHING_FOUND`."""
-    if not any(_checked(zones)):
+    """
+    Write the report as a sentence for readers: with a capital and the right lung first, or `NOTHING_FOUND`.
+
+    Readers go through a chest from the patient's right to the left. The captions name the left lung first.
+    """
+    bits = _checked(zones)
+    if not any(bits):
         return NOTHING_FOUND
-    report = report_of(zones)
+    report = _report(bits, (Laterality.RIGHT, Laterality.LEFT))
     return report[0].upper() + report[1:]
 
 
@@ -155,6 +156,14 @@ def mirrored(zones: Sequence[bool]) -> ZoneBits:
     """Swap the lungs: the zones of the horizontally flipped image."""
     bits = _checked(zones)
     return bits[3:] + bits[:3]
+
+
+def _report(bits: ZoneBits, order: Sequence[Laterality]) -> str:
+    lungs = [text for side in order if (text := _lung_phrase(bits, side))]
+    spread = "bilateral" if len(lungs) == 2 else "unilateral"
+    count = sum(bits)
+    areas = "area" if count == 1 else "areas"
+    return f"{spread} pulmonary infection, {_COUNT_WORDS[count]} infected {areas}, {' and '.join(lungs)}."
 
 
 def _lung_phrase(bits: ZoneBits, side: Laterality) -> str:

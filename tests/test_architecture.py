@@ -1,7 +1,9 @@
 """
 The house's import rules, by folder and followed to the end: what a module imports, and what that imports in turn.
 
-Imports in functions count. An import under `if TYPE_CHECKING:` loads nothing. So it brings no library, but it does
+Imports in functions count, but for those of a package's own `__init__`: Python runs it on the way to each of its
+modules, and does not call what it defines (`sgseg_dicom.load` imports the whole pipeline when it is called, and no
+module of ours calls it). An import under `if TYPE_CHECKING:` loads nothing. So it brings no library, but it does
 point in a direction: the rules about our own packages hold for it too.
 """
 
@@ -102,9 +104,18 @@ def statements(tree: ast.AST, *, runtime: bool) -> Iterator[ast.Import | ast.Imp
             yield from statements(node, runtime=runtime)
 
 
+def without_functions(tree: ast.Module) -> ast.Module:
+    """Give what runs when a module is imported."""
+    kept = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return ast.Module(body=kept, type_ignores=[])
+
+
 def named(path: Path, *, runtime: bool) -> Iterator[str]:
     """Give the modules that one imports by name; `from package import module` names the module."""
-    for node in statements(ast.parse(path.read_text("utf-8")), runtime=runtime):
+    tree = ast.parse(path.read_text("utf-8"))
+    if path.name == "__init__.py":
+        tree = without_functions(tree)
+    for node in statements(tree, runtime=runtime or path.name == "__init__.py"):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif node.module:
@@ -169,6 +180,19 @@ def test_what_a_module_reaches_through_others_is_found():
     ways = ways_to("sgseg_dicom/findings", {"pydicom"}, runtime=True)
 
     assert any(way.count("->") > 1 for way in ways)
+
+
+def test_no_module_of_ours_takes_the_whole_pipeline_from_the_package():
+    """`load` is for who uses the package; the rules above do not see through it."""
+    takers = {
+        path.relative_to(ROOT).as_posix()
+        for path in own_modules().values()
+        for node in statements(ast.parse(path.read_text("utf-8")), runtime=False)
+        if isinstance(node, ast.ImportFrom) and node.module == "sgseg_dicom"
+        if any(alias.name == "load" for alias in node.names)
+    }
+
+    assert takers == set()
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

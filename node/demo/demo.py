@@ -129,7 +129,13 @@ def _archive(folder: Path) -> Iterator[Destination]:
             settings, contexts=scp.result_contexts(), handlers=scp.keep_in(folder), spool=Path(spool)
         )
         try:
-            yield Destination(name="demo archive", ae_title="DEMO", host=settings.host, port=listener.port)
+            yield Destination(
+                name="demo archive",
+                ae_title="DEMO",
+                host=settings.host,
+                port=listener.port,
+                sr_without_regions=True,  # the coded report is what is read back
+            )
         finally:
             listener.stop(patience_seconds=1.0)
 

@@ -59,8 +59,8 @@ def save_received(arrived: Sequence[Path], source: Path, out: Path) -> Received 
     sr = dcmread(by_kind[Kind.SR])
     finding = finding_of(segread(by_kind[Kind.SEG]) if Kind.SEG in by_kind else None, sr)
     picture = out / "overlay.png"
-    title_lines = [f"{sr.ManufacturerModelName} {sr.SoftwareVersions}", "SEG and SR as received over DICOM"]
-    draw_overlay(read(source), finding, title_lines=title_lines).save(picture)
+    notes = [f"{sr.ManufacturerModelName} {sr.SoftwareVersions}", "SEG and SR as received over DICOM"]
+    draw_overlay(read(source), finding, warning=ENGLISH.draft, notes=notes).save(picture)
     return Received(
         sentence=finding.sentence,
         doubts=tuple(ENGLISH.doubts(finding)),

@@ -1,10 +1,11 @@
-"""What a judging process asks the worker for: room for a large image, and what the model says."""
+"""What a judging process asks the worker for: room for a large image, what the model says, and earlier films."""
 
 from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any
 
-from node.judge.messages import Answer, AskAlgorithm, AskModel, NeedRoom, Request
+from node.judge.messages import Answer, AskAlgorithm, AskEarlier, AskModel, NeedRoom, Request
+from sgseg_dicom.comparison.films import EarlierFilm, Film
 from sgseg_dicom.errors import UnsupportedObject
 from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 
@@ -25,7 +26,8 @@ class AskedWorker:
     @cached_property
     def algorithm(self) -> Algorithm:
         """Who judges; asked for at the first use, since the model loads beside this process."""
-        return self._answer(AskAlgorithm())
+        algorithm: Algorithm = self._answer(AskAlgorithm())
+        return algorithm
 
     def __call__(self, model_input: ModelInput) -> Prediction:
         """
@@ -35,7 +37,18 @@ class AskedWorker:
             InferenceError: the device failed, or the answer is not a number.
             ProcessEnded: the process of the model ended at this image.
         """
-        return self._answer(AskModel(model_input))
+        prediction: Prediction = self._answer(AskModel(model_input))
+        return prediction
+
+    def earlier(self, film: Film) -> tuple[EarlierFilm, ...]:
+        """
+        Give the films of the same patient that were judged before, the oldest first: the worker decides which count.
+
+        Raises:
+            StorageUnavailable: the worker cannot read them now. The image is tried again.
+        """
+        found: tuple[EarlierFilm, ...] = self._answer(AskEarlier(film))
+        return found
 
     def require_room(self, pixels: int) -> None:
         """

@@ -37,21 +37,21 @@ def serve(
     # All runs in one thread: some libraries keep a pool of helpers for each thread that asks them.
     with ThreadPoolExecutor(1, thread_name_prefix="judge") as thread:
         loaded = answer_of(thread, lambda: load(config, worker))
-        connection.send(replace(loaded, value=os.getpid()))
+        connection.send(Answer(value=os.getpid(), error=loaded.error))
         if loaded.value is None:
             return
         judge = InProcess(loaded.value, entered=lambda stage: connection.send(Entered(stage)))
         while (order := next_order(connection)) is not None:
-            connection.send(_obey(thread, judge, order))
+            connection.send(_obey(thread, judge, order, worker))
 
 
-def _obey(thread: ThreadPoolExecutor, judge: InProcess, order: Order) -> Answer[Any]:
+def _obey(thread: ThreadPoolExecutor, judge: InProcess, order: Order, worker: AskedWorker) -> Answer[Any]:
     """Do what the worker asks."""
     seconds: dict[str, float] = {}
 
     def action() -> object:
         if order.error is None:
-            return judge(order.path, wanted=order.wanted, seconds=seconds)
+            return judge(order.path, wanted=order.wanted, seconds=seconds, earlier=worker.earlier)
         return judge.not_judged(order.path, order.error)
 
     return replace(answer_of(thread, action), seconds=seconds)

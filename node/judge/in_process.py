@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from node.judge.judged import Judged, judged
 from node.judge.stopwatch import stopwatch
 from node.store.encoded_object import EncodedObject, object_of
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class Process(Protocol):
     """What `sgseg_dicom.pipeline.Pipeline` offers."""
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed") -> "Results":
+    def __call__(
+        self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed", earlier: Earlier
+    ) -> "Results":
         """Turn one stored radiograph into the results that are wanted, by the name of each destination."""
         ...
 
@@ -40,10 +43,17 @@ class InProcess:
         self._process = process
         self._entered = entered
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
+    def __call__(
+        self,
+        path: Path,
+        *,
+        wanted: Mapping[str, Wanted],
+        seconds: dict[str, float],
+        earlier: Earlier = no_earlier,
+    ) -> Judged:
         """Judge one stored radiograph."""
         timed = stopwatch(seconds, entered=self._entered)
-        results = self._process(path, wanted=wanted, timed=timed)
+        results = self._process(path, wanted=wanted, timed=timed, earlier=earlier)
         with timed("encode"):
             return judged(results)
 

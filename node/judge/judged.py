@@ -12,6 +12,7 @@ from sgseg_dicom.zones import ZONES
 
 if TYPE_CHECKING:
     from node.judge.messages import Loaded
+    from sgseg_dicom.comparison.films import Earlier, MeasuredFilm
     from sgseg_dicom.records import Results
 
 
@@ -25,19 +26,27 @@ class Judged:
         names: by the name of each destination, the files that it gets, in the order of delivery.
         is_positive: True where a region was found.
         summary: `summary_of`.
+        measured: what is kept for later films of the patient; None: it cannot be compared.
     """
 
     objects: Mapping[str, EncodedObject]
     names: Mapping[str, tuple[str, ...]]
     is_positive: bool
     summary: str
+    measured: "MeasuredFilm | None" = None
 
 
 class Judge(Protocol):
     """Turns stored images into results; safe to call from many threads."""
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
-        """Judge one stored radiograph. The time of each stage is added to *seconds*."""
+    def __call__(
+        self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float], earlier: "Earlier"
+    ) -> Judged:
+        """
+        Judge one stored radiograph. The time of each stage is added to *seconds*.
+
+        *earlier* gives the films of the same patient that were judged before.
+        """
         ...
 
     def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
@@ -65,6 +74,7 @@ def judged(results: "Results") -> Judged:
         names=results.names,
         is_positive=results.finding.is_positive,
         summary=summary_of(results),
+        measured=results.measured,
     )
 
 

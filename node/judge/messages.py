@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from sgseg_dicom.comparison.films import Film
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.model_records import Algorithm, ModelInput
 from sgseg_dicom.result_kinds import Wanted
@@ -57,7 +58,14 @@ class AskAlgorithm:
     """Judging process -> worker: it wants to know who judges."""
 
 
-Request = NeedRoom | AskModel | AskAlgorithm
+@dataclass(frozen=True, slots=True)
+class AskEarlier:
+    """Judging process -> worker: which films of the same patient were judged before?"""
+
+    film: Film
+
+
+Request = NeedRoom | AskModel | AskAlgorithm | AskEarlier
 """What a judging process waits for. The worker writes an `Answer`."""
 
 

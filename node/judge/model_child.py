@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from node.judge.child_life import answer_of, begin, next_order
-from node.judge.messages import Loaded
+from node.judge.messages import Answer, Loaded
 from sgseg_dicom.config import Config
 
 if TYPE_CHECKING:
@@ -36,6 +35,6 @@ def serve_model(
             connection.send(loaded)
             return
         about = Loaded(algorithm=network.algorithm, runtime=network.runtime, max_batch=network.max_batch)
-        connection.send(replace(loaded, value=about))
+        connection.send(Answer(value=about))
         while (batch := next_order(connection)) is not None:
             connection.send(answer_of(thread, lambda: network.judge_each(batch.inputs)))

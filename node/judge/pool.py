@@ -24,6 +24,7 @@ from node.judge.model_child import LoadModel
 from node.judge.process import JudgingProcess
 from node.judge.room import Room
 from node.store.encoded_object import EncodedObject
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import SgsegError
 from sgseg_dicom.result_kinds import Wanted
@@ -80,7 +81,14 @@ class Pool:
         threading.Thread(target=self._start_others, daemon=True).start()
         return loaded
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], seconds: dict[str, float]) -> Judged:
+    def __call__(
+        self,
+        path: Path,
+        *,
+        wanted: Mapping[str, Wanted],
+        seconds: dict[str, float],
+        earlier: Earlier = no_earlier,
+    ) -> Judged:
         """
         Judge one stored radiograph.
 
@@ -88,7 +96,7 @@ class Pool:
             ProcessEnded: its process had to be killed, or died.
             SgsegError: as `sgseg_dicom.pipeline.Pipeline`.
         """
-        return cast(Judged, self._obeyed(Order(path=path, wanted=dict(wanted)), seconds))
+        return cast(Judged, self._obeyed(Order(path=path, wanted=dict(wanted)), seconds, earlier))
 
     def not_judged(self, path: Path, error: SgsegError) -> EncodedObject:
         """
@@ -98,7 +106,7 @@ class Pool:
             ProcessEnded: its process had to be killed, or died.
             SgsegError: as `sgseg_dicom.pipeline.Pipeline.not_judged`.
         """
-        return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}))
+        return cast(EncodedObject, self._obeyed(Order(path=path, error=error), {}, no_earlier))
 
     @property
     def is_able(self) -> bool:
@@ -117,11 +125,11 @@ class Pool:
         for process in self._processes:
             process.kill()
 
-    def _obeyed(self, order: Order, seconds: dict[str, float]) -> object:
+    def _obeyed(self, order: Order, seconds: dict[str, float], earlier: Earlier) -> object:
         """Let a process do it, and replace the process where it is not fit for the next order."""
         process, unfit = self._take(), "it gave no answer"
         try:
-            answer = process.ask(order, watch=self._require_memory)
+            answer = process.ask(order, watch=self._require_memory, earlier=earlier)
             unfit = self._why_unfit(process)
         except ProcessEnded as error:
             unfit = str(error)

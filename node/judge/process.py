@@ -9,9 +9,19 @@ from typing import Any
 from node.failures import ImageTooSlow
 from node.judge.child import Load, serve
 from node.judge.child_process import ChildProcess
-from node.judge.messages import Answer, AskAlgorithm, AskModel, Entered, NeedRoom, Order, Request
+from node.judge.messages import (
+    Answer,
+    AskAlgorithm,
+    AskEarlier,
+    AskModel,
+    Entered,
+    NeedRoom,
+    Order,
+    Request,
+)
 from node.judge.model import START_SECONDS, Model
 from node.judge.room import Room
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import SgsegError
 
@@ -84,13 +94,20 @@ class JudgingProcess:
             raise answer.error
         self._bytes_at_start = _anonymous_bytes(self.pid)
 
-    def ask(self, order: Order, *, watch: "Callable[[JudgingProcess], None]") -> Answer[Any]:
+    def ask(
+        self,
+        order: Order,
+        *,
+        watch: "Callable[[JudgingProcess], None]",
+        earlier: Earlier = no_earlier,
+    ) -> Answer[Any]:
         """
         Give an order and wait for its answer. What it waits for room or the model does not count as its time.
 
         Args:
             order: what to do.
             watch: called again and again during that time; it may raise, and the process must be killed then.
+            earlier: gives the films of the same patient that were judged before.
 
         Raises:
             ImageTooSlow: no answer within [queue] image_seconds. The process must be killed.
@@ -99,12 +116,16 @@ class JudgingProcess:
         self._bytes_before = _anonymous_bytes(self.pid)
         try:
             self._process.send(order)
-            return self._answer(seconds=self._seconds, watch=watch)
+            return self._answer(seconds=self._seconds, watch=watch, earlier=earlier)
         finally:
             self._bytes_before = None
 
     def _answer(
-        self, *, seconds: float, watch: "Callable[[JudgingProcess], None]" = lambda process: None
+        self,
+        *,
+        seconds: float,
+        watch: "Callable[[JudgingProcess], None]" = lambda process: None,
+        earlier: Earlier = no_earlier,
     ) -> Answer[Any]:
         taken: list[int] = []
         deadline = time.monotonic() + seconds
@@ -118,7 +139,7 @@ class JudgingProcess:
                         self.stage = message.stage
                     else:
                         began = time.monotonic()
-                        self._process.send(self._served(message, taken))
+                        self._process.send(self._served(message, taken, earlier))
                         deadline += time.monotonic() - began
                 watch(self)
                 if time.monotonic() > deadline:
@@ -130,7 +151,7 @@ class JudgingProcess:
             for megapixels in taken:
                 self._room.give_back(megapixels)
 
-    def _served(self, request: Request, taken: list[int]) -> Answer[Any]:
+    def _served(self, request: Request, taken: list[int], earlier: Earlier) -> Answer[Any]:
         """Do what the process waits for."""
         try:
             match request:
@@ -142,6 +163,8 @@ class JudgingProcess:
                     return Answer(value=self._model(model_input))
                 case AskAlgorithm():
                     return Answer(value=self._model.algorithm)
+                case AskEarlier(film):
+                    return Answer(value=earlier(film))
         except SgsegError as error:
             return Answer(error=error)
 

@@ -40,6 +40,8 @@ _FIELD, _MESSAGE, _ANSWERED, _PRIORITY, _DATA_SET_TYPE = 0x0100, 0x0110, 0x0120,
 _STATUS, _COMMENT = 0x0900, 0x0902
 _C_STORE, _C_ECHO, _N_EVENT_REPORT, _RESPONSE = 0x0001, 0x0030, 0x0100, 0x8000
 _DATA_SET, _NO_DATA_SET = 0x0001, 0x0101
+_PRIORITIES = (0, 1, 2)
+"""Medium, high and low (PS3.7 9.3.1.1)."""
 _LAST = 2
 """The bit of a message control header for the last fragment (PS3.8 E.2)."""
 
@@ -74,7 +76,8 @@ def tidied(command: bytes, *, sop_class: str, known: Collection[str]) -> bytes:
     if field == _C_STORE:
         stated = _number(given.get(_DATA_SET_TYPE))
         made[_DATA_SET_TYPE] = struct.pack("<H", _DATA_SET if stated is None else stated)
-        made[_PRIORITY] = struct.pack("<H", 0)  # nothing here asks for it
+        asked = _number(given.get(_PRIORITY))
+        made[_PRIORITY] = struct.pack("<H", asked if asked in _PRIORITIES else 0)
         made[_INSTANCE] = _padded(_uid(given.get(_INSTANCE)) if is_known else "") or _padded(NO_UID)
     return _encoded(made)
 
@@ -264,7 +267,7 @@ def _request(given: Mapping[int, bytes], context_id: int) -> C_STORE | C_ECHO:
     request.AffectedSOPClassUID = given[_SOP_CLASS].decode("ascii").rstrip("\0")  # type: ignore[assignment]
     if isinstance(request, C_STORE):
         request.AffectedSOPInstanceUID = given[_INSTANCE].decode("ascii").rstrip("\0")  # type: ignore[assignment]
-        request.Priority = 0
+        request.Priority = _number(given[_PRIORITY])  # type: ignore[assignment]
         request.DataSet = BytesIO()
         request._dataset_file = request._dataset_path = None
     return request

@@ -191,6 +191,7 @@ class _Connection(RequestHandler):
     def _prepare(self, association: OneThread) -> None:
         """Let the association read large pieces, and its commands and data sets be taken here."""
         place = self._place
+        association.sender = place.sender
         read_tidied(association)
         self._messages = Messages(
             association,

@@ -19,6 +19,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.transport import AssociationSocket
 
 from node.receive.pdu_reader import Fragment, PduReader
+from sgseg_dicom.senders import Sender
 
 _DATA_TRANSFER, _CLOSING = "Sta6", "Sta13"
 """States of the upper layer (PS3.8 9.2.1): messages come; all is said, and the connection is to be closed."""
@@ -31,7 +32,12 @@ class OneThread(Association):
     Args:
         ae: of pynetdicom.
         connection: of the peer.
+
+    Attributes:
+        sender: the entry by which the peer came in.
     """
+
+    sender: Sender | None = None
 
     def __init__(self, ae: Any, connection: socket.socket) -> None:
         super().__init__(ae, MODE_ACCEPTOR)

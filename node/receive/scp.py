@@ -18,12 +18,14 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from node.audit.recorder import Note, note_nothing
 from node.jobs import Entry, Job
 from node.receive.data_sets import why_refused
+from node.receive.urgency import places_of
 from node.store.acknowledgements import Acknowledged
 from node.store.store import Store, StoredImage
 from node.time_limit import time_limit
 from sgseg_dicom.accepted_objects import SOP_CLASSES, TRANSFER_SYNTAXES
 from sgseg_dicom.errors import InvalidDataset, StorageUnavailable
 from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.senders import Sender
 
 log = structlog.get_logger(__name__)
 
@@ -71,15 +73,17 @@ def handlers(
     jobs: Jobs,
     *,
     answer_seconds: float = 10.0,
+    priority_places: int = 0,
     clock: Callable[[], float] = time.time,
     note: Note = note_nothing,
 ) -> list[Handler]:
     """
     Give the receiver's event handlers.
 
-    *answer_seconds*: how long a C-STORE waits for locks of store and queue. *note* takes events for the audit trail.
+    *answer_seconds*: how long a C-STORE waits for locks of store and queue. *priority_places*: how far an urgent
+    image moves forward in the queue. *note* takes events for the audit trail.
     """
-    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, clock, note])]
+    return [(evt.EVT_C_STORE, on_c_store, [store, jobs, answer_seconds, priority_places, clock, note])]
 
 
 def on_c_store(
@@ -87,6 +91,7 @@ def on_c_store(
     store: Store,
     jobs: Jobs,
     answer_seconds: float,
+    priority_places: int,
     clock: Callable[[], float],
     note: Note = note_nothing,
 ) -> StoreStatus | Dataset:
@@ -94,7 +99,13 @@ def on_c_store(
     peer, received_at = event.assoc.requestor.ae_title, clock()
     try:
         with time_limit(answer_seconds):
-            stored, job, is_known = _stored_and_queued(event, store, jobs, received_at)
+            sender: Sender | None = getattr(event.assoc, "sender", None)  # `node.receive.one_thread`
+            places = places_of(
+                getattr(event.request, "Priority", None),
+                sender=sender.priority if sender else "as-sent",
+                most=priority_places,
+            )
+            stored, job, is_known = _stored_and_queued(event, store, jobs, received_at, places)
             repeated = is_known and _repeated(job, store, jobs, was_deleted=stored.new)
     except InvalidDataset as error:
         log.warning("not_understood", peer=peer, detail=str(error))
@@ -130,7 +141,7 @@ def on_c_store(
 
 
 def _stored_and_queued(
-    event: evt.Event, store: Store, jobs: Jobs, received_at: float
+    event: evt.Event, store: Store, jobs: Jobs, received_at: float, places: int
 ) -> tuple[StoredImage, Job, bool]:
     """
     Store the image and queue its job; no job can be removed in between. Give also whether the job was known.
@@ -147,6 +158,7 @@ def _stored_and_queued(
             conflicting=stored.conflicting,
             peer=event.assoc.requestor.ae_title,
             received_at=received_at,
+            places=places,
         )
         is_known = not jobs.enqueue(job)
     return stored, job, is_known

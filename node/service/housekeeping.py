@@ -15,6 +15,7 @@ from sgseg_dicom.errors import SgsegError
 
 if TYPE_CHECKING:
     from node.jobs import Entry
+    from node.work.measurements import Measurements
     from node.work.queue import Jobs
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,16 @@ def delete_old(
     if deleted:
         log.info("forgotten", jobs=deleted)
     return deleted
+
+
+def forget_measurements(measurements: "Measurements", keep_days: int, *, now: datetime) -> int:
+    """Delete what was measured more than *keep_days* ago (0: nothing) for later films, and count it."""
+    if keep_days == 0:
+        return 0
+    forgotten = measurements.forget_before((now - timedelta(days=keep_days)).timestamp())
+    if forgotten:
+        log.info("measurements_forgotten", films=forgotten)
+    return forgotten
 
 
 def remove(

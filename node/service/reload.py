@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 _FOR: Mapping[str, tuple[str, ...]] = {
     "receive": ("receive", "work"),  # the worker calls destinations by our AE title
     "store": ("receive", "work"),
-    "queue": ("work",),
+    "queue": ("receive", "work"),
     "model": ("work",),
     "report": ("work",),
     "deliver": ("work",),

@@ -21,7 +21,7 @@ from node.jobs import Delivery, Entry, Job, instance_key
 from node.store.own_files import locked, make_own
 from node.store.queue_file import QUEUE_FILE, set_aside, why_damaged
 from node.store.store import open_store
-from node.work import arrivals, rows
+from node.work import arrivals, measurements, rows
 from node.work.arrivals import has_workflows
 from node.work.database import Database
 from node.work.notices import notify
@@ -68,6 +68,7 @@ def prepare(folder: Path, *, thorough: bool = False) -> Path:
                 # synchronous=FULL a commit is still on disk when it returns.
                 database.execute("PRAGMA journal_mode=WAL")
                 arrivals.make(database)
+                measurements.make(database)
             database.close()
     except (OSError, sqlite3.Error) as error:
         raise StorageUnavailable(f"{file} cannot be opened ({error}); check space and rights") from error
@@ -107,7 +108,7 @@ class Jobs:
     def is_prepared(self) -> bool:
         """False where this version, or a later one, has not yet used the database."""
         with self._database.reading() as database:
-            return arrivals.is_there(database)
+            return arrivals.is_there(database) and measurements.is_there(database)
 
     def enqueue(self, job: Job) -> bool:
         """Queue *job*; committed when this returns. False: it is already known, and stays as it is."""
@@ -133,10 +134,15 @@ class Jobs:
         with self._database.writing() as database:
             _delete(database, entry.job.id)
 
+    def forget_measurements(self, sop_instance_uid: str) -> None:
+        """Delete what was measured on an image, so that no later film is compared with it."""
+        with self._database.writing() as database:
+            measurements.forget_image(database, sop_instance_uid)
+
     def arrived(self, limit: int) -> list[Job]:
         """Give the first *limit* arrivals, for the worker."""
         with self._database.reading() as database:
-            return [one.job for one in arrivals.waiting(database, "ORDER BY number LIMIT ?", limit)]
+            return [one.job for one in arrivals.waiting(database, f"{arrivals.IN_TURN} LIMIT ?", limit)]
 
     def taken(self, job_ids: Iterable[str]) -> None:
         """Delete arrivals that are workflows now."""
@@ -320,6 +326,7 @@ def _begun(database: sqlite3.Connection, condition: str, *values: Any) -> list[E
 
 def _delete(database: sqlite3.Connection, job_id: str) -> None:
     database.execute("DELETE FROM arrivals WHERE job = ?", (job_id,))
+    measurements.forget_decision(database, job_id)
     if has_workflows(database):
         rows.delete(database, job_id)
 

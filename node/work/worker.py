@@ -19,6 +19,7 @@ from node.store.encoded_object import encoded
 from node.store.store import Store
 from node.work.deliveries import Deliveries
 from node.work.edge import Edge
+from node.work.measurements import Measurements
 from node.work.outcomes import (
     beside_results,
     is_answerable,
@@ -28,6 +29,7 @@ from node.work.outcomes import (
     require_unique,
     without_report,
 )
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Deliver
 from sgseg_dicom.errors import InvalidResult, SgsegError
 from sgseg_dicom.result_kinds import FOR_RESULTS_FOLDER
@@ -45,6 +47,7 @@ class Worker:
         senders: by the name of the destination.
         clock: gives POSIX time in seconds.
         patience: how long a delivery pauses between its attempts.
+        measurements: of earlier films; None: films are compared with no earlier ones, and nothing of them is kept.
     """
 
     def __init__(
@@ -55,11 +58,13 @@ class Worker:
         senders: Mapping[str, Sender],
         clock: Callable[[], float] = time.time,
         patience: Deliver = Deliver(),  # noqa: B008 - frozen
+        measurements: Measurements | None = None,
     ) -> None:
         self._store = store
         self._judge = judge
         self._senders = senders
         self._clock = clock
+        self._measurements = measurements
         self._edge = Edge()
         self.deliveries = Deliveries(
             store=store, senders=senders, edge=self._edge, patience=patience, clock=clock
@@ -102,8 +107,14 @@ class Worker:
         """Run the pipeline and store the results with their outcome, before anything is sent."""
         wanted = {name: sender.destination.wanted for name, sender in self._senders.items()}
         path = self._store.folder / job.file
-        judged = self._judge(path, wanted=wanted or FOR_RESULTS_FOLDER, seconds=seconds)
+        judged = self._judge(
+            path, wanted=wanted or FOR_RESULTS_FOLDER, seconds=seconds, earlier=self._earlier(job)
+        )
         require_same_summary(self._store.results.summary_of(job.id), judged)
+        if self._measurements is not None and judged.measured is not None:
+            self._measurements.keep(
+                judged.measured
+            )  # before the results: a crash between the two makes both again
         with stopwatch(seconds)("keep"):
             sends = {name: judged.names[name] for name in self._senders}
             outcome = Outcome(
@@ -119,6 +130,11 @@ class Worker:
             self._store.results.keep(job.id, outcome, judged.objects)
             self._store.quarantine.remove_results(job.id)
         return replace(outcome, finished_at=self._clock(), seconds=seconds)
+
+    def _earlier(self, job: Job) -> Earlier:
+        """Give what knows the films with which this job compares its own."""
+        measurements = self._measurements
+        return no_earlier if measurements is None else lambda film: measurements.earlier(job.id, film)
 
     def _not_judged(self, job: Job, error: SgsegError, *, last: bool) -> Outcome:
         """Turn an error into an outcome, and report "not judged" where no further attempt follows."""

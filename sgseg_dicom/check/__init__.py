@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import text
 from sgseg_dicom.check.capture_and_state import capture, state
-from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATION, STATES, case_of
+from sgseg_dicom.check.case import BASIC_TEXT, CAPTURES, REPORTS, SEGMENTATIONS, STATES, case_of
 from sgseg_dicom.check.identity import identity
 from sgseg_dicom.check.measurement_report import report
 from sgseg_dicom.check.rules import Broken, Rule, Violation
@@ -68,13 +68,13 @@ def violations(
     segments = {
         text(ds, "SOPInstanceUID"): segments_of(ds)
         for ds in objects.values()
-        if text(ds, "SOPClassUID") == SEGMENTATION
+        if text(ds, "SOPClassUID") in SEGMENTATIONS
     }
 
     def check(name: str) -> Iterator[Broken]:
         ds = objects[name]
         yield from identity(name, case)
-        if text(ds, "SOPClassUID") == SEGMENTATION:
+        if text(ds, "SOPClassUID") in SEGMENTATIONS:
             yield from segmentation(ds, segments[text(ds, "SOPInstanceUID")], case)
         elif text(ds, "SOPClassUID") in REPORTS:
             yield from report(name, segments, case)

@@ -11,6 +11,8 @@ from sgseg_dicom.check.content_tree import Item, content_of
 from sgseg_dicom.extent import Extent
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+SEGMENTATIONS = (SEGMENTATION, LABEL_MAP)
 REPORTS = (  # Comprehensive SR, Comprehensive 3D SR: what TID 1500 is written in
     "1.2.840.10008.5.1.4.1.1.88.33",
     "1.2.840.10008.5.1.4.1.1.88.34",

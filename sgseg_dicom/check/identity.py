@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydicom import Dataset
 
 from sgseg_dicom.check.attributes import items, referenced, text, value
-from sgseg_dicom.check.case import BASIC_TEXT, REPORTS, SEGMENTATION, Case, Equipment, equipment_of
+from sgseg_dicom.check.case import BASIC_TEXT, LABEL_MAP, REPORTS, SEGMENTATION, Case, Equipment, equipment_of
 from sgseg_dicom.check.rules import Broken, Rule
 
 _TYPE_1 = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")
@@ -14,15 +14,17 @@ _REPORT_TYPE_1 = (
     *("SeriesNumber", "InstanceNumber", "ContentDate", "ContentTime", "Manufacturer"),
     *("ValueType", "ConceptNameCodeSequence", "ContentSequence"),
 )
+_SEGMENTATION_TYPE_1 = (
+    *("SeriesNumber", "InstanceNumber", "ContentDate", "ContentTime", "ContentLabel", "ImageType"),
+    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "NumberOfFrames", "PixelData"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "LossyImageCompression"),
+    *("SegmentationType", "SegmentSequence", "SharedFunctionalGroupsSequence"),
+    *("PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence", "DimensionIndexSequence"),
+)
 _TYPE_1_OF: dict[str, tuple[str, ...]] = {
-    SEGMENTATION: (
-        *("SeriesNumber", "InstanceNumber", "ContentDate", "ContentTime", "ContentLabel", "ImageType"),
-        *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
-        *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "NumberOfFrames", "PixelData"),
-        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "LossyImageCompression"),
-        *("SegmentationType", "SegmentSequence", "SharedFunctionalGroupsSequence"),
-        *("PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence", "DimensionIndexSequence"),
-    ),
+    SEGMENTATION: _SEGMENTATION_TYPE_1,
+    LABEL_MAP: _SEGMENTATION_TYPE_1,
     **dict.fromkeys((*REPORTS, BASIC_TEXT), _REPORT_TYPE_1),
 }
 _TYPE_2 = (

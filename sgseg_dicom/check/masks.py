@@ -10,7 +10,7 @@ from sgseg_dicom.check.attributes import number, text, value
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality
 
-_BITS = {"BINARY": 1, "FRACTIONAL": 8}
+_BITS = {"BINARY": 1, "FRACTIONAL": 8, "LABELMAP": 8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +62,16 @@ def masks_of(seg: Dataset) -> list[Mask]:
     if text(seg, "SegmentationType") == "FRACTIONAL":
         data = np.packbits(np.frombuffer(data, np.uint8) != 0, bitorder="little").tobytes()
     return [_frame(data, place, rows, columns) for place in range(int(number(seg, "NumberOfFrames")))]
+
+
+def mask_of_label(seg: Dataset, label: int) -> Mask | None:
+    """Give where the one frame of a label map has the number of a segment; None where it has not one frame."""
+    data = value(seg, "PixelData") or b""
+    rows, columns = int(number(seg, "Rows")), int(number(seg, "Columns"))
+    if min(rows, columns) < 1 or number(seg, "NumberOfFrames") != 1 or len(data) != expected_length(seg):
+        return None
+    labels = np.frombuffer(data, np.uint8, rows * columns)
+    return _frame(np.packbits(labels == label, bitorder="little").tobytes(), 0, rows, columns)
 
 
 def _frame(data: bytes, place: int, rows: int, columns: int) -> Mask:

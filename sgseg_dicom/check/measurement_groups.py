@@ -81,7 +81,11 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
     finding, site = about.item.only(v.FINDING), about.item.only(v.SITE)
     if finding is None or finding.code != v.INFECTION:
         yield Rule.GROUP_FINDING, about.item.path
-    if site is None or site.code != v.LUNG or about.side is None:
+    if (
+        site is None
+        or about.side is None
+        or (site.code != v.LUNG and v.LUNGS.get(site.code) is not about.side)
+    ):
         yield Rule.GROUP_SITE, about.item.path
     for area in about.item.all(v.AREA):
         yield from _area(area, case)
@@ -99,8 +103,10 @@ def _region(about: Group, segments: Segments, case: Case) -> Iterator[Broken]:
 
 
 def percent_of(share: Item) -> float:
-    """Give the percentage that a measurement states; -1 where it states none."""
-    measured = items(share.ds, "MeasuredValueSequence")
+    """Give the percentage that a measurement states; -1 where it states none, or not by which method."""
+    measured, method = items(share.ds, "MeasuredValueSequence"), share.only(v.METHOD)
+    if method is None or method.code != v.BY_PIXELS:
+        return -1.0
     if len(measured) != 1 or code(measured[0], "MeasurementUnitsCodeSequence") != v.PERCENT:
         return -1.0
     return number(measured[0], "NumericValue")

@@ -7,7 +7,9 @@ from pydicom import Dataset
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code
 from sgseg_dicom.check.case import Case, equipment_of
+from sgseg_dicom.check.comparison import coded_comparison, compared_of, told_comparison
 from sgseg_dicom.check.content_tree import Item
+from sgseg_dicom.check.lungs_together import both_lungs
 from sgseg_dicom.check.measurement_groups import Group, group, groups_of, percent_of
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.check.segmentation import Segments
@@ -84,9 +86,14 @@ def _shares(root: Item, evaluations: Item, groups: list[Group]) -> Iterator[Brok
     if len(set(sides)) != len(sides):
         yield Rule.SHARE_OF_LUNG, v.IMAGING_MEASUREMENTS[0]
     language = root.only(v.LANGUAGE)
-    if language and language.code[0] == "en":  # the words of other languages are not understood
-        texts = [item.text for item in evaluations.all(v.COMMENT)]
-        yield from shares_told(texts, shares_of(groups), f"{evaluations.path}/{v.COMMENT[0]}")
+    yield from coded_comparison(groups)
+    if language is None or language.code[0] != "en":  # the words of other languages are not understood
+        yield from both_lungs(groups, None)
+        return
+    texts, where = [item.text for item in evaluations.all(v.COMMENT)], f"{evaluations.path}/{v.COMMENT[0]}"
+    yield from shares_told(texts, shares_of(groups), where)
+    yield from both_lungs(groups, texts)
+    yield from told_comparison(texts, compared_of(groups), where)
 
 
 def shares_of(groups: list[Group]) -> dict[Laterality, float]:

@@ -101,10 +101,23 @@ class Rule(Enum):
         "PS3.3 10.7.1.1",
         "harm: millimetres at the detector read as millimetres in the patient",
     )
-    SHARE_OF_LUNG = ("must be a percentage above 0 and at most 100, once a lung", "PS3.16 TID 1410", "UCUM")
+    SHARE_OF_LUNG = (
+        "must be a percentage above 0 and at most 100, with its method, once a lung",
+        "PS3.16 TID 1410",
+        "UCUM",
+    )
     SHARE_TOLD = (
-        "must be the share of the lung that the coded report measures",
+        "must be the share of the lung, or of both, that the coded report measures",
         "harm: words and measurement of one report contradict each other",
+    )
+    SHARE_OF_BOTH = (
+        "must be a percentage between those of the two lungs, of both of them, once",
+        "PS3.16 TID 300",
+        "UCUM",
+    )
+    SEVERITY_SCORE = (
+        "must be the sum of both lungs' scores, by the shares that are coded, once",
+        "DECISIONS.md 2026-11-30 The lungs decide sides, zones and shares",
     )
     SEVERITY_TOLD = (
         "must be the sum of both lungs' scores, 0 to 4 each, by the shares that are told",
@@ -137,6 +150,28 @@ class Rule(Enum):
         "must be reported by a group, as an outlined region too",
         "IHE AIR",
         "harm: a viewer that draws outlines alone hides the finding",
+    )
+
+    # an earlier film of the patient
+    COMPARISON_CODED = (
+        "must be a percentage of one lung with date, image and change, once a lung",
+        "PS3.16 TID 300, CID 6134",
+        "harm: nobody can look at what is compared",
+    )
+    COMPARISON_CHANGE = (
+        "must be an increase where the number is larger, a decrease where it is smaller",
+        "PS3.16 CID 6134",
+        "harm: a lung that got worse reads as one that got better",
+    )
+    COMPARISON_EVIDENCE = (
+        "must have the earlier image in Pertinent Other Evidence, in another study",
+        "PS3.3 C.17.2",
+        "harm: two films of one examination are no course of a disease",
+    )
+    COMPARISON_TOLD = (
+        "must say the date, numbers and change that are coded, and a change above the limit alone",
+        "DECISIONS.md 2026-11-30 Films are compared where the patient is surely the same",
+        "harm: words and measurement of one report contradict each other",
     )
 
     # statements about the image
@@ -236,6 +271,7 @@ class Rule(Enum):
         "PS3.5 8.1.1, 8.2",
     )
     SEG_FRACTIONS = ("must be 0 or 255 alone", "harm: viewers do not show a mask of probabilities")
+    SEG_LABELS = ("must be 0 or the number of a segment", "PS3.3 C.8.20.2: LABELMAP")
     MASK_EMPTY = ("must mark at least one pixel", "harm: a segment announces a finding that is nowhere")
     MASK_SIDE = ("must lie on the side of the image where this lung lies", "PS3.3 C.7.6.1.1.1")
     MASK_OVERLAP = ("must not overlap another segment", "PS3.3 C.8.20.2: Segments Overlap is NO")

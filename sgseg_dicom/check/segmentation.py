@@ -1,6 +1,6 @@
 """Rules for a Segmentation (PS3.3 A.51): its segments, its geometry, its pixels."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -9,9 +9,9 @@ from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import code, code_of, items, number, text, value
-from sgseg_dicom.check.case import Case, Equipment, equipment_of
+from sgseg_dicom.check.case import LABEL_MAP, Case, Equipment, equipment_of
 from sgseg_dicom.check.identity import is_derived, names_other_side, references_source
-from sgseg_dicom.check.masks import Mask, expected_length, masks_of, side_area
+from sgseg_dicom.check.masks import Mask, expected_length, mask_of_label, masks_of, side_area
 from sgseg_dicom.check.rules import Broken, Rule
 from sgseg_dicom.extent import Extent
 from sgseg_dicom.zones import Laterality
@@ -26,7 +26,8 @@ class Segment:
         number: Segment Number (0062,0004); -1 where absent.
         side: of the patient, by the region's modifier; None where it does not say exactly one.
         tracking_uid: Tracking UID (0062,0021); "" where absent.
-        mask: of the one frame that names the segment; None where there is not exactly one.
+        mask: of the one frame that names the segment, or has its number where the frame is a label map; None where
+            there is not exactly one.
         ds: the item of the Segment Sequence.
     """
 
@@ -37,27 +38,42 @@ class Segment:
     ds: Dataset
 
 
+_BITS = {"BINARY": (1, 1, 0), "FRACTIONAL": (8, 8, 7), "LABELMAP": (8, 8, 7)}
+"""Bits Allocated, Bits Stored and High Bit by Segmentation Type (PS3.3 C.8.20.2)."""
+
 Segments = Mapping[str, Sequence[Segment]]
 """The segments of every Segmentation among the objects, by its SOP Instance UID."""
 
 
 def segments_of(seg: Dataset) -> list[Segment]:
     """Read the segments with their masks."""
-    masks, named = masks_of(seg), _segment_of_each_frame(seg)
+    find = _mask_finder(seg)
     segments = []
     for item in items(seg, "SegmentSequence"):
         place = int(number(item, "SegmentNumber"))
-        frames = [mask for mask, segment in zip(masks, named, strict=False) if segment == place]
         segments.append(
             Segment(
                 number=place,
                 side=_side(item),
                 tracking_uid=text(item, "TrackingUID"),
-                mask=frames[0] if len(frames) == 1 else None,
+                mask=find(place),
                 ds=item,
             )
         )
     return segments
+
+
+def _mask_finder(seg: Dataset) -> Callable[[int], Mask | None]:
+    """Give what finds the mask of a segment by its number."""
+    if text(seg, "SOPClassUID") == LABEL_MAP:
+        return lambda place: mask_of_label(seg, place)
+    masks, named = masks_of(seg), _segment_of_each_frame(seg)
+
+    def find(place: int) -> Mask | None:
+        frames = [mask for mask, segment in zip(masks, named, strict=False) if segment == place]
+        return frames[0] if len(frames) == 1 else None
+
+    return find
 
 
 def segmentation(seg: Dataset, segments: list[Segment], case: Case) -> Iterator[Broken]:
@@ -175,17 +191,23 @@ def _of_each_frame(seg: Dataset, keyword: str) -> list[list[Dataset]]:
 
 
 def _pixels(seg: Dataset, segments: list[Segment]) -> Iterator[Broken]:
-    named = _segment_of_each_frame(seg)
-    numbers = [segment.number for segment in segments]
-    if sorted(named) != sorted(numbers) or number(seg, "NumberOfFrames") != len(named):
-        yield Rule.SEG_FRAMES, "PerFrameFunctionalGroupsSequence"
     kind = text(seg, "SegmentationType")
+    numbers = [segment.number for segment in segments]
+    if (kind == "LABELMAP") != (text(seg, "SOPClassUID") == LABEL_MAP):
+        yield Rule.SEG_FRAMES, "SegmentationType"
+    # A label map has all segments in one frame, by their numbers.
+    named = numbers if kind == "LABELMAP" else _segment_of_each_frame(seg)
+    frames = 1 if kind == "LABELMAP" else len(named)
+    if sorted(named) != sorted(numbers) or number(seg, "NumberOfFrames") != frames:
+        yield Rule.SEG_FRAMES, "PerFrameFunctionalGroupsSequence"
     bits = tuple(int(number(seg, keyword)) for keyword in ("BitsAllocated", "BitsStored", "HighBit"))
-    if bits != {"BINARY": (1, 1, 0), "FRACTIONAL": (8, 8, 7)}.get(kind):
+    if bits != _BITS.get(kind):
         yield Rule.SEG_BITS, "BitsAllocated"
     data = value(seg, "PixelData") or b""
     if len(data) != expected_length(seg):
         yield Rule.SEG_BITS, "PixelData"
+    if kind == "LABELMAP" and set(data) - {0, *numbers}:
+        yield Rule.SEG_LABELS, "PixelData"
     if kind == "FRACTIONAL":
         values = np.frombuffer(data, np.uint8)
         if number(seg, "MaximumFractionalValue") != 255 or ((values - np.uint8(1)) < 254).any():

@@ -11,6 +11,7 @@ _SHARE = re.compile(
     r"Infected region, (right|left) lung: ([\d.]+) % of the (right|left) lung's area in this image\."
 )
 _SEVERITY = re.compile(r"Severity score (\d+) of 8 \(right lung (\d+), left lung (\d+)\)")
+_BOTH = re.compile(r"Both lungs together: ([\d.]+) % of their area in this image\.")
 _ROUNDING = 0.051
 """Percent: words and measurement are both rounded to a tenth."""
 
@@ -31,7 +32,9 @@ def shares_told(
     for match in filter(None, map(_SEVERITY.match, lines)):
         total, right, left = map(int, match.groups())
         scores = {Laterality.RIGHT: right, Laterality.LEFT: left}
-        if total != right + left or any(_score(told.get(side)) != score for side, score in scores.items()):
+        if total != right + left or any(
+            score_of(told.get(side, 0.0)) != score for side, score in scores.items()
+        ):
             yield Rule.SEVERITY_TOLD, where
 
 
@@ -41,12 +44,22 @@ def is_share(line: str, side: Laterality) -> bool:
     return match is not None and match[1] == side.word
 
 
+def both_told(lines: Sequence[str]) -> list[float]:
+    """Give the percents of both lungs that the lines tell."""
+    return [float(match[1]) for line in lines if (match := _BOTH.fullmatch(line))]
+
+
+def severity_told(lines: Sequence[str]) -> list[float]:
+    """Give the scores of both lungs together that the lines tell."""
+    return [float(match[1]) for line in lines if (match := _SEVERITY.match(line))]
+
+
 def _is_same(told: Mapping[Laterality, float], measured: Mapping[Laterality, float]) -> bool:
     return told.keys() == measured.keys() and all(
         abs(told[side] - measured[side]) <= _ROUNDING for side in told
     )
 
 
-def _score(percent: float | None) -> int:
+def score_of(percent: float) -> int:
     """Give the score of a lung by its share in tenths of a percent, written down here a second time."""
-    return 0 if percent is None else 1 + bisect_right((25.0, 50.0, 75.0), round(percent, 1))
+    return 1 + bisect_right((25.0, 50.0, 75.0), round(percent, 1)) if percent else 0

@@ -6,7 +6,8 @@ from pydicom import Dataset
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.attributes import Code, items, referenced, text
-from sgseg_dicom.check.case import SEGMENTATION, Case, Equipment, equipment_of
+from sgseg_dicom.check.case import SEGMENTATIONS, Case, Equipment, equipment_of
+from sgseg_dicom.check.comparison import earlier_images
 from sgseg_dicom.check.content_tree import Item
 from sgseg_dicom.check.identity import references_source
 from sgseg_dicom.check.rules import Broken, Rule
@@ -17,6 +18,8 @@ _STATE = (
     ("VerificationFlag", "UNVERIFIED"),
     ("PreliminaryFlag", "PRELIMINARY"),
 )
+
+_OF_THIS_PROCEDURE, _OTHER = "CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"
 
 
 def document(sr: Dataset, root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
@@ -44,13 +47,17 @@ def has_root(root: Item, title: Code, template: str) -> bool:
 
 def evidence_of(sr: Dataset) -> set[tuple[str, str]]:
     """Give class and instance of everything in the evidence that is of the report's own study."""
-    return {
-        referenced(instance)
-        for study in items(sr, "CurrentRequestedProcedureEvidenceSequence")
+    return {one for study, one in _evidence(sr, _OF_THIS_PROCEDURE) if study == text(sr, "StudyInstanceUID")}
+
+
+def _evidence(sr: Dataset, keyword: str) -> list[tuple[str, tuple[str, str]]]:
+    """Give the study, and class and instance, of everything in a sequence of evidence."""
+    return [
+        (text(study, "StudyInstanceUID"), referenced(instance))
+        for study in items(sr, keyword)
         for series in items(study, "ReferencedSeriesSequence")
         for instance in items(series, "ReferencedSOPSequence")
-        if text(study, "StudyInstanceUID") == text(sr, "StudyInstanceUID")
-    }
+    ]
 
 
 def _observer(root: Item, equipment: Equipment) -> Iterator[Broken]:
@@ -71,7 +78,11 @@ def _references(sr: Dataset, root: Item, segments: Segments, case: Case) -> Iter
     if not references_source(mentioned, case):
         yield Rule.SOURCE_REFERENCED, "ContentSequence"
     targets, evidence = {referenced(item) for item in mentioned}, evidence_of(sr)
-    if not targets <= evidence:
-        yield Rule.SR_EVIDENCE, "CurrentRequestedProcedureEvidenceSequence"
-    if any(kind == SEGMENTATION and uid not in segments for kind, uid in targets | evidence):
+    earlier = earlier_images(root)
+    if not targets - earlier <= evidence:
+        yield Rule.SR_EVIDENCE, _OF_THIS_PROCEDURE
+    others = {one for study, one in _evidence(sr, _OTHER) if study != text(sr, "StudyInstanceUID")}
+    if earlier & evidence or not earlier <= others:
+        yield Rule.COMPARISON_EVIDENCE, _OTHER
+    if any(kind in SEGMENTATIONS and uid not in segments for kind, uid in targets | evidence):
         yield Rule.SR_SEGMENTATION, "ReferencedSOPSequence"

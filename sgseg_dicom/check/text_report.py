@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sgseg_dicom.check import vocabulary as v
 from sgseg_dicom.check.case import Case
+from sgseg_dicom.check.comparison import Coded, compared_of, told_comparison
 from sgseg_dicom.check.content_tree import Item
 from sgseg_dicom.check.measurement_groups import groups_of
 from sgseg_dicom.check.measurement_report import shares_of, zone_of
@@ -13,7 +15,7 @@ from sgseg_dicom.check.segmentation import Segments
 from sgseg_dicom.check.shares_told import is_share, shares_told
 from sgseg_dicom.check.structured_report import document, has_root
 from sgseg_dicom.errors import SgsegError
-from sgseg_dicom.zones import NO_INFECTION, NOTHING_FOUND, ZONES, Laterality, Level, Zone, zones_of
+from sgseg_dicom.zones import NO_INFECTION, NOTHING_FOUND, ZONES, Laterality, Level, Zone, ZoneBits, zones_of
 
 _JUDGING = (
     *v.JUDGEMENTS,
@@ -68,28 +70,37 @@ def _reads_as_judged(words: str, *, english: bool) -> bool:
 
 def _findings(root: Item, segments: Segments, case: Case) -> Iterator[Broken]:
     sections = root.all(v.FINDINGS_SECTION)
-    lines = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
-    if len(lines) < 1 + len(ZONES):
+    findings = [item.text for section in sections for item in section.all(v.FINDINGS_SECTION) if item.text]
+    summaries = root.all(v.SUMMARY_SECTION)
+    summary = [item.text for section in summaries for item in section.all(v.SUMMARY_SECTION) if item.text]
+    lines = [*summary, *findings]
+    if not findings or len(lines) < 1 + len(ZONES):
         yield Rule.TEXT_FINDINGS, v.FINDINGS_SECTION[0]
         return
     where = f"{sections[0].path}/{v.FINDINGS_SECTION[0]}"
     sentences = _sentences(_language(root), case)
-    if sentences and lines[0] not in sentences:
+    first = [*summary, findings[0]]  # up to 0.3.0 the sentence stood in the findings
+    if sentences and not sentences & set(first):
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
     if _language(root)[0] == "en":  # the words of other languages are not understood
-        yield from _english(lines, segments, case, where)
+        yield from _english(first, lines, segments, case, where)
         for measured in list(_measured(case)):
             yield from shares_told(lines, measured, where)
         yield from shares_told(lines, None, where)
+        for compared in _compared(case):
+            yield from told_comparison(lines, compared, where)
+        yield from told_comparison(lines, None, where)
 
 
-def _english(lines: list[str], segments: Segments, case: Case, where: str) -> Iterator[Broken]:
+def _english(
+    first: list[str], lines: list[str], segments: Segments, case: Case, where: str
+) -> Iterator[Broken]:
     """Check that sentence, zones, mask and the coded report say the same of a lung in words, or undetermined."""
-    try:
-        sentence = dict(zip(ZONES, zones_of(lines[0]), strict=True))
-    except SgsegError:
+    read = set(_read_zones(first))
+    if len(read) != 1:
         yield Rule.TEXT_SENTENCE, f"{where}[1]"
         return
+    sentence = dict(zip(ZONES, read.pop(), strict=True))
     judged = {
         Zone(Laterality[m[1].upper()], Level(m[2])): m[3] for line in lines if (m := _ZONE.fullmatch(line))
     }
@@ -117,6 +128,13 @@ def _english(lines: list[str], segments: Segments, case: Case, where: str) -> It
             yield Rule.TEXT_ZONES, f"{where}, {side.word} lung"
 
 
+def _read_zones(lines: list[str]) -> Iterator[ZoneBits]:
+    """Read the lines that are location reports."""
+    for line in lines:
+        with suppress(SgsegError):
+            yield zones_of(line)
+
+
 def _coded(case: Case) -> Iterator[dict[Zone, str]]:
     """Give what each coded report says of the zones, in the words of the text."""
     for root in case.contents.values():
@@ -130,6 +148,13 @@ def _measured(case: Case) -> Iterator[dict[Laterality, float]]:
     for root in case.contents.values():
         if root.only(v.EVALUATIONS):
             yield shares_of(groups_of(root))
+
+
+def _compared(case: Case) -> Iterator[dict[Laterality, Coded]]:
+    """Give what each coded report says of an earlier film."""
+    for root in case.contents.values():
+        if root.only(v.EVALUATIONS):
+            yield compared_of(groups_of(root))
 
 
 def _language(root: Item) -> tuple[str, str]:

@@ -17,6 +17,7 @@ LEVELS: dict[Code, Level] = {  # CID 6171
     ("281394001", "SCT"): Level.LOWER,
 }
 LUNG: Code = ("39607008", "SCT")
+LUNGS: dict[Code, Laterality] = {("3341006", "SCT"): Laterality.RIGHT, ("44029006", "SCT"): Laterality.LEFT}
 INFECTION: Code = ("128601007", "SCT")
 ABNORMAL_STRUCTURE: Code = ("49755003", "SCT")
 
@@ -40,7 +41,8 @@ NOT_ATTEMPTED: Code = ("111225", "DCM")
 NOT_JUDGED_REASON: Code = ("why-not-judged", "99SGSEG")
 
 TEXT_REPORT: Code = ("18748-4", "LN")  # CID 7000
-FINDINGS_SECTION: Code = ("59776-5", "LN")  # CID 7001
+SUMMARY_SECTION: Code = ("55112-7", "LN")  # CID 7001, as the next
+FINDINGS_SECTION: Code = ("59776-5", "LN")
 LANGUAGE: Code = ("121049", "DCM")
 MEASUREMENT_REPORT: Code = ("126000", "DCM")
 PROCEDURE_REPORTED: Code = ("121058", "DCM")
@@ -65,6 +67,18 @@ AREA: Code = ("42798000", "SCT")
 METHOD: Code = ("370129005", "SCT")
 DETECTOR_PLANE: Code = ("detector-plane", "99SGSEG")
 SHARE_OF_LUNG: Code = ("share-of-lung", "99SGSEG")
+SHARE_OF_BOTH: Code = ("share-of-both", "99SGSEG")
+SEVERITY: Code = ("severity-score", "99SGSEG")
+SCORE_UNIT: Code = ("{score}", "UCUM")
+BILATERAL: Code = ("51440002", "SCT")  # CID 244
+SHARE_BEFORE: Code = ("share-before", "99SGSEG")
+SOURCE_OF_MEASUREMENT: Code = ("121112", "DCM")
+DATE_BEFORE: Code = ("126201", "DCM")
+DIFFERENCE: Code = ("111049", "DCM")
+INCREASE: Code = ("15454001", "SCT")  # CID 6134, as the next two
+DECREASE: Code = ("19776001", "SCT")
+NO_CHANGE: Code = ("129723006", "SCT")
+BY_PIXELS: Code = ("marked-pixels", "99SGSEG")
 PERCENT: Code = ("%", "UCUM")
 SQUARE_MILLIMETRE: Code = ("mm2", "UCUM")
 IMAGE_REGION: Code = ("111030", "DCM")

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from sgseg_dicom.comparison.compare import Change, LungChange
+from sgseg_dicom.comparison.films import Moment
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.language import schema as grammar
 from sgseg_dicom.language.schema import LONG_STRING, OTHER_REASON, SHORT_TEXT, Grammar, Side, doubts, problems
@@ -18,7 +21,34 @@ from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.zones import REPORT_COUNT, ZONES, Laterality, Zone, zones_at
 
 PACKAGED = Path(__file__).parent
+_SERIES_WORD = {
+    Kind.SEG: "mask",
+    Kind.SR: "report",
+    Kind.TEXT: "words",
+    Kind.CAPTURE: "picture",
+    Kind.STATE: "outlines",
+}
+"""The keys of [title] with the words for the objects."""
 _COUNTS = ("one", "two", "three", "four", "five", "six")
+
+
+class PictureWords(NamedTuple):
+    """
+    Short words beside the film.
+
+    Attributes:
+        marked_share: heads the shares of the lungs.
+        both_lungs: of the row for both.
+        nothing_marked: stands for the share of a lung without a region.
+        share_unknown: stands for the share of a region whose lung was not found.
+        severity: of the row for the score, with its range and its source.
+    """
+
+    marked_share: str
+    both_lungs: str
+    nothing_marked: str
+    share_unknown: str
+    severity: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,16 +122,31 @@ class Language:
         """
         Say which share of each marked lung, and of both, is marked, and the severity score with its definition.
 
+        Of a lung that was not found, the share of the image.
+
         Nothing where nothing is marked: a score of 0 would read as a judgement of the lungs. No score where one of
         the lungs was not found, or sentence and mask disagree about one.
         """
         marked = {region.laterality for region in finding.regions}
         texts = [self._share(side, share) for side, share in finding.lung_shares.items() if side in marked]
+        texts += [
+            self._share_of_image(region)
+            for region in finding.regions
+            if region.laterality not in finding.lung_shares
+        ]
         if marked and finding.share_of_both is not None:
             texts.append(self._share_of_both(finding.share_of_both))
         if marked and finding.severity is not None:
             texts.append(self._severity(*finding.severity))
         return texts
+
+    def comparison(self, finding: Finding) -> list[str]:
+        """Say how each lung differs from the earlier film, and what the limit is; nothing without a comparison."""
+        compared = finding.comparison
+        if compared is None:
+            return []
+        day = _written_day(compared.prior.taken, beside=compared.taken)
+        return [*(self._change(one, day) for one in compared.lungs), self._of_region("about_comparison")]
 
     def percent(self, share: float) -> str:
         """Write a share (0 to 1) in percent with one decimal, without the sign; more where that would say 0.0."""
@@ -112,6 +157,27 @@ class Language:
         if number > 0 and not float(written):  # what is marked is never nothing
             written = f"{number:.{-math.floor(math.log10(number))}f}"
         return written.replace(".", self._grammar.decimal_mark)
+
+    @property
+    def picture(self) -> PictureWords:
+        """Give the short words beside the film."""
+        mine, english = self._grammar.picture, _english().picture
+        return PictureWords(
+            *(
+                self._written(getattr(mine, name) or getattr(english, name) or "")
+                for name in PictureWords._fields
+            )
+        )
+
+    def lung(self, side: Laterality) -> str:
+        """Name a lung, for example "Right lung"."""
+        return self._written(self._side(side).lung or _side_of(_english(), side).lung or "")
+
+    @property
+    def picture_texts(self) -> list[str]:
+        """All that only pictures say, with the words for zones that are undetermined."""
+        zones = [self.zone_statement(zone, "undetermined") for zone in ZONES]
+        return [*self.picture, *map(self.lung, Laterality), *zones]
 
     @property
     def whole_image(self) -> str:
@@ -173,8 +239,12 @@ class Language:
                 self.excess(side),
                 self.difference(side),
                 self._share(side, 0.0),
+                *(
+                    self._change(LungChange(side=side, before=0.0, now=now, limit=1.0), "0123456789-:")
+                    for now in (0.0, 0.5)
+                ),
             ]
-        return texts
+        return [*texts, *map(self._of_region, ("less", "about_comparison"))]
 
     @property
     def possible_assumptions(self) -> list[str]:
@@ -206,6 +276,21 @@ class Language:
     def title(self, kind: Kind) -> str:
         """Describe the series of one kind of result, at most 64 characters."""
         return self._written(getattr(self._grammar.title, kind.value.replace("-", "_")))
+
+    def series(self, kind: Kind, sides: Sequence[Laterality]) -> str:
+        """
+        Name a result as a list of series shall show it, at most 56 characters; see `sgseg_dicom.results.series`.
+
+        Args:
+            kind: of the result.
+            sides: the lungs of the patient that it is about; none where nothing was found.
+        """
+        here, english = self._grammar.title, _english().title
+        word = getattr(here, _SERIES_WORD[kind]) or getattr(english, _SERIES_WORD[kind])
+        if not sides:
+            return self._written(here.series_no_finding or english.series_no_finding or "", object=word)
+        letters = "+".join(side.value for side in sides)
+        return self._written(here.series or english.series or "", object=word, sides=letters)
 
     @property
     def seg_content(self) -> str:
@@ -239,6 +324,33 @@ class Language:
     def _share(self, side: Laterality, share: float) -> str:
         template = self._side(side).share or _side_of(_english(), side).share or ""
         return self._written(template, percent=self.percent(share))
+
+    def _change(self, one: LungChange, day: str) -> str:
+        template = self._side(one.side).compared or _side_of(_english(), one.side).compared or ""
+        words = {Change.MORE: "more", Change.LESS: "less", Change.UNCLEAR: "unclear"}
+        return self._written(
+            template,
+            date=day,
+            before=self._part(one.before),
+            now=self._part(one.now),
+            change=self._of_region(words[one.change]),
+            limit=self._number(one.limit, decimals=1),
+        )
+
+    def _part(self, share: float) -> str:
+        """Say which part of a lung is marked; of nothing no number: it would read as a judgement of the lung."""
+        if not share:
+            return self._of_region("nothing_marked")
+        return self._of_region("of_its_area", percent=self.percent(share))
+
+    def _of_region(self, key: str, **values: object) -> str:
+        """Write a text of [region] that an older language file lacks: then in English."""
+        template = getattr(self._grammar.region, key) or getattr(_english().region, key) or ""
+        return self._written(template, **values)
+
+    def _share_of_image(self, region: LungRegion) -> str:
+        name, percent = self.region_name(region.laterality), self.percent(region.area_share)
+        return self._of_region("share_of_image", region=name, percent=percent)
 
     def _share_of_both(self, share: float) -> str:
         template = self._grammar.region.share_of_both or _english().region.share_of_both or ""
@@ -322,6 +434,12 @@ def _english() -> Grammar:
     return _grammar_of(ENGLISH.path)
 
 
+def _written_day(taken: Moment, *, beside: Moment) -> str:
+    """Write a day as ISO 8601 does, which no language reads otherwise; with the time where both are of one day."""
+    day = f"{taken.date[:4]}-{taken.date[4:6]}-{taken.date[6:]}"
+    return f"{day} {taken.time[:2]}:{taken.time[2:4]}" if taken.date == beside.date else day
+
+
 def _side_of(words: Grammar, side: Laterality) -> Side:
     return words.right if side is Laterality.RIGHT else words.left
 
@@ -344,7 +462,8 @@ def _grammar_of(path: Path) -> Grammar:
 
 def _require_ascii(words: Grammar, path: Path) -> None:
     """Spell everything once, so that no letter is met for the first time in a patient's result."""
-    short = [*(text for _, text in words.title), words.remark.draft, words.right.region, words.left.region]
+    titles = [text for _, text in words.title if text is not None]
+    short = [*titles, words.remark.draft, words.right.region, words.left.region]
     for text in (*short, words.model_dump_json(exclude={"ascii"})):
         spelt = to_ascii(text, words.ascii)
         if text in short and len(spelt) > LONG_STRING:

@@ -116,6 +116,10 @@ class Side(Section):
     excess: Text
     difference: Newer = None
     share: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
+    lung: Newer = None
+    compared: Annotated[str | None, AfterValidator(_Holds(("date", "before", "now", "change", "limit")))] = (
+        None
+    )
 
 
 class Judgement(Section):
@@ -137,6 +141,23 @@ class Region(Section):
     share_and_area_at_detector: Annotated[str, AfterValidator(_Holds(("region", "percent", "area")))]
     share_of_both: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
     severity: Annotated[str | None, AfterValidator(_Holds(("total", "right", "left")))] = None
+    share_of_image: Annotated[str | None, AfterValidator(_Holds(("region", "percent")))] = None
+    of_its_area: Annotated[str | None, AfterValidator(_Holds(("percent",)))] = None
+    nothing_marked: Newer = None
+    more: Newer = None
+    less: Newer = None
+    unclear: Newer = None
+    about_comparison: Newer = None
+
+
+class Picture(Section):
+    """[picture]: short words beside the film; language files of 0.3.0 lack them."""
+
+    marked_share: Newer = None
+    both_lungs: Newer = None
+    nothing_marked: Newer = None
+    share_unknown: Newer = None
+    severity: Newer = None
 
 
 class Remark(Section):
@@ -152,8 +173,17 @@ class Remark(Section):
     nominal_geometry: Text
 
 
+_Word = Annotated[str | None, AfterValidator(_Holds(longest=16))]
+
+
 class Title(Section):
-    """[title]: descriptions of the series, by kind of result; *answer* is that of the not-judged report."""
+    """
+    [title]: what the objects are called.
+
+    By kind of result in full; *answer* is the description of the not-judged report's series. Then how a list of
+    series names the others: *series*, *series_no_finding*, and the words for the objects. Language files of 0.3.0
+    lack these.
+    """
 
     seg: Short
     seg_content: Short
@@ -162,6 +192,13 @@ class Title(Section):
     secondary_capture: Short
     presentation_state: Short
     answer: Short
+    series: Annotated[str | None, AfterValidator(_Holds(("object", "sides"), longest=40))] = None
+    series_no_finding: Annotated[str | None, AfterValidator(_Holds(("object",), longest=40))] = None
+    mask: _Word = None
+    report: _Word = None
+    words: _Word = None
+    picture: _Word = None
+    outlines: _Word = None
 
 
 class NotJudged(Section):
@@ -193,6 +230,7 @@ class Grammar(Section):
     left: Side
     judgement: Judgement
     region: Region
+    picture: Picture = Picture()
     remark: Remark
     title: Title
     answer: NotJudged

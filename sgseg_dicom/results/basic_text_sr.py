@@ -1,8 +1,9 @@
 """A Basic Text SR (PS3.3 A.35.1) of TID 2000 (PS3.16): the form of report that every viewer can show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from highdicom.sr import (
     CodeContentItem,
@@ -35,15 +36,13 @@ class TextReport:
 
     Attributes:
         form: of the object, for its UIDs; what differs in content differs in form.
-        series_number: of its series.
-        series_description: at most 64 characters.
+        series: number and description of its series (`sgseg_dicom.results.series`).
         sections: in order; see `section`.
         evidence: the image's header as results take it over, and whatever else is referenced.
     """
 
     form: str
-    series_number: int
-    series_description: str
+    series: Mapping[str, Any]
     sections: Sequence[ContainerContentItem]
     evidence: Sequence[Dataset]
 
@@ -78,19 +77,20 @@ def write_report(
     """
     Write a report as a draft: PARTIAL, UNVERIFIED, PRELIMINARY.
 
-    As highdicom's Enhanced SR, which allows all of this; a Basic Text SR allows nothing else of TID 2000.
+    As highdicom's Enhanced SR, which allows all of this; a Basic Text SR allows nothing else of TID 2000. Who
+    observed (TID 1001) stands after the sections, since viewers show a tree from top to bottom: it holds for the
+    whole of the report wherever it stands under the root (PS3.3 C.17.5).
     """
     root = ContainerContentItem(codes.REPORT, is_content_continuous=False, template_id="2000")
     root.ContentSequence = ContentSequence(
-        [*language_of(language), *observation_context(algorithm), *report.sections]
+        [*language_of(language), *report.sections, *observation_context(algorithm)]
     )
     ds = document_of(
         EnhancedSR,
         root,
         report.evidence,
         **instance_keywords(source, algorithm, report.form),
-        series_number=report.series_number,
-        series_description=report.series_description,
+        **report.series,
         **draft_keywords(),
     )
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage

@@ -15,6 +15,12 @@ from sgseg_dicom.zones import Laterality, Level
 INFECTION = Code("128601007", "SCT", "Infectious disease of lung")  # SNOMED CT; no context group has it
 ABNORMAL_STRUCTURE: Code = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
 LUNG: Code = codes.SCT.Lung
+LUNG_OF: dict[
+    Laterality, Code
+] = {  # SNOMED CT; OHIF shows the meaning of a finding's site, and no modifier of it
+    Laterality.RIGHT: Code("3341006", "SCT", "Right lung"),
+    Laterality.LEFT: Code("44029006", "SCT", "Left lung"),
+}
 LATERALITY: dict[Laterality, Code] = {  # CID 244
     Laterality.RIGHT: codes.SCT.Right,
     Laterality.LEFT: codes.SCT.Left,
@@ -57,6 +63,13 @@ PROCESSED_IMAGE: Code = codes.DCM.SourceImageForImageProcessingOperation  # CID 
 SOURCE = Code("260753009", "SCT", "Source")
 AREA: Code = codes.SCT.Area
 PERCENT: Code = codes.UCUM.Percent
+SCORE_UNIT = Code("{score}", "UCUM", "score")
+BILATERAL: Code = codes.cid244.Bilateral
+DIFFERENCE: Code = codes.DCM.QualitativeDifference  # TID 4107, the chest CAD's word for a change in time
+INCREASE: Code = codes.SCT.IncreaseInSize  # CID 6134, as the next two
+DECREASE: Code = codes.SCT.DecreaseInSize
+NO_CHANGE: Code = codes.SCT.NoSignificantChangesInTheFinding
+DATE_BEFORE: Code = codes.DCM.AcquisitionDate
 SQUARE_MILLIMETRE: Code = codes.UCUM.SquareMillimeter
 MILLIMETRE: Code = codes.UCUM.Millimeter
 PIXELS = Code("{pixels}", "UCUM", "Pixels")
@@ -68,7 +81,22 @@ MODALITY: dict[str, Code] = {  # CID 29, CID 32
 
 PRIVATE_SCHEME = "99SGSEG"
 AT_DETECTOR = Code("detector-plane", PRIVATE_SCHEME, "Measured in the detector plane")  # no standard code
-SHARE_OF_LUNG = Code("share-of-lung", PRIVATE_SCHEME, "Share of the lung's area in the image")  # likewise
+SHARE_OF_LUNG = Code(
+    "share-of-lung", PRIVATE_SCHEME, "Share of lung"
+)  # likewise; OHIF shows it beside an outline
+SHARE_OF_BOTH = Code("share-of-both", PRIVATE_SCHEME, "Share of both lungs' area in the image")  # likewise
+SHARE_BEFORE = Code(
+    "share-before", PRIVATE_SCHEME, "Share of the lung's area in the earlier image"
+)  # likewise
+SEVERITY = Code("severity-score", PRIVATE_SCHEME, "Severity score, 0 to 8")  # likewise
+BY_PIXELS = Code(
+    "marked-pixels",
+    PRIVATE_SCHEME,
+    "Marked pixels of the lung by all pixels of the lung found",
+)
+BY_WONG = Code(  # `sgseg_dicom.severity`
+    "wong-2020", PRIVATE_SCHEME, "Extent of each lung, 0 to 4, added (Wong, Radiology 2020)"
+)
 WHY_NOT_JUDGED = Code("why-not-judged", PRIVATE_SCHEME, "Reason why the image was not judged")  # likewise
 
 

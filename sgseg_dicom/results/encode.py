@@ -9,16 +9,14 @@ from typing import Any
 from pydicom import Dataset
 
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
 from sgseg_dicom.result_kinds import Kind, Wanted
 from sgseg_dicom.results.measurement_report import encode_sr, referenced_form
 from sgseg_dicom.results.presentation_state import encode_state
 from sgseg_dicom.results.secondary_capture import encode_capture
-from sgseg_dicom.results.seg import encode_seg
+from sgseg_dicom.results.seg import encode_seg, form_suffix
 from sgseg_dicom.results.text_report import encode_text
-
-_PICTURES: Mapping[Kind, Callable[..., Dataset]] = {Kind.CAPTURE: encode_capture, Kind.STATE: encode_state}
-"""Forms that reference the image alone."""
 
 
 def encode_results(
@@ -29,12 +27,14 @@ def encode_results(
     algorithm: Algorithm,
     made_at: datetime,
     language: Language = ENGLISH,
+    picture_style: PictureStyle = "outline",
 ) -> tuple[Mapping[str, Dataset], Mapping[str, tuple[str, ...]]]:
     """
     Make every form that is wanted, once.
 
     A report references the SEG that its destination gets, in that form; a report for a destination without SEG
-    references none. Where no region was found there is no SEG, and reports are the same for all.
+    references none. Where no region was found there is no SEG, no presentation state, and no coded report for who
+    also wants one in words (`Wanted.is_sr_made`); reports are then the same for all.
 
     Args:
         radiograph: the source image.
@@ -43,13 +43,14 @@ def encode_results(
         algorithm: who made the finding.
         made_at: the site's local time; the same time gives the same bytes.
         language: of what readers see.
+        picture_style: how pictures mark regions.
 
     Returns:
         The objects by their file-like names ("seg-fractional.dcm"), and by the name of each destination the names of
         what it gets, the SEG before what references it.
     """
     made = {"algorithm": algorithm, "made_at": made_at, "language": language}
-    forms = _Forms(radiograph, finding, made)
+    forms = _Forms(radiograph, finding, made, picture_style)
     names = {destination: tuple(forms.names(one)) for destination, one in wanted.items()}
     return forms.files, names
 
@@ -61,6 +62,7 @@ class _Forms:
     radiograph: Radiograph
     finding: Finding
     made: Mapping[str, Any]
+    picture_style: PictureStyle
     files: dict[str, Dataset] = field(default_factory=dict)
 
     def names(self, wanted: Wanted) -> Iterator[str]:
@@ -68,12 +70,12 @@ class _Forms:
         about, seg = (self.radiograph, self.finding), None
         if Kind.SEG in wanted.results:
             form = wanted.segmentation_type(self.radiograph.stored_shape[1])
-            name = "seg.dcm" if form == "BINARY" else "seg-fractional.dcm"
+            name = f"seg{form_suffix(form)}.dcm".replace(" ", "-")
             seg = self._once(name, lambda: encode_seg(*about, segmentation_type=form, **self.made))
             if seg is not None:
                 yield name
         suffix = referenced_form(self.finding, seg).replace(" ", "-").lower() + ".dcm"
-        if Kind.SR in wanted.results:
+        if wanted.is_sr_made(has_regions=bool(self.finding.regions)):
             name = ("sr" if wanted.sr_class == "comprehensive-3d" else "sr-comprehensive") + suffix
             self._once(name, lambda: encode_sr(*about, seg, sr_class=wanted.sr_class, **self.made))
             yield name
@@ -81,11 +83,14 @@ class _Forms:
             name = "text" + suffix
             self._once(name, lambda: encode_text(*about, seg, **self.made))
             yield name
-        for kind, encode in _PICTURES.items():
-            if kind in wanted.results:
-                name = f"{kind}.dcm"
-                self._once(name, partial(encode, *about, **self.made))
+        for kind, encode in self._pictures().items():
+            name = f"{kind}.dcm"
+            if kind in wanted.results and self._once(name, partial(encode, *about, **self.made)) is not None:
                 yield name
+
+    def _pictures(self) -> Mapping[Kind, Callable[..., Dataset | None]]:
+        """Give the forms that reference the image alone."""
+        return {Kind.CAPTURE: partial(encode_capture, style=self.picture_style), Kind.STATE: encode_state}
 
     def _once(self, name: str, make: Callable[[], Dataset | None]) -> Dataset | None:
         if name not in self.files and (ds := make()) is not None:

@@ -27,6 +27,7 @@ from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
 from sgseg_dicom.results import codes
+from sgseg_dicom.results.lung_measurements import evaluations_of, measurements_of, rounded
 from sgseg_dicom.results.outline import outline_of, outlined_parts
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 
@@ -51,7 +52,9 @@ class Context:
     language: Language = ENGLISH
 
 
-def region_groups(region: LungRegion, context: Context, *, share_of_lung: float | None) -> list[_Planar]:
+def region_groups(
+    region: LungRegion, context: Context, *, finding: Finding, first: bool = True
+) -> list[_Planar]:
     """
     Build the groups of one lung's region: one for each outline, with its area, and one for its segment.
 
@@ -62,16 +65,20 @@ def region_groups(region: LungRegion, context: Context, *, share_of_lung: float 
     Args:
         region: of one lung.
         context: what the report is about.
-        share_of_lung: the region's share of its lung's area, 0 to 1; None where the lung was not found.
+        finding: with the region; what is measured of the lungs, and the comparison.
+        first: whether no other region's groups come before: these have what concerns both lungs.
     """
-    share = _share_of_lung(share_of_lung)
+    about = {
+        "measurements": measurements_of(finding, region.laterality, first=first),
+        "qualitative_evaluations": evaluations_of(finding, region.laterality, first=first),
+    }
     groups = [
-        _outline_group(region, part, number, context, share if context.seg is None and number == 1 else [])
+        _outline_group(region, part, number, context, about if context.seg is None and number == 1 else {})
         for number, part in enumerate(outlined_parts(region), 1)
     ]
     if context.seg is None:
         return groups
-    return [*groups, _segment_group(region, context.seg, context, share)]
+    return [*groups, _segment_group(region, context.seg, context, about)]
 
 
 def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQualitativeEvaluations:
@@ -83,24 +90,28 @@ def whole_image_group(finding: Finding, context: Context) -> MeasurementsAndQual
             identifier=context.language.whole_image,
         ),
         algorithm_id=_algorithm(context.algorithm),
-        qualitative_evaluations=[QualitativeEvaluation(codes.INFECTION, judgement)],
+        measurements=measurements_of(finding, None, first=True) or None,
+        qualitative_evaluations=[
+            QualitativeEvaluation(codes.INFECTION, judgement),
+            *evaluations_of(finding, None, first=True),
+        ],
         source_images=[SourceImageForMeasurementGroup.from_source_image(context.source)],
     )
 
 
 def _outline_group(
-    region: LungRegion, part: Component, number: int, context: Context, share: list[Measurement]
+    region: LungRegion, part: Component, number: int, context: Context, about: dict[str, Any]
 ) -> _Planar:
     return _Planar(
         referenced_region=ImageRegion(
             "POLYLINE", outline_of(part), SourceImageForRegion.from_source_image(context.source)
         ),
-        measurements=[*_area(part, context.radiograph), *share],
+        **{**about, "measurements": [*_area(part, context.radiograph), *about.get("measurements", [])]},
         **_common_of(region, number, context),
     )
 
 
-def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: list[Measurement]) -> _Planar:
+def _segment_group(region: LungRegion, seg: Dataset, context: Context, about: dict[str, Any]) -> _Planar:
     uid = tracking_uid(context.radiograph, context.algorithm, region.laterality)
     number = next((item.SegmentNumber for item in seg.SegmentSequence if item.TrackingUID == uid), None)
     if number is None:
@@ -115,7 +126,7 @@ def _segment_group(region: LungRegion, seg: Dataset, context: Context, share: li
     )
     # PS3.3 Table 10-3: a frame number is for references without a segment number.
     del reference[0].ReferencedSOPSequence[0].ReferencedFrameNumber
-    return _Planar(referenced_segment=reference, measurements=share, **_common_of(region, 1, context))
+    return _Planar(referenced_segment=reference, **about, **_common_of(region, 1, context))
 
 
 def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, Any]:
@@ -126,7 +137,9 @@ def _common_of(region: LungRegion, number: int, context: Context) -> dict[str, A
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=name),
         "finding_type": codes.INFECTION,
         "finding_category": codes.ABNORMAL_STRUCTURE,
-        "finding_sites": [FindingSite(codes.LUNG, laterality=codes.LATERALITY[region.laterality])],
+        "finding_sites": [
+            FindingSite(codes.LUNG_OF[region.laterality], laterality=codes.LATERALITY[region.laterality])
+        ],
         "algorithm_id": _algorithm(context.algorithm),
     }
 
@@ -138,22 +151,11 @@ def _area(part: Component, radiograph: Radiograph) -> list[Measurement]:
     return [
         Measurement(
             name=codes.AREA,
-            value=_rounded(part.size * rows * columns),
+            value=rounded(part.size * rows * columns),
             unit=codes.SQUARE_MILLIMETRE,
             method=codes.AT_DETECTOR if radiograph.spacing_at_detector else None,
         )
     ]
-
-
-def _share_of_lung(share: float | None) -> list[Measurement]:
-    if share is None:
-        return []
-    return [Measurement(name=codes.SHARE_OF_LUNG, value=_rounded(100 * share), unit=codes.PERCENT)]
-
-
-def _rounded(number: float) -> float:
-    """Keep one decimal, and two digits of what is smaller: one pixel is an area too, and not 0."""
-    return round(number, 1) if number >= 1 else float(f"{number:.2g}")
 
 
 def _algorithm(algorithm: Algorithm) -> AlgorithmIdentification:

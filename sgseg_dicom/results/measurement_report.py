@@ -19,12 +19,14 @@ from pydicom.sr.codedict import codes as dicom_codes
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind, SrClass
+from sgseg_dicom.result_kinds import Kind, SrClass
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.measurement_groups import Context, region_groups, whole_image_group
 from sgseg_dicom.results.provenance import instance_keywords, serial_number
 from sgseg_dicom.results.report_items import image_library, language_of, qualitative_evaluations
+from sgseg_dicom.results.seg import form_suffix
+from sgseg_dicom.results.series import series_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.sr_document import document_of
 from sgseg_dicom.results.uids import device_uid
@@ -70,14 +72,13 @@ def encode_sr(
     source = source_of(radiograph)
     context = Context(radiograph=radiograph, source=source, algorithm=algorithm, seg=seg, language=language)
     form = "SR" if sr_class == "comprehensive-3d" else "SR comprehensive"
-    form += referenced_form(finding, seg) + language.form
+    form += referenced_form(finding, seg) + language.form + compared_form(finding)
     report = document_of(
         _CLASSES[sr_class],
         _report(finding, context)[0],
-        [source] if seg is None else [source, seg],
+        [*([source] if seg is None else [source, seg]), *compared_images(finding)],
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.SR].series_number,
-        series_description=language.title(Kind.SR),
+        **series_keywords(radiograph, Kind.SR, finding, language),
         **draft_keywords(),
     )
     return finish(report, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
@@ -101,14 +102,29 @@ def referenced_form(finding: Finding, seg: Dataset | None) -> str:
     """Name what a report references as SEG, for its UID: "" for BINARY, and where there is nothing to mark."""
     if seg is None:
         return " without SEG" if finding.regions else ""
-    return " fractional" if seg.SegmentationType == "FRACTIONAL" else ""
+    return form_suffix(seg.SegmentationType)
+
+
+def compared_form(finding: Finding) -> str:
+    """Name what a report is compared with, for its UID; "" without a comparison."""
+    return "" if finding.comparison is None else finding.comparison.form
+
+
+def compared_images(finding: Finding) -> list[Dataset]:
+    """Give the earlier image, which the report references, as evidence of another study."""
+    if finding.comparison is None:
+        return []
+    reference, image = finding.comparison.prior.reference, Dataset()
+    image.SOPClassUID, image.SOPInstanceUID = reference.sop_class_uid, reference.sop_instance_uid
+    image.StudyInstanceUID, image.SeriesInstanceUID = reference.study_uid, reference.series_uid
+    return [image]
 
 
 def _report(finding: Finding, context: Context) -> MeasurementReport:
     groups = [
         group
-        for region in finding.regions
-        for group in region_groups(region, context, share_of_lung=finding.lung_shares.get(region.laterality))
+        for number, region in enumerate(finding.regions)
+        for group in region_groups(region, context, finding=finding, first=not number)
     ]
     report = MeasurementReport(
         observation_context=observation_context(context.algorithm),

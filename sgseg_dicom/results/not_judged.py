@@ -23,10 +23,10 @@ from sgseg_dicom.errors import (
 )
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.records import Algorithm, Unjudged
-from sgseg_dicom.result_kinds import NOT_JUDGED
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.basic_text_sr import TextReport, code, image, section, text, write_report
 from sgseg_dicom.results.report_items import language_of
+from sgseg_dicom.results.series import not_judged_keywords
 from sgseg_dicom.results.source_header import identity_of
 
 _DCM = dicom_codes.DCM
@@ -100,8 +100,7 @@ def encode_not_judged(
     ]
     report = TextReport(
         form=f"ANSWER {reason_of(error)}{language.form}",
-        series_number=NOT_JUDGED.series_number,
-        series_description=language.not_judged_title,
+        series=not_judged_keywords(unjudged, language),
         sections=[
             section(codes.SECTION_SUMMARY, statements),
             section(codes.SECTION_IMAGES, [image(codes.SOURCE, source)]),

@@ -26,11 +26,12 @@ from sgseg_dicom.records import (
     Radiograph,
     Window,
 )
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.outline import outline_of, outlined_parts
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import content_label, series_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import tracking_uid
 from sgseg_dicom.zones import Laterality
@@ -39,7 +40,7 @@ _LAYERS = {Laterality.RIGHT: "RIGHT_LUNG", Laterality.LEFT: "LEFT_LUNG"}
 _WORDS = "WORDS"
 _WORDS_COLOUR = (255, 196, 61)
 # Left, top, right and bottom of the texts, in parts of the displayed area.
-_TOP, _BOTTOM = (0.02, 0.02, 0.98, 0.08), (0.02, 0.90, 0.98, 0.98)
+_TOP, _SENTENCE, _BOTTOM = (0.02, 0.02, 0.98, 0.08), (0.02, 0.86, 0.98, 0.90), (0.02, 0.90, 0.98, 0.98)
 
 
 def encode_state(
@@ -49,9 +50,11 @@ def encode_state(
     algorithm: Algorithm,
     made_at: datetime,
     language: Language = ENGLISH,
-) -> Dataset:
+) -> Dataset | None:
     """
     Write outlines, sentence and warning as a Grayscale Softcopy Presentation State (PS3.3 A.33.1).
+
+    None where no region was found: there is nothing to outline.
 
     It shows the radiograph in its own grey: the first window or table that the image states. Where it states
     none, or one under which nothing would be visible, the whole range of values is shown.
@@ -63,15 +66,16 @@ def encode_state(
         made_at: the site's local time; the same time gives the same bytes.
         language: of what is written.
     """
+    if not finding.regions:
+        return None
     form = f"PR{language.form}"
     layers = _layers(language)
     about = (algorithm, language)
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=_images(radiograph),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.STATE].series_number,
-        series_description=language.title(Kind.STATE),
-        content_label="INFECTED_REGIONS",
+        **series_keywords(radiograph, Kind.STATE, finding, language),
+        content_label=content_label(Kind.STATE, finding),
         content_description=language.title(Kind.STATE),
         graphic_layers=list(layers.values()),
         graphic_annotations=[
@@ -130,17 +134,24 @@ def _outlines(
 def _texts(
     radiograph: Radiograph, finding: Finding, layer: GraphicLayer, algorithm: Algorithm, language: Language
 ) -> GraphicAnnotation:
-    """Write the warning above the image's anatomy and the sentence below, in parts of the displayed area."""
+    """
+    Write the warning above the image's anatomy and the sentence below, in parts of the displayed area.
+
+    The sentence is a text of its own: DICOMscope writes a text in one line, and cuts it at the image's edge.
+    """
     below = [
         *language.caution(radiograph),
-        language.sentence(finding.zones),
         *language.doubts(finding),
         language.limits,
         *language.assumptions(finding, radiograph),
     ]
     texts = [
         TextObject(text, units="DISPLAY", bounding_box=box, text_justification="LEFT")
-        for text, box in ((language.warning(algorithm), _TOP), (" ".join(below), _BOTTOM))
+        for text, box in (
+            (language.warning(algorithm), _TOP),
+            (language.sentence(finding.zones), _SENTENCE),
+            (" ".join(below), _BOTTOM),
+        )
     ]
     return GraphicAnnotation(_images(radiograph), graphic_layer=layer, text_objects=texts)
 

@@ -38,15 +38,20 @@ def contributing_equipment(algorithm: Algorithm, made_at: datetime) -> Dataset:
     return item
 
 
+REVISION = " 2"
+"""Of what results say and how. It is a part of their UIDs: results of 0.3.0, which had none, are other objects."""
+
+
 def instance_keywords(image: Source, algorithm: Algorithm, form: str) -> dict[str, Any]:
     """
     Give what highdicom's constructors all ask for: UIDs of a *form* of result ("SEG fractional"), and who made it.
 
-    Each form of an image's results is an instance in a series of its own; what differs in content differs in form.
+    Each form of an image's results is an instance in a series of its own; what differs in content differs in form, or
+    in REVISION, which counts up when a version says something else. What is tracked keeps its UID.
     """
     return {
-        "series_instance_uid": result_uid(image, algorithm, f"{form} series"),
-        "sop_instance_uid": result_uid(image, algorithm, form),
+        "series_instance_uid": result_uid(image, algorithm, f"{form}{REVISION} series"),
+        "sop_instance_uid": result_uid(image, algorithm, f"{form}{REVISION}"),
         "instance_number": 1,
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": algorithm.name,

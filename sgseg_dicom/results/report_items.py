@@ -44,8 +44,8 @@ def qualitative_evaluations(finding: Finding, context: Context) -> ContainerCont
     language = context.language
     caution = language.caution(context.radiograph)
     comments = [
-        *(language.region_extent(region, context.radiograph) for region in finding.regions),
         *language.lung_extents(finding),
+        *language.comparison(finding),
         *language.doubts(finding),
         *language.assumptions(finding, context.radiograph),
         language.limits,

@@ -13,16 +13,16 @@ from pydicom.valuerep import DA, TM
 from sgseg_dicom.attributes import LOSS_KEYWORDS
 from sgseg_dicom.errors import InvalidResult
 from sgseg_dicom.language.language import ENGLISH, Language
+from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.records import Algorithm, Finding, Radiograph
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind
+from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
-from sgseg_dicom.results.overlay import draw_overlay_within, undrawable
+from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import series_keywords
 from sgseg_dicom.results.source_header import source_of
-
-LONGEST_SIDE = 1024
-"""Pixels; the picture is for reading, the radiograph for diagnosis."""
+from sgseg_dicom.results.text_column import undrawable
 
 
 def encode_capture(
@@ -32,12 +32,13 @@ def encode_capture(
     algorithm: Algorithm,
     made_at: datetime,
     language: Language = ENGLISH,
+    style: PictureStyle = "outline",
 ) -> Dataset:
     """
     Draw the finding over the radiograph as a colour Secondary Capture (PS3.3 A.8.1), also where nothing was found.
 
-    The standard display with "R" and "L" of the patient, outlines, sentence, limits, and burned in that it is a
-    draft, of which algorithm and version. No patient's name is burned in.
+    The standard display with the regions, the patient's "R" and "L" beside it, the sentence, the marked share of
+    each lung, limits, and once, that it is a draft, of which algorithm and version. No patient's name is burned in.
 
     Args:
         radiograph: the source image.
@@ -45,22 +46,24 @@ def encode_capture(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         language: of what is written.
+        style: how regions are marked; each has UIDs of its own.
 
     Raises:
         InvalidResult: the font lacks a letter of the language.
     """
     source = source_of(radiograph)
-    form = f"SC{language.form}"
+    form = f"SC {style}{language.form}"
     capture = SCImage.from_ref_dataset(
         source,
-        pixel_array=np.asarray(_picture(radiograph, finding, algorithm, language)),
+        pixel_array=np.asarray(
+            draw_picture(radiograph, finding, algorithm=algorithm, language=language, style=style)
+        ),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.CAPTURE].series_number,
-        series_description=language.title(Kind.CAPTURE),
+        **series_keywords(radiograph, Kind.CAPTURE, finding, language),
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
     capture.copy_patient_and_study_information(source)  # the constructor takes over less than the others' do
@@ -76,26 +79,35 @@ def encode_capture(
     return finish(capture, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
 
 
-def _picture(
-    radiograph: Radiograph, finding: Finding, algorithm: Algorithm, language: Language
+def draw_picture(
+    radiograph: Radiograph,
+    finding: Finding,
+    *,
+    algorithm: Algorithm,
+    language: Language,
+    style: PictureStyle = "outline",
 ) -> Image.Image:
-    title_lines = (language.title(Kind.CAPTURE), language.warning(algorithm))
-    # Also what is not written under this image: no letter is drawn for the first time in a patient's result.
-    possible = (*language.possible_remarks, *language.possible_assumptions)
+    """
+    Draw the finding over the radiograph, as it is burned into the Secondary Capture; arguments of `encode_capture`.
+
+    Raises:
+        InvalidResult: the font lacks a letter of the language.
+    """
+    warning = language.warning(algorithm)
+    # Also what is not written beside this image: no letter is drawn for the first time in a patient's result.
     texts = (
-        *title_lines,
+        warning,
         language.sentence(finding.zones),
-        *possible,
+        *language.possible_remarks,
+        *language.possible_assumptions,
+        *language.picture_texts,
         language.limits,
-        language.draft,
     )
     if missing := undrawable("".join(texts)):
         raise InvalidResult(
             f"the font of pictures has no {missing}; set [report] plain_ascii, or want no secondary-capture"
         )
-    return draw_overlay_within(
-        radiograph, finding, limit=LONGEST_SIDE, title_lines=title_lines, language=language
-    )
+    return draw_overlay(radiograph, finding, warning=warning, language=language, style=style)
 
 
 def _reference(source: Dataset) -> Dataset:

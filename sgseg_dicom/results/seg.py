@@ -18,11 +18,12 @@ from pydicom.uid import (
 from sgseg_dicom.language.language import ENGLISH, Language
 from sgseg_dicom.own_results import MANUFACTURER
 from sgseg_dicom.records import Algorithm, Finding, LungRegion, Radiograph
-from sgseg_dicom.result_kinds import OBJECT_TYPES, Kind, SegmentationType
+from sgseg_dicom.result_kinds import Kind, SegmentationType
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from sgseg_dicom.results.provenance import instance_keywords
+from sgseg_dicom.results.series import content_label, series_keywords
 from sgseg_dicom.results.source_header import source_of
 from sgseg_dicom.results.uids import result_uid, tracking_uid
 from sgseg_dicom.zones import Laterality
@@ -58,7 +59,8 @@ def encode_seg(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         segmentation_type: FRACTIONAL writes 0 and 255, for readers that unpack BINARY wrongly where Columns
-            is not a multiple of 8; others do not know FRACTIONAL. Each is an instance of its own.
+            is not a multiple of 8; others do not know FRACTIONAL. LABELMAP is a Label Map Segmentation, a SOP class
+            of its own (PS3.3 A.51, 2024). Each is an instance of its own.
         language: of what readers see; the codes are the standard's. Each is an instance of its own.
     """
     if not finding.regions:
@@ -66,7 +68,7 @@ def encode_seg(
     source = source_of(radiograph)
     image = _with_geometry(source, radiograph, algorithm)
     image.Rows, image.Columns = _STAND_IN
-    form = ("SEG" if segmentation_type == "BINARY" else "SEG fractional") + language.form
+    form = f"SEG{form_suffix(segmentation_type)}{language.form}"
     segmentation = Segmentation(
         source_images=[image],
         pixel_array=_stand_in(len(finding.regions)),
@@ -77,17 +79,24 @@ def encode_seg(
             for number, region in enumerate(finding.regions, 1)
         ],
         **instance_keywords(radiograph, algorithm, form),
-        series_number=OBJECT_TYPES[Kind.SEG].series_number,
-        series_description=language.title(Kind.SEG),
-        content_label="INFECTED_REGIONS",
+        **series_keywords(radiograph, Kind.SEG, finding, language),
+        content_label=content_label(Kind.SEG, finding),
         content_description=language.seg_content,
     )
+    # highdicom describes a label map's background as a segment of its own, which Pixel Padding Value says already.
+    # OHIF counts it: the right lung is then black, and the left one has the right one's colour.
+    segmentation.SegmentSequence = [item for item in segmentation.SegmentSequence if item.SegmentNumber > 0]
     # PS3.3 C.7.6.1: Type 2C without an image orientation at the root. highdicom does not copy it.
     segmentation.PatientOrientation = source.get("PatientOrientation")
     segmentation.BodyPartExamined = "CHEST"  # unpaired: Laterality (0020,0060) is then not required
     _set_pixels(segmentation, finding.regions)
     _fix_dimension_uid(segmentation, result_uid(radiograph, algorithm, "SEG dimensions"))
     return finish(segmentation, radiograph=radiograph, algorithm=algorithm, made_at=made_at)
+
+
+def form_suffix(segmentation_type: SegmentationType) -> str:
+    """Name a form of a SEG, for UIDs and file names: "" for BINARY, else for example " fractional"."""
+    return "" if segmentation_type == "BINARY" else f" {segmentation_type.lower()}"
 
 
 def _stand_in(segments: int) -> NDArray[np.uint8]:
@@ -99,12 +108,17 @@ def _stand_in(segments: int) -> NDArray[np.uint8]:
 
 def _set_pixels(segmentation: Dataset, regions: Sequence[LungRegion]) -> None:
     """
-    Put the masks in, one frame each, packed without a gap (PS3.5 8.1.1) and padded with a zero byte (PS3.5 6.2, OB).
+    Put the masks in: one frame each, or one of all segments' numbers where it is a label map.
+
+    Packed without a gap (PS3.5 8.1.1), and padded with a zero byte (PS3.5 6.2, OB).
 
     highdicom copies masks several times to ask what these cannot be, and pads with the digit "0", a value of 48.
     """
     segmentation.Rows, segmentation.Columns = regions[0].mask.shape
-    if segmentation.SegmentationType == "BINARY":
+    if segmentation.SegmentationType == "LABELMAP":
+        labels = sum(number * region.mask.view(np.uint8) for number, region in enumerate(regions, 1))
+        data = np.asarray(labels, dtype=np.uint8).tobytes()
+    elif segmentation.SegmentationType == "BINARY":
         frames = np.concatenate([region.mask.ravel() for region in regions])
         data = np.packbits(frames, bitorder="little").tobytes()
     else:

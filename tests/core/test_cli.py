@@ -1,8 +1,11 @@
 """`sgseg predict`: files and folders in, drafts and one honest line for each out."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
@@ -10,9 +13,10 @@ from typer.testing import CliRunner
 from sgseg_dicom.cli import _summary_of, app, at_once
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.inference import load, wanted
+from sgseg_dicom.inference.image_check import load_image_check
 from sgseg_dicom.language.language import ENGLISH
-from sgseg_dicom.records import Results
-from tests.support.builders import chest_radiograph, write
+from sgseg_dicom.predicted_files import Predicted
+from tests.support.builders import chest_radiograph, synthetic_chest, write
 from tests.support.networks import one_pass_network
 from tests.support.predictions import IMAGE_LEFT, prediction, read_built, spot
 
@@ -248,12 +252,147 @@ def test_a_device_that_there_is_not_is_refused_by_name(folder, tmp_path):
     assert "cuda" in result.output
 
 
+def film(path, *, seed=1):
+    """Write a drawn chest as PNG, or JPEG by its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((synthetic_chest(seed=seed) >> 4).astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_picture_lies_beside_the_objects_unless_it_is_not_wanted(folder, tmp_path):
+    """Its path is printed; each image has one of its own."""
+    out = tmp_path / "out"
+    arguments = ["predict", str(folder), "--out", str(out), "--json"]
+    said = lines(runner.invoke(app, arguments))
+
+    for line in said:
+        with Image.open(line["overlay"]) as picture:
+            assert picture.mode == "RGB"
+    assert {line["overlay"] for line in said} == {str(path) for path in out.glob("*.overlay.png")}
+    assert all(line["overlay"].startswith(line["sr"].removesuffix("sr.dcm")) for line in said)
+
+    without = lines(runner.invoke(app, [*arguments, "--no-picture"]))
+    assert not any("overlay" in line for line in without)
+    assert list(out.glob("*.png")) == []
+
+
+def test_a_picture_is_in_the_style_asked_for(folder, tmp_path):
+    """An outline by default."""
+    image = folder / "deeper" / "one.dcm"
+    drawn = {}
+    for style in (None, "outline", "fill"):
+        arguments = ["predict", str(image), "--out", str(tmp_path / str(style)), "--json"]
+        (line,) = lines(runner.invoke(app, [*arguments, *(["--picture-style", style] if style else [])]))
+        drawn[style] = Path(line["overlay"]).read_bytes()
+        assert line["area_share"], "nothing is marked: the styles could not differ"
+
+    assert drawn[None] == drawn["outline"] != drawn["fill"]
+
+
+def test_a_film_without_a_header_gets_a_picture_and_no_objects(tmp_path):
+    """PNG and JPEG; the line says that the sides are assumed, and where the picture is."""
+    films = [film(tmp_path / "in" / "a.png"), film(tmp_path / "in" / "b.jpg", seed=2)]
+    out = tmp_path / "out"
+
+    result = runner.invoke(app, ["predict", *map(str, films), "--out", str(out), "--json"])
+    in_words = runner.invoke(app, ["predict", *map(str, films), "--out", str(out)])
+
+    assert result.exit_code == 0, result.output
+    said = lines(result)
+    assert [line["overlay"] for line in said] == [str(out / "a.overlay.png"), str(out / "b.overlay.png")]
+    assert sorted(path.name for path in out.iterdir()) == ["a.overlay.png", "b.overlay.png"]
+    for line in said:
+        assert line["sides"] == "assumed as displayed: the patient's right at the image's left"
+        assert "tells right from left" in line["caution"][0]
+        assert not {"seg", "sr", "text"} & line.keys()
+    assert in_words.output.count("the patient's right at the image's left") == 2
+    assert str(out / "b.overlay.png") in in_words.output
+
+
+def test_a_film_becomes_dicom_with_its_objects_where_asked(tmp_path):
+    """What refers to it finds it; it says no more of its sides than before."""
+    path = film(tmp_path / "in" / "a.png")
+    out = tmp_path / "out"
+    arguments = ["predict", str(path), "--out", str(out), "--json", "--dicom"]
+
+    (said,) = lines(runner.invoke(app, arguments))
+
+    wrapped = dcmread(said["film"])
+    assert said["film"] == str(out / "a.film.dcm")
+    report = dcmread(said["sr"])
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    assert evidence.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == wrapped.SOPInstanceUID
+    assert wrapped.PatientOrientation in ("", None)
+    assert "sides" in said
+
+
+def test_films_of_one_name_do_not_write_over_each_other(tmp_path):
+    """Two folders with an image 1 each; both ways round the names are the same."""
+    films = [film(tmp_path / folder / "1.png", seed=seed) for seed, folder in enumerate(("x", "y"))]
+    names = {}
+    for order in (1, -1):
+        out = tmp_path / f"out{order}"
+        result = runner.invoke(app, ["predict", *map(str, films[::order]), "--out", str(out), "--json"])
+        names[order] = {line["file"]: Path(line["overlay"]).name for line in lines(result)}
+
+    assert names[1] == names[-1]
+    assert len(set(names[1].values())) == 2
+
+
+def test_a_broken_film_is_named_and_the_rest_goes_on(tmp_path):
+    """It has no picture: not judged must not look like judged. That of an earlier run gives way."""
+    good, bad = film(tmp_path / "in" / "a.png"), film(tmp_path / "in" / "b.png", seed=2)
+    out = tmp_path / "out"
+    arguments = ["predict", str(tmp_path / "in"), "--out", str(out), "--json"]
+    assert len(lines(runner.invoke(app, arguments))) == 2
+    assert (out / "b.overlay.png").is_file()
+    bad.write_bytes(bad.read_bytes()[:900])
+    (tmp_path / "in" / "c.png").write_text("no film")
+
+    result = runner.invoke(app, arguments)
+
+    assert result.exit_code == 1
+    said = {line["file"]: line for line in lines(result)}
+    assert said[str(good)]["result"] == "draft"
+    assert said[str(bad)]["why"].startswith("UndecodablePixels: the picture is cut off or damaged")
+    assert "neither DICOM, PNG nor JPEG" in said[str(tmp_path / "in" / "c.png")]["why"]
+    assert [path.name for path in out.iterdir()] == ["a.overlay.png"]
+
+
+def test_a_folder_that_is_searched_again_finds_films_and_not_our_pictures(tmp_path):
+    """Who writes into the folder that he reads judges each film once."""
+    film(tmp_path / "a.png")
+    arguments = ["predict", str(tmp_path), "--out", str(tmp_path), "--json"]
+
+    first, second = (lines(runner.invoke(app, arguments)) for _ in range(2))
+
+    assert len(first) == len(second) == 1
+
+
+def test_a_film_that_must_not_be_judged_has_a_reason_and_no_picture(tmp_path, monkeypatch):
+    """The image check asks a film as it asks DICOM."""
+    real = load_image_check()
+    monkeypatch.setattr("sgseg_dicom.inference.image_check.load_image_check", lambda: real)
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+
+    result = runner.invoke(
+        app, ["predict", str(tmp_path / "noise.png"), "--out", str(tmp_path / "out"), "--json"]
+    )
+
+    (said,) = lines(result)
+    assert (result.exit_code, said["result"]) == (1, "none")
+    assert said["why"].startswith("NotApplicable")
+    assert "sentence" not in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_json_tells_each_zone_its_own():
     """
     At the image's left is the patient's right: one zone is present, and one lung has an area.
     """
     finding = measure(prediction(spot(*IMAGE_LEFT), zones=["right middle"]), read_built())
-    told = _summary_of(Results(source_uid="1", files={}, names={}, finding=finding), {}, ENGLISH)
+    told = _summary_of(Predicted(name="1", finding=finding, caution=(), sides="", files={}), {}, ENGLISH)
 
     assert told["zones"]["right middle"] == {"judgement": "present", "probability": 0.9}
     assert [name for name, zone in told["zones"].items() if zone["judgement"] != "absent"] == ["right middle"]

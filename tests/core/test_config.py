@@ -74,7 +74,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[queue]\nmax_retry = 1",
             "[queue] has unknown keys ['max_retry']; known: "
             "['attempts', 'image_seconds', 'inference_seconds', 'jobs_at_once', 'max_megapixels', 'max_restarts', "
-            "'memory_megabytes', 'polling_seconds', 'processes', 'retry_seconds']",
+            "'memory_megabytes', 'polling_seconds', 'priority_places', 'processes', 'retry_seconds']",
         ),
         ("receive = 3", "[receive] must be a table"),
         (
@@ -91,8 +91,8 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             PEER.format(name="A") + "speed = 1",
             "[[destination]] number 1 has unknown keys ['speed']; "
             "known: ['ae_title', 'ca_file', 'certificate_file', 'commitment_seconds', 'host', 'key_file', 'name', "
-            "'not_judged', 'port', 'protocol', 'results', 'segmentation', 'sr_class', 'storage_commitment', 'tls', "
-            "'tls_host_name']",
+            "'not_judged', 'port', 'protocol', 'results', 'segmentation', 'sr_class', 'sr_without_regions', "
+            "'storage_commitment', 'tls', 'tls_host_name']",
         ),
         (
             PEER.format(name="A") + 'ca_file = "ca.pem"',
@@ -119,9 +119,9 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             f"[[destination]] number 1 results is ['sr', 'sr']; it must {KINDS}",
         ),
         (
-            WEB.format('segmentation = "labelmap"'),
-            "[[destination]] number 1 segmentation is 'labelmap'; "
-            'it must be "auto", "binary" or "fractional"',
+            WEB.format('segmentation = "runs"'),
+            "[[destination]] number 1 segmentation is 'runs'; "
+            'it must be "auto", "binary", "fractional" or "labelmap"',
         ),
         (
             PEER.format(name="A") + 'sr_class = "enhanced"',
@@ -192,7 +192,7 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
         (
             '[[sender]]\nname = "ward"\nnetwork = "10.0.0.0/8"',
             "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
-            "'name', 'networks']",
+            "'name', 'networks', 'priority']",
         ),
         ("[audit]\nkeep_days = 90", "[audit] keep_days is 90; it must lie between 183 and 36500"),
         (

@@ -30,6 +30,7 @@ from pydicom.uid import (
 )
 
 from node.judge.asked_worker import AskedWorker
+from sgseg_dicom.comparison.films import Earlier, no_earlier
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import InferenceError, InvalidDataset, NotApplicable, SgsegError
 from sgseg_dicom.records import Finding, LungRegion, Results, WrittenObject
@@ -50,7 +51,9 @@ class StandIn:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed") -> Results:
+    def __call__(
+        self, path: Path, *, wanted: Mapping[str, Wanted], timed: "Timed", earlier: Earlier = no_earlier
+    ) -> Results:
         with timed("read"):
             source = dcmread(path, stop_before_pixels=True)
         earlier = self.begun().count(source.SOPInstanceUID)

@@ -195,9 +195,14 @@ def test_a_configuration_with_every_key_starts():
     new |= {("receive", key) for key in ("answer_seconds", "max_object_megabytes", "certificate_file")}
     new |= {("receive", "key_file"), ("receive", "client_ca_file")}
     new |= {("queue", key) for key in ("processes", "image_seconds", "inference_seconds", "memory_megabytes")}
-    new |= {("queue", "max_megapixels")}
+    new |= {("queue", "max_megapixels"), ("queue", "priority_places")}
     new |= {("model", key) for key in ("runtime", "precision", "threads", "compiled_folder")}
-    new |= {("store", "make_room_below_megabytes")}
+    new |= {("store", "make_room_below_megabytes"), ("report", "picture_style")}
+    new |= {
+        ("store", "make_room_below_megabytes"),
+        ("store", "keep_measurements_days"),
+        ("report", "compare"),
+    }
     for section, key in new:
         del settings[section][key]
     del settings["audit"]

@@ -48,6 +48,22 @@ EXPLAINED = (
         "A qualitative evaluation: TID 1501 lets its concept be any code, which the validator cannot match.",
     ),
     Complaint(
+        r"Measurement Group\"\)/CODE \(111049,DCM,.*Content Item not in template",
+        "Qualitative Difference, with Finding Site and Laterality, is not in the template of a group",
+        "A qualitative evaluation: TID 1410 and TID 1501 let its concept be any code, which the validator cannot "
+        "match; the change of an earlier image's lung says which lung.",
+    ),
+    Complaint(
+        r"NUM \(share-before,99SGSEG,.*/IMAGE \(121112,DCM,\"Source of Measurement\"\): Content Item not in template",
+        "Source of Measurement is not in the template of a measurement",
+        "TID 320, which TID 300 includes: the image on which it was measured.",
+    ),
+    Complaint(
+        r"NUM \(share-before,99SGSEG,.*/DATE \(126201,DCM,\"Acquisition Date\"\): Content Item not in template",
+        "Acquisition Date is not in the template of a measurement",
+        "TID 300 is extensible (PS3.16 annex A); a measurement of an earlier image says when that was taken.",
+    ),
+    Complaint(
         r"Qualitative Evaluations\"\)/CODE \(128601007,SCT,.*Finding Site\"\).*: Content Item not in template",
         "Finding Site and Laterality under a qualitative evaluation are not in the template",
         "TID 1500 is extensible (PS3.16 annex A); an evaluation of a zone says which one.",

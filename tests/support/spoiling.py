@@ -21,8 +21,9 @@ Change = Callable[[Objects], None]
 Where = Callable[[Objects], Item]
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
 EVERYTHING = {
-    "archive": Wanted(results=tuple(Kind)),
+    "archive": Wanted(results=tuple(Kind), sr_without_regions=True),
     "older": Wanted(results=(Kind.SEG,), segmentation="fractional"),
+    "newest": Wanted(results=(Kind.SEG,), segmentation="labelmap"),
 }
 SR, SEG, TEXT = "sr.dcm", "seg.dcm", "text.dcm"
 AREA = "42798000"
@@ -169,6 +170,12 @@ def swap_frames(objects: Objects) -> None:
 def probabilities(objects: Objects) -> None:
     seg = objects["seg-fractional.dcm"]
     seg.PixelData = seg.PixelData.replace(b"\xff", b"\x80", 1)
+
+
+def unknown_label(objects: Objects) -> None:
+    """A pixel of a label map has the number of no segment."""
+    seg = objects["seg-labelmap.dcm"]
+    seg.PixelData = b"\7" + seg.PixelData[1:]
 
 
 def shift_outline(objects: Objects) -> None:

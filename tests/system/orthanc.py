@@ -75,6 +75,12 @@ class Orthanc:
         assert result.returncode == 0, result.stderr
         return [dcmread(path) for path in sorted(folder.iterdir())]
 
+    def store_by_web(self, *files: Path) -> None:
+        """Store over STOW-RS, by another project's client: also classes that Orthanc's C-STORE does not know."""
+        client = (Path(sys.executable).with_name("dicomweb_client"), "--url", self.url)
+        result = self.network.run(*client, "store", "instances", *files)
+        assert result.returncode == 0, result.stderr
+
     def settings(self) -> str:
         """Give Orthanc's configuration."""
         peers = {

@@ -1,4 +1,4 @@
-"""OHIF at a study, driven as a reader opens it: by its address and no click."""
+"""OHIF at a study, driven as a reader opens it: by the address of a study or of a series, or by a double click."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,18 @@ class Ohif:
         )
         self.page.goto(f"{self._origin}/viewer?{view}")
 
+    def open_study(self, study: str) -> None:
+        """Open a study as a stock OHIF does: its address names no series, and OHIF asks before it draws."""
+        self.page.goto(f"{self._origin}/viewer?StudyInstanceUIDs={study}&asks")
+
+    def double_click(self, series_description: str) -> None:
+        """Open a series of the list as a reader does."""
+        self.page.get_by_text(series_description, exact=True).first.dblclick()
+
+    def is_overlaid(self) -> bool:
+        """Whether a segmentation lies over an image."""
+        return bool(self.page.evaluate("Boolean(probe.overlaid())"))
+
     def overlay(self) -> Overlay:
         """Give the only segmentation, once it is on the screen."""
         seen = self._once("probe.overlay()")
@@ -52,10 +64,15 @@ class Ohif:
             colours=np.array(seen["colours"], dtype=np.uint8).reshape(*shape, 3),
         )
 
-    def outlines(self, count: int) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-        """Give points (column, row) by tracking UID and the words beside, once *count* are on the screen."""
+    def outlines(self, count: int) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]], list[str]]:
+        """
+        Give outlines once *count* are on the screen.
+
+        Points (column, row) and what is measured by tracking UID, and all words beside.
+        """
         seen = self._once("count => probe.outlines(count)", count)
-        return {uid: np.array(points, np.float64) for uid, points in seen["points"].items()}, seen["words"]
+        points = {uid: np.array(points, np.float64) for uid, points in seen["points"].items()}
+        return points, seen["values"], seen["words"]
 
     def wait_for_text(self, text: str) -> None:
         """Wait until *text*, with one blank between its words, can be read."""

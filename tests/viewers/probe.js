@@ -59,18 +59,21 @@ const probe = {
     return stays && { segmentations: probe.segmentations(), colours };
   },
 
-  // The outlines of a report by tracking UID, in the image's coordinates, and the words beside them; nothing
+  // The outlines of a report by tracking UID, in the image's coordinates, their values, and the words beside them; nothing
   // until so many are on the screen.
   outlines(count) {
     const drawn = document.querySelectorAll('svg.svg-layer polyline');
     const words = [...document.querySelectorAll('svg.svg-layer tspan')].map(span => span.textContent);
     if (drawn.length < count || words.length < count) return null;
-    const annotations = cornerstoneTools.annotation.state.getAllAnnotations();
+    const all = cornerstoneTools.annotation.state.getAllAnnotations();
+    const annotations = all.filter(({ data }) => data.renderableData); // of reports, and not a reader's own
     const points = ({ metadata, data }) =>
       data.renderableData.POLYLINE[0].map(point =>
         cornerstone.utilities.worldToImageCoords(metadata.referencedImageId, point)
       );
-    return { points: Object.fromEntries(annotations.map(one => [one.annotationUID, points(one)])), words };
+    const values = ({ data }) => data.labels.map(({ value }) => value);
+    const byUid = give => Object.fromEntries(annotations.map(one => [one.annotationUID, give(one)]));
+    return { points: byUid(points), values: byUid(values), words };
   },
 
   // All words on the page, with one blank between them.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
 
 from sgseg_dicom.applicability.header_rules import require_applicable
 from sgseg_dicom.errors import NotApplicable
@@ -20,7 +20,7 @@ from sgseg_dicom.result_kinds import Wanted
 from sgseg_dicom.results.encode import encode_results
 from sgseg_dicom.results.not_judged import encode_not_judged
 from tests.support.builders import chest_radiograph, synthetic_chest, write
-from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
+from tests.support.predictions import ALGORITHM, IMAGE_LEFT, MADE_AT, both_lungs, prediction, spot
 from tests.system.orthanc import DCMTK, Orthanc
 
 _EVEN, _ODD = (256, 224), (237, 203)
@@ -45,6 +45,12 @@ WITH_FINDING = "DX MONOCHROME2 even"
 HEALTHY, LATERAL = "without infection", "lateral"
 """Two more: nothing was found, and the image was not judged. Their answers are texts alone."""
 
+LABEL_MAP = "label map"
+"""Another one, whose mask is a label map, which dwv does not know."""
+
+TWO_FILMS = ("first of two films", "second of two films")
+"""Two more, in one study: with a finding in both lungs, and in the right one."""
+
 EVEN = [name for name in SOURCES if "odd" not in name]
 """Those whose SEG is BINARY."""
 
@@ -66,8 +72,8 @@ class Study:
 
     @property
     def seg(self) -> Dataset:
-        """The Segmentation."""
-        return self.results[SegmentationStorage]
+        """The Segmentation, of either class."""
+        return next(ds for ds in self.results.values() if ds.Modality == "SEG")
 
     @property
     def report(self) -> Dataset:
@@ -94,10 +100,29 @@ def archived_studies(archive: Orthanc, folder: Path) -> dict[str, Study]:
     }
     studies[HEALTHY] = _judged(_image(len(studies), shape=_EVEN), folder, prediction())
     studies[LATERAL] = _refused(_image(len(studies), shape=_EVEN, ViewPosition="LL"), folder)
+    studies[LABEL_MAP] = _judged(
+        _image(len(studies), shape=_ODD), folder, both_lungs(), Wanted(segmentation="labelmap")
+    )
+    studies |= _two_films(len(studies), folder)
     titles = ("-aet", "SGSEG", "-aec", archive.title)
+    label_map = folder / f"{studies[LABEL_MAP].seg.SOPInstanceUID}.dcm"
+    archive.store_by_web(label_map)  # DCMTK 3.6.7 does not know this class
+    label_map.unlink()
     sent = archive.network.run(DCMTK / "storescu", "-R", *titles, "127.0.0.1", archive.port, "+sd", folder)
     assert sent.returncode == 0, sent.stderr
     return studies
+
+
+def _two_films(seed: int, folder: Path) -> dict[str, Study]:
+    first = _image(seed, shape=_EVEN)
+    same = {keyword: first[keyword].value for keyword in ("StudyInstanceUID", "PatientID", "PatientName")}
+    second = _image(seed + 1, shape=_EVEN, SeriesNumber=2, ViewPosition="AP", **same)
+    right = prediction(spot(*IMAGE_LEFT), zones=["right middle"])
+    names = iter(TWO_FILMS)
+    return {
+        next(names): _judged(first, folder, both_lungs()),
+        next(names): _judged(second, folder, right),
+    }
 
 
 def _image(seed: int, *, shape: tuple[int, int], **keywords: Any) -> Dataset:
@@ -107,11 +132,16 @@ def _image(seed: int, *, shape: tuple[int, int], **keywords: Any) -> Dataset:
     return chest_radiograph(pixels=stored, seed=seed, **keywords)
 
 
-def _judged(image: Dataset, folder: Path, predicted: Prediction) -> Study:
+def _judged(
+    image: Dataset,
+    folder: Path,
+    predicted: Prediction,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+) -> Study:
     radiograph = read(write(image, folder / f"{image.SOPInstanceUID}.dcm"))
     finding = measure(predicted, radiograph)
     files, names = encode_results(
-        radiograph, finding, {"viewer": Wanted()}, algorithm=ALGORITHM, made_at=MADE_AT
+        radiograph, finding, {"viewer": wanted}, algorithm=ALGORITHM, made_at=MADE_AT
     )
     return Study(image, finding, _written(folder, [files[name] for name in names["viewer"]]))
 

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.network import GuidedBy
 from training.cli_options import Data, Normals, one_line_errors, require_writable, write_json
-from training.data import Captions, read_normals, read_split, survey_split, warn_of
+from training.data import Captions, Item, read_normals, read_split, survey_split, warn_of
 from training.evaluation.people import brixia_table
 from training.evaluation.source_tables import tables_of
+
+if TYPE_CHECKING:
+    from sgseg_dicom.inference.segmenter import Judge
 
 app = typer.Typer()
 
@@ -139,3 +142,69 @@ def robustness_command(
         what = {"split": split, "weights": network.manifest.sha256, "every": every}
         typer.echo(table_of(rows))
         write_json(json_file, what | {"images": len(items), "normals": len(healthy), "changes": rows})
+
+
+@app.command("repeatability")
+def repeatability_command(
+    data: Data,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    films: Annotated[int, typer.Option(min=2, help="How many films, evenly over the split.")] = 100,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
+) -> None:
+    """
+    Measure how far the percent of a lung moves when the same film comes in another form: what is no change.
+
+    The exported graph judges, as in the node.
+    """
+    from training.evaluation.repeatability import coefficients_of, shares_in_forms
+
+    with one_line_errors():
+        require_writable(json_file)
+        items = _frontal(read_split(data, split))
+        judge = _exported(weights)
+        rows = list(shares_in_forms(judge, items[:: max(1, len(items) // films)][:films]))
+        figures = {"split": split, "weights": judge.algorithm.weights_digest} | coefficients_of(rows)
+        typer.echo(json.dumps(figures, indent=2))
+        write_json(json_file, figures | {"rows": rows})
+
+
+@app.command("share-error")
+def share_error_command(
+    data: Data,
+    other: Annotated[Path, typer.Option(help="Folder of films of other hospitals, with drawn lungs.")],
+    weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    films: Annotated[int, typer.Option(min=2, help="How many films of valid, evenly over it.")] = 200,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
+) -> None:
+    """
+    Measure how far the percent of a lung lies from that of experts' masks over hand-drawn lungs.
+
+    The films with both were all learned from. So the mask's part of the error is measured on valid too.
+    """
+    from training.data.other_sources import read_other_sources
+    from training.evaluation.share_error import errors_of, mask_rows, pairs_of, share_rows
+
+    with one_line_errors():
+        require_writable(json_file)
+        pairs, left_out = pairs_of(read_other_sources(other), read_split(data, "train"), other)
+        valid = _frontal(read_split(data, "valid"))
+        judge = _exported(weights)
+        drawn = list(share_rows(judge, pairs))
+        unseen = list(mask_rows(judge, valid[:: max(1, len(valid) // films)][:films]))
+        figures = {"weights": judge.algorithm.weights_digest, "left_out": left_out}
+        figures |= {"learned_from": errors_of(drawn), "mask_alone_unseen": errors_of(unseen)}
+        typer.echo(json.dumps(figures, indent=2))
+        write_json(json_file, figures | {"rows": drawn})
+
+
+def _frontal(items: list[Item]) -> list[Item]:
+    from training.image_check.measure import LATERAL
+
+    return [item for item in items if not item.name.startswith(LATERAL)]
+
+
+def _exported(weights: Path | None) -> "Judge":
+    from sgseg_dicom.inference.exported_network import load_exported_network
+
+    return load_exported_network(weights)

@@ -230,7 +230,7 @@ def test_a_text_alone_must_say_what_the_segmentation_marks(first):
     """
     objects, header = results(wanted={"archive": Wanted(results=(Kind.SEG, Kind.TEXT))})
     assert violations(objects, header) == []
-    find(objects[TEXT], "59776-5", "59776-5").ds.TextValue = first
+    find(objects[TEXT], "55112-7", "55112-7").ds.TextValue = first
 
     assert {v.rule for v in violations(objects, header)} & {Rule.TEXT_ZONES, Rule.TEXT_SENTENCE}
 

@@ -10,6 +10,8 @@ from sgseg_dicom.errors import InvalidResult, NotApplicable
 from sgseg_dicom.extent import extent_of
 from sgseg_dicom.refusal_reasons import RefusalReason
 from sgseg_dicom.results.not_judged import encode_not_judged
+from sgseg_dicom.zones import Laterality
+from tests.support.comparing import compared, compared_results
 from tests.support.predictions import both_lungs, prediction, read_built, with_lungs
 from tests.support.spoiling import (
     AREA,
@@ -55,6 +57,7 @@ from tests.support.spoiling import (
     swap_masks,
     take_back,
     track_together,
+    unknown_label,
     without,
     zone,
 )
@@ -73,9 +76,32 @@ def clear() -> Any:
 
 
 @pytest.fixture(scope="module")
+def two_films() -> Any:
+    """Those of an image with an earlier one of the patient."""
+    return compared_results(*compared({Laterality.RIGHT: 0.02, Laterality.LEFT: 0.5}))
+
+
+@pytest.fixture(scope="module")
 def measured() -> Any:
     """Those of an image whose lungs were found, with a finding in both."""
     return results(with_lungs(both_lungs()))
+
+
+BOTH, SITE, SIDE, VALUE = "share-of-both", "363698007", "272741003", "MeasuredValueSequence.NumericValue"
+
+
+def evidence_of_this_study(objects: Objects) -> None:
+    """Let the earlier image be of the study of the report."""
+    report = objects[SR]
+    report.PertinentOtherEvidenceSequence[0].StudyInstanceUID = report.StudyInstanceUID
+
+
+def say_right(before: str, change: str, limit: str = "1.7") -> str:
+    """Write what is said of the right lung and an earlier film."""
+    return (
+        f"Right lung, compared with the image of 2024-03-01: {before} then, 11.3 % of its area now: {change} "
+        f"(limit: {limit} percentage points)."
+    )
 
 
 MUTATIONS: list[tuple[str, Rule, Change]] = [
@@ -265,6 +291,17 @@ MUTATIONS: list[tuple[str, Rule, Change]] = [
     ("cut-off pixels", Rule.SEG_BITS, cut_off),
     ("BINARY in bytes", Rule.SEG_BITS, setting(SEG, BitsAllocated=8)),
     ("probabilities", Rule.SEG_FRACTIONS, probabilities),
+    ("a label of no segment", Rule.SEG_LABELS, unknown_label),
+    (
+        "a label map of another class",
+        Rule.SEG_FRAMES,
+        setting("seg-labelmap.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"),
+    ),
+    (
+        "the site of the other lung",
+        Rule.GROUP_SITE,
+        coded(sr_group("111030", "363698007"), "44029006"),
+    ),
     ("an empty mask", Rule.MASK_EMPTY, empty),
     ("masks of the wrong sides", Rule.MASK_SIDE, swap_masks),
     ("mirrored masks", Rule.MASK_SIDE, mirror_masks),
@@ -319,6 +356,7 @@ MEASURED: list[tuple[str, Rule, Change]] = [
         inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "101"),
     ),
     ("a share of another unit", Rule.SHARE_OF_LUNG, inside(sr_group(*SHARE), PERCENT, "mm2")),
+    ("a share of no method", Rule.SHARE_OF_LUNG, without(sr_group(*SHARE), "370129005")),
     ("another share", Rule.SHARE_TOLD, inside(sr_group(*SHARE), "MeasuredValueSequence.NumericValue", "77")),
     ("no share measured", Rule.SHARE_TOLD, without(sr_group("121214"), "share-of-lung")),
     ("no share told", Rule.SHARE_TOLD, say_again("right lung's area", "Nothing more.")),
@@ -336,6 +374,23 @@ MEASURED: list[tuple[str, Rule, Change]] = [
             "Severity", "Severity score 3 of 8 (right lung 1, left lung 1), by the marked share of each lung"
         ),
     ),
+    ("both lungs of one side", Rule.SHARE_OF_BOTH, coded(sr_group("121214", BOTH, SITE, SIDE), *LEFT)),
+    (
+        "more of both than of each",
+        Rule.SHARE_OF_BOTH,
+        inside(sr_group("121214", BOTH), "MeasuredValueSequence.NumericValue", "60"),
+    ),
+    ("no share of both told", Rule.SHARE_TOLD, say_again("Both lungs", "Nothing more.")),
+    (
+        "another coded score",
+        Rule.SEVERITY_SCORE,
+        inside(sr_group("121214", "severity-score"), "MeasuredValueSequence.NumericValue", "5"),
+    ),
+    (
+        "a score of another unit",
+        Rule.SEVERITY_SCORE,
+        inside(sr_group("121214", "severity-score"), PERCENT, "%"),
+    ),
     ("a zone present that is not named", Rule.SENTENCE_AND_ZONES, zone(0, "52101004")),
     ("a named zone called free", Rule.SENTENCE_AND_ZONES, zone(1, "272519000")),
 ]
@@ -349,6 +404,53 @@ def test_a_broken_rule_about_the_lungs_is_refused(measured, rule, change):
     Of an image whose lungs were found.
     """
     objects, header = copy.deepcopy(measured)
+    change(objects)
+
+    with pytest.raises(InvalidResult, match=rule.word):
+        require_valid(objects, header)
+
+
+BEFORE = sr_group("121214", "share-before")
+COMPARED: list[tuple[str, Rule, Change]] = [
+    ("no date", Rule.COMPARISON_CODED, without(BEFORE, "126201")),
+    ("no image", Rule.COMPARISON_CODED, without(BEFORE, "121112")),
+    ("more than the lung then", Rule.COMPARISON_CODED, inside(BEFORE, VALUE, "101")),
+    (
+        "the same lung twice",
+        Rule.COMPARISON_CODED,
+        coded(sr_group("121214", "share-before", SITE, SIDE), *LEFT),
+    ),
+    ("no change said", Rule.COMPARISON_CODED, without(sr_group("121214"), "111049")),
+    ("better that got worse", Rule.COMPARISON_CHANGE, coded(sr_group("121214", "111049"), "19776001")),
+    ("an image of nowhere", Rule.COMPARISON_EVIDENCE, setting(SR, PertinentOtherEvidenceSequence=None)),
+    ("an image of this study", Rule.COMPARISON_EVIDENCE, evidence_of_this_study),
+    (
+        "another number told",
+        Rule.COMPARISON_TOLD,
+        say_again("Right lung, comp", say_right("3.0 % of its area", "more")),
+    ),
+    (
+        "another change told",
+        Rule.COMPARISON_TOLD,
+        say_again("Right lung, comp", say_right("2.0 % of its area", "less")),
+    ),
+    ("nothing told", Rule.COMPARISON_TOLD, say_again("Right lung, comp", "Nothing more.")),
+    (
+        "a change within the limit",
+        Rule.COMPARISON_TOLD,
+        say_again("Right lung, comp", say_right("2.0 % of its area", "more", "20.0")),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"), [(rule, change) for _, rule, change in COMPARED], ids=[what for what, *_ in COMPARED]
+)
+def test_a_broken_rule_about_an_earlier_film_is_refused(two_films, rule, change):
+    """
+    Of an image with an earlier one of the patient.
+    """
+    objects, header = copy.deepcopy(two_films)
     change(objects)
 
     with pytest.raises(InvalidResult, match=rule.word):
@@ -434,7 +536,7 @@ def test_every_rule_is_tested():
     """
     A rule that nothing breaks might check nothing.
     """
-    tested = {rule for _, rule, _ in (*MUTATIONS, *CLEAR, *ANSWERS, *MEASURED)}
+    tested = {rule for _, rule, _ in (*MUTATIONS, *CLEAR, *ANSWERS, *MEASURED, *COMPARED)}
 
     assert set(Rule) - tested == {Rule.AREA_SPACING}  # its test is its own
 

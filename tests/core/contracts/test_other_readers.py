@@ -16,6 +16,8 @@ from tests.support.predictions import ALGORITHM, MADE_AT, both_lungs, prediction
 from tests.support.validators import needs_pixelmed, pixelmed, segimage2itkimage, tid1500reader
 
 ODD = {"pixels": synthetic_chest((301, 203))}
+NEGATIVE = Wanted(sr_without_regions=True)
+LABEL_MAP = Wanted(segmentation="labelmap")
 OLDER = Wanted(segmentation="binary", sr_class="comprehensive")
 
 
@@ -72,7 +74,7 @@ def test_dcmqi_reads_the_same_measurements(wanted, tmp_path):
 def test_dcmqi_reads_that_nothing_was_found(tmp_path):
     """One group about the whole image: the infection is absent."""
     radiograph = read_built()
-    files = results_of(radiograph, measure(prediction(zones=[]), radiograph), tmp_path)
+    files = results_of(radiograph, measure(prediction(zones=[]), radiograph), tmp_path, NEGATIVE)
 
     (group,) = tid1500reader(files["sr.dcm"], tmp_path)["Measurements"]
 
@@ -87,11 +89,20 @@ def test_dcmqi_reads_that_nothing_was_found(tmp_path):
     ("predicted", "wanted", "name"),
     [
         (both_lungs(), Wanted(), "sr.dcm"),
-        (prediction(zones=[]), Wanted(), "sr.dcm"),
+        (prediction(zones=[]), NEGATIVE, "sr.dcm"),
+        (prediction(zones=[]), NEGATIVE, "text.dcm"),
+        (both_lungs(), LABEL_MAP, "sr-labelmap.dcm"),
         (both_lungs(), OLDER, "sr-comprehensive.dcm"),
         (both_lungs(), Wanted(), "text.dcm"),
     ],
-    ids=["TID 1500, found", "TID 1500, nothing found", "Comprehensive SR", "Basic Text SR"],
+    ids=[
+        "TID 1500, found",
+        "TID 1500, nothing found",
+        "Basic Text SR, nothing found",
+        "TID 1500, label map",
+        "Comprehensive SR",
+        "Basic Text SR",
+    ],
 )
 def test_pixelmed_complains_of_nothing_new(predicted, wanted, name, tmp_path):
     """What it says besides is explained in docs/CONFORMANCE.md; a new complaint is a defect until it is."""

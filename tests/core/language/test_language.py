@@ -324,3 +324,33 @@ def test_all_languages_explain_the_same_reasons():
     assert set(reasons) == set(NAMES)
     assert reasons["es"] == reasons["de"] == reasons["en"]
     assert ENGLISH.not_judged("child") != ENGLISH.not_judged("something new") == ENGLISH.not_judged("other")
+
+
+def test_a_language_file_of_before_says_the_new_words_of_pictures_in_english(tmp_path):
+    """
+    A site's own file has neither the section [picture] nor the lungs' names; its start goes on.
+    """
+    text = (PACKAGED / "de.toml").read_text("utf-8").replace('code = "de"', 'code = "de-x-own"', 1)
+    before = re.sub(r"^\[picture\]\n(?:\w+ = .*\n)+\n", "", text, flags=re.MULTILINE)
+    before = re.sub(r"^lung = .*\n", "", before, flags=re.MULTILINE)
+    file = tmp_path / "own.toml"
+    file.write_text(before, "utf-8")
+    assert len(text.splitlines()) - len(before.splitlines()) == 9
+
+    language = load_language(str(file))
+
+    assert language.picture == ENGLISH.picture
+    assert [language.lung(side) for side in Laterality] == ["Right lung", "Left lung"]
+    assert language.sentence([False] * 6).startswith("Keine Zeichen")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_language_has_the_words_of_pictures(name):
+    """
+    Its own, and each another.
+    """
+    language = load_language(name)
+    words = [*language.picture, *map(language.lung, Laterality)]
+
+    assert len(set(words)) == len(words)
+    assert (language.picture == ENGLISH.picture) == (name == "en")

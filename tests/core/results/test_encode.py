@@ -54,6 +54,8 @@ def content(report):
         (ODD, "auto", "seg-fractional.dcm", "FRACTIONAL"),
         (ODD, "binary", "seg.dcm", "BINARY"),
         (EVEN, "fractional", "seg-fractional.dcm", "FRACTIONAL"),
+        (EVEN, "labelmap", "seg-labelmap.dcm", "LABELMAP"),
+        (ODD, "labelmap", "seg-labelmap.dcm", "LABELMAP"),
     ],
 )
 def test_the_form_of_the_seg_is_chosen_by_the_columns_unless_told(keywords, segmentation, name, kind):
@@ -75,6 +77,22 @@ def test_a_fractional_seg_has_the_same_mask_as_0_and_255():
     fractional = files["seg-fractional.dcm"].pixel_array
     assert set(np.unique(fractional)) == {0, 255}
     np.testing.assert_array_equal(files["seg.dcm"].pixel_array, fractional // 255)
+
+
+@pytest.mark.parametrize("source", [EVEN, ODD], ids=["even", "odd"])
+def test_a_label_map_has_the_number_of_its_segment_at_every_pixel(source):
+    """
+    One frame, a SOP class of its own, the same masks; 0 is no segment, and no segment describes it.
+    """
+    forms = (Wanted(results=(Kind.SEG,), segmentation=form) for form in ("binary", "labelmap"))
+    files, _ = encoded(*forms, **source)
+    binary, labels = files["seg.dcm"], files["seg-labelmap.dcm"]
+
+    assert labels.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
+    assert (labels.NumberOfFrames, labels.PixelPaddingValue) == (1, 0)
+    assert [segment.SegmentNumber for segment in labels.SegmentSequence] == [1, 2]
+    right, left = binary.pixel_array
+    np.testing.assert_array_equal(labels.pixel_array, right + 2 * left)
 
 
 def test_what_everybody_gets_is_seg_sr_and_text_in_this_order():
@@ -129,13 +147,34 @@ def test_nothing_found_is_the_same_report_for_all():
     """
     files, names = encoded(
         Wanted(),
-        Wanted(segmentation="fractional"),
+        Wanted(segmentation="fractional", sr_without_regions=True),
         Wanted(results=(Kind.SR,)),
         predicted=prediction(zones=[]),
     )
 
     assert set(files) == {"sr.dcm", "text.dcm"}
-    assert names == (("sr.dcm", "text.dcm"), ("sr.dcm", "text.dcm"), ("sr.dcm",))
+    assert names == (("text.dcm",), ("sr.dcm", "text.dcm"), ("sr.dcm",))
+
+
+@pytest.mark.parametrize("zones", [[], ["left lower"]])
+def test_no_object_is_sent_that_has_nothing_to_show(zones):
+    """
+    Without a marked region there is no mask and there are no outlines. OHIF shows a coded report without outlines as
+    a black viewport: it is left out for who gets the report in words.
+    """
+    _, (names,) = encoded(Wanted(results=tuple(Kind)), predicted=prediction(zones=zones))
+
+    assert names == ("text.dcm", "secondary-capture.dcm")
+
+
+@pytest.mark.parametrize("results", [(Kind.SR,), (Kind.SEG, Kind.SR)])
+def test_an_image_without_a_finding_has_its_answer_where_no_text_is_wanted(results):
+    """
+    Silence would not tell "nothing found" from "not judged": the coded report goes out then.
+    """
+    _, (names,) = encoded(Wanted(results=results), predicted=prediction(zones=[]))
+
+    assert names == ("sr.dcm",)
 
 
 def test_a_comprehensive_sr_says_what_the_3d_one_says():
@@ -150,11 +189,12 @@ def test_a_comprehensive_sr_says_what_the_3d_one_says():
 
 
 @pytest.mark.parametrize("sr_class", ["comprehensive-3d", "comprehensive"])
-def test_a_destination_is_offered_the_classes_of_what_is_made(sr_class):
+@pytest.mark.parametrize("segmentation", ["binary", "labelmap"])
+def test_a_destination_is_offered_the_classes_of_what_is_made(sr_class, segmentation):
     """
     `sgseg-node echo` asks for these; one of each kind, as the encoders have them.
     """
-    every = Wanted(results=tuple(Kind), sr_class=sr_class)
+    every = Wanted(results=tuple(Kind), sr_class=sr_class, segmentation=segmentation)
 
     files, _ = encoded(every)
 

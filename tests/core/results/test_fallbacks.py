@@ -12,9 +12,11 @@ from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage, SecondaryCapt
 
 from sgseg_dicom.findings.measure import measure
 from sgseg_dicom.language.language import ENGLISH, load_language
-from sgseg_dicom.results.overlay import LUNG_COLOURS, _scaled
+from sgseg_dicom.results.film import scaled
+from sgseg_dicom.results.overlay import GUTTER, LONGER_SIDE, LUNG_COLOURS, MARGIN
 from sgseg_dicom.results.presentation_state import encode_state
-from sgseg_dicom.results.secondary_capture import LONGEST_SIDE, encode_capture
+from sgseg_dicom.results.secondary_capture import encode_capture
+from sgseg_dicom.results.text_column import TextColumn
 from sgseg_dicom.zones import Laterality
 from tests.support.builders import SOP_CLASSES, synthetic_chest
 from tests.support.predictions import (
@@ -74,15 +76,16 @@ def test_dciodvfy_finds_no_error(source, form, tmp_path):
     assert errors_of(ds, tmp_path) == []
 
 
-@pytest.mark.parametrize("form", ENCODERS)
 @pytest.mark.parametrize("predicted", [prediction(zones=[]), prediction(zones=["left lower"])])
-def test_an_image_without_a_region_has_one_too(predicted, form, tmp_path):
+def test_an_image_without_a_region_has_a_picture_and_no_outlines(predicted, tmp_path):
     """
-    Nothing found, and a zone without a mask.
+    Nothing found, and a zone without a mask: a presentation state would have nothing to outline.
     """
-    _, ds = encoded(form, read_built(), predicted)
+    _, picture = encoded("capture", read_built(), predicted)
+    _, state = encoded("state", read_built(), predicted)
 
-    assert errors_of(ds, tmp_path) == []
+    assert errors_of(picture, tmp_path) == []
+    assert state is None
 
 
 @pytest.mark.skipif(not Path("/usr/bin/dcmpschk").exists(), reason="DCMTK is not installed (apt: dcmtk)")
@@ -119,16 +122,18 @@ def test_the_same_time_gives_the_same_bytes(form):
 
 
 @pytest.mark.parametrize("shape", [(300, 300), (97, 300), (300, 97)])
-def test_a_capture_is_a_colour_picture_of_limited_size(shape):
+def test_a_capture_is_a_colour_picture_whose_film_is_large(shape):
     """
-    However the image is shaped, and however long the text under it.
+    However the image is shaped, and however long the text beside it: the film has 1024 pixels, and margins.
     """
     radiograph = read_built(pixels=synthetic_chest(shape))
     _, capture = encoded("capture", radiograph, language=load_language("es"))
 
     assert capture.SOPClassUID == SecondaryCaptureImageStorage
     assert (capture.PhotometricInterpretation, capture.BurnedInAnnotation) == ("RGB", "YES")
-    assert max(capture.Rows, capture.Columns) <= LONGEST_SIDE
+    width, height = scaled(radiograph, LONGER_SIDE)
+    assert (capture.Rows, capture.Columns) > (height + 2 * MARGIN, width + 2 * GUTTER)
+    assert max(capture.Rows, capture.Columns) < 2 * LONGER_SIDE
     assert capture.pixel_array.shape == (capture.Rows, capture.Columns, 3)
 
 
@@ -138,14 +143,26 @@ def test_a_capture_shows_each_lung_on_its_side(orientation):
     The standard display however the image is stored: the patient's right at the left edge, and it says so.
     """
     _, capture = encoded("capture", read_built(stored_as(orientation, synthetic_chest((240, 200)))))
-    middle = capture.Columns // 2
-    picture = capture.pixel_array[: capture.Rows * 2 // 3]  # the words below have the colours too
+    width = round(LONGER_SIDE * 200 / 240)
+    picture = capture.pixel_array[:, GUTTER : GUTTER + width]  # the legend beside it has the colours too
+    middle = width // 2
 
     assert capture.PatientOrientation == ["L", "F"]
     for side, half in ((Laterality.RIGHT, np.s_[:, :middle]), (Laterality.LEFT, np.s_[:, middle:])):
         assert (picture[half] == LUNG_COLOURS[side]).all(axis=-1).any()
         other = LUNG_COLOURS[Laterality.LEFT if side is Laterality.RIGHT else Laterality.RIGHT]
         assert not (picture[half] == other).all(axis=-1).any()
+
+
+def test_each_style_of_a_capture_has_uids_of_its_own():
+    """
+    What differs in content differs in form: a kept picture is never another one under the same UID.
+    """
+    outline, fill = (encoded("capture", read_built(), style=style)[1] for style in ("outline", "fill"))
+
+    assert outline.PixelData != fill.PixelData
+    assert outline.SOPInstanceUID != fill.SOPInstanceUID
+    assert outline.SeriesInstanceUID != fill.SeriesInstanceUID
 
 
 def test_a_capture_says_in_text_what_is_burned_in():
@@ -228,7 +245,7 @@ def test_a_picture_shows_pixels_as_tall_as_they_are(orientation):
     radiograph = read_built(PixelSpacing=[0.2, 0.1], PatientOrientation=orientation)
     square = read_built(PatientOrientation=orientation)
 
-    tall, plain = (_scaled(one, 1000) for one in (radiograph, square))
+    tall, plain = (scaled(one, 1000) for one in (radiograph, square))
 
     stretched = 2 if orientation == ["L", "F"] else 0.5
     assert tall[1] / tall[0] == pytest.approx(stretched * plain[1] / plain[0], rel=0.01)
@@ -247,7 +264,7 @@ def test_a_state_says_the_sentence_and_the_warning():
         for text in item.get("TextObjectSequence", [])
     ]
     assert texts[0] == german.warning(ALGORITHM)
-    assert texts[1].startswith(german.sentence(finding.zones))
+    assert texts[1] == german.sentence(finding.zones)
 
 
 @pytest.mark.parametrize(("orientation", "said"), [(None, True), ("\\", True), ("L\\F", False)])
@@ -257,15 +274,18 @@ def test_both_say_that_the_sides_are_assumed(orientation, said, monkeypatch):
     """
     radiograph = read_built(PatientOrientation=orientation)
     drawn = []
-    monkeypatch.setattr(
-        "sgseg_dicom.results.overlay._stack", lambda image, head, foot: drawn.append(foot) or image
-    )
+    write = TextColumn.paragraph
+
+    def watched(self, text, *rest, **options):
+        drawn.append(text)
+        write(self, text, *rest, **options)
+
+    monkeypatch.setattr(TextColumn, "paragraph", watched)
     encoded("capture", radiograph)
     _, state = encoded("state", radiograph)
 
-    (foot,) = drawn
-    below = state.GraphicAnnotationSequence[-1].TextObjectSequence[1].UnformattedTextValue
-    for text in (" ".join(line for line, _, _ in foot), below):
+    below = state.GraphicAnnotationSequence[-1].TextObjectSequence[2].UnformattedTextValue
+    for text in (" ".join(drawn), below):
         assert "split" in text or "middle" in text
         assert ("not stated" in text) is said
 

@@ -99,7 +99,7 @@ def test_it_is_a_draft_in_every_flag():
     assert sr.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     assert (sr.CompletionFlag, sr.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
     assert sr.PreliminaryFlag == "PRELIMINARY"
-    assert "DRAFT" in sr.SeriesDescription
+    assert sr.SeriesDescription.startswith("AI draft: ")
 
 
 def test_it_has_the_sentence_and_the_warning():
@@ -139,7 +139,7 @@ def test_it_says_its_language_and_keeps_the_canonical_sentence(name):
     assert said[-1].TextValue == finding.sentence
     assert [code(item) for item in items(said[-1], LANGUAGE)] == ([] if name == "en" else ["en"])
     assert len(said) == (1 if name == "en" else 2)
-    assert sr.SeriesDescription == language.title(Kind.SR)
+    assert sr.SeriesDescription.startswith(language.series(Kind.SR, list(Laterality)))
 
 
 def test_another_language_is_another_instance():
@@ -275,13 +275,13 @@ def test_a_calibrated_spacing_is_not_called_the_detectors():
 @pytest.mark.parametrize("spacing", [None, [0, 0]])
 def test_without_a_spacing_nothing_is_measured(spacing):
     """
-    Not even nominally; the share of the image is said in words.
+    Not even nominally; the share of the image is said in words, which give no square millimetres in any case.
     """
     _, _, sr = encoded(read_built(ImagerPixelSpacing=spacing))
 
     kinds = [item.ConceptNameCodeSequence[0].CodeMeaning for item in walk(sr) if item.ValueType == "NUM"]
     assert set(kinds) == {"Pixel Data Rows", "Pixel Data Columns"}
-    assert any("does not tell its pixel spacing" in text for text in texts(sr))
+    assert any("of the image's area" in text for text in texts(sr))
 
 
 def test_each_part_of_a_region_has_its_own_outline():

@@ -206,12 +206,12 @@ def test_it_has_the_images_spacing_or_a_nominal_one(keywords, expected):
 
 def test_it_says_that_it_is_a_draft_not_for_diagnosis_alone():
     """
-    In the series list, in the content description and at each segment.
+    In the content description and at each segment, in full; the series list has room for "draft" alone.
     """
     _, seg = encoded(read_built())
 
+    assert "draft" in seg.SeriesDescription
     for text in (
-        seg.SeriesDescription,
         seg.ContentDescription,
         *(segment.SegmentDescription for segment in seg.SegmentSequence),
     ):

@@ -17,6 +17,7 @@ from tests.support.predictions import (
     prediction,
     read_built,
     spot,
+    with_lungs,
 )
 
 MADE = {"algorithm": ALGORITHM, "made_at": MADE_AT}
@@ -49,24 +50,42 @@ def test_it_is_a_draft_in_every_flag():
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "2000"
     assert (report.CompletionFlag, report.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
     assert report.PreliminaryFlag == "PRELIMINARY"
-    assert "DRAFT" in report.SeriesDescription
+    assert report.SeriesDescription.startswith("AI draft: ")
 
 
-def test_it_begins_with_the_warning_and_the_sentence():
+def test_it_begins_with_the_sentence_and_ends_with_the_warning_and_the_device():
     """
-    A reader sees that it is a draft before what it says; the first finding is the sentence.
+    The summary is the sentence. What made it, and what it is not for, stands below: viewers show a tree from the top.
     """
     finding, _, report = encoded(read_built())
 
     said = sections(report)
     assert list(said) == ["Summary", "Findings", "Current Procedure Descriptions", "Key Images"]
-    assert said["Summary"] == [ENGLISH.warning(ALGORITHM)]
-    assert said["Findings"][0] == finding.sentence
+    assert said["Summary"] == [finding.sentence]
+    assert said["Current Procedure Descriptions"][-1] == ENGLISH.warning(ALGORITHM)
+    order = [item.RelationshipType for item in report.ContentSequence]
+    assert order == ["HAS CONCEPT MOD", *["CONTAINS"] * 4, *["HAS OBS CONTEXT"] * (len(order) - 5)]
+
+
+@pytest.mark.parametrize("name", ["en", "de", "es"])
+def test_the_right_lung_is_named_before_the_left_one(name):
+    """
+    In the sentence, the zones and the sizes of every language: readers go from the patient's right to the left.
+    """
+    language = load_language(name)
+    _, _, report = encoded(read_built(), with_lungs(both_lungs()), language=language)
+    right, left = (side.mark for side in (language._grammar.right, language._grammar.left))
+
+    said = sections(report)
+    sentence = said["Summary"][0].casefold()
+    sides = ["right" if right in text.casefold() else "left" for text in said["Findings"][: len(ZONES)]]
+    assert sentence.index(right) < sentence.index(left)
+    assert sides == ["right"] * 3 + ["left"] * 3
 
 
 def test_it_says_every_zone_and_the_size_of_every_region():
     """
-    Present or absent for each of the six, with its side; share of the image and square millimetres.
+    Present or absent for each of the six, with its side; the share of the image where no lung was found, and no area.
     """
     radiograph = read_built()
     finding, _, report = encoded(radiograph)
@@ -75,9 +94,8 @@ def test_it_says_every_zone_and_the_size_of_every_region():
     named = dict(zip(ZONES, finding.zones, strict=True))
     for zone in ZONES:
         assert ENGLISH.zone_statement(zone, "present" if named[zone] else "absent") in said
-    assert [text for text in said if "mm2" in text] == [
-        ENGLISH.region_extent(region, radiograph) for region in finding.regions
-    ]
+    assert [text for text in said if "% of the image's area" in text] == ENGLISH.lung_extents(finding)
+    assert not any("mm2" in text for text in said)
 
 
 def test_where_mask_and_sentence_disagree_it_says_so_plainly():
@@ -87,8 +105,8 @@ def test_where_mask_and_sentence_disagree_it_says_so_plainly():
     marked = prediction(spot(*IMAGE_LEFT), spot(*IMAGE_RIGHT), zones=["right middle"])
     _, _, report = encoded(read_built(), marked)
 
+    assert "disagree about the left lung" in sections(report)["Summary"][1]
     said = sections(report)["Findings"]
-    assert "disagree about the left lung" in said[1]
     undetermined = [text for text in said if text.endswith("undetermined")]
     assert len(undetermined) == 3
     assert all(text.startswith("Left") for text in undetermined)
@@ -100,9 +118,9 @@ def test_a_zone_that_the_region_reaches_is_not_said_to_be_free():
     """
     _, _, report = encoded(read_built(), prediction(spot(40, 60, radius=24), zones=["right middle"]))
 
-    said = sections(report)["Findings"]
-    assert "reaches zones that the location sentence does not name" in said[1]
-    assert "right lung" in said[1]
+    said, doubt = sections(report)["Findings"], sections(report)["Summary"][1]
+    assert "reaches zones that the location sentence does not name" in doubt
+    assert "right lung" in doubt
     assert "Right upper zone: undetermined" in said
     assert "Right middle zone: signs of infection" in said
     assert "Right lower zone: no signs of infection" in said
@@ -116,8 +134,8 @@ def test_nothing_found_is_said_and_what_was_looked_for():
 
     said = sections(report)
     assert seg is None
-    assert said["Findings"][0] == "No signs of infection found; nothing else was judged."
-    assert len(said["Findings"]) == 1 + len(ZONES)
+    assert said["Summary"] == ["No signs of infection found; nothing else was judged."]
+    assert len(said["Findings"]) == len(ZONES)
     assert ENGLISH.limits in said["Current Procedure Descriptions"]
 
 
@@ -137,7 +155,8 @@ def test_its_evidence_is_the_image_and_the_seg():
     radiograph = read_built()
     _, seg, report = encoded(radiograph)
 
-    images = [item for item in report.ContentSequence[-1].ContentSequence if item.ValueType == "IMAGE"]
+    found = (item.get("ContentSequence") or [] for item in report.ContentSequence)
+    images = [item for items in found for item in items if item.ValueType == "IMAGE"]
     referenced = [item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in images]
     listed = {
         sop.ReferencedSOPInstanceUID
@@ -159,7 +178,7 @@ def test_it_is_in_the_language_asked_for(name):
     _, _, english = encoded(read_built())
 
     said = sections(report)
-    assert said["Findings"][0] == language.sentence(finding.zones)
-    assert said["Summary"] == [language.warning(ALGORITHM)]
+    assert said["Summary"] == [language.sentence(finding.zones)]
+    assert language.warning(ALGORITHM) in said["Current Procedure Descriptions"]
     assert report.ContentSequence[0].ConceptCodeSequence[0].CodeValue == name
     assert report.SOPInstanceUID != english.SOPInstanceUID

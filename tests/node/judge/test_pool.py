@@ -19,13 +19,16 @@ from node.failures import ImageTooSlow, OutOfMemory, ProcessDied
 from node.judge.asked_worker import AskedWorker
 from node.judge.pool import Pool
 from node.judge.room import Room
+from sgseg_dicom.comparison.films import EarlierFilm, Film, Moment, Patient
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import (
+    Disposition,
     InferenceError,
     InvalidDataset,
     InvalidResult,
     NotApplicable,
     SgsegError,
+    StorageUnavailable,
     UnsupportedObject,
     WeightsError,
 )
@@ -36,6 +39,7 @@ from tests.node.judge.wishing_model import WISHES, load_wishing, no_weights
 from tests.node.stand_in import SEG_AND_SR
 from tests.node.stand_in_model import load_model
 from tests.support.builders import chest_radiograph, write
+from tests.support.comparing import EARLIER, NOW
 
 
 class Rejected(stand_in.StandIn):
@@ -92,6 +96,28 @@ def load_asking_the_model(config: Config, worker: AskedWorker) -> AskingTheModel
     return AskingTheModel(config.store.folder, worker)
 
 
+class Comparing(stand_in.StandIn):
+    """Asks for earlier films, and writes down what it is told."""
+
+    def __call__(self, path: Path, *, earlier: Any, **options: Any) -> Any:
+        told = earlier(FILM)
+        path.with_suffix(".told").write_text(" ".join(one.taken.date for one in told))
+        return super().__call__(path, **options)
+
+
+def load_comparing(config: Config, *_: Any) -> Comparing:
+    """Load it."""
+    return Comparing(config.store.folder)
+
+
+FILM = Film(
+    patient=Patient(id="A-17", issuer=("", "", ""), birth_date="19600401", sex="F"),
+    taken=NOW,
+    reference=EARLIER,
+    weights="ours",
+)
+
+
 def load_once(config: Config, *_: Any) -> stand_in.StandIn:
     """Load it, but only the first time."""
     if (mark := config.store.folder / "loaded").exists():
@@ -126,6 +152,39 @@ def image(folder: Path, name: str = "a", **keywords: Any) -> Path:
 
 def judge(pool: Pool, path: Path) -> Any:
     return pool(path, wanted=SEG_AND_SR, seconds={})
+
+
+def test_a_process_is_told_of_earlier_films_by_the_worker(pool_of, tmp_path):
+    """
+    It asks with the film that it reads; the worker decides, whose database no process touches.
+    """
+    asked: list[Film] = []
+
+    def earlier(film: Film) -> tuple[EarlierFilm, ...]:
+        asked.append(film)
+        return (EarlierFilm(taken=Moment("20240101"), reference=EARLIER, shares={}),)
+
+    pool = pool_of(load_comparing, processes=1)
+    pool(image(tmp_path), wanted=SEG_AND_SR, seconds={}, earlier=earlier)
+
+    assert asked == [FILM]
+    assert (tmp_path / "a.told").read_text() == "20240101"
+
+
+def test_where_earlier_films_cannot_be_read_the_image_is_tried_again(pool_of, tmp_path):
+    """
+    No result goes out that lacks a comparison by accident; the process is as good as before.
+    """
+
+    def locked(film: Film) -> tuple[EarlierFilm, ...]:
+        raise StorageUnavailable("the database is locked")
+
+    pool = pool_of(load_comparing, processes=1)
+    with pytest.raises(StorageUnavailable) as told:
+        pool(image(tmp_path), wanted=SEG_AND_SR, seconds={}, earlier=locked)
+
+    assert told.value.disposition is Disposition.RETRY
+    assert pool(image(tmp_path), wanted=SEG_AND_SR, seconds={}, earlier=lambda film: ()).is_positive
 
 
 def test_a_process_judges_and_gives_bytes_and_times(pool_of, tmp_path):

@@ -6,7 +6,8 @@ window.config = {
   customizationService: {},
   showStudyList: false,
   maxNumberOfWebWorkers: 2,
-  disableConfirmationPrompts: true, // a SEG and an SR that are opened are drawn without a question
+  // A stock OHIF asks before it draws a SEG or an SR that is opened; `&asks` in the address leaves it so.
+  disableConfirmationPrompts: !new URLSearchParams(location.search).has('asks'),
   investigationalUseDialog: { option: 'never' },
   defaultDataSourceName: 'archive',
   dataSources: [
