@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import training
+from sgseg_dicom.errors import NotApplicable
 from tests.training.builders import small_data_set, small_normals
 from training.cli import app
 
@@ -20,6 +21,16 @@ README = Path(training.__file__).parent / "README.md"
 def commands() -> list[list[str]]:
     block = README.read_text().partition("<!-- morning -->")[2].partition("<!-- end of morning -->")[0]
     return [shlex.split(line) for line in re.findall(r"^    (sgseg-train .*)$", block, re.MULTILINE)]
+
+
+def python_of(paths: dict[str, str]) -> list[str]:
+    """Give the three lines of Python, about the first valid image of the tiny data."""
+    block = README.read_text().partition("<!-- python -->")[2].partition("<!-- end of python -->")[0]
+    data = paths["../shared/data/QaTa"]
+    film = next(Path(data).glob("images/valid/images/*.png"))
+    return [
+        re.sub(r'"\.\./shared.*?"', f'"{film}"', line.strip()) for line in block.splitlines() if line.strip()
+    ]
 
 
 def test_the_morning_of_the_readme_runs(tmp_path, monkeypatch):
@@ -43,3 +54,8 @@ def test_the_morning_of_the_readme_runs(tmp_path, monkeypatch):
     sentence = json.loads(result.stdout)
     assert (soft["guidance"], sentence["guidance"]) == ("generated", "sentence")
     assert soft["zone_accuracy"] == sentence["zone_accuracy"]
+    *lines, judged = python_of(tiny)
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    with pytest.raises(NotApplicable):  # the tiny images are blobs: the image check is included
+        exec(judged, names)
