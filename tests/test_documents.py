@@ -30,7 +30,7 @@ LOG = ROOT / "training/LOG.md"
 _QUOTES = "tests/core/check/test_rule_sources.py"
 """Quotes foreign documents, to see that they are refused as sources."""
 
-_FOLDERS = ("benchmarks", "docs", "examples", "node", "sgseg_dicom", "tests", "training")
+_FOLDERS = ("benchmarks", "deploy", "docs", "examples", "node", "sgseg_dicom", "tests", "training")
 _TEXTS = ("*.md", "*.py", "*.toml", "*.j2", "*.html", "*.svg")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from node.app import language_of, wanted_of
 from node.delivery.protocols import senders
 from node.doctor.finding import Finding, State, found
+from node.doctor.sqlite_version import require_new_sqlite
 from node.tls.profile import Files, server_context
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError
@@ -19,7 +20,8 @@ _COUNT_GPUS = "import torch; print(torch.cuda.device_count() if torch.cuda.is_av
 
 
 def look_before_start(config: Config) -> Iterator[Finding]:
-    """Look at what the settings name: language, secrets, certificates, weights, device."""
+    """Look at SQLite and at what the settings name: language, secrets, certificates, weights, device."""
+    yield found("SQLite", require_new_sqlite)
     yield found("language", lambda: _language(config))
     yield found("destinations' files", lambda: _secrets(config))
     if config.receive.certificate_file:
