@@ -34,8 +34,8 @@ sbom: ## A bill of materials of a plain installation (CycloneDX), in dist/sbom.j
 		--output-file dist/sbom.json build/sbom/node/bin/python
 
 # DCMTK and Orthanc are the peers of the system tests; iproute2 gives them a network of their own. OHIF and dwv
-# (npm) run in Chromium; PixelMed's validator is Java. systemd and logrotate read what deploy/ has
-# for them; promtool (prometheus) checks metrics and alerts.
+# (npm) run in Chromium; PixelMed's validator is Java; promtool (prometheus) checks metrics and alerts. systemd and
+# logrotate read what deploy/ has for them.
 system-packages:
 	@.ci/apt-packages dcmtk iproute2 orthanc orthanc-dicomweb orthanc-python openssl chromium libpixelmed-java dicomscope \
 		curl logrotate prometheus systemd
