@@ -5,8 +5,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,18 +31,28 @@ from node.service.room import Room
 from node.store.fsync import storage
 from node.store.store import Store, open_store
 from node.time_limit import time_limit
+from node.watch.counting import WorkCounts, counted
+from node.watch.tally import SECONDS as COUNT_EVERY
+from node.watch.tally import Tally
+from node.watch.worker_state import SECONDS as STATE_EVERY
+from node.watch.worker_state import StateFile, WorkerState
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
+    from node.delivery.protocols import Sender
     from node.judge.asked_worker import AskedWorker
     from node.judge.judged import Judge
     from node.judge.messages import Loaded
     from node.receive.listener import Listener
-    from node.service.supervisor import Ready
+    from node.service.readiness import Readiness
+    from node.service.status_page import Page
+    from node.service.supervisor import Ready, Supervisor
+    from node.watch.teller import Tellers
     from node.work.lasting_jobs import LastingJobs
     from node.work.measurements import Measurements
     from node.work.queue import Jobs
+    from node.work.worker import Worker
     from sgseg_dicom.inference.segmenter import Judge as Network
     from sgseg_dicom.inference.wanted import Wanted
     from sgseg_dicom.language.language import Language
@@ -75,7 +85,8 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
     with store.claim("receive"), recording(config.audit, store.folder, role="receive") as note:
         swept = store.sweep_incoming()
         _say_if_full(store)
-        jobs = LastingJobs(store.folder)
+        jobs, tally = LastingJobs(store.folder), Tally(store.folder)
+        note = counted(note, tally)
         contexts = scp.contexts()
         handlers = scp.handlers(
             store,
@@ -87,7 +98,7 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
         if commitment_reports.is_asked_for(config):
             contexts.append(commitment_reports.context())
             handlers.append(commitment_reports.handler(Commitments(store.folder / "commitments")))
-        try:
+        with _named_port(config):
             listener = listen(
                 config.receive,
                 contexts=contexts,
@@ -97,18 +108,25 @@ def receive(config: Config, stop: threading.Event, ready: ReportReady) -> None:
                 require_space=store.require_space,
                 note=note,
             )
-        except OSError as error:
-            where = f"[receive] host {config.receive.host}, port {config.receive.port}"
-            raise StorageUnavailable(
-                f"cannot listen on {where} ({error.strerror}); set another one"
-            ) from error
         log.info("receiving", host=config.receive.host, port=listener.port, swept=swept, pid=os.getpid())
         gc.freeze()  # what is loaded now stays: pynetdicom collects garbage after every 60 associations
         ready(host=config.receive.host, port=listener.port, pid=os.getpid())
+        _in_background(stop, tally.write, every=COUNT_EVERY)
         _look_after_receiving(config, store, jobs, listener, stop)
         listener.stop(patience_seconds=5.0)
+        tally.write()
         jobs.close()
     log.info("receiver_stopped")
+
+
+@contextmanager
+def _named_port(config: Config) -> Iterator[None]:
+    """Turn the error that the receiver cannot listen into one that names the settings."""
+    try:
+        yield
+    except OSError as error:
+        where = f"[receive] host {config.receive.host}, port {config.receive.port}"
+        raise StorageUnavailable(f"cannot listen on {where} ({error.strerror}); set another one") from error
 
 
 def _look_after_receiving(
@@ -168,25 +186,18 @@ def work(
         from node.work.queue_watch import QueueLost, QueueWatch
         from node.work.tables import make_tables
         from node.work.take_over import make_arrivals, take_over
-        from node.work.worker import Worker
         from node.work.workflows import Workflows
 
         swept = store.sweep_unfinished()
         file = queue.prepare(store.folder, thorough=True)
-        make_tables(file)
-        take_over(file)
-        make_arrivals(file)
-        if loaded := judging.wait_ready():
-            _say_what_is_loaded(config, loaded)
+        for step in (make_tables, take_over, make_arrivals):
+            step(file)
+        loaded = judging.wait_ready()
+        model = _said_of_what_is_loaded(config, loaded) if loaded else {}
+        tally = Tally(store.folder)
         # Also where nothing is compared any more: what was kept must go in time.
         measurements = Measurements(Database(file), read_key(store.folder), clock=time.time)
-        worker = Worker(
-            store=store,
-            judge=judging,
-            senders=receivers,
-            patience=config.deliver,
-            measurements=measurements if config.report.compare else None,
-        )
+        worker = _worker(config, store, judging, receivers, WorkCounts(tally), measurements)
         workflows = Workflows(
             file, worker, worker.deliveries, queue=config.queue, attempts=config.deliver.attempts
         )
@@ -194,6 +205,7 @@ def work(
         watch = QueueWatch(store.folder, on_lost=stop.set)
         workflows.launch()
         _show_life(store, lambda: judging.is_able and workflows.takes_images, stop)
+        _tell_of_work(store, tally, worker, model, stop)
         log.info("working", swept=swept, pid=os.getpid())
         ready(pid=os.getpid())
         note = stack.enter_context(recording(config.audit, store.folder, role="work"))
@@ -203,7 +215,43 @@ def work(
             raise QueueLost(f"{watch.why}; the next start of the worker rebuilds the queue")
         jobs.close()
         workflows.stop(patience_seconds=_PATIENCE_SECONDS if worker.busy else 0)
+        tally.write()
     log.info("worker_stopped")
+
+
+def _worker(
+    config: Config,
+    store: Store,
+    judging: "Judge",
+    receivers: "Mapping[str, Sender]",
+    counts: WorkCounts,
+    measurements: "Measurements",
+) -> "Worker":
+    from node.work.worker import Worker
+
+    return Worker(
+        store=store,
+        judge=judging,
+        senders=receivers,
+        patience=config.deliver,
+        on_answered=counts.answered,
+        on_delivered=counts.delivered,
+        measurements=measurements if config.report.compare else None,
+    )
+
+
+def _tell_of_work(
+    store: Store, tally: Tally, worker: "Worker", model: Mapping[str, str], stop: threading.Event
+) -> None:
+    """Write down, for other processes, what happens and how the destinations stand, until *stop* is set."""
+    state = StateFile(store.folder)
+
+    def tell() -> None:
+        state.write(WorkerState(model=model, destinations=worker.deliveries.states()))
+
+    tell()
+    _in_background(stop, tell, every=STATE_EVERY)
+    _in_background(stop, tally.write, every=COUNT_EVERY)
 
 
 def _show_life(store: Store, is_able: Callable[[], bool], stop: threading.Event) -> None:
@@ -272,7 +320,6 @@ def start(
         StorageUnavailable: the store cannot be used, or the page's port is not free.
     """
     from node.doctor.before_start import require_startable
-    from node.service import status_page
     from node.service.readiness import Readiness
     from node.service.reload import Reload
     from node.service.supervisor import Supervisor
@@ -288,12 +335,7 @@ def start(
     health = Readiness(
         lambda: reload.config, supervisor, store, jobs, echo=lambda port: _why_no_echo(reload.config, port)
     )
-    page = status_page.Page(
-        status_page.build(health, names=config.page.names),
-        host=config.page.host,
-        port=config.page.port,
-    )
-    page.start()
+    page, tellers = _watching(lambda: reload.config, store, health, supervisor)
 
     def on_ready(ready: "Mapping[str, Ready]") -> None:
         show(greeting(config, port=ready["receive"]["port"], page_port=page.port))
@@ -306,8 +348,27 @@ def start(
     try:
         return supervisor.run(stop, on_ready=on_ready, on_tick=on_tick)
     finally:
+        tellers.stop()
         page.stop()
         jobs.close()
+
+
+def _watching(
+    config: Callable[[], Config], store: Store, health: "Readiness", supervisor: "Supervisor"
+) -> "tuple[Page, Tellers]":
+    """Show how the node stands on the page, and tell those whom [notify] names; give both while they run."""
+    from node.service.status_page import Page, build
+    from node.watch.lookout import Lookout
+    from node.watch.metrics import Metrics
+    from node.watch.teller import Tellers
+
+    metrics = Metrics(config, store, health=health.recent, pids=lambda: supervisor.pids)
+    settings = config().page
+    page = Page(build(health, metrics=metrics, names=settings.names), host=settings.host, port=settings.port)
+    page.start()
+    tellers = Tellers(config, store.folder, Lookout(config, store, health=health))
+    tellers.start()
+    return page, tellers
 
 
 def _why_no_echo(config: Config, port: int) -> str:
@@ -370,12 +431,19 @@ def _judging_processes(config: Config) -> "Judge":
     return Pool(config, load_pipeline, load_model, imports=("node.judge.imports",))
 
 
-def _say_what_is_loaded(config: Config, loaded: "Loaded") -> None:
-    """Write it into the log, and into the store for the page and `status`."""
+def _said_of_what_is_loaded(config: Config, loaded: "Loaded") -> Mapping[str, str]:
+    """Write it into the log, and into the store for the page and `status`; give it for the worker's state."""
     from node.service.loaded_model import write_runtime
 
     log.info("model_loaded", runtime=str(loaded.runtime), weights=loaded.algorithm.version)
     write_runtime(config.store.folder, str(loaded.runtime))
+    algorithm = loaded.algorithm
+    return {
+        "name": algorithm.name,
+        "version": algorithm.version,
+        "weights": algorithm.weights_digest,
+        "runtime": str(loaded.runtime),
+    }
 
 
 def load_model(config: Config) -> "Network":

@@ -23,6 +23,9 @@ from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.senders import Sender as Sender
 from sgseg_dicom.toml_table import Place, Section, problems
+from sgseg_dicom.watching import Notify as Notify
+from sgseg_dicom.watching import Trouble as Trouble
+from sgseg_dicom.watching import Watch as Watch
 
 PACKAGED_WEIGHTS = "packaged"
 
@@ -228,6 +231,8 @@ class Config(Section):
     deliver: Deliver = Deliver()
     log: Log = Log()
     audit: Audit = Audit()
+    watch: Watch = Watch()
+    notify: Notify = Notify()
     sender: Annotated[tuple[Sender, ...], AfterValidator(_names_differ)] = Field(
         default=(), strict=False, description="be tables, each with a name of its own"
     )
@@ -294,6 +299,7 @@ def _anchored(config: Config, folder: Path) -> Config:
         "store": store,
         "model": model,
         "report": report,
+        "notify": config.notify.anchored(folder),
         "destination": peers,
     }
     return config.model_copy(update=changed)

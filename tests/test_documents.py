@@ -20,6 +20,7 @@ from docs.pictures import DRAWINGS
 from sgseg_dicom.config import Config
 from sgseg_dicom.destinations import DESTINATIONS
 from sgseg_dicom.results.overlay import LUNG_COLOURS
+from sgseg_dicom.senders import Sender
 from sgseg_dicom.zones import Laterality
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +30,7 @@ LOG = ROOT / "training/LOG.md"
 _QUOTES = "tests/core/check/test_rule_sources.py"
 """Quotes foreign documents, to see that they are refused as sources."""
 
-_FOLDERS = ("benchmarks", "docs", "examples", "node", "sgseg_dicom", "tests", "training")
+_FOLDERS = ("benchmarks", "deploy", "docs", "examples", "node", "sgseg_dicom", "tests", "training")
 _TEXTS = ("*.md", "*.py", "*.toml", "*.j2", "*.html", "*.svg")
 
 
@@ -150,15 +151,14 @@ def test_every_python_module_that_is_run_exists(document):
 @pytest.mark.parametrize("document", GUIDES, ids=name_of)
 def test_every_setting_that_is_named_exists(document):
     """As `[section] key`."""
-    destination = {key for model in DESTINATIONS.values() for key in model.model_fields}
+    tables = {
+        "destination": {key for model in DESTINATIONS.values() for key in model.model_fields},
+        "sender": set(Sender.model_fields),
+    }
     unknown = []
     for section, key in re.findall(r"`\[+(\w+)\]+ (\w+)", document.read_text("utf-8")):
         field = Config.model_fields.get(section)
-        known = (
-            destination
-            if section == "destination"
-            else getattr(field and field.annotation, "model_fields", ())
-        )
+        known = tables.get(section) or getattr(field and field.annotation, "model_fields", ())
         if key not in known:
             unknown.append(f"[{section}] {key}")
 

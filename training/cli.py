@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from training.cli_options import Data, Normals, one_line_errors, require_writable, write_json
+from training.cli_options import Data, Normals, Settings, Zones, one_line_errors, require_writable, write_json
 from training.cli_start import app as start_app
-from training.data import Captions, read_captioned, read_children, read_normals
+from training.data import Captions, read_children, read_normals
+from training.data.train_and_valid import read_train_and_valid
 from training.evaluation.cli import app as evaluation_app
 from training.heads.cli import app as heads_app
 from training.image_check.cli import app as image_check_app
+from training.loop.cli import app as loop_app
 from training.paper.cli import app as paper_app
+from training.quiet import set_up_messages
 from training.recipe import load_recipe
 from training.release.cli import app as release_app
 
@@ -21,6 +24,7 @@ app = typer.Typer(
 
 app.add_typer(start_app)  # `pseudo-label`, `teach`, `sam2` and `begin`
 app.add_typer(evaluation_app)  # `evaluate`, `guidance-gain` and `robustness`
+app.add_typer(loop_app)  # `curves`
 app.add_typer(paper_app)  # `ablate` and `figures`
 app.add_typer(release_app)  # `average` and `export`
 app.add_typer(heads_app)  # `heads` and `draw-lungs`
@@ -30,6 +34,7 @@ app.add_typer(image_check_app)  # `view` and `view-check`
 @app.callback()
 def sgseg_train() -> None:
     """Reproduce SGSeg: from QaTa-COV19 to the weights that the node loads."""
+    set_up_messages()
 
 
 @app.command("prepare")
@@ -86,6 +91,11 @@ def fit_command(
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the recipe's, for runs that are averaged.")
     ] = None,
+    settings: Settings = None,
+    zones: Zones = "captions",
+    tensorboard: Annotated[
+        bool, typer.Option(help="Also log for TensorBoard (package tensorboard), in OUT/tensorboard.")
+    ] = False,
 ) -> None:
     """Train a model, or resume a stopped run."""
     from training.data.folds import fold_at
@@ -100,10 +110,9 @@ def fit_command(
             "text_encoder": text_encoder,
             "seed": seed,
         }
-        chosen = load_recipe(recipe)
+        chosen = load_recipe(recipe, settings or ())
         chosen = chosen.model_copy(update={name: value for name, value in named.items() if value is not None})
-        train = read_captioned(data, "train", captions=chosen.captions)
-        valid = read_captioned(data, "valid", captions=chosen.captions)
+        train, valid = read_train_and_valid(data, captions=chosen.captions, zones=zones)
         if labels is not None:
             train = with_labels(train, labels)
         children = 0
@@ -120,6 +129,8 @@ def fit_command(
             devices=devices,
             left_out=left_out,
             children_left_out=children,
+            settings=tuple(settings or ()),
+            tensorboard=tensorboard,
         )
         last = fit(chosen, train, valid, run)
     typer.echo(f"Last checkpoint: {last}")

@@ -10,11 +10,24 @@ from typing import Annotated, Any
 import typer
 
 from sgseg_dicom.errors import ConfigError, SgsegError
+from training.data.train_and_valid import ZonesFrom
 
 Data = Annotated[
     Path,
     typer.Option(
         help="QaTa-COV19 in the layout of the SGSeg release, of Kaggle or of LViT; it is recognised."
+    ),
+]
+Zones = Annotated[
+    ZonesFrom,
+    typer.Option(
+        help="masks: an image that no caption describes gets the zones of its mask (no captions: Kaggle)."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help='Another value for a key of the recipe: "phases.0.size=96"; may be given again.'
     ),
 ]
 Normals = Annotated[

@@ -1,23 +1,42 @@
 """What a run, or weights, know about their training: which runs made them, what these began with, which commit."""
 
+import hashlib
 import subprocess
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 
-def commit_of_checkout() -> str:
-    """Give the commit of this checkout, with "-dirty" if files are changed; "unknown" outside a checkout."""
+def commit_of_checkout(folder: Path = Path(__file__).parent) -> str:
+    """
+    Give the commit of this checkout, with "-dirty" if files are changed.
+
+    A repository counts only if it tracks this file: a package that is installed into a virtual environment may lie
+    inside the folder of another project. Then the version is given, and the first digits of the sha256 over the list
+    of installed files with their digests (RECORD of the wheel); "unknown" if this is no installed package either.
+    """
+    own = Path(__file__).name
+    if _git(folder, "ls-files", "--error-unmatch", own) is None:
+        return _installed()
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40") or "unknown"
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    """Give what git answers; None: it cannot, or there is no git."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        answer = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _installed() -> str:
+    try:
+        found = distribution("sgseg-dicom")
+    except PackageNotFoundError:
         return "unknown"
-    return described.stdout.strip()
+    record = hashlib.sha256((found.read_text("RECORD") or "").encode()).hexdigest()
+    return f"sgseg-dicom {found.version}, files {record[:16]}"
 
 
 def runs_of(facts: dict[str, Any]) -> list[dict[str, Any]]:

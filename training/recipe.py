@@ -1,8 +1,9 @@
 """A training recipe: one TOML file with everything that a run depends on, except its data."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,12 +21,20 @@ _Size = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class Guidance(BaseModel):
-    """Shares of a batch that the true report guides, and no report. The model's own soft report guides the rest."""
+    """
+    Shares of a batch that the true report guides, and no report. The model's own report guides the rest.
+
+    Attributes:
+        ground_truth, none: shares.
+        report: what guides the rest, and inference: "soft", the expectation over all reports, or "hard", one sentence
+            (the paper, section 2.3; the mask's loss then does not reach the zones).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ground_truth: _Share
     none: _Share
+    report: Literal["soft", "hard"] = "soft"
 
     @model_validator(mode="after")
     def _one_whole(self) -> Self:
@@ -85,6 +94,7 @@ class Recipe(BaseModel):
             that learned without reports ignores them, and hardly learns to use them from scales near 0 (LOG.md).
         opinions: share of the teachers' predictions (`training.teacher_predictions`) in the targets; the rest is the
             data's masks and zones. The methods of the tables do not use it.
+        best: figure of valid that chooses the epoch of best.ckpt, beside last.ckpt.
         renew: parts of the model ("lerg") that a run draws anew although it begins with exported weights.
     """
 
@@ -108,8 +118,9 @@ class Recipe(BaseModel):
     drop_path: _Share = 0.0
     guide_scale: _Share | None = None
     opinions: _Share = 0.0
+    best: Literal["dice_micro", "zone_accuracy", "loss"] = "dice_micro"
     renew: tuple[str, ...] = ()
-    precision: Literal["bf16-mixed", "32-true"]
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     guidance: Guidance
     losses: Losses
 
@@ -127,9 +138,14 @@ class Recipe(BaseModel):
         return self.phases[-1]
 
 
-def load_recipe(source: str) -> Recipe:
+def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
     """
     Load a recipe: the packaged one of this name, or a file.
+
+    Args:
+        source: name or path.
+        settings: other values than the file's, each "key=value" as in TOML: "learning_rate=1e-4",
+            "guidance.none=0.2", "phases.0.size=96". Text needs no quotes.
 
     Raises:
         ConfigError: there is no such file, it is not TOML, or a key is missing, unknown or impossible.
@@ -137,9 +153,42 @@ def load_recipe(source: str) -> Recipe:
     packaged = Path(__file__).parent / "recipes" / f"{source}.toml"
     path = packaged if packaged.is_file() else Path(source)
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text()))
+        content = tomllib.loads(path.read_text())
+        for setting in settings:
+            _set(content, setting)
+        return Recipe.model_validate(content)
     except (FileNotFoundError, IsADirectoryError):
         known = sorted(p.stem for p in packaged.parent.glob("*.toml"))
         raise ConfigError(f"recipe {source!r} is neither a file nor one of {known}") from None
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _set(content: dict[str, Any], setting: str) -> None:
+    """
+    Set one key of a recipe's *content* to another value.
+
+    Raises:
+        ConfigError: the text has no "=", or no such part is there to set.
+    """
+    key, sign, value = setting.partition("=")
+    *parts, last = key.strip().split(".")
+    place: Any = content
+    try:
+        for part in parts:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        place[int(last) if isinstance(place, list) else last] = _value_of(value.strip())
+    except (IndexError, ValueError, TypeError, AttributeError):
+        sign = ""
+    if not sign:
+        raise ConfigError(
+            f'--set {setting}: "key=value" is needed, as "learning_rate=1e-4" or "phases.0.size=96"'
+        )
+
+
+def _value_of(text: str) -> Any:
+    """Read a value as TOML does; what is no TOML is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,9 +1,12 @@
 """What is known of each destination: whether it is down and why, how often it took results, and who waits for it."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from threading import Condition
 
 import structlog
 
+from node.watch.worker_state import DestinationState
 from sgseg_dicom.errors import PeerUnavailable, SgsegError
 
 log = structlog.get_logger(__name__)
@@ -15,7 +18,7 @@ class Availability:
     def __init__(self) -> None:
         self._down: dict[str, str] = {}  # destination -> why
         self._successes: dict[str, int] = {}
-        self._taken_at: dict[str, float] = {}
+        self._states: dict[str, DestinationState] = {}
         self._changed = Condition()
 
     def why_down(self, name: str) -> str:
@@ -31,7 +34,12 @@ class Availability:
     def taken_at(self, name: str) -> float:
         """Give the POSIX time in seconds when the destination last took everything; 0 where it never did."""
         with self._changed:
-            return self._taken_at.get(name, 0.0)
+            return self._state(name).taken_at
+
+    def states(self, names: Iterable[str]) -> Mapping[str, DestinationState]:
+        """Give how each destination stands, for other processes."""
+        with self._changed:
+            return {name: self._state(name) for name in names}
 
     def wait(self, name: str, seconds: float, *, successes: int) -> None:
         """
@@ -58,14 +66,23 @@ class Availability:
         with self._changed:  # also during the logging: the lines of the log stand in the order of the changes
             if error is None:
                 self._successes[name] = self._successes.get(name, 0) + 1
-                self._taken_at[name] = ended_at
+                self._change(name, taken_at=ended_at, down_since=0.0, why_down="")
                 if self._down.pop(name, None) is not None:
                     log.info("destination_up", destination=name)
                 self._changed.notify_all()
-            elif isinstance(error, PeerUnavailable) and successes == self._successes.get(name, 0):
-                self._note_down(name, str(error))
+                return
+            self._change(name, failed_at=ended_at, last_error=str(error))
+            if isinstance(error, PeerUnavailable) and successes == self._successes.get(name, 0):
+                self._note_down(name, str(error), ended_at)
 
-    def _note_down(self, name: str, why: str) -> None:
+    def _state(self, name: str) -> DestinationState:
+        return self._states.get(name, DestinationState())
+
+    def _change(self, name: str, **values: float | str) -> None:
+        self._states[name] = replace(self._state(name), **values)  # type: ignore[arg-type]
+
+    def _note_down(self, name: str, why: str, at: float) -> None:
+        self._change(name, down_since=self._state(name).down_since or at, why_down=why)
         # The same reason may come with more words at its end: how long the destination is left alone.
         known = self._down.get(name)
         if known is None or not why.startswith(known):

@@ -21,6 +21,7 @@ from rich.table import Table
 from node import app
 from node.delivery.dimse import DimseSender
 from node.demo import read_back
+from node.doctor.before_start import require_startable
 from node.jobs import Entry
 from node.receive import scp
 from node.receive.listener import listen
@@ -65,6 +66,7 @@ def run(out: Path, stop: threading.Event) -> None:
 
     Raises:
         DemoFailed: pydicom-data is missing, the node did not start, or had no result in time.
+        ConfigError: the node cannot run on this machine; the message says why.
     """
     console = Console()
     source = radiograph_file()
@@ -142,7 +144,13 @@ def _archive(folder: Path) -> Iterator[Destination]:
 
 @contextmanager
 def _node(config: Config, stop: threading.Event) -> Iterator[Destination]:
-    """Run receiver and worker; give where the receiver listens."""
+    """
+    Run receiver and worker; give where the receiver listens.
+
+    Raises:
+        ConfigError: something here would be wrong at every start; one line each.
+    """
+    require_startable(config)
     ended, ready = threading.Event(), threading.Event()
     supervisor = Supervisor(config, {role: app.child_command(role) for role in ("receive", "work")})
     thread = threading.Thread(

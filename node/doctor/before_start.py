@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from node.app import language_of, wanted_of
 from node.delivery.protocols import senders
 from node.doctor.finding import Finding, State, found
+from node.doctor.sqlite_version import require_new_sqlite
 from node.tls.profile import Files, server_context
+from node.watch.trust import read_secret, trusting
+from node.watch.webhook import key_of
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.inference.wanted import choose_runtime, is_torch_installed, why_gpu_idle
@@ -19,9 +22,11 @@ _COUNT_GPUS = "import torch; print(torch.cuda.device_count() if torch.cuda.is_av
 
 
 def look_before_start(config: Config) -> Iterator[Finding]:
-    """Look at what the settings name: language, secrets, certificates, weights, device."""
+    """Look at SQLite and at what the settings name: language, secrets, certificates, weights, device."""
+    yield found("SQLite", require_new_sqlite)
     yield found("language", lambda: _language(config))
     yield found("destinations' files", lambda: _secrets(config))
+    yield found("notify's files", lambda: _files_of_notify(config))
     if config.receive.certificate_file:
         yield found("our certificate", lambda: _certificate(config))
     yield found("weights", lambda: _weights(config))
@@ -49,6 +54,17 @@ def _language(config: Config) -> str:
 def _secrets(config: Config) -> str:
     named = senders(config)
     return f"{len(named)} can be used" if named else "no [[destination]]: results stay in the store"
+
+
+def _files_of_notify(config: Config) -> str:
+    notify = config.notify
+    if notify.webhook_secret_file:
+        key_of(notify.webhook_secret_file)
+    if notify.smtp_password_file:
+        read_secret(notify.smtp_password_file)
+    for authorities in filter(None, (notify.webhook_ca_file, notify.smtp_ca_file)):
+        trusting(authorities)
+    return "they can be used" if notify.webhook_url or notify.email_to else "nobody is told: see [notify]"
 
 
 def _certificate(config: Config) -> str:

@@ -18,6 +18,8 @@ from node.store.store import Store, open_store
 from node.tls.certificates import WARN_DAYS
 from node.tls.own_receiver import own_context
 from node.tls.validity import valid_until
+from node.watch.mail import Mail
+from node.watch.webhook import Webhook
 from sgseg_dicom.config import AnyDestination, Config, Destination
 from sgseg_dicom.errors import ConfigError, StorageUnavailable
 
@@ -37,6 +39,7 @@ def look_around(config: Config) -> Iterator[Finding]:
     yield _memory(config)
     yield from _certificates(config)
     yield from _destinations(config)
+    yield from _those_who_are_told(config)
 
 
 def _receiver_port(config: Config) -> str:
@@ -246,6 +249,21 @@ def _destinations(config: Config) -> Iterator[Finding]:
 def _asked(sender: Sender) -> str:
     sender.echo()
     return f"{sender.destination.address} answers, and takes what it will get"
+
+
+def _those_who_are_told(config: Config) -> Iterator[Finding]:
+    """Ask the webhook and the mail server whether they answer. Nobody is told anything."""
+    notify = config.notify
+    if notify.webhook_url:
+        yield found("webhook", lambda: _echoed(Webhook(notify), "the webhook answers"), failed=State.WARNING)
+    if notify.email_to:
+        words = f"{notify.smtp_host}:{notify.smtp_port} greets, and lets us in"
+        yield found("mail server", lambda: _echoed(Mail(notify), words), failed=State.WARNING)
+
+
+def _echoed(channel: Webhook | Mail, words: str) -> str:
+    channel.echo()
+    return words
 
 
 def _is_our_receiver(config: Config, destination: AnyDestination) -> bool:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from node.receive.figures import read_figures
 from node.service.heartbeat import LATE_SECONDS, silence_of
@@ -13,7 +14,10 @@ from node.service.supervisor import Supervisor
 from node.store.queue_file import why_not_writable
 from node.store.store import Store
 from node.time_limit import time_limit
+from node.watch.degraded import degradations
+from node.watch.worker_state import WorkerState, read_worker_state
 from node.work.lasting_jobs import LastingJobs
+from node.work.queue import Waiting
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import StorageUnavailable
 
@@ -21,6 +25,7 @@ _HANGING_SECONDS = 900.0
 _KEPT_SECONDS = 1.0
 """Who asks more often gets the same answer."""
 
+_RECENT_SECONDS = 30.0
 _QUEUE_SECONDS = 2.0
 _LOCK_SECONDS = 2.0
 
@@ -60,6 +65,15 @@ class Readiness:
                 self._found_at = time.monotonic()
             return self._found
 
+    def recent(self) -> Health:
+        """
+        Give what was found in the last half a minute, without a look.
+
+        What asks may have less patience than the checks, which take ten seconds where several of them fail.
+        """
+        found, age = self._found, time.monotonic() - self._found_at
+        return found if found is not None and age < _RECENT_SECONDS else self()
+
     @property
     def _config(self) -> Config:
         return self._config_of_now()
@@ -67,13 +81,16 @@ class Readiness:
     def _look(self) -> Health:
         ready = self._supervisor.ready
         queue = why_not_writable(self._store.folder, seconds=_QUEUE_SECONDS)
-        counts: dict[str, int] = {}
+        counts, state = dict[str, int](), WorkerState()
+        if "work" in ready:
+            state = read_worker_state(self._store.folder)
         problems = [
             f"'{name}' is starting, or has died" for name in self._supervisor.children if name not in ready
         ]
         problems += self._problems_of_the_store()
         problems += [queue] if queue else self._problems_of_the_queue(counts)
         problems += self._problems_of_the_halves()
+        waiting = Waiting() if problems and not counts else self._waiting()
         port = ready["receive"]["port"] if "receive" in ready else self._config.receive.port
         return Health(
             problems=tuple(problems),
@@ -82,7 +99,16 @@ class Readiness:
             counts=counts,
             associations=read_figures(self._store.folder) if "receive" in ready else {},
             model=read_runtime(self._store.folder) if "work" in ready else "",
+            degraded=tuple(degradations(self._config, waiting, state.destinations, now=time.time())),
+            waiting=waiting,
+            worker=state,
         )
+
+    def _waiting(self) -> Waiting:
+        """Give what waits; nothing where the queue has just become unusable: the next look says so."""
+        with suppress(StorageUnavailable), time_limit(_QUEUE_SECONDS):
+            return self._jobs.current().waiting()
+        return Waiting()
 
     def _problems_of_the_store(self) -> Iterator[str]:
         for check in (self._store.require_space, self._store.require_writable, self._store.require_unlocked):

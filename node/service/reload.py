@@ -19,6 +19,8 @@ _FOR: Mapping[str, tuple[str, ...]] = {
     "deliver": ("work",),
     "log": ("receive", "work"),
     "audit": ("receive", "work"),
+    "watch": (),  # this process watches
+    "notify": (),
     "sender": ("receive",),
     "destination": ("receive", "work"),  # archives report on Storage Commitment to the receiver
 }
@@ -26,6 +28,10 @@ _FOR: Mapping[str, tuple[str, ...]] = {
 
 _FIXED = ("store.folder", "page.host", "page.port", "page.names")
 """What cannot change while the node runs: the queue and the page stay open."""
+
+
+_UNTOLD = ("notify.webhook_url",)
+"""Settings whose values the log does not have: who knows the address of some webhooks may use them."""
 
 
 class Reload:
@@ -70,7 +76,8 @@ class Reload:
             if any(name in _FOR.get(key.partition(".")[0], ()) for key in changes)
         )
         for key, (old, now) in changes.items():
-            log.info("setting_changed", key=key, before=old, after=now)
+            values = {} if key in _UNTOLD else {"before": old, "after": now}
+            log.info("setting_changed", key=key, **values)
         log.info("reloaded", changed=len(changes), restarted=list(names))
         self.config = new
         if names:

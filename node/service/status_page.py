@@ -1,4 +1,4 @@
-"""The status page: /, /live and /ready over HTTP. It shows counts and names of machines, and no patient data."""
+"""The status page: /, /live, /ready and /metrics over HTTP. It shows counts and names of machines, and no patient."""
 
 import socket
 import threading
@@ -16,7 +16,13 @@ from starlette.routing import Route
 
 from node.service.hasty_http import HastyProtocol
 from node.service.known_hosts import KnownHosts
+from node.watch.degraded import Degradation
+from node.watch.worker_state import WorkerState
+from node.work.queue import Waiting
 from sgseg_dicom.errors import StorageUnavailable
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text format."""
 
 _TEMPLATES = Path(__file__).parent / "pages"
 
@@ -33,6 +39,9 @@ class Health:
         counts: jobs by state.
         associations: what the receiver counted since it started: who was let in, and why others were not.
         model: what runs the model; "" before it is loaded.
+        degraded: what is wrong though images are taken and judged (`node.watch.degraded`).
+        waiting: what waits, and since when.
+        worker: what the worker tells of its model and its destinations.
     """
 
     problems: tuple[str, ...]
@@ -41,26 +50,45 @@ class Health:
     counts: dict[str, int] = field(default_factory=dict)
     associations: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
+    degraded: tuple[Degradation, ...] = ()
+    waiting: Waiting = field(default_factory=Waiting)
+    worker: WorkerState = field(default_factory=WorkerState)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is degraded, in sentences."""
+        return [one.words for one in self.degraded]
 
 
-def build(health: Callable[[], Health], *, names: Sequence[str] = ()) -> Starlette:
-    """Build the page. *health* is called for every request; *names* are more names of this machine."""
+def build(
+    health: Callable[[], Health], *, metrics: Callable[[], str] = str, names: Sequence[str] = ()
+) -> Starlette:
+    """
+    Build the page.
+
+    Args:
+        health: called for every request.
+        metrics: gives what Prometheus reads.
+        names: more names of this machine.
+    """
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
 
     def live(request: Request) -> Response:
         return JSONResponse({"live": True})
 
     def ready(request: Request) -> Response:
-        problems = health().problems
-        return JSONResponse(
-            {"ready": not problems, "problems": list(problems)}, status_code=503 if problems else 200
-        )
+        found = health()
+        said = {"ready": not found.problems, "problems": list(found.problems), "warnings": found.warnings}
+        return JSONResponse(said, status_code=503 if found.problems else 200)
 
     def page(request: Request) -> Response:
         return HTMLResponse(pages.get_template("status.html").render(health=health()))
 
+    def measured(request: Request) -> Response:
+        return Response(metrics(), media_type=METRICS_TYPE)
+
     return Starlette(
-        routes=[Route("/", page), Route("/live", live), Route("/ready", ready)],
+        routes=[Route("/", page), Route("/live", live), Route("/ready", ready), Route("/metrics", measured)],
         middleware=[Middleware(KnownHosts, names=names)],
     )
 

@@ -150,6 +150,11 @@ class Supervisor:
         """The reports of the children that are ready now."""
         return {name: child.ready for name, child in self.children.items() if child.ready is not None}
 
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The ids of the processes that run now."""
+        return {name: child.pid for name, child in self.children.items() if child.pid is not None}
+
     def restart(self, config: Config, names: Collection[str]) -> None:
         """Give the children other settings; those in *names* end their work and start again."""
         self._settings = config.to_json()

@@ -10,6 +10,8 @@ The images, durable: bytes -> temporary file -> fsync -> rename. What a method h
     <folder>/worker.notices               a pipe: an image was queued (node.work.notices)
     <folder>/compiled/                    the model as it was compiled for this processor; may be deleted
     <folder>/model.loaded                 what runs the model (node.service.loaded_model)
+    <folder>/counts.sqlite                what happened, counted since the store began (node.watch.counts)
+    <folder>/receiver.json, worker.json   what receiver and worker tell of themselves
     <folder>/receive.lock, work.lock      one receiver and one worker
     <folder>/jobs.lock                    an image and its job are added together, and removed together
 """

@@ -12,6 +12,7 @@ from node.delivery.protocols import Sender
 from node.jobs import Delivery, Sent
 from node.store.commitments import Commitments
 from node.store.store import Store
+from node.watch.worker_state import DestinationState
 from node.work.edge import Edge
 from node.work.outcomes import log_delivery, state_of
 from sgseg_dicom.config import Deliver
@@ -26,6 +27,9 @@ _SPREAD_SECONDS = 1.0
 """The longest pause before a second attempt, and before the attempts at a destination that is up again."""
 
 
+Ended = Callable[[str, Sent, float], object]
+
+
 class Deliveries:
     """
     Delivers results; safe to call from many threads. What one destination does never makes another one wait.
@@ -36,6 +40,7 @@ class Deliveries:
         edge: runs each attempt.
         patience: how long a delivery pauses between its attempts.
         clock: gives POSIX time in seconds. It may be set back: nothing is decided by it.
+        on_ended: told of each delivery that has ended: destination, state, seconds of the last attempt.
     """
 
     def __init__(
@@ -46,12 +51,14 @@ class Deliveries:
         edge: Edge,
         patience: Deliver,
         clock: Callable[[], float],
+        on_ended: Ended = lambda destination, state, seconds: None,
     ) -> None:
         self._store = store
         self._senders = senders
         self._edge = edge
         self._patience = patience
         self._clock = clock
+        self._on_ended = on_ended
         self._availability = Availability()
         self._lanes = {name: ThreadPoolExecutor(ATTEMPTS_AT_ONCE, f"to {name}") for name in senders}
         self._no_lane = ThreadPoolExecutor(1, "to nobody")  # for names that are no longer configured
@@ -67,6 +74,10 @@ class Deliveries:
     def why_down(self, destination: str) -> str:
         """Give the reason why a destination is down; "" where it is not known to be down."""
         return self._availability.why_down(destination)
+
+    def states(self) -> Mapping[str, DestinationState]:
+        """Give how each destination stands."""
+        return self._availability.states(self._senders)
 
     def begin(self, job_id: str, destination: str) -> None:
         """
@@ -89,8 +100,10 @@ class Deliveries:
             self._taken_before.pop((job_id, destination), None)
         return sent
 
-    def give_up(self, job_id: str, destination: str) -> None:
-        """Forget a delivery that is not tried any more."""
+    def end(self, job_id: str, sent: Delivery) -> None:
+        """Forget a delivery that is not tried any more; *sent* is how it ended."""
+        destination = sent.destination
+        self._on_ended(destination, sent.state, sent.seconds)
         self._taken_before.pop((job_id, destination), None)
         self._uncommitted.discard((job_id, destination))
         if committed := self._committed.get(destination):

@@ -9,8 +9,8 @@ The durable queue: an SQLite database. This module adds jobs and reads how they 
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,20 @@ destination.
 _DEAD = "status IN ('ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"
 _AT_ONCE = 5000
 """Jobs that are in memory together where all of them are gone through."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """
+    What waits, and since when.
+
+    Attributes:
+        oldest: POSIX time at which the oldest image without an answer was received; 0 where none waits.
+        deliveries: by destination, how many results wait for it, and the POSIX time since which the oldest does.
+    """
+
+    oldest: float = 0.0
+    deliveries: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 def prepare(folder: Path, *, thorough: bool = False) -> Path:
@@ -234,6 +248,16 @@ class Jobs:
             "working": working,
             "deliveries waiting": deliveries,
         }
+
+    def waiting(self) -> Waiting:
+        """Give how long images wait for their answer, and results for their destinations."""
+        with self._database.reading() as database:
+            first = arrivals.waiting(database, "ORDER BY number LIMIT 1")
+            received, deliveries = [entry.job.received_at for entry in first], dict[str, tuple[int, float]]()
+            if has_workflows(database):
+                received.append(rows.oldest_unanswered(database))
+                deliveries = rows.waiting_deliveries(database)
+        return Waiting(oldest=min(filter(None, received), default=0.0), deliveries=deliveries)
 
     def in_work_since(self, moment: float) -> int:
         """Count the jobs that are in work since before *moment* (POSIX time)."""

@@ -74,6 +74,24 @@ def count(database: sqlite3.Connection, name: str, more: str = "") -> int:
     )
 
 
+def oldest_unanswered(database: sqlite3.Connection) -> float:
+    """Give when the oldest image was received that is a workflow and has no answer; 0 where there is none."""
+    first = f"AND s.{UNFINISHED} ORDER BY s.created_at LIMIT 1"
+    for _, _, inputs, _ in database.execute(f"{_ENTRY} 1 {first}"):
+        return job_of(inputs).received_at
+    return 0.0
+
+
+def waiting_deliveries(database: sqlite3.Connection) -> dict[str, tuple[int, float]]:
+    """Count, for each destination, the deliveries that have not ended, and give the POSIX time of the oldest."""
+    found = database.execute(
+        "SELECT substr(workflow_uuid, instr(workflow_uuid, '/') + 1), count(*), min(created_at) "
+        f"FROM workflow_status WHERE {UNFINISHED} AND name = ? GROUP BY 1",
+        (DELIVER,),
+    )
+    return {destination: (number, oldest / 1000) for destination, number, oldest in found}
+
+
 def jobs(database: sqlite3.Connection) -> list[Job]:
     """Give the jobs of all workflows."""
     rows = database.execute(f"{_ENTRY} 1")

@@ -17,7 +17,7 @@ from node.judge.judged import Judge
 from node.judge.stopwatch import stopwatch
 from node.store.encoded_object import encoded
 from node.store.store import Store
-from node.work.deliveries import Deliveries
+from node.work.deliveries import Deliveries, Ended
 from node.work.edge import Edge
 from node.work.measurements import Measurements
 from node.work.outcomes import (
@@ -47,6 +47,8 @@ class Worker:
         senders: by the name of the destination.
         clock: gives POSIX time in seconds.
         patience: how long a delivery pauses between its attempts.
+        on_answered: told of each image that has ended: job, outcome, POSIX time at which the attempt began.
+        on_delivered: see `Deliveries`.
         measurements: of earlier films; None: films are compared with no earlier ones, and nothing of them is kept.
     """
 
@@ -58,6 +60,8 @@ class Worker:
         senders: Mapping[str, Sender],
         clock: Callable[[], float] = time.time,
         patience: Deliver = Deliver(),  # noqa: B008 - frozen
+        on_answered: Callable[[Job, Outcome, float], object] = lambda job, outcome, began: None,
+        on_delivered: Ended = lambda destination, state, seconds: None,
         measurements: Measurements | None = None,
     ) -> None:
         self._store = store
@@ -66,8 +70,14 @@ class Worker:
         self._clock = clock
         self._measurements = measurements
         self._edge = Edge()
+        self._on_answered = on_answered
         self.deliveries = Deliveries(
-            store=store, senders=senders, edge=self._edge, patience=patience, clock=clock
+            store=store,
+            senders=senders,
+            edge=self._edge,
+            patience=patience,
+            clock=clock,
+            on_ended=on_delivered,
         )
 
     @property
@@ -101,6 +111,8 @@ class Worker:
             seconds=outcome.seconds or seconds,
         )
         log_outcome(job, outcome)
+        if last or not outcome.again:
+            self._on_answered(job, outcome, started_at)
         return outcome
 
     def _made(self, job: Job, started_at: float, seconds: dict[str, float]) -> Outcome:

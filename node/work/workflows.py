@@ -90,7 +90,7 @@ class Delivering(Protocol):
         """Wait before the next attempt."""
         ...
 
-    def give_up(self, job_id: str, destination: str) -> None:
+    def end(self, job_id: str, sent: Delivery) -> None:
         """Forget a delivery that is not tried any more."""
         ...
 
@@ -269,7 +269,7 @@ def _define_deliver(
     def deliver(job_id: str, destination: str) -> dict[str, Any]:
         with running.this(DBOS.workflow_id or ""):
             sent = _delivered(job_id, destination, step, attempts)
-            delivering.give_up(job_id, destination)
+            delivering.end(job_id, Delivery.from_dict(sent))
             return sent
 
     def begin(job_id: str, destination: str) -> Delivery:

@@ -25,7 +25,7 @@ from sgseg_dicom.release.heads_manifest import HeadsManifest
 from sgseg_dicom.release.manifest import Manifest, folder_of, packaged_weights
 from sgseg_dicom.zones import ZoneBits
 
-GuidedBy = Literal["generated", "ground-truth", "none"]
+GuidedBy = Literal["generated", "sentence", "ground-truth", "none"]
 
 _DTYPES = {
     Precision.FLOAT32: torch.float32,
@@ -117,7 +117,9 @@ class Network:
 
         Args:
             inputs: at least one.
-            guided_by: "generated", the model's own report, is what the node does; the others are for evaluation.
+            guided_by: "generated", the model's own report, is what the node does. The others are for evaluation:
+                "sentence" is the report of the zones that are likelier than not (the paper's own inference, section
+                2.3), also where the model was trained with the expectation over all reports.
             zones: the true zones of each image, for "ground-truth" only.
 
         Returns:

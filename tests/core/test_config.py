@@ -194,11 +194,29 @@ def test_the_file_that_ships_has_every_setting_with_its_default():
             "[[sender]] number 1 has unknown keys ['network']; known: ['calling_ae_titles', 'max_associations', "
             "'name', 'networks', 'priority']",
         ),
+        ("[watch]\nwaiting_minutes = 0", "[watch] waiting_minutes is 0; it must lie between 0.01 and 10080"),
+        (
+            '[notify]\nemail_to = ["it@hospital.example", "nobody"]',
+            "[notify] email_to is 'nobody'; it must be a list of addresses, \"it@hospital.example\" for example",
+        ),
+        (
+            '[notify]\nemail_to = ["it@hospital.example"]',
+            "[notify] has email_to and no email_from; set both",
+        ),
+        (
+            '[notify]\nwebhook_url = "https://user:word@hook.example/"',
+            "[notify] webhook_url is '...@hook.example/'; it must be an http or https address without user and "
+            "password",
+        ),
+        (
+            '[notify]\nsmtp_host = "mail"\nsmtp_security = "none"\nsmtp_username = "a"\nsmtp_password_file = "b"',
+            '[notify] has a password and smtp_security = "none", which would show it to the network',
+        ),
         ("[audit]\nkeep_days = 90", "[audit] keep_days is 90; it must lie between 183 and 36500"),
         (
             "[recieve]\nport = 1",
             "the file has unknown sections ['recieve']; known: ['audit', 'deliver', 'destination', 'log', 'model', "
-            "'page', 'queue', 'receive', 'report', 'sender', 'store']",
+            "'notify', 'page', 'queue', 'receive', 'report', 'sender', 'store', 'watch']",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -43,11 +43,11 @@ _REPORTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, BasicTextSRStorage
 class Half:
     """One half of the node, started as its supervisor does it."""
 
-    def __init__(self, arguments: list[str], config: Config, folder: Path) -> None:
+    def __init__(self, arguments: list[str], config: Config, folder: Path, enter: Sequence[str] = ()) -> None:
         self.log = folder / f"{arguments[1]}.log"
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*enter, sys.executable, *arguments],
                 cwd=ROOT,
                 env={**os.environ, "STAND_IN_FOLDER": str(folder), "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.PIPE,
@@ -85,9 +85,11 @@ class Half:
 
 
 @contextmanager
-def half(arguments: list[str], config: Config, folder: Path, *, wait: bool = True) -> Iterator[Half]:
-    """Run a half for the time of a test; *wait* for its being ready."""
-    process = Half(arguments, config, folder)
+def half(
+    arguments: list[str], config: Config, folder: Path, *, wait: bool = True, enter: Sequence[str] = ()
+) -> Iterator[Half]:
+    """Run a half for the time of a test; *wait* for its being ready. *enter* goes before its command."""
+    process = Half(arguments, config, folder, enter)
     try:
         if wait:
             process.wait_ready()

@@ -205,7 +205,8 @@ def test_a_configuration_with_every_key_starts():
     }
     for section, key in new:
         del settings[section][key]
-    del settings["audit"]
+    for section in ("audit", "watch", "notify"):
+        del settings[section]
     assert settings.pop("sender") == []
     destinations = zip(written.pop("destination"), settings.pop("destination"), strict=True)
     assert settings == written

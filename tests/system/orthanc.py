@@ -4,9 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -30,14 +32,26 @@ needs_dicomweb = pytest.mark.skipif(
     not DICOMWEB.exists(), reason="Orthanc's DICOMweb plugin is not installed (apt: orthanc-dicomweb)"
 )
 
+PYTHON = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+needs_python_plugin = pytest.mark.skipif(
+    not PYTHON.exists(), reason="Orthanc's Python plugin is not installed (apt: orthanc-python)"
+)
+
 
 class Orthanc:
     """An archive that knows two peers on loopback: the node, which may store, and the reader of a test."""
 
     title, reader = "ORTHANC", "READER"
 
-    def __init__(self, network: Network, folder: Path, *, node_port: int = 104) -> None:
-        self.network, self._node_port = network, node_port
+    def __init__(
+        self,
+        network: Network,
+        folder: Path,
+        *,
+        node_port: int = 104,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.network, self._node_port, self._more = network, node_port, more
         self.folder = folder
         self.port, self._reader_port, self.http_port = free_ports(3)
 
@@ -84,7 +98,7 @@ class Orthanc:
     def settings(self) -> str:
         """Give Orthanc's configuration."""
         peers = {
-            "node": ["SGSEG", "127.0.0.1", self._node_port],
+            "sgseg": ["SGSEG", "127.0.0.1", self._node_port],
             "reader": [self.reader, "127.0.0.1", self._reader_port],
         }
         settings = {
@@ -101,7 +115,20 @@ class Orthanc:
             "DicomAlwaysAllowEcho": False,
             "DicomAlwaysAllowStore": False,
         }
-        return json.dumps(settings)
+        return json.dumps(settings | self._more)
+
+    def store(self, file: Path) -> None:
+        """C-STORE an object into the archive."""
+        result = self._dcmtk("storescu", file=file)
+        assert result.returncode == 0, result.stderr
+
+    def asked(self, path: str) -> Any:
+        """Ask its REST API."""
+        program = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())"
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        result = self.network.run(sys.executable, "-c", program, url)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
 
     def answers(self) -> bool:
         """C-ECHO."""
@@ -118,15 +145,23 @@ class Orthanc:
         assert result.returncode == 0, result.stderr
         return [dcmread(path, force=True) for path in sorted(folder.iterdir())]
 
-    def _dcmtk(self, program: str, *options: object) -> subprocess.CompletedProcess[str]:
-        titles = ("-aet", self.reader, "-aec", self.title)
-        return self.network.run(DCMTK / program, *titles, *options, "127.0.0.1", self.port)
+    def _dcmtk(
+        self, program: str, *options: object, file: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        titles, files = ("-aet", self.reader, "-aec", self.title), [file] if file else []
+        return self.network.run(DCMTK / program, *titles, *options, "127.0.0.1", self.port, *files)
 
 
 @contextmanager
-def running_orthanc(network: Network, folder: Path, *, node_port: int = 104) -> Iterator[Orthanc]:
-    """Run an archive that keeps its files in *folder*, and reaches the node at *node_port*."""
-    archive = Orthanc(network, folder, node_port=node_port)
+def running_orthanc(
+    network: Network,
+    folder: Path,
+    *,
+    node_port: int = 104,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[Orthanc]:
+    """Run an archive that keeps its files in *folder*, reaches the node at *node_port*, and has *more* settings."""
+    archive = Orthanc(network, folder, node_port=node_port, more=more)
     settings = folder.parent / "orthanc.json"
     settings.write_text(archive.settings())
     with (folder.parent / "orthanc.log").open("w") as log:

@@ -24,15 +24,20 @@ def draw(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
-def small_data_set(folder: Path, *, train: int = 6, valid: int = 4, test: int = 0) -> Path:
-    """Write `images` and `prompts` of a generated QaTa-COV19 below *folder*, in the SGSeg layout."""
+def small_data_set(folder: Path, *, train: int = 6, valid: int = 4, test: int = 0, reports: int = 63) -> Path:
+    """
+    Write `images` and `prompts` of a generated QaTa-COV19 below *folder*, in the SGSeg layout.
+
+    The images have so many different *reports*; a clustering of few images needs few.
+    """
     generator = np.random.default_rng(3)
     refined, originals = {}, {}
     for split, count in (("train", train), ("valid", valid), ("test", test)):
         if not count:
             continue
         captions = [
-            _draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator) for i in range(count)
+            _draw_item(folder / "images" / split, f"sub-s{i:05d}_{split}", generator, reports)
+            for i in range(count)
         ]
         refined[split] = [{"image_path": name, "caption": caption} for name, caption in captions]
         originals[split] = dict(captions)
@@ -51,8 +56,8 @@ def small_normals(folder: Path, *, train: int = 2, valid: int = 2) -> Path:
     return folder
 
 
-def _draw_item(folder: Path, name: str, generator: np.random.Generator) -> tuple[str, str]:
-    zones = zones_at(int(generator.integers(1, 64)))
+def _draw_item(folder: Path, name: str, generator: np.random.Generator, reports: int) -> tuple[str, str]:
+    zones = zones_at(int(generator.integers(1, reports + 1)))
     image, mask = generator.integers(40, 80, (224, 224)), np.zeros((224, 224))
     for zone, present in zip(ZONES, zones, strict=True):
         if present:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgseg_dicom.errors import ConfigError
-from training.data import Item
+from training.data.items import Item
 
 _WRITTEN = re.compile(r"(\d+)/(\d+)")
 

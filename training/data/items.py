@@ -29,6 +29,7 @@ class Item:
         mask: path of the mask, 0 and 255 or 0 and 1; None: the radiograph is normal.
         zones: from the caption, in PATIENT laterality; None: no caption names them.
         caption: in PATIENT laterality, otherwise as in the file; "": there is none.
+        zones_from_mask: whether the zones were measured from the mask (`training.data.zones_of_masks`).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Item:
     mask: Path | None
     zones: ZoneBits | None
     caption: str = ""
+    zones_from_mask: bool = False
 
     @property
     def patient(self) -> str:
@@ -53,7 +55,7 @@ class Item:
         if self.zones is None:
             raise DataError(
                 f"{self.name} has no caption that names its zones; name a folder with captions "
-                "(`prompts` of the SGSeg release, or LViT's *_text.xlsx)"
+                "(`prompts` of the SGSeg release, or LViT's *_text.xlsx), or take them from masks: --zones masks"
             )
         return self.zones
 

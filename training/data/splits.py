@@ -71,7 +71,7 @@ def read_captioned(folder: Path, split: str, *, captions: Captions = "original")
     if not captioned:
         raise DataError(
             f"no caption names the zones of any image of {split} in {folder}; name a folder with captions "
-            "(`prompts` of the SGSeg release, or LViT's *_text.xlsx)"
+            "(`prompts` of the SGSeg release, or LViT's *_text.xlsx), or take the zones from masks: --zones masks"
         )
     if len(captioned) < len(items):
         log.warning("%s: %d images without zones are not used", split, len(items) - len(captioned))

@@ -100,9 +100,12 @@ def guidance_gain_command(
     data: Data,
     split: Annotated[str, typer.Option(help="Name of the split.")] = "valid",
     weights: Annotated[Path | None, typer.Option(help="Folder of weights; none: those that ship.")] = None,
+    against: Annotated[
+        GuidedBy, typer.Option(help="The other guidance; sentence: the paper's own inference.")
+    ] = "none",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure what the model's own report is worth: Dice with it minus Dice without it, by patient."""
+    """Measure what the model's own report is worth: Dice with it minus Dice with another guidance, by patient."""
     from sgseg_dicom.inference.network import load_network
     from training.evaluation.guidance_gain import guidance_gain
 
@@ -110,7 +113,9 @@ def guidance_gain_command(
         require_writable(json_file)
         items = read_split(data, split)
         network = load_network(weights)
-        figures = {"split": split, "weights": network.manifest.sha256} | guidance_gain(network, items)
+        figures = {"split": split, "weights": network.manifest.sha256} | guidance_gain(
+            network, items, against=against
+        )
         typer.echo(json.dumps(figures, indent=2))
         write_json(json_file, figures)
 

@@ -16,6 +16,9 @@ from training.data import Item, load_image, load_mask
 from training.data.borders_removed import without_border
 from training.teacher_predictions import TeacherPredictions
 
+VALID_BATCH = 16
+"""Images of a batch that is measured."""
+
 
 class Batch(NamedTuple):
     """
@@ -90,15 +93,33 @@ class AugmentedBatches(IterableDataset[Batch]):
         return len(self.order) // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
-        shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
-        sizes = self._drawn_sizes(generator)
+        shuffled, sizes, generator = self._drawn_order()
         if self.share.devices > 1 or self.device.type != "cpu":
             generator = torch.Generator(self.device)
             generator.manual_seed((self.seed * 1_000 + self.epoch) * 1_000 + self.share.rank + 1)
         for place, size in enumerate(sizes):
             whole = shuffled[place * self.batch_size : (place + 1) * self.batch_size]
             yield self._batch(whole[self.share.rank :: self.share.devices], size, generator)
+
+    def at(self, place: int) -> Batch:
+        """
+        Give one batch of the epoch, augmented with random numbers of its own.
+
+        A run can therefore go on inside an epoch without the batches before. Its images are those that iteration
+        has at this place; its augmentation is another one.
+        """
+        shuffled, sizes, _ = self._drawn_order()
+        generator = torch.Generator(self.device)
+        generator.manual_seed((self.seed * 1_000 + self.epoch) * 100_003 + place + 1)
+        return self._batch(
+            shuffled[place * self.batch_size : (place + 1) * self.batch_size], sizes[place], generator
+        )
+
+    def _drawn_order(self) -> tuple[NDArray[np.int64], list[int], torch.Generator]:
+        """Give the images in the order of the epoch, the size of every batch, and the generator that drew them."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000 + self.epoch)
+        shuffled = self.order[torch.randperm(len(self.order), generator=generator).numpy()]
+        return shuffled, self._drawn_sizes(generator), generator
 
     def _drawn_sizes(self, generator: torch.Generator) -> list[int]:
         """Give the size of every batch, the same on all devices. For a single size no random number is drawn."""
@@ -151,3 +172,13 @@ def normalised(images: Tensor) -> Tensor:
     centred = exact - exact.mean(dim=(2, 3), keepdim=True)
     deviation = centred.std(dim=(2, 3), keepdim=True, correction=0)
     return torch.where(deviation > FLAT, centred / deviation, 0.0).float()
+
+
+def padded(images: Tensor, count: int) -> Tensor:
+    """
+    Repeat the last image of (B, ...) until there are *count*. A GPU compiles its kernels anew for each new size.
+
+    In evaluation mode an image's answer does not depend on the others.
+    """
+    lacking = count - len(images)
+    return images if lacking <= 0 else torch.cat((images, images[-1:].expand(lacking, *images.shape[1:])))

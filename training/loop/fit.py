@@ -3,24 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import (
     EMAWeightAveraging,
-    LearningRateMonitor,
     ModelCheckpoint,
-    TQDMProgressBar,
 )
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model.weights import load_weights
 from sgseg_dicom.release.manifest import read_manifest
-from training.data import Item
+from training.data import Item, digest_of
 from training.data.folds import Fold
+from training.loop.bar import Bar
+from training.loop.curves import EpochRows
 from training.loop.data_module import Epochs
+from training.loop.environment import environment_of
 from training.loop.initial_weights import fill_from, set_guide_scale
 from training.loop.module import SGSegTraining, keep_depthwise_in_full_precision, share_statistics
 from training.loop.precision import for_this_machine
@@ -29,7 +30,7 @@ from training.recipe import Recipe
 from training.start.pretrained import load_pretrained
 from training.teacher_predictions import TeacherPredictions
 
-LAST = "last"
+LAST, BEST = "last", "best"
 
 
 class Averaging(EMAWeightAveraging):
@@ -58,6 +59,8 @@ class Run:
             lightning starts this program again.
         left_out: part of the train images that the run does not learn from; None: it learns from all.
         children_left_out: number of normal radiographs that are not among the train images, since they show children.
+        settings: keys of the recipe that were set to other values, as they were written.
+        tensorboard: whether to log for TensorBoard too.
     """
 
     out: Path
@@ -67,6 +70,8 @@ class Run:
     devices: int = 1
     left_out: Fold | None = None
     children_left_out: int = 0
+    settings: tuple[str, ...] = ()
+    tensorboard: bool = False
 
 
 def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) -> Path:
@@ -90,7 +95,7 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     recipe = for_this_machine(recipe)
     if run.left_out is not None:
         train = run.left_out.without(train)
-    lightning.seed_everything(recipe.seed)
+    lightning.seed_everything(recipe.seed, verbose=False)
     data = Epochs(recipe, train, valid, run.teacher_predictions)
     module = SGSegTraining(recipe, steps=data.steps)
     if run.start_from is None:
@@ -106,8 +111,13 @@ def fit(recipe: Recipe, train: Sequence[Item], valid: Sequence[Item], run: Run) 
     if run.devices > 1 and torch.cuda.is_available():
         share_statistics(module)
     last = run.out / f"{LAST}.ckpt"
-    record_facts(run.out / "run.json", _facts(recipe, train, run), resumes=last.is_file())
-    trainer = trainer_of(recipe, run.out, run.epochs or recipe.epochs, devices=run.devices)
+    record_facts(
+        run.out / "run.json",
+        _facts(recipe, train, run),
+        resumes=last.is_file(),
+        environment=environment_of(recipe.precision, valid_digest=digest_of(valid)),
+    )
+    trainer = trainer_of(recipe, run)
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     return last
 
@@ -126,27 +136,40 @@ def _require_possible(recipe: Recipe, run: Run) -> None:
         )
 
 
-def trainer_of(recipe: Recipe, out: Path, epochs: int, *, devices: int = 1) -> lightning.Trainer:
-    """Give the trainer: it averages the weights, writes a checkpoint after each epoch, and logs to *out*."""
+def trainer_of(recipe: Recipe, run: Run) -> lightning.Trainer:
+    """Give the trainer: it averages the weights, and writes checkpoints and figures after each epoch."""
+    # Without a monitor it keeps the newest checkpoint; `save_last` would write at the very end only.
+    how: dict[str, Any] = {"enable_version_counter": False}
+    last = ModelCheckpoint(run.out, filename=LAST, save_on_train_epoch_end=True, **how)
+    mode: Literal["min", "max"] = "min" if recipe.best == "loss" else "max"
+    best = ModelCheckpoint(run.out, filename=BEST, monitor=f"valid/{recipe.best}", mode=mode, **how)
     return lightning.Trainer(
-        max_epochs=epochs,
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        max_epochs=run.epochs or recipe.epochs,
+        devices=run.devices,
+        strategy="ddp" if run.devices > 1 else "auto",
         precision=recipe.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        logger=CSVLogger(out, name="csv"),
+        log_every_n_steps=1,
+        enable_model_summary=False,
+        logger=_tensorboard(run.out) if run.tensorboard else False,
         callbacks=[
             # Averaged statistics would contain a share of their start (variance 1) for hundreds of steps.
             Averaging(decay=recipe.ema_decay, use_buffers=False),
-            # Without a monitor it keeps the newest checkpoint; `save_last` would write at the very end only.
-            ModelCheckpoint(out, filename=LAST, enable_version_counter=False, save_on_train_epoch_end=True),
-            LearningRateMonitor("step"),
-            TQDMProgressBar(refresh_rate=10),
+            best,  # before `last`, which keeps what is the best so far
+            EpochRows(run.out),
+            Bar(),
+            last,
         ],
     )
+
+
+def _tensorboard(out: Path) -> TensorBoardLogger:
+    try:
+        return TensorBoardLogger(out, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise ConfigError("--tensorboard needs a package; cure: pip install tensorboard") from None
 
 
 def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
@@ -163,4 +186,5 @@ def _facts(recipe: Recipe, train: Sequence[Item], run: Run) -> dict[str, Any]:
         "opinions": None if predictions is None else predictions.facts,
         "devices": run.devices,
         "left_out": None if run.left_out is None else str(run.left_out),
+        "set": list(run.settings),
     }

@@ -12,7 +12,7 @@ def mixed_words(
     reports: ReportTable, zone_logits: Tensor, zones: Tensor, share: Guidance, *, drawn: Tensor
 ) -> Tensor:
     """
-    Give each image its own soft report, the true one or none.
+    Give each image its own report (soft, or one sentence, as the recipe says), the true one or none.
 
     Most images get their own report: training then uses what inference uses.
 
@@ -26,7 +26,7 @@ def mixed_words(
     Returns:
         embedded reports (B, 24, text width)
     """
-    words = reports.soft(zone_logits)
+    words = reports.soft(zone_logits) if share.report == "soft" else reports.hard(zone_logits > 0)
     words = torch.where(gets_true_report(drawn, share)[:, None, None], reports.hard(zones), words)
     return torch.where((drawn > 1 - share.none)[:, None, None], torch.zeros_like(words), words)
 

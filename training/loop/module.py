@@ -9,7 +9,7 @@ from timm.layers import DropPath, convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
-from training.loop.batches import Batch
+from training.loop.batches import VALID_BATCH, Batch, padded
 from training.loop.guidance import gets_true_report, mixed_words, rng_of_step, seed_of_layers, targets_of
 from training.loop.losses import CoarseHeads, mask_loss, place_loss, presence_loss, zone_loss
 from training.loop.schedule import optimizer_of
@@ -51,11 +51,11 @@ class SGSegTraining(lightning.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.steps = steps
-        self.model = build_sgseg(recipe.preset)
+        self.model = build_sgseg(recipe.preset, guidance=recipe.guidance.report)
         leave_out_blocks(self.model.vision, recipe.drop_path)
         _, w16, w8, _ = PRESETS[recipe.preset].decoder_widths
         self.coarse = CoarseHeads((w16, w8))
-        self._counts = torch.zeros(4, dtype=torch.float64)
+        self._counts = torch.zeros(6, dtype=torch.float64)
 
     def on_train_epoch_start(self) -> None:
         """Hold the batch statistics in epochs where the recipe says so: the weights then adapt to them."""
@@ -93,30 +93,37 @@ class SGSegTraining(lightning.LightningModule):
             sync_dist=True,
             batch_size=len(batch.zones),
         )
-        return torch.stack(list(losses.values())).sum()
+        loss = torch.stack(list(losses.values())).sum()
+        self.log("loss", loss.detach(), on_step=True, on_epoch=False)
+        return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Count pixels and zones, under the model's own report, as inference does."""
-        output = self.model(batch.images.to(memory_format=torch.channels_last))
-        mask, zones = output.mask_logits > 0, output.location.zone_logits > 0
-        truth = batch.masks > 0.5
-        self._counts += torch.tensor(
-            [
-                2.0 * (mask & truth).sum().item(),
-                float(mask.sum().item() + truth.sum().item()),
-                (zones == (batch.zones > 0.5)).sum().item(),
-                zones.numel(),
-            ],
-            dtype=torch.float64,
-        )
+        """
+        Count pixels, zones and losses, under the model's own report, as inference does.
+
+        The sums stay on the device until the epoch ends: each copy would make the processor wait for the GPU.
+        """
+        count = len(batch.images)
+        output = self.model(padded(batch.images, VALID_BATCH).to(memory_format=torch.channels_last))
+        logits, zone_logits = output.mask_logits[:count], output.location.zone_logits[:count]
+        mask, truth = logits > 0, batch.masks > 0.5
+        right = (zone_logits > 0) == (batch.zones > 0.5)
+        loss = mask_loss(logits, batch.masks) + self.recipe.losses.zones * zone_loss(zone_logits, batch.zones)
+        sums = ((mask & truth).sum() * 2, mask.sum() + truth.sum(), right.sum())
+        counted = torch.stack([*(one.double() for one in sums), loss.double() * count])
+        numbers = torch.tensor([right.numel(), count], dtype=torch.float64)
+        self._counts = self._counts.to(counted.device)
+        self._counts += torch.cat((counted, numbers.to(counted.device, non_blocking=True)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log micro Dice and zone accuracy over the split."""
-        overlap, area, right, bits = self._counts.tolist()
-        self.log_dict(
-            {"valid/dice_micro": overlap / max(area, 1), "valid/zone_accuracy": right / max(bits, 1)},
-            sync_dist=True,
-        )
+        """Log micro Dice, zone accuracy and the loss of masks and zones over the split."""
+        overlap, area, right, loss, bits, images = self._counts.tolist()
+        figures = {
+            "dice_micro": overlap / max(area, 1),
+            "zone_accuracy": right / max(bits, 1),
+            "loss": loss / max(images, 1),
+        }
+        self.log_dict({f"valid/{name}": value for name, value in figures.items()}, sync_dist=True)
         self._counts.zero_()
 
     def configure_optimizers(self) -> Any:

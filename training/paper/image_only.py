@@ -1,26 +1,34 @@
-"""Table 1: image-only networks of libraries."""
+"""Table 1: networks without text, of libraries or written anew (rivals/)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.nn.functional import interpolate
 
 from sgseg_dicom.model.build import PRESETS, build_sgseg
 from training.loop.batches import Batch
 from training.loop.losses import mask_loss
 from training.recipe import Recipe
-from training.start.pretrained import load_image_encoder
+from training.start.pretrained import load_image_encoder, load_timm_weights
+
+Predict = Callable[[Batch], tuple[Tensor, Tensor | None]]
+"""Batch -> mask logits (B, 1, H, W), and zone logits (B, 6); None: the method has no zones."""
 
 
 class ImageOnly(nn.Module):
-    """A network of a library: images (B, 1, H, W) -> mask logits (B, 1, H, W)."""
+    """
+    A network without text: images (B, 1, H, W) -> mask logits (B, 1, H, W).
 
-    def __init__(self, network: nn.Module, *, pretrained: nn.Module | None = None) -> None:
+    Args:
+        network: what segments.
+        encoder: its image encoder, which learns at the encoder's rate; None: all of it learns at the other rate.
+    """
+
+    def __init__(self, network: nn.Module, *, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
-        self._pretrained = [] if pretrained is None else list(pretrained.parameters())
+        self._encoder = [] if encoder is None else list(encoder.parameters())
 
     def losses(self, batch: Batch, done: float, rng: torch.Generator) -> dict[str, Tensor]:
         """Give the loss of the mask alone."""
@@ -30,21 +38,13 @@ class ImageOnly(nn.Module):
         """Segment; there are no zones."""
         return self.network(batch.images), None
 
+    def readings(self) -> Mapping[str, Predict]:
+        """Give the one way to predict."""
+        return {"": self.predict}
+
     def encoder(self) -> Iterable[Parameter]:
-        """Give the parameters of the pretrained encoder, if there is one."""
-        return self._pretrained
-
-
-class _AtSize(nn.Module):
-    """A network of one image size, for images of any size: images and logits are resized."""
-
-    def __init__(self, network: nn.Module, size: int) -> None:
-        super().__init__()
-        self.network, self.size = network, size
-
-    def forward(self, images: Tensor) -> Tensor:
-        fitted = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
-        return interpolate(self.network(fitted), images.shape[-2:], mode="bilinear")
+        """Give the parameters of the image encoder, if it has a rate of its own."""
+        return self._encoder
 
 
 def on_our_encoder(name: str, recipe: Recipe) -> ImageOnly:
@@ -59,30 +59,31 @@ def on_our_encoder(name: str, recipe: Recipe) -> ImageOnly:
     load_image_encoder(donor, recipe.image_weights)
     given, wanted = donor.backbone.state_dict(), network.encoder.model.state_dict()
     network.encoder.model.load_state_dict({key: given[key] for key in wanted})
-    return ImageOnly(network, pretrained=network.encoder)
+    return ImageOnly(network, encoder=network.encoder)
 
 
 def attention_unet() -> ImageOnly:
-    """Build monai's Attention U-Net."""
+    """Build monai's Attention U-Net, with 7.9 M parameters (published, in three dimensions: 6.4 M)."""
     from monai.networks.nets import AttentionUnet
 
     return ImageOnly(
-        AttentionUnet(2, in_channels=1, out_channels=1, channels=(16, 32, 64, 128, 256), strides=(2,) * 4)
+        AttentionUnet(2, in_channels=1, out_channels=1, channels=(32, 64, 128, 256, 512), strides=(2,) * 4)
     )
 
 
-def unetr(size: int) -> ImageOnly:
-    """Build monai's UNETR, a transformer under a U-Net decoder. It replaces TransUNet, which no library has."""
-    from monai.networks.nets import UNETR
+def trans_unet(size: int, weights: str = "") -> ImageOnly:
+    """Build TransUNet; *weights*: file or folder of timm's R50-ViT-B/16, or "": random."""
+    from training.paper.rivals.trans_unet import TransUNet
 
-    network = UNETR(
-        1, 1, img_size=size, feature_size=16, hidden_size=384, mlp_dim=1536, num_heads=6, spatial_dims=2
-    )
-    return ImageOnly(_AtSize(network, size))
+    network = TransUNet(size)
+    load_timm_weights(network.encoder, weights)
+    return ImageOnly(network, encoder=network.encoder)
 
 
-def swin_unetr() -> ImageOnly:
-    """Build monai's Swin UNETR."""
-    from monai.networks.nets import SwinUNETR
+def swin_unet(size: int, weights: str = "") -> ImageOnly:
+    """Build Swin U-Net; *weights*: file or folder of timm's Swin-T, or "": random."""
+    from training.paper.rivals.swin_unet import SwinUnet
 
-    return ImageOnly(SwinUNETR(in_channels=1, out_channels=1, feature_size=24, spatial_dims=2))
+    network = SwinUnet(size)
+    load_timm_weights(network.encoder, weights)
+    return ImageOnly(network, encoder=network.encoder)

@@ -1,19 +1,24 @@
 """Table 2: SGSeg, and SGSeg with parts taken away."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.functional import cross_entropy, normalize
 
+from sgseg_dicom.model.build import PRESETS
 from sgseg_dicom.model.detector import Location
+from sgseg_dicom.model.report_table import ReportTable
 from sgseg_dicom.model.sgseg import SGSeg
 from sgseg_dicom.zones import ZONES
 from training.loop.batches import Batch
 from training.loop.guidance import mixed_words
 from training.loop.losses import mask_loss, place_loss, zone_loss
+from training.paper.image_only import Predict
+from training.paper.rivals.lvit import LViT
 from training.recipe import Recipe
+from training.start.pretrained import load_reports
 
 CONTRASTIVE_SHARE = 1 / 3
 """Share of the budget for vision-language pre-training; the rest is training on images alone."""
@@ -33,6 +38,10 @@ class WithoutText(nn.Module):
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Segment; there are no zones."""
         return self._segment(batch), None
+
+    def readings(self) -> Mapping[str, Predict]:
+        """Give the one way to predict."""
+        return {"": self.predict}
 
     def encoder(self) -> Iterable[Parameter]:
         """Give the image encoder's parameters."""
@@ -75,7 +84,11 @@ class LanguagePretrained(WithoutText):
 
 
 class SelfGuided(nn.Module):
-    """Table 2, rows 3 and 4: guided by its own soft report. The rows differ in what writes the report."""
+    """
+    Table 2, rows 3 and 4: guided by its own report, as it is at inference. The rows differ in what writes it.
+
+    In training the expectation over all reports guides, so that the mask's loss reaches the zones.
+    """
 
     def __init__(self, model: SGSeg, recipe: Recipe) -> None:
         super().__init__()
@@ -104,9 +117,21 @@ class SelfGuided(nn.Module):
         return losses
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Segment under the model's own report."""
-        output = self.model(batch.images)
-        return output.mask_logits, output.location.zone_logits
+        """Segment under the model's own report: the expectation over all 64."""
+        return self._segment(batch, self.model.reports.soft)
+
+    def predict_by_sentence(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Segment as the paper does: the zones become one sentence, and it guides."""
+        return self._segment(batch, lambda logits: self.model.reports.hard(logits > 0))
+
+    def readings(self) -> Mapping[str, Predict]:
+        """Give both ways to predict."""
+        return {"expectation": self.predict, "sentence": self.predict_by_sentence}
+
+    def _segment(self, batch: Batch, guide: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        features, location = self.model.encode(batch.images)
+        logits: Tensor = self.model.decoder(features, guide(location.zone_logits))[0]
+        return logits, location.zone_logits
 
     def encoder(self) -> Iterable[Parameter]:
         """Give the image encoder's parameters."""
@@ -121,6 +146,10 @@ class FullText(SelfGuided):
         features = self.model.vision(batch.images)
         logits: Tensor = self.model.decoder(features, self.model.reports.hard(batch.zones))[0]
         return logits, None
+
+    def readings(self) -> Mapping[str, Predict]:
+        """Give the one way to predict."""
+        return {"": self.predict}
 
     def losses(self, batch: Batch, done: float, rng: torch.Generator) -> dict[str, Tensor]:
         """Give the loss of the mask under the true report."""
@@ -139,3 +168,35 @@ class PooledReporter(nn.Module):
         pooled = features[-1].mean(dim=(2, 3))
         nowhere = pooled.new_zeros(len(pooled), 0, len(ZONES))
         return Location(zone_logits=self.zones(pooled), place_logits=nowhere, weights=nowhere)
+
+
+class WithTrueReport(nn.Module):
+    """Table 1, LViT: another network that reads the true report, in training and at test."""
+
+    def __init__(self, network: LViT, reports: ReportTable) -> None:
+        super().__init__()
+        self.network, self.reports = network, reports
+
+    def losses(self, batch: Batch, done: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """Give the loss of the mask under the true report."""
+        return {"mask": mask_loss(self.predict(batch)[0], batch.masks)}
+
+    def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Segment under the true report, which a radiologist would have to write."""
+        return self.network(batch.images, self.reports.hard(batch.zones)), None
+
+    def readings(self) -> Mapping[str, Predict]:
+        """Give the one way to predict."""
+        return {"": self.predict}
+
+    def encoder(self) -> Iterable[Parameter]:
+        """Give nothing: no part begins with pretrained weights."""
+        return ()
+
+
+def lvit(recipe: Recipe) -> WithTrueReport:
+    """Build LViT; the table of embedded reports replaces its BERT."""
+    width = PRESETS[recipe.preset].text_width
+    reports = ReportTable(width)
+    load_reports(reports, recipe)
+    return WithTrueReport(LViT(recipe.phases[0].size, text_width=width), reports)

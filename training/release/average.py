@@ -85,7 +85,7 @@ def write_start(recipe: Recipe, out: Path) -> Manifest:
         DataError: pretrained weights are missing, or have another architecture.
     """
     torch.manual_seed(recipe.seed)
-    model = build_sgseg(recipe.preset)
+    model = build_sgseg(recipe.preset, guidance=recipe.guidance.report)
     load_pretrained(model, recipe)
     began = {"recipe": recipe.model_dump(mode="json"), "commit": commit_of_checkout(), "steps_done": 0}
     return _write_uncalibrated(model, out, preset=recipe.preset, history=began)

@@ -112,7 +112,8 @@ def load_checkpoint(path: Path) -> tuple[SGSeg, dict[str, Any]]:
             f"{path} is damaged ({type(error).__name__}), and `sgseg-train fit` cannot go on from it either; "
             "begin a new run"
         ) from error
-    model = build_sgseg(facts["recipe"]["preset"])
+    recipe = facts["recipe"]  # runs before 0.4.0 had soft reports alone
+    model = build_sgseg(recipe["preset"], guidance=recipe.get("guidance", {}).get("report", "soft"))
     prefix = "model."
     model.load_state_dict(
         {

@@ -8,8 +8,9 @@ import typer
 
 from sgseg_dicom.errors import ConfigError
 from sgseg_dicom.model_records import INPUT_SIZE
-from training.cli_options import Data, Normals, allowed_sizes, one_line_errors
-from training.data import read_captioned, read_normals, survey_split
+from training.cli_options import Data, Normals, Zones, allowed_sizes, one_line_errors
+from training.data import Captions, read_captioned, read_normals, splits_of, survey_split
+from training.data.train_and_valid import read_train_and_valid
 
 app = typer.Typer()
 
@@ -25,12 +26,14 @@ def average_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the weights; neither calibrated nor measured.")],
     normals: Normals | None = None,
+    zones: Zones = "captions",
 ) -> None:
     """Average the weights of several runs (or take those of one), to begin a run with them or to export them."""
     from training.release.average import average
 
     with one_line_errors():
-        train = read_captioned(data, "train") + ([] if normals is None else read_normals(normals, "train"))
+        train, _ = read_train_and_valid(data, captions="original", zones=zones)
+        train += [] if normals is None else read_normals(normals, "train")
         manifest = average(sources, train, out=out)
     typer.echo(f"Weights {manifest.sha256[:8]}: {out}")
 
@@ -61,6 +64,7 @@ def export_command(
     bits: Annotated[
         int, typer.Option(help="Bits per weight in the file: 16, or 8 if the file would be too large.")
     ] = 16,
+    zones: Zones = "captions",
 ) -> None:
     """Turn checkpoints (or weights) into weights that the node loads; calibrate and measure them on valid."""
     from training.release.checkpoints import captions_of
@@ -70,13 +74,13 @@ def export_command(
         if bits not in (8, 16):
             raise ConfigError(f"--bits {bits}: a weight has 16 or 8")
         captions = captions_of(sources[0])
-        train = read_captioned(data, "train", captions=captions)
+        train, valid = read_train_and_valid(data, captions=captions, zones=zones)
         splits = Splits(
             train=train + ([] if normals is None else read_normals(normals, "train")),
-            valid=read_captioned(data, "valid", captions=captions),
+            valid=valid,
             valid_normals=[] if normals is None else read_normals(normals, "valid"),
             captions=captions,
-            other_caption=len(survey_split(data, "valid", captions=captions).other_caption),
+            other_caption=_other_captions(data, captions),
         )
         release = Release(
             name=name,
@@ -86,6 +90,13 @@ def export_command(
         )
         manifest = export(sources, splits, out=out, release=release)
     typer.echo(json.dumps(manifest.metrics, indent=2))
+
+
+def _other_captions(data: Path, captions: Captions) -> int:
+    """Count the valid images whose caption of the other kind is used; where there is no valid split, none."""
+    if "valid" not in splits_of(data):
+        return 0
+    return len(survey_split(data, "valid", captions=captions).other_caption)
 
 
 @app.command("export-graph")

@@ -2,13 +2,14 @@
 
 import logging
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from timm.models import load_state_dict
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertModel, PretrainedConfig
 
 from sgseg_dicom.model.report_table import ReportTable, TextEncoder
@@ -37,11 +38,21 @@ def load_pretrained(model: SGSeg, recipe: Recipe) -> None:
         load_detector(model, Path(recipe.detector_weights))
     elif model.detector_vision is not None:
         log.warning("the detector starts from random weights; expect far less than with pretrained ones")
+    load_reports(model.reports, recipe)
+
+
+def load_reports(reports: ReportTable, recipe: Recipe) -> None:
+    """
+    Fill the table of reports by the recipe's text encoder, or with random words if it names none.
+
+    Raises:
+        DataError: package or folder is missing, has no BERT, or one of another width.
+    """
     if recipe.text_encoder:
-        fill_reports(model.reports, load_text_encoder(recipe.text_encoder))
+        fill_reports(reports, load_text_encoder(recipe.text_encoder))
     else:
         log.warning("the reports are words with random embeddings; expect less than with a text encoder")
-        fill_reports_at_random(model.reports, seed=recipe.seed)
+        fill_reports_at_random(reports, seed=recipe.seed)
 
 
 def load_text_encoder(source: str) -> TextEncoder:
@@ -60,6 +71,7 @@ def load_text_encoder(source: str) -> TextEncoder:
     if kind not in ("bert", "cxr-bert"):
         raise DataError(f"{folder} holds a {kind}; name the folder of a BERT, for example of CXR-BERT")
     own: Any = transformers  # mypy finds no tokenizers in its lazy index
+    own.utils.logging.disable_progress_bar()  # it takes a second
     model, tokenizer = (AutoModel, AutoTokenizer) if kind == "bert" else (BertModel, own.BertTokenizerFast)
     loaded: Any = model.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     bert, loading = loaded
@@ -122,6 +134,31 @@ def load_image_encoder(encoder: ImageEncoder, source: str) -> None:
             "another architecture, or not timm's names"
         )
     encoder.backbone.load_state_dict({name: _fit(name, found[name], like) for name, like in wanted.items()})
+
+
+def load_timm_weights(network: nn.Module, source: str) -> None:
+    """
+    Fill a whole network of timm, whose image size may be another one than that of the weights.
+
+    Positions and windows are interpolated by timm. A network may have fewer blocks than the weights, not more.
+
+    Args:
+        network: of `timm.create_model`.
+        source: file or folder of a state dict with timm's names; "": the weights stay random.
+
+    Raises:
+        DataError: the file is missing, or a tensor is missing or does not fit.
+    """
+    if not source:
+        return
+    path = _file_at(Path(source))
+    wanted = network.state_dict()
+    given = load_state_dict(str(path), device="cpu")
+    given = {name: value for name, value in given.items() if name in wanted or ".blocks." not in name}
+    fitted = import_module(type(network).__module__).checkpoint_filter_fn(given, network)
+    if missing := [name for name in wanted if name not in fitted]:
+        raise DataError(f"{path} lacks {len(missing)} of {len(wanted)} tensors, for example {missing[0]}")
+    network.load_state_dict({name: _fit(name, fitted[name], like) for name, like in wanted.items()})
 
 
 def _file_at(path: Path) -> Path:

@@ -59,6 +59,7 @@ def test_a_site_in_order_has_nothing_wrong(site):
     """
     assert wrong(site) == {}
     assert {
+        "SQLite",
         "language",
         "weights",
         "device",

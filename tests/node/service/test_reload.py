@@ -62,6 +62,18 @@ def test_what_changed_is_said_and_what_it_is_for_starts_again(section, key, valu
     assert reload.config is site.now
 
 
+def test_whom_to_tell_is_changed_without_a_start_and_without_its_address():
+    """
+    Who knows the address of some webhooks may use them: the log does not have it.
+    """
+    site = Site(Config.internal(notify={"webhook_url": "https://hook.example/token"}))
+    _, lines = site.reloading(BEFORE)
+
+    assert [line["key"] for line in lines if line["event"] == "setting_changed"] == ["notify.webhook_url"]
+    assert "token" not in str(lines)
+    assert site.started == []
+
+
 def test_a_sender_more_is_for_the_receiver_alone():
     """
     The model need not load again.

@@ -103,8 +103,14 @@ def counts(config: Config) -> object:
         return jobs.counts(), jobs.in_work_since(time.time())
 
 
+def waiting(config: Config) -> object:
+    with closing(Jobs(config.store.folder / "queue.sqlite")) as jobs:
+        return jobs.waiting()
+
+
 QUESTIONS: dict[str, Callable[[Config], object]] = {
     "the page's counts": counts,
+    "how long images wait": waiting,
     "status": lambda config: operations.latest(config, 20),
     "status --failed": lambda config: operations.needing_attention(config, 20, failed=True),
     "status --overdue": lambda config: operations.needing_attention(config, 20, overdue_minutes=0),
@@ -142,6 +148,10 @@ def test_the_answers_are_right_with_many_jobs(stores):
     [
         (
             f"SELECT count(*) FROM workflow_status WHERE {rows.UNFINISHED} AND name = 'deliver'",
+            "sgseg_unfinished",
+        ),
+        (
+            f"SELECT min(s.created_at) FROM workflow_status s WHERE s.name = 'answer' AND s.{rows.UNFINISHED}",
             "sgseg_unfinished",
         ),
         (f"SELECT workflow_uuid FROM workflow_output WHERE {rows.TROUBLED}", "sgseg_troubled"),

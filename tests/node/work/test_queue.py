@@ -1,13 +1,16 @@
 """The queue's database, made by whoever comes first."""
 
 import fcntl
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import UTC, datetime
 
 from node.work import queue
 from node.work.queue import open_jobs
-from tests.node.processes import STAND_IN, half, receive_here, settled
+from sgseg_dicom.config import Destination
+from tests.node.processes import STAND_IN, half, receive_here, settled, wait_for
+from tests.support.ports import free_ports
 
 
 def test_the_second_process_waits_while_the_first_makes_the_database(tmp_path):
@@ -43,3 +46,31 @@ def test_all_jobs_that_ended_are_given_while_they_are_deleted(configure, tmp_pat
         left = [entry.job.sop_instance_uid for entry in jobs.all()]
 
     assert (sorted(given), left) == (sorted(uids), given[:1])
+
+
+def all_judged(jobs: queue.Jobs) -> queue.Waiting | None:
+    """Give what waits when two images have their answers, and their results wait."""
+    found = jobs.waiting()
+    return found if not found.oldest and found.deliveries.get("nobody", (0, 0))[0] == 2 else None
+
+
+def test_what_waits_is_known_with_its_age(configure, tmp_path):
+    """
+    The oldest image without an answer, and the results for each destination; afterwards nothing waits.
+    """
+    nobody = Destination(name="nobody", ae_title="NOBODY", host="127.0.0.1", port=free_ports(1)[0])
+    config = configure(destination=[nobody.model_dump()], queue={"jobs_at_once": 1})
+    began = time.time()
+    slow = receive_here(config, seed=1, ImageComments="slow")
+    receive_here(config, seed=2)
+    with closing(open_jobs(config)) as jobs:
+        as_arrivals = jobs.waiting()
+        with half(STAND_IN, config, tmp_path):
+            wait_for(lambda: jobs.counts()["working"] == 1, what="the first to be in work")
+            in_work = jobs.waiting()
+            (tmp_path / "go").touch()
+            judged = wait_for(lambda: all_judged(jobs), what="both to be judged")
+        received = jobs.of(slow)[0].job.received_at
+
+    assert as_arrivals == in_work == queue.Waiting(oldest=received)
+    assert began - 1 < judged.deliveries["nobody"][1] < time.time() + 1

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.support.networks import tiny_network
 from tests.training.builders import small_data_set
 from tests.training.evaluation.test_evaluate import Predicted
 from training.data import load_mask, read_split
 from training.evaluation.bootstrap import interval_of
-from training.evaluation.evaluate import count
-from training.evaluation.guidance_gain import Pair, gain_of
+from training.evaluation.evaluate import count, predict
+from training.evaluation.guidance_gain import Pair, gain_of, guidance_gain
 from training.evaluation.metrics import mask_metrics
 
 
@@ -48,3 +49,20 @@ def test_no_difference_has_no_width(items):
     pair = Pair(guided=judged(items, half_of), unguided=judged(items, half_of))
 
     assert interval_of(pair, gain_of) == {"dice_micro": (0.0, 0.0), "dice_mean": (0.0, 0.0)}
+
+
+def test_one_sentence_guides_otherwise_than_the_expectation(items):
+    """The zones are the same either way; the masks are not, and both figures are given."""
+    network = tiny_network()
+    by_report, by_sentence = (
+        predict(network, items[:4], guided_by=guided_by) for guided_by in ("generated", "sentence")
+    )
+    assert [one.zone_probabilities.tolist() for one in by_report] == [
+        one.zone_probabilities.tolist() for one in by_sentence
+    ]
+    assert any(
+        not np.array_equal(one.mask_probability, other.mask_probability)
+        for one, other in zip(by_report, by_sentence, strict=True)
+    )
+    figures = guidance_gain(network, items[:4], against="sentence")
+    assert {"generated", "sentence", "guidance_gain"} <= set(figures)
