@@ -3,13 +3,14 @@ Make the pictures of the documents again: `python -m docs.pictures`. It needs wh
 
 Nothing is painted by hand. Drawn chests (`docs.drawn_chest`) go to a real node, which judges them with the weights
 that ship (without the image-level head, see `_weights_for_drawings`), and delivers to Orthanc. The pictures are the
-node's own secondary captures, made smaller, and what OHIF and dwv show of the delivered objects. `OTHER_WAYS` are
-drawn without a node. It takes about five minutes.
+node's own secondary captures, made smaller, and what dwv shows of the delivered objects. `OTHER_WAYS` are drawn
+without a node. It takes about three minutes. What OHIF shows: `docs.viewer_pictures`.
 
 `docs/images/demo.png` is not among them: it is `demo-out/overlay.png`, which `make demo` writes, made smaller too.
 """
 
 import argparse
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +26,17 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from docs.drawn_chest import Opacity, drawn_chest
+from sgseg_dicom.comparison.repeatability import REPEATABILITY_FILE
 from sgseg_dicom.language.language import load_language
 from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.python_model import load_model
-from sgseg_dicom.release.heads_manifest import HEADS_MANIFEST_FILE, identity_of_heads, read_heads_manifest
-from sgseg_dicom.release.manifest import packaged_weights
+from sgseg_dicom.release.heads_manifest import (
+    HEADS_MANIFEST_FILE,
+    identity_of_heads,
+    joint_identity,
+    read_heads_manifest,
+)
+from sgseg_dicom.release.manifest import packaged_weights, read_manifest
 from sgseg_dicom.results.overlay import LUNG_COLOURS
 from sgseg_dicom.results.secondary_capture import draw_picture
 from sgseg_dicom.zones import Laterality
@@ -40,7 +48,6 @@ from tests.system.orthanc import DCMTK, Orthanc, running_orthanc
 from tests.system.running_node import RunningNode, running_node
 from tests.viewers.browser import PATIENCE_SECONDS, open_page, served_viewers
 from tests.viewers.colours import painted
-from tests.viewers.ohif import Ohif
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -68,8 +75,6 @@ _LEAST_PIXELS = 2000
 """Of a region on the screen: a button in its colour has fewer."""
 _STILL_MILLISECONDS = 5000
 """OHIF draws a segmentation before its own buttons are right."""
-LATERAL = "lateral"
-"""One more: the clear drawing, whose header says that it is a lateral view."""
 
 
 @dataclass(frozen=True)
@@ -98,23 +103,25 @@ def main() -> None:
     ):
         for name in DRAWINGS:
             capture = judged[name].results["secondary-capture.dcm"].pixel_array
-            _save(Image.fromarray(capture), out / f"{name}.png")
+            save_smaller(Image.fromarray(capture), out / f"{name}.png")
         _draw_in_other_ways(Path(folder), out)
         _show(judged, archive, page, out)
 
 
 @contextmanager
 def stage(
-    folder: Path, images: Mapping[str, Dataset]
+    folder: Path, images: Mapping[str, Dataset], later: Mapping[str, Dataset] = MappingProxyType({})
 ) -> "Iterator[tuple[Mapping[str, Judged], Orthanc, Page]]":
-    """Judge every image, deliver to an archive, and open a browser beside it."""
-    for part in ("sent", "archive/db", "browser"):
+    """Judge every image, the *later* ones after the others; deliver, and open a browser beside the archive."""
+    for part in ("sent", "sent-later", "archive/db", "browser"):
         (folder / part).mkdir(parents=True)
     with ExitStack() as stack:
         network = stack.enter_context(own_network())
         archive = stack.enter_context(running_orthanc(network, folder / "archive" / "db"))
         node = stack.enter_context(running_node(_write_config(folder, archive), network))
         judged = _judge(images, folder / "sent", node, archive)
+        if later:
+            judged |= _judge(later, folder / "sent-later", node, archive)
         yield judged, archive, stack.enter_context(open_page(network, folder / "browser"))
 
 
@@ -128,10 +135,10 @@ def _draw_in_other_ways(folder: Path, out: Path) -> None:
             picture = draw_picture(
                 radiograph, finding, algorithm=algorithm, language=load_language(language), style=style
             )
-            _save(picture, out / f"{name}.png")
+            save_smaller(picture, out / f"{name}.png")
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def save_smaller(picture: Image.Image, path: Path) -> None:
     """Save at two thirds of the size: a document shows no more, and the repository keeps every version."""
     size = (picture.width * 2 // 3, picture.height * 2 // 3)
     picture.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
@@ -141,12 +148,16 @@ def _weights_for_drawings(folder: Path) -> Path:
     """
     Copy the weights that ship to *folder*, with an image-level head that takes no finding away.
 
-    It tells films apart, and a drawing is none: with it every drawing would be without a finding.
+    It tells films apart, and a drawing is none: with it every drawing would be without a finding. The head changes no
+    share, so the repeatability that was measured with the weights that ship holds.
     """
     shutil.copytree(packaged_weights(), folder)
     heads = read_heads_manifest(folder).model_copy(update={"infection": -100.0})
     heads = heads.model_copy(update={"identity": identity_of_heads(heads)})
     (folder / HEADS_MANIFEST_FILE).write_text(heads.model_dump_json(), "utf-8")
+    repeatability = json.loads((folder / REPEATABILITY_FILE).read_text("utf-8"))
+    repeatability["weights"] = joint_identity(read_manifest(folder), heads)
+    (folder / REPEATABILITY_FILE).write_text(json.dumps(repeatability), "utf-8")
     return folder
 
 
@@ -178,12 +189,10 @@ not_judged = true
 
 def _drawn() -> dict[str, Dataset]:
     spacing = {"ImagerPixelSpacing": [0.4, 0.4]}
-    images = {
+    return {
         name: chest_radiograph(pixels=drawn_chest(opacities), seed=seed, **spacing)
         for seed, (name, opacities) in enumerate(DRAWINGS.items())
     }
-    lateral = chest_radiograph(pixels=drawn_chest(), seed=len(images), ViewPosition="LL", **spacing)
-    return {**images, LATERAL: lateral}
 
 
 def _judge(
@@ -208,22 +217,9 @@ def _judge(
 
 
 def _show(judged: Mapping[str, Judged], archive: Orthanc, page: "Page", out: Path) -> None:
-    """Take pictures of the viewers at "finding", and of what OHIF shows of an image that was not judged."""
+    """Take a picture of dwv at "finding"."""
     finding = judged["finding"]
     with served_viewers(archive) as origin:
-        ohif = Ohif(page, origin)
-        ohif.open(finding.results["seg.dcm"])
-        (out / "ohif-seg.png").write_bytes(once_painted(page))
-        ohif.open(finding.results["sr.dcm"])
-        ohif.outlines(2)
-        page.screenshot(path=out / "ohif-sr.png")
-        for name, report in (
-            ("text", finding.results["text.dcm"]),
-            ("not-judged", judged[LATERAL].results["answer.dcm"]),
-        ):
-            ohif.open(report)
-            ohif.wait_for_text(first_text(report))
-            page.screenshot(path=out / f"ohif-{name}.png")
         page.goto(f"{origin}/dwv.html")
         page.wait_for_function("() => window.show")
         page.evaluate(

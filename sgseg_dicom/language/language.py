@@ -145,7 +145,7 @@ class Language:
         compared = finding.comparison
         if compared is None:
             return []
-        day = _written_day(compared.prior.taken, beside=compared.taken)
+        day = written_day(compared.prior.taken, beside=compared.taken)
         return [*(self._change(one, day) for one in compared.lungs), self._of_region("about_comparison")]
 
     def percent(self, share: float) -> str:
@@ -434,7 +434,7 @@ def _english() -> Grammar:
     return _grammar_of(ENGLISH.path)
 
 
-def _written_day(taken: Moment, *, beside: Moment) -> str:
+def written_day(taken: Moment, *, beside: Moment) -> str:
     """Write a day as ISO 8601 does, which no language reads otherwise; with the time where both are of one day."""
     day = f"{taken.date[:4]}-{taken.date[4:6]}-{taken.date[6:]}"
     return f"{day} {taken.time[:2]}:{taken.time[2:4]}" if taken.date == beside.date else day

@@ -14,6 +14,7 @@ from sgseg_dicom.picture_style import PictureStyle
 from sgseg_dicom.records import Finding, Judgement, Radiograph
 from sgseg_dicom.results.film import draw_film
 from sgseg_dicom.results.lung_colours import LUNG_COLOURS as LUNG_COLOURS
+from sgseg_dicom.results.share_line import write_comparison
 from sgseg_dicom.results.text_column import (
     CAUTION,
     FAINT,
@@ -76,7 +77,7 @@ def draw_overlay(
 
 
 def _write(column: TextColumn, radiograph: Radiograph, finding: Finding, language: Language) -> None:
-    """Write the finding, how much of each lung is marked, what is in doubt, and what was not judged."""
+    """Write the finding, how much of each lung is marked, now and before, what is in doubt, what was not judged."""
     if caution := language.caution(radiograph):
         column.beside_bar(caution, SMALL, CAUTION)
         column.gap(16)
@@ -84,6 +85,7 @@ def _write(column: TextColumn, radiograph: Radiograph, finding: Finding, languag
     if finding.regions:
         column.gap(22)
         _write_legend(column, finding, language)
+    write_comparison(column, finding, language)
     if doubts := [*_undetermined(finding, language), *language.doubts(finding)]:
         column.gap(22)
         column.beside_bar(doubts, SMALL, CAUTION)

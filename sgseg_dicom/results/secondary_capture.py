@@ -18,6 +18,7 @@ from sgseg_dicom.records import Algorithm, Finding, Radiograph
 from sgseg_dicom.result_kinds import Kind
 from sgseg_dicom.results import codes
 from sgseg_dicom.results.finish import finish
+from sgseg_dicom.results.measurement_report import compared_form
 from sgseg_dicom.results.overlay import draw_overlay
 from sgseg_dicom.results.provenance import instance_keywords
 from sgseg_dicom.results.series import series_keywords
@@ -38,7 +39,8 @@ def encode_capture(
     Draw the finding over the radiograph as a colour Secondary Capture (PS3.3 A.8.1), also where nothing was found.
 
     The standard display with the regions, the patient's "R" and "L" beside it, the sentence, the marked share of
-    each lung, limits, and once, that it is a draft, of which algorithm and version. No patient's name is burned in.
+    each lung, how it differs from earlier films, limits, and once, that it is a draft, of which algorithm and
+    version. No patient's name is burned in.
 
     Args:
         radiograph: the source image.
@@ -46,13 +48,13 @@ def encode_capture(
         algorithm: who made it.
         made_at: the site's local time; the same time gives the same bytes.
         language: of what is written.
-        style: how regions are marked; each has UIDs of its own.
+        style: how regions are marked; each has UIDs of its own, and so has each comparison.
 
     Raises:
         InvalidResult: the font lacks a letter of the language.
     """
     source = source_of(radiograph)
-    form = f"SC {style}{language.form}"
+    form = f"SC {style}{language.form}{compared_form(finding)}"
     capture = SCImage.from_ref_dataset(
         source,
         pixel_array=np.asarray(

@@ -92,6 +92,18 @@ class TextColumn:
             self._write(line, BODY, FAINT if faint else TEXT, x=right, anchor="ra")
             self.height += _line_height(BODY)
 
+    def drawing(self, height: int, draw: Callable[[Image.Image, int, int], None]) -> None:
+        """
+        Add a drawing.
+
+        Args:
+            height: in pixels.
+            draw: is called with the picture, the drawing's first row, and its width.
+        """
+        top, width = self.height, min(self.width, TABLE_WIDTH)
+        self._draw.append(lambda image: draw(image, top, width))
+        self.height += height
+
     def gap(self, pixels: int) -> None:
         """Leave room."""
         self.height += pixels

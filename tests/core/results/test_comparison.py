@@ -111,14 +111,14 @@ def test_what_of_a_lung_is_gone_stands_in_the_first_group_with_its_own_side():
 
 
 def test_only_what_says_it_has_another_uid():
-    """The promise of stable UIDs: the mask and the pictures do not know of the earlier film."""
+    """The promise of stable UIDs: the mask and the outlines do not know of the earlier film."""
     radiograph, finding = compared({RIGHT: 0.02})
     _, alone = compared({})
     made, plain = compared_results(radiograph, finding)[0], compared_results(radiograph, alone)[0]
 
     changed = {name for name in made if made[name].SOPInstanceUID != plain[name].SOPInstanceUID}
     assert alone.comparison is None
-    assert changed == {"sr.dcm", "text.dcm"}
+    assert changed == {"sr.dcm", "text.dcm", "secondary-capture.dcm"}
     again = compared_results(*compared({RIGHT: 0.02}))[0]
     assert [ds.SOPInstanceUID for ds in again.values()] == [ds.SOPInstanceUID for ds in made.values()]
 
