@@ -53,7 +53,7 @@ def main(
     network = load_network(device="cpu")
     console.print(_machine(network))
     if images:
-        console.print(_node_table(whole_node.measure(images, network.algorithm)))
+        console.print(_node_table(whole_node.measure(images)))
     if runs:
         console.print(_inference_table(published_way.measure(runs, network)))
     console.print("Quote ratios, not times: other work on the machine makes every time longer.")
@@ -80,7 +80,7 @@ def _node_table(node: whole_node.Figures) -> Table:
         "images with a SEG beside the SR": f"{node.with_seg} of {2 * node.images}",
         "images per second in a burst": f"{node.per_second:.2f}",
         "receiver, resident": f"{node.receiver_bytes / 1e6:.0f} MB",
-        "worker, resident": f"{node.worker_bytes / 1e6:.0f} MB",
+        "worker with its processes, PSS": f"{node.worker_bytes / 1e6:.0f} MB",
     }
     for row in rows.items():
         table.add_row(*row)

@@ -10,7 +10,7 @@ from socketserver import BaseServer
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -25,8 +25,7 @@ from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
 from node.demo.demo import radiograph_file
-from sgseg_dicom.records import Algorithm
-from sgseg_dicom.results.uids import derived_uid
+from tests.system.faults.footprints import footprint
 from tests.system.running_node import RunningNode, running_node, write_config
 
 _PATIENCE_SECONDS = 300
@@ -44,7 +43,8 @@ class Figures:
         waits: of each image sent alone, from its C-STORE response until the archive has all its results.
         per_second: images of the burst by its time, from the first byte to the last result.
         with_seg: number of images of both rounds with a SEG.
-        receiver_bytes, worker_bytes: resident after the burst.
+        receiver_bytes: resident after the burst.
+        worker_bytes: proportional set size of the worker with its processes, after the burst.
     """
 
     images: int
@@ -64,9 +64,8 @@ class Figures:
 class Archive:
     """A destination that only records when it received which result."""
 
-    def __init__(self, algorithm: Algorithm) -> None:
-        self._digest = algorithm.weights_digest
-        self._stored_at: dict[str, float] = {}
+    def __init__(self) -> None:
+        self._stored_at: dict[tuple[str, str], float] = {}  # by SOP class and image
         self._news = threading.Condition()
         self._ae = AE("ARCHIVE")
         for sop_class in (SegmentationStorage, Comprehensive3DSRStorage, BasicTextSRStorage):
@@ -94,7 +93,7 @@ class Archive:
 
     def complete_at(self, images: Iterable[str]) -> float:
         """Wait until the text of every one of *images*, which is sent last, is here; give the time."""
-        reports = {self._result_of(image, "TEXT") for image in images}
+        reports = {(BasicTextSRStorage, image) for image in images}
         with self._news:
             if not self._news.wait_for(lambda: self._stored_at.keys() >= reports, _PATIENCE_SECONDS):
                 raise TimeoutError("the node sent no results; run `sgseg-node demo` to see why")
@@ -102,21 +101,36 @@ class Archive:
 
     def has_seg(self, image: str) -> bool:
         """Say whether a SEG for the image with this SOP Instance UID came."""
-        return self._result_of(image, "SEG") in self._stored_at
-
-    def _result_of(self, image: str, kind: str) -> str:
-        return str(derived_uid(image, self._digest, kind))
+        return (SegmentationStorage, image) in self._stored_at
 
     def _on_store(self, event: evt.Event) -> int:
+        now, result = time.perf_counter(), event.dataset
+        series = (
+            result.ReferencedSeriesSequence
+            if result.SOPClassUID == SegmentationStorage
+            else [one for study in _evidence_of(result) for one in study.ReferencedSeriesSequence]
+        )
+        named = (
+            "ReferencedInstanceSequence"
+            if result.SOPClassUID == SegmentationStorage
+            else "ReferencedSOPSequence"
+        )
         with self._news:
-            self._stored_at[str(event.request.AffectedSOPInstanceUID)] = time.perf_counter()  # type: ignore[union-attr]
+            for one in series:
+                for instance in one[named]:
+                    self._stored_at[result.SOPClassUID, str(instance.ReferencedSOPInstanceUID)] = now
             self._news.notify_all()
         return 0x0000
 
 
-def measure(images: int, algorithm: Algorithm) -> Figures:
+def _evidence_of(report: Dataset) -> Sequence[Dataset]:
+    """Give the studies that a report names; the image is in that of its own procedure."""
+    return report.get("CurrentRequestedProcedureEvidenceSequence", ())
+
+
+def measure(images: int) -> Figures:
     """Start a node, send it *images* one by one, then as many at once, and stop it."""
-    archive = Archive(algorithm)
+    archive = Archive()
     with TemporaryDirectory(prefix="sgseg-benchmark-") as name, archive.listening() as destination:
         folder = Path(name)
         first, second = copies(folder, images), copies(folder, images)
@@ -134,7 +148,7 @@ def measure(images: int, algorithm: Algorithm) -> Figures:
                 per_second=per_second,
                 with_seg=sum(map(archive.has_seg, [*first, *second])),
                 receiver_bytes=node.half("receive").memory_info().rss,
-                worker_bytes=node.half("work").memory_info().rss,
+                worker_bytes=footprint(node.half("work").pid).bytes,
             )
 
 
