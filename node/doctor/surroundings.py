@@ -39,7 +39,7 @@ def look_around(config: Config) -> Iterator[Finding]:
     yield _memory(config)
     yield from _certificates(config)
     yield from _destinations(config)
-    yield from _those_who_are_told(config)
+    yield from _channels(config)
 
 
 def _receiver_port(config: Config) -> str:
@@ -251,7 +251,7 @@ def _asked(sender: Sender) -> str:
     return f"{sender.destination.address} answers, and takes what it will get"
 
 
-def _those_who_are_told(config: Config) -> Iterator[Finding]:
+def _channels(config: Config) -> Iterator[Finding]:
     """Ask the webhook and the mail server whether they answer. Nobody is told anything."""
     notify = config.notify
     if notify.webhook_url:

@@ -15,7 +15,7 @@ import structlog
 from node.watch.lookout import Lookout, Sight
 from node.watch.mail import Mail
 from node.watch.message import Channel, Message, NotTold
-from node.watch.told import News, Told, read_told, write_told
+from node.watch.notified import News, Notified, read_notified, write_notified
 from node.watch.webhook import Webhook
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError
@@ -64,23 +64,23 @@ class Teller:
     ) -> None:
         self._name, self._config, self._file, self._channel = name, config, file, channel
         self._clock = clock
-        self._told: Told = read_told(file)
+        self._notified: Notified = read_notified(file)
         self._waiting: dict[tuple[str, str], Message] = {}
         self._pause, self._failing = 0.0, False
 
     def tell(self, sight: Sight) -> float:
         """Tell what is new; give the seconds after which to try again."""
-        config, before = self._config(), self._told
-        self._told = self._told.begun(sight)
+        config, before = self._config(), self._notified
+        self._notified = self._notified.begun(sight)
         try:
-            for news in tuple(self._told.news(sight, config.notify, now=self._clock())):
+            for news in tuple(self._notified.news(sight, config.notify, now=self._clock())):
                 self._send(config, news)
             self._note_well()
         except (NotTold, ConfigError) as error:
             self._note_failure(str(error))
         finally:
-            if self._told != before:
-                write_told(self._file, self._told)
+            if self._notified != before:
+                write_notified(self._file, self._notified)
         return max(SECONDS, self._pause)
 
     def _send(self, config: Config, news: News) -> None:
@@ -98,17 +98,17 @@ class Teller:
         self._waiting = {key: message}
         self._channel(config.notify).send(message)
         self._waiting.clear()
-        self._told = self._told.with_told(news, now=now)
-        log.info("told", channel=self._name, about=message.title)
+        self._notified = self._notified.with_notified(news, now=now)
+        log.info("notified", channel=self._name, about=message.title)
 
     def _note_well(self) -> None:
         if self._failing:
-            log.info("told_again", channel=self._name)
+            log.info("notified_again", channel=self._name)
         self._pause, self._failing = 0.0, False
 
     def _note_failure(self, why: str) -> None:
         if not self._failing:
-            log.warning("not_told", channel=self._name, detail=f"{why}; it is tried again")
+            log.warning("not_notified", channel=self._name, detail=f"{why}; it is tried again")
         self._pause, self._failing = min(max(SECONDS, 2 * self._pause), _LONGEST_PAUSE), True
 
 
@@ -126,8 +126,8 @@ class Tellers:
         self._config, self._lookout = config, lookout
         self._sight: Sight | None = None
         self._stopped = threading.Event()
-        webhook = Teller("webhook", config, folder / "told-webhook.json", channel=Webhook)
-        email = Teller("email", config, folder / "told-email.json", channel=Mail)
+        webhook = Teller("webhook", config, folder / "notified-webhook.json", channel=Webhook)
+        email = Teller("email", config, folder / "notified-email.json", channel=Mail)
         self._works = [
             self._look,
             lambda: self._tell(webhook, is_wanted=_wants_webhook),

@@ -313,7 +313,7 @@ def a_teller(configure: Callable[..., Config], way: Way, now: list[float]) -> Te
     return Teller(
         "webhook",
         lambda: config,
-        folder / "told-webhook.json",
+        folder / "notified-webhook.json",
         channel=lambda settings: way,
         clock=lambda: now[0],
     )

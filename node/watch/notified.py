@@ -34,7 +34,7 @@ class News:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class Notified:
     """
     What a webhook or a mailbox was told, in the store: a restart repeats nothing.
 
@@ -50,7 +50,7 @@ class Told:
     totals: Mapping[str, int] = field(default_factory=dict)
     totals_at: Mapping[str, float] = field(default_factory=dict)
 
-    def begun(self, sight: Sight) -> "Told":
+    def begun(self, sight: Sight) -> "Notified":
         """Count what happens from now on: what happened before the first look is not told, nor are lost numbers."""
         seen = {trouble.value: number for trouble, number in sight.happened.items()}
         known = {trouble: min(self.totals.get(trouble, number), number) for trouble, number in seen.items()}
@@ -79,7 +79,7 @@ class Told:
             if _is_over(self.totals_at.get(trouble.value), pause, now):
                 yield _happened(trouble, number, total)
 
-    def with_told(self, news: News, *, now: float) -> "Told":
+    def with_notified(self, news: News, *, now: float) -> "Notified":
         """Note that somebody was told."""
         if news.state is State.HAPPENED:
             return replace(
@@ -114,18 +114,18 @@ def _happened(trouble: Trouble, number: int, total: int) -> News:
     )
 
 
-def read_told(file: Path) -> Told:
+def read_notified(file: Path) -> Notified:
     """Give what was written last; nothing where it cannot be read."""
     try:
         found = json.loads(file.read_text("utf-8"))
-        return Told(**{**found, "open": tuple(found["open"])})
+        return Notified(**{**found, "open": tuple(found["open"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return Told()
+        return Notified()
 
 
-def write_told(file: Path, told: Told) -> None:
+def write_notified(file: Path, notified: Notified) -> None:
     """Replace what was written. Where the disk is full, a restart tells again."""
     unfinished = file.with_suffix(".new")
     with suppress(OSError):
-        write_own(unfinished, json.dumps(asdict(told)).encode())
+        write_own(unfinished, json.dumps(asdict(notified)).encode())
         unfinished.replace(file)

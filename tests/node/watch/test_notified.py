@@ -9,8 +9,8 @@ from node.store.store import open_store
 from node.watch.counts import Figure
 from node.watch.degraded import Degradation
 from node.watch.lookout import Lasting, Lookout, Sight
+from node.watch.notified import Notified, read_notified, write_notified
 from node.watch.tally import Tally
-from node.watch.told import Told, read_told, write_told
 from sgseg_dicom.watching import Notify, Trouble
 from tests.support.certificates import authority, certificate
 
@@ -21,15 +21,15 @@ HOURLY = Notify()
 class Person:
     """Somebody who is told at once."""
 
-    def __init__(self, settings: Notify = HOURLY, told: Told | None = None) -> None:
-        self.settings, self.told = settings, told or Told()
+    def __init__(self, settings: Notify = HOURLY, notified: Notified | None = None) -> None:
+        self.settings, self.notified = settings, notified or Notified()
 
     def sees(self, sight: Sight, *, at: float) -> list[tuple[str, str, int]]:
         """Give what is told at a POSIX time: key, state, number."""
-        self.told = self.told.begun(sight)
-        news = tuple(self.told.news(sight, self.settings, now=at))
+        self.notified = self.notified.begun(sight)
+        news = tuple(self.notified.news(sight, self.settings, now=at))
         for one in news:
-            self.told = self.told.with_told(one, now=at)
+            self.notified = self.notified.with_notified(one, now=at)
         return [(one.key, one.state.value, one.number) for one in news]
 
 
@@ -106,10 +106,10 @@ def test_a_restart_repeats_nothing(tmp_path):
     """
     before = Person()
     before.sees(Sight(lasting=(DOWN,), happened={Trouble.FAILED: 3}), at=0.0)
-    write_told(tmp_path / "told.json", before.told)
-    after = Person(told=read_told(tmp_path / "told.json"))
+    write_notified(tmp_path / "notified.json", before.notified)
+    after = Person(notified=read_notified(tmp_path / "notified.json"))
 
-    assert after.told == before.told
+    assert after.notified == before.notified
     assert after.sees(Sight(is_settled=False), at=10.0) == []
     assert after.sees(Sight(lasting=(DOWN,), happened={Trouble.FAILED: 3}), at=20.0) == []
 
@@ -118,9 +118,9 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path):
     """
     Nothing stops for it.
     """
-    (tmp_path / "told.json").write_text('{"open": 3}')
+    (tmp_path / "notified.json").write_text('{"open": 3}')
 
-    assert read_told(tmp_path / "told.json") == Told()
+    assert read_notified(tmp_path / "notified.json") == Notified()
 
 
 class Site:
