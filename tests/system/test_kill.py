@@ -7,15 +7,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydicom import dcmread
 from pydicom.uid import Comprehensive3DSRStorage, generate_uid
 
 from node.delivery.dimse import DimseSender
 from node.jobs import Ending, Entry
-from node.store.store import open_store
+from node.store.store import Store, open_store
 from node.work.queue import open_jobs
 from sgseg_dicom.config import Destination
-from sgseg_dicom.records import Algorithm
-from sgseg_dicom.results.uids import derived_uid
 from tests.node.processes import Archive, wait_for
 from tests.support.builders import radiograph_of, write
 from tests.system.images import infected_chests
@@ -101,24 +100,28 @@ def processor_seconds(process: psutil.Process) -> float:
     return sum(time.user + time.system for time in times)
 
 
-def arrived_once(archive: Archive, algorithm: Algorithm, entries: list[Entry], interrupted: set[str]) -> None:
+def arrived_once(archive: Archive, store: Store, entries: list[Entry], interrupted: set[str]) -> None:
     """
     One SEG, one SR and one text of each image, none of them sent twice whose image was in mid-inference.
 
     Those that were kept at the kill may have been on the way, and are sent again: the same instances.
     """
-    counts = Counter(archive.uids())
     expected = {
-        derived_uid(entry.job.sop_instance_uid, algorithm.weights_digest, kind): entry.job.sop_instance_uid
+        str(dcmread(file, stop_before_pixels=True).SOPInstanceUID): entry.job.sop_instance_uid
         for entry in entries
-        for kind in (("SEG", "SR", "TEXT") if entry.state == Ending.FINDING else ("SR", "TEXT"))
+        for file in (store.results.folder_of(entry.job.id) or store.folder).glob("*.dcm")
     }
+    each = Counter(expected.values())
+    counts = Counter(archive.uids())
 
+    assert each == {
+        entry.job.sop_instance_uid: 3 if entry.state == Ending.FINDING else 1 for entry in entries
+    }
     assert counts.keys() == expected.keys()
     assert {counts[uid] for uid, source in expected.items() if source in interrupted} == {1}
 
 
-def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config, pipeline):
+def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, config):
     """
     The supervisor starts another worker, and every image that was answered with success gets its results.
     """
@@ -129,10 +132,10 @@ def test_what_a_killed_worker_had_in_work_is_processed_once(archive, files, conf
 
     assert [death["status"] for death in node.events("child_died")] == [-signal.SIGKILL]
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, open_store(node.config), entries, interrupted)
 
 
-def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, pipeline):
+def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config):
     """
     Supervisor, receiver and worker die at once, and somebody starts the node again: the same.
     """
@@ -144,4 +147,4 @@ def test_what_a_power_cut_interrupts_is_processed_once(archive, files, config, p
 
         assert node.stop() == 0
     assert {entry.state for entry in entries} <= {Ending.FINDING, Ending.NO_FINDING}
-    arrived_once(archive, pipeline.segmenter.algorithm, entries, interrupted)
+    arrived_once(archive, open_store(node.config), entries, interrupted)
