@@ -22,7 +22,7 @@ from tests.support.matrix import FORMS, Cell, Looking, cells, infected, write_so
 from tests.support.predictions import pipeline_of
 from tests.support.validators import dcentvfy, dciodvfy, dsrdump, needs_dcmtk
 
-FINDING, FINDINGS, MEASUREMENT_GROUP, LATERALITY = "121071", "59776-5", "125007", "272741003"
+FINDING, SUMMARY, MEASUREMENT_GROUP, LATERALITY = "121071", "55112-7", "125007", "272741003"
 """The sentence is the first text under either of the first two: TID 1500, TID 2000."""
 
 
@@ -124,15 +124,15 @@ def test_the_side_is_the_patients(case: Case) -> None:
     assert {_side(segment) for segment in segments} == expected
     assert {SIDE_OF_CODE[site.CodeValue] for site in sites} == expected
     for report in reports:
-        texts = (item.TextValue for item in items(report, FINDING, FINDINGS) if item.ValueType == "TEXT")
-        sentence = next(texts)
+        texts = (item.TextValue for item in items(report, FINDING, SUMMARY) if item.ValueType == "TEXT")
+        sentence = next(words for words in texts if "infection" in words)  # a caution may stand before it
         assert {side for side in Laterality if f"{side.word} lung" in sentence} == expected
 
 
 @needs_dcmtk
 def test_dcmtk_reads_the_reports(case: Case) -> None:
     """The whole tree, without an error, a draft."""
-    assert len(case.of("SR")) == 2
+    assert len(case.of("SR")) == (2 if case.cell.sides else 1)  # nothing is marked: the words alone
     for path in case.of("SR"):
         assert "Completion Flag     : PARTIAL" in dsrdump(path)
 
