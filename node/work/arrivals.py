@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS arrivals (
     conflicting INTEGER NOT NULL,
     peer TEXT NOT NULL,
     received_at REAL NOT NULL,
-    places INTEGER NOT NULL
+    places INTEGER NOT NULL DEFAULT 0
 )
 """
 _COUNTED_BY = "CREATE INDEX IF NOT EXISTS arrivals_counted_by ON arrivals (conflicting)"

@@ -255,7 +255,7 @@ def test_the_node_starts_answers_and_stops(tmp_path):
 
     assert re.match(rf"Send chest radiographs to SGSEG at 127\.0\.0\.1:{ports['receive']}; ", line)
     assert str(tmp_path / "store" / "results") in line
-    assert ready == {"ready": True, "problems": []}
+    assert ready == {"ready": True, "problems": [], "warnings": []}
     assert entry.state in ("finding", "no finding")
     assert (tmp_path / "store" / "results" / entry.job.id / "sr.dcm").exists()
     assert (status, len(halves)) == (0, 2)
