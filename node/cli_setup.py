@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from node.command_line import ConfigOption, load_settings, plain_errors
+from sgseg_dicom.errors import ConfigError
 
 _MARK = {"ok": "ok     ", "warning": "WARNING", "wrong": "WRONG  "}
 
@@ -45,7 +46,7 @@ def init(
         values: dict[tuple[str, str], object] = {
             ("receive", "ae_title"): value(ae_title, "Our AE title", "SGSEG"),
             ("receive", "host"): value(host, "Address to listen on (0.0.0.0: every one)", "127.0.0.1"),
-            ("receive", "port"): int(value(None if port is None else str(port), "Port", "11112")),
+            ("receive", "port"): _number(value(None if port is None else str(port), "Port", "11112")),
             ("store", "folder"): value(store, "Folder for images and results", "sgseg-store"),
             ("report", "language"): value(language, "Language of the reports (en, es, de)", "en"),
         }
@@ -56,6 +57,12 @@ def init(
         config = write_settings(settings_of(values, [archive_of(one) for one in named]), out, replace=replace)
     typer.echo(f"written: {out}, with {len(config.destination)} destinations")
     typer.echo(f"next: sgseg-node doctor --config {out}")
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise ConfigError(f"the port is {text!r}; it must be a number")
+    return int(text)
 
 
 def doctor(

@@ -291,8 +291,9 @@ def _refused_line(
     """Say why a file has no result; where its header allows, write a report that says so too."""
     line = {"file": str(path), "result": "none", "why": f"{type(error).__name__}: {error}"}
     if path in predictor.names:
-        with _written(out):  # what an earlier run found would contradict it
-            folder.write(predictor.names[path], {})
+        with suppress(ConflictingInstance), _written(out):
+            folder.claim(predictor.names[path], path)  # results of another file of this run stay
+            folder.write(predictor.names[path], {})  # what an earlier run found would contradict it
         return line
     report = _not_judged(path, error, predictor.pipeline)
     if report is None:

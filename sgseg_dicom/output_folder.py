@@ -32,7 +32,7 @@ class OutputFolder:
         first = self._image_of.setdefault(name, image)
         if first != image and not filecmp.cmp(first, image, shallow=False):
             raise ConflictingInstance(
-                f"{first} has the same SOP Instance UID and other content: results would speak of both; "
+                f"{first} has the same SOP Instance UID, or name, and other content: results would speak of both; "
                 "find out which is right, and give that one"
             )
 

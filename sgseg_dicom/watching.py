@@ -40,7 +40,12 @@ def _address(value: str) -> str:
 
 def _url(value: str) -> str:
     url = urlsplit(value)
-    if value and (url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc):
+    # `port` raises ValueError where it is none.
+    if value and (
+        url.scheme not in ("http", "https") or not url.hostname or url.port == 0 or "@" in url.netloc
+    ):
+        raise ValueError
+    if not re.fullmatch(r"[!-~]*", value):
         raise ValueError
     return value
 

@@ -13,11 +13,11 @@ from node.watch.trust import read_secret, trusting
 from node.watch.webhook import key_of
 from sgseg_dicom.config import Config
 from sgseg_dicom.errors import ConfigError
-from sgseg_dicom.inference.wanted import choose_runtime, is_torch_installed, why_gpu_idle
+from sgseg_dicom.inference.wanted import choose_runtime, has_gpu_driver, is_torch_installed
 from sgseg_dicom.release.manifest import packaged_weights
 from sgseg_dicom.release.whole import require_whole_release
 
-_GPU_SECONDS = 120
+_GPU_SECONDS = 30
 _COUNT_GPUS = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
 
 
@@ -31,7 +31,7 @@ def look_before_start(config: Config) -> Iterator[Finding]:
         yield found("our certificate", lambda: _certificate(config))
     yield found("weights", lambda: _weights(config))
     yield found("device", lambda: _device(config))
-    if config.model.device == "auto" and (why := why_gpu_idle()):
+    if config.model.device == "auto" and has_gpu_driver() and (why := _why_gpu_idle()):
         yield Finding("GPU", State.WARNING, why)
 
 
@@ -88,7 +88,10 @@ def _device(config: Config) -> str:
         ConfigError: it is not there.
     """
     wanted = wanted_of(config)
-    runtime = choose_runtime(config.weights_folder, wanted)
+    asks = wanted.device == "auto" and wanted.runtime == "auto" and has_gpu_driver()
+    runtime = choose_runtime(
+        config.weights_folder, wanted, gpu_can_be_used=asks and is_torch_installed() and _gpus() > 0
+    )
     if runtime == "openvino":
         return "the CPU, by OpenVINO"
     if not is_torch_installed():
@@ -103,11 +106,27 @@ def _device(config: Config) -> str:
 
 def _require_gpu(device: str) -> None:
     """
-    Look in a process of its own: this one would keep torch's memory for good.
+    Look for one GPU.
 
     Raises:
         ConfigError: there is no such GPU.
     """
+    count, wanted = _gpus(), int(device.partition(":")[2] or 0)
+    if count <= wanted:
+        raise ConfigError(
+            f'[model] device is "{device}", and torch can use {count} GPUs here (counted from 0); see the driver and '
+            'torch\'s build, or set "auto" or "cpu"'
+        )
+
+
+def _why_gpu_idle() -> str:
+    if not is_torch_installed():
+        return "this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"
+    return "" if _gpus() else "this machine has a GPU, and torch cannot use it: see driver and torch's build"
+
+
+def _gpus() -> int:
+    """Count the GPUs that torch can use, in a process of its own: this one would keep torch's memory for good."""
     try:
         said = subprocess.run(
             [sys.executable, "-c", _COUNT_GPUS],
@@ -117,11 +136,5 @@ def _require_gpu(device: str) -> None:
             check=False,
         ).stdout.strip()
     except subprocess.TimeoutExpired:
-        said = ""
-    count = int(said) if said.isdigit() else 0
-    wanted = int(device.partition(":")[2] or 0)
-    if count <= wanted:
-        raise ConfigError(
-            f'[model] device is "{device}", and torch can use {count} GPUs here (counted from 0); see the driver and '
-            'torch\'s build, or set "auto" or "cpu"'
-        )
+        return 0
+    return int(said) if said.isdigit() else 0

@@ -6,8 +6,8 @@ Images that wait at the same time become one batch (`sgseg_dicom.inference.segme
 
 import multiprocessing
 import threading
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from node.judge.child_process import ChildProcess
 from node.judge.messages import Answer, Batch, Loaded
 from node.judge.model_child import LoadModel, serve_model
 from sgseg_dicom.config import Config
-from sgseg_dicom.errors import InferenceError, SgsegError
+from sgseg_dicom.errors import InferenceError, SgsegError, WeightsError
 from sgseg_dicom.inference.segmenter import Segmenter
 from sgseg_dicom.model_records import Algorithm, ModelInput, Prediction
 
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 START_SECONDS = 600.0
 """How long a process may load and warm up; a GPU compiles its kernels at the first start."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_JUDGING = "the model gave no answer within {seconds:g} s ([queue] inference_seconds)"
+_LOADING = "the model was not loaded within {seconds:g} s"
 
 
 class Model:
@@ -108,7 +110,9 @@ class _Network:
         self._process = self._start()
         self._loaded: Loaded | None = None
         self._closed = threading.Event()
-        self._is_ready = False
+        self._is_started, self._is_ready = True, False
+        self._ended_at: bytes | None = None
+        """The image at which the process ended last, where it has judged none since."""
         self.is_able = True
 
     @property
@@ -139,7 +143,7 @@ class _Network:
 
     def wait_first(self) -> Loaded:
         """Wait for the first process; see `Model.wait_ready`."""
-        self._loaded = self._answer(START_SECONDS)
+        self._loaded = self._answer(START_SECONDS, what=_LOADING)
         self._is_ready = True
         return self._about
 
@@ -154,13 +158,31 @@ class _Network:
         self._require_process()
         try:
             self._process.send(Batch(inputs))
-            judged: list[Prediction | SgsegError] = self._answer(self._seconds)
+            judged: list[Prediction | SgsegError] = self._answer(self._seconds, what=_JUDGING)
         except (ProcessEnded, InferenceError) as error:
             self._replace(str(error))
-            if len(inputs) == 1 or isinstance(error, InferenceError):
+            if isinstance(error, InferenceError):
                 raise
-            return [self._judged_alone(one) for one in inputs]
+            if len(inputs) > 1:
+                return [self._judged_alone(one) for one in inputs]
+            self._require_its_fault(inputs[0], error)
+            raise
+        self._ended_at = None
         return judged
+
+    def _require_its_fault(self, one: ModelInput, error: ProcessEnded) -> None:
+        """
+        Find out whether an image is the cause of the process's end.
+
+        Raises:
+            InferenceError: the process ended at another image before, and has judged none since: it is the device.
+        """
+        before, self._ended_at = self._ended_at, one.pixels.tobytes()
+        if before is not None and before != self._ended_at:
+            raise InferenceError(
+                f"{error}; it ended so at the image before, too: the device hangs, or the machine is overloaded; see "
+                "the log, and raise [queue] inference_seconds where the machine is slow"
+            ) from error
 
     def _judged_alone(self, one: ModelInput) -> Prediction | SgsegError:
         try:
@@ -172,17 +194,29 @@ class _Network:
         self._closed.set()
         self._process.kill()
 
-    def _answer(self, seconds: float) -> Any:
-        """Wait for the process's answer."""
-        deadline = time.monotonic() + seconds
-        if not self._process.has_answered(within=max(0.0, deadline - time.monotonic())):
-            raise ImageTooSlow(
-                f"the model gave no answer within {seconds:g} s ([queue] inference_seconds); its process was killed"
-            )
+    def _answer(self, seconds: float, *, what: str) -> Any:
+        """Wait for the process's answer; *what* takes longer than so many seconds, where there is none."""
+        if not self._process.has_answered(within=seconds):
+            raise ImageTooSlow(f"{what.format(seconds=seconds)}; its process was killed")
         answer: Answer[Any] = self._process.receive(doing="in the model")
         if answer.error is not None:
             raise answer.error
         return answer.value
+
+    def _require_same(self, loaded: Loaded) -> None:
+        """
+        Refuse another model than that of the start: results name it, and compare films that it judged.
+
+        Raises:
+            WeightsError: weights, device or precision are others now.
+        """
+        before = self._about
+        if (loaded.algorithm, str(loaded.runtime)) != (before.algorithm, str(before.runtime)):
+            raise WeightsError(
+                f"the model was {before.algorithm.version} by {before.runtime}, and would now be "
+                f"{loaded.algorithm.version} by {loaded.runtime}: weights or device have changed while the node ran; "
+                "restart it"
+            )
 
     def _replace(self, why: str) -> None:
         """Kill the process and start another one; the next image waits for it."""
@@ -190,8 +224,12 @@ class _Network:
             return
         log.warning("model_replaced", pid=self._process.pid, detail=why)
         self._process.kill()
-        self._is_ready = False
-        self._process = self._start()
+        self._is_started = self._is_ready = False
+        with suppress(OSError):  # no more processes or files: it is tried again before the next image
+            self._begin()
+
+    def _begin(self) -> None:
+        self._process, self._is_started = self._start(), True
 
     def _require_process(self) -> None:
         """Wait for a process that judges, as often as it takes."""
@@ -200,9 +238,11 @@ class _Network:
         pause = _FIRST_PAUSE
         while not self._is_ready and not self._closed.is_set():
             try:
-                self._loaded = self._answer(START_SECONDS)
+                if not self._is_started:
+                    self._begin()
+                self._require_same(self._answer(START_SECONDS, what=_LOADING))
                 self._is_ready = self.is_able = True
-            except SgsegError as error:
+            except (SgsegError, OSError) as error:
                 self.is_able = False
                 log.error("model_not_started", detail=str(error), pause_seconds=pause)
                 self._closed.wait(pause)

@@ -67,7 +67,7 @@ class Reload:
                 )
             if changes:
                 self._check(new)
-        except SgsegError as error:
+        except (SgsegError, OSError, ValueError) as error:  # a file that cannot be read, or is no text
             log.error("not_reloaded", detail=f"{error}; the settings of before stay in use")
             return
         names = tuple(

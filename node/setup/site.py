@@ -85,6 +85,7 @@ def write_settings(text: str, file: Path, *, replace: bool = False) -> Config:
             "w", encoding="utf-8", dir=file.absolute().parent, prefix=".config-", suffix=".toml", delete=False
         ) as new:
             new.write(text)
+        Path(new.name).chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)  # it has no secret
         try:
             config = load(Path(new.name))
             os.replace(new.name, file)

@@ -74,7 +74,11 @@ class Mail:
                         server.quit()
             finally:
                 server.close()
-        except (OSError, smtplib.SMTPException) as error:  # its text may quote what the server has of us
+        except (
+            OSError,
+            ValueError,
+            smtplib.SMTPException,
+        ) as error:  # its text may quote what the server has of us
             where = f"{settings.smtp_host}:{settings.smtp_port}"
             raise NotTold(f"the mail server {where} did not take it ({_cause(error)})") from error
 

@@ -13,7 +13,7 @@ from node.jobs import Entry, Job
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS arrivals (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     job TEXT NOT NULL UNIQUE,
     sop_instance_uid TEXT NOT NULL,
     file TEXT NOT NULL,
@@ -30,7 +30,8 @@ IN_TURN = "ORDER BY number + places, number"
 """
 The order in which arrivals become workflows: as they came, but for priority.
 
-By numbers and not by times: a clock may be set back.
+By numbers and not by times: a clock may be set back. No number is used twice: an urgent image that took the number of
+one before it would stand before all others, again and again.
 """
 _ARRIVE = (
     "INSERT INTO arrivals (job, sop_instance_uid, file, conflicting, peer, received_at, places) "

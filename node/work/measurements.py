@@ -2,7 +2,7 @@
 What was measured on judged films, for later films of the same patient: two tables of ours in the queue's database.
 
     measurements   a row for each film and set of weights: when it was taken, its UIDs, the share of each lung
-    comparisons    a row for each job: the earlier films that it was compared with, decided once
+    comparisons    a row for each job and set of weights: the earlier films that it was compared with, decided once
 
 No patient's data stand there. A patient is a keyed hash (HMAC-SHA256, RFC 2104) over identifier, issuer, birth date
 and sex, whose key is a file of the store. Without that file no row is found again, nor traced by guessing.
@@ -48,7 +48,11 @@ _TABLES = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS measurements_of_patient ON measurements (patient, weights, taken_date)",
-    "CREATE TABLE IF NOT EXISTS comparisons (job TEXT PRIMARY KEY, earlier TEXT NOT NULL)",
+    """
+    CREATE TABLE IF NOT EXISTS comparisons (
+        job TEXT NOT NULL, weights TEXT NOT NULL, earlier TEXT NOT NULL, PRIMARY KEY (job, weights)
+    )
+    """,
 )
 _COLUMNS = (
     "taken_date, taken_time, sop_class_uid, sop_instance_uid, study_uid, series_uid, share_right, share_left"
@@ -115,11 +119,15 @@ class Measurements:
         of one study are one examination. The oldest comes first.
         """
         with self._database.writing() as database:
-            decided = database.execute("SELECT earlier FROM comparisons WHERE job = ?", (job_id,)).fetchone()
+            decided = database.execute(
+                "SELECT earlier FROM comparisons WHERE job = ? AND weights = ?", (job_id, film.weights)
+            ).fetchone()
             if decided is not None:
                 return tuple(_film(row) for row in json.loads(decided[0]))
             rows = self._rows_before(database, film)
-            database.execute("INSERT INTO comparisons VALUES (?, ?)", (job_id, json.dumps(rows)))
+            database.execute(
+                "INSERT INTO comparisons VALUES (?, ?, ?)", (job_id, film.weights, json.dumps(rows))
+            )
         return tuple(map(_film, rows))
 
     def forget_before(self, moment: float) -> int:

@@ -49,9 +49,16 @@ class Wanted:
 ANYTHING = Wanted()
 
 
-def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", "torch"]:
+def choose_runtime(
+    weights: Path | None, wanted: Wanted, *, gpu_can_be_used: bool | None = None
+) -> Literal["openvino", "torch"]:
     """
     Decide what runs the model.
+
+    Args:
+        weights: their folder; None: those that ship.
+        wanted: see there.
+        gpu_can_be_used: None: torch is imported and asked, where there is a driver.
 
     Raises:
         ConfigError: a GPU is asked for, and OpenVINO too.
@@ -65,16 +72,20 @@ def choose_runtime(weights: Path | None, wanted: Wanted) -> Literal["openvino", 
         return "openvino"
     if wanted.runtime == "torch" or on_gpu or not has_graph(weights):
         return "torch"
-    return "torch" if wanted.device == "auto" and _gpu_can_be_used() else "openvino"
+    if wanted.device != "auto":
+        return "openvino"
+    usable = _gpu_can_be_used() if gpu_can_be_used is None else gpu_can_be_used
+    return "torch" if usable else "openvino"
 
 
-def _has_gpu_driver() -> bool:
+def has_gpu_driver() -> bool:
+    """Say whether a GPU's driver is there."""
     return any(Path(file).exists() for file in _GPU_FILES)
 
 
 def _gpu_can_be_used() -> bool:
     """Say whether torch can use a GPU here. torch is not even imported where no driver is."""
-    if not _has_gpu_driver():
+    if not has_gpu_driver():
         return False
     if why := why_gpu_idle():
         log.warning("gpu_idle", detail=why)
@@ -83,7 +94,7 @@ def _gpu_can_be_used() -> bool:
 
 def why_gpu_idle() -> str:
     """Say why the GPU of this machine would not be used; "" where there is none, or it would."""
-    if not _has_gpu_driver():
+    if not has_gpu_driver():
         return ""
     if not is_torch_installed():
         return "this machine has a GPU, and torch is missing: pip install 'sgseg-dicom[gpu]'"

@@ -77,7 +77,7 @@ def test_every_radiograph_of_a_folder_gets_a_draft(folder, tmp_path):
 def test_a_warning_is_no_line_of_the_output(folder, tmp_path, monkeypatch):
     """A machine with a GPU and without torch: a program that reads the lines reads JSON alone."""
     loaded = load.load_judge
-    monkeypatch.setattr(wanted, "_has_gpu_driver", lambda: True)
+    monkeypatch.setattr(wanted, "has_gpu_driver", lambda: True)
     monkeypatch.setattr(wanted, "is_torch_installed", lambda: False)
     monkeypatch.setattr(
         load,

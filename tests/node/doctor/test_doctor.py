@@ -174,9 +174,13 @@ def test_a_gpu_that_stands_idle_is_worth_a_look(site, monkeypatch):
     """
     The node runs, on the CPU.
     """
-    monkeypatch.setattr(before_start, "why_gpu_idle", lambda: "torch is missing")
+    monkeypatch.setattr(before_start, "has_gpu_driver", lambda: True)
+    monkeypatch.setattr(before_start, "is_torch_installed", lambda: False)
+    found = looked(site)
 
-    assert looked(site)["GPU"] == Finding("GPU", State.WARNING, "torch is missing")
+    assert found["GPU"].state is State.WARNING
+    assert "sgseg-dicom[gpu]" in found["GPU"].detail
+    assert found["device"].detail == "the CPU, by OpenVINO"
 
 
 def test_a_secret_that_others_can_read_is_named(site, tmp_path):

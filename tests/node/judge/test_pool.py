@@ -621,3 +621,35 @@ def test_a_model_that_cannot_be_loaded_stops_the_start(pool_of):
     """
     with pytest.raises(WeightsError, match="do not belong together"):
         pool_of(load_network=no_weights)
+
+
+def test_a_device_that_hangs_at_one_image_after_the_other_is_no_fault_of_theirs(pool_of, tmp_path):
+    """
+    The first may be the cause; the second and the third are tried again, and not quarantined.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing, inference_seconds=0.5)
+    network = pool._model._network
+    ends = []
+    for side in (2, 3, 3):
+        with pytest.raises(SgsegError) as error:
+            network.judge_each([ModelInput(pixels=np.full((side, side), 1, dtype=np.float32))])
+        ends.append(type(error.value))
+
+    assert ends == [ImageTooSlow, InferenceError, ImageTooSlow]
+
+
+def test_another_model_than_at_the_start_judges_nothing(pool_of, tmp_path):
+    """
+    The weights were replaced while the node ran: results would name those of the start.
+    """
+    pool = pool_of(load_asking_the_model, load_wishing)
+    (tmp_path / "other").touch()
+    asked(pool, tmp_path, "the model dies")
+    waiting = threading.Thread(target=asked, args=(pool, tmp_path, ""))
+    waiting.start()
+    while pool.is_able:
+        time.sleep(0.01)
+    pool.close()
+    waiting.join(30)
+
+    assert len((tmp_path / "batches").read_text().split()) == 1

@@ -1,5 +1,6 @@
 """Urgent images first, and none waits for ever."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,10 @@ from node.jobs import Job
 from node.receive import scp
 from node.receive.listener import listen
 from node.receive.urgency import places_of
+from node.store.queue_file import QUEUE_FILE
 from node.store.store import Store
 from node.work.queue import Jobs, prepare
+from node.work.tables import make_tables
 from sgseg_dicom.config import Receive, Sender
 from tests.support.builders import chest_radiograph, write
 
@@ -144,3 +147,34 @@ def test_the_worker_takes_images_in_the_order_of_their_turn(tmp_path):
         taken = [job.sop_instance_uid for job in jobs.arrived(8)]
 
     assert taken == ["1.2.0", "1.2.1", "1.2.4", "1.2.2", "1.2.3"]
+
+
+def test_a_stream_of_urgent_images_does_not_hold_up_one_that_waits(tmp_path):
+    """
+    Each comes when the one before has been taken: the number of that one is not used again.
+    """
+    (tmp_path / "store").mkdir()
+
+    def job(number: int, places: int) -> Job:
+        return Job(
+            id=f"{number:032x}-{number:016x}",
+            sop_instance_uid=f"1.2.{number}",
+            file=f"{number}.dcm",
+            conflicting=False,
+            peer="A",
+            received_at=0.0,
+            places=places,
+        )
+
+    taken: list[str] = []
+    with closing(Jobs(prepare(tmp_path / "store"))) as jobs:
+        make_tables(tmp_path / "store" / QUEUE_FILE)
+        jobs.enqueue(job(0, 0))
+        for number in range(1, 12):
+            jobs.enqueue(job(number, -8))
+            (first, *_) = jobs.arrived(1)
+            taken.append(first.sop_instance_uid)
+            with sqlite3.connect(tmp_path / "store" / QUEUE_FILE) as database:
+                database.execute("DELETE FROM arrivals WHERE job = ?", (first.id,))
+
+    assert "1.2.0" in taken

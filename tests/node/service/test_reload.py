@@ -84,15 +84,19 @@ def test_a_sender_more_is_for_the_receiver_alone():
     assert site.started == [("receive",)]
 
 
-def test_settings_that_cannot_be_read_change_nothing():
+@pytest.mark.parametrize(
+    "error",
+    [ConfigError("config.toml is not TOML"), PermissionError("no right to read"), ValueError("no text")],
+)
+def test_settings_that_cannot_be_read_change_nothing(error):
     """
-    The node goes on as before, and the log says why.
+    The node goes on as before, and the log says why: also where a file of the weights may not be read.
     """
-    site = Site(BEFORE, error=ConfigError("config.toml is not TOML"))
+    site = Site(BEFORE, error=error)
     reload, (line,) = site.reloading(BEFORE)
 
     assert (line["event"], site.started, reload.config) == ("not_reloaded", [], BEFORE)
-    assert "not TOML" in line["detail"]
+    assert str(error) in line["detail"]
 
 
 def test_settings_with_which_nothing_could_start_change_nothing():
