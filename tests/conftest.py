@@ -1,6 +1,10 @@
 """What holds for all tests: CI may skip only what needs a GPU, and a property has the same examples each time."""
 
+import logging
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,8 +36,16 @@ _ONE_ARCHIVE = ("tests/viewers/",)
 @pytest.fixture(autouse=True)
 def logs_are_of_one_test() -> Iterator[None]:
     """A command that a test calls in this process sets up the logs of the process: the next test begins without."""
+    hooks = warnings.showwarning, threading.excepthook, sys.excepthook
     yield
     structlog.reset_defaults()
+    warnings.showwarning, threading.excepthook, sys.excepthook = hooks
+    root, ours = logging.getLogger(), structlog.stdlib.ProcessorFormatter
+    for handler in [one for one in root.handlers if isinstance(one.formatter, ours)]:
+        root.removeHandler(handler)  # it writes to a stream that may be closed
+    dbos = logging.getLogger("dbos")
+    dbos.handlers, dbos.propagate = [], True
+    logging.getLogger("node").setLevel(logging.NOTSET)
 
 
 _skipped: list[str] = []

@@ -32,7 +32,7 @@ def run(command: str, machine: Path) -> str:
         r"(sudo -u sgseg )?/opt/sgseg/bin/sgseg-node", f"{shlex.quote(sys.executable)} -m node.cli", command
     )
     told = re.sub(r"(?<= )/(var|etc|backup)/", rf"{machine}/\1/", told).replace("-g sgseg ", "")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "240"}
     done = subprocess.run(told, shell=True, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (told, done.stdout, done.stderr)
     return done.stdout

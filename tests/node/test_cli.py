@@ -257,7 +257,7 @@ def test_the_node_starts_answers_and_stops(tmp_path):
     assert str(tmp_path / "store" / "results") in line
     assert ready == {"ready": True, "problems": [], "warnings": []}
     assert entry.state in ("finding", "no finding")
-    assert (tmp_path / "store" / "results" / entry.job.id / "sr.dcm").exists()
+    assert (tmp_path / "store" / "results" / entry.job.id / "text.dcm").exists()
     assert (status, len(halves)) == (0, 2)
     logged = (tmp_path / "log").read_text()
     assert entry.job.id in logged

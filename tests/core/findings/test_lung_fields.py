@@ -141,7 +141,9 @@ def test_without_a_lung_model_nothing_is_measured_of_the_lungs():
     finding = measure(both_lungs(), SMALL)
 
     assert (finding.lung_centres, dict(finding.lung_shares), finding.zone_shares) == (None, {}, None)
-    assert ENGLISH.lung_extents(finding) == []
+    said = ENGLISH.lung_extents(finding)
+    assert len(said) == 2
+    assert all("of the image's area; the lung's own area was not found" in words for words in said)
 
 
 def test_where_nothing_is_marked_no_score_is_told():

@@ -54,6 +54,8 @@ def test_the_trail_has_the_way_of_an_image_and_who_was_rejected(configure, archi
         delivered = wait_for_event(node, "delivered")[0]
         node.half("receive").send_signal(signal.SIGKILL)
         wait_for(lambda: len(events(node, "started")) == 3, what="the receiver to start again", seconds=40)
+        # A half that still starts is killed at the end, and says nothing.
+        wait_for(lambda: node.ready()[0] == 200, what="the node to be ready", seconds=40)
         received, answered = events(node, "received"), events(node, "answered")
         rejected = events(node, "rejected")[0]
     found = verify(Trail(config.store.folder))
