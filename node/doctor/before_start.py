@@ -64,7 +64,11 @@ def _files_of_notify(config: Config) -> str:
         read_secret(notify.smtp_password_file)
     for authorities in filter(None, (notify.webhook_ca_file, notify.smtp_ca_file)):
         trusting(authorities)
-    return "they can be used" if notify.webhook_url or notify.email_to else "nobody is told: see [notify]"
+    return (
+        "they can be used"
+        if notify.webhook_url or notify.email_to
+        else "no message is sent to anybody: see [notify]"
+    )
 
 
 def _certificate(config: Config) -> str:

@@ -252,7 +252,7 @@ def _asked(sender: Sender) -> str:
 
 
 def _channels(config: Config) -> Iterator[Finding]:
-    """Ask the webhook and the mail server whether they answer. Nobody is told anything."""
+    """Ask the webhook and the mail server whether they answer. No message is sent."""
     notify = config.notify
     if notify.webhook_url:
         yield found("webhook", lambda: _echoed(Webhook(notify), "the webhook answers"), failed=State.WARNING)

@@ -1,1 +1,1 @@
-"""What happens in the node, counted; and who is told: the page, Prometheus, a webhook, a mailbox."""
+"""What happens in the node, counted; and who gets it: the page, Prometheus, a webhook, a mailbox."""
